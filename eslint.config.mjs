@@ -1,0 +1,118 @@
+import eslint from '@eslint/js';
+import { importX } from 'eslint-plugin-import-x';
+import tseslint from 'typescript-eslint';
+
+const forbid = (patterns, message) => ({
+  'no-restricted-imports': ['error', { patterns: patterns.map((regex) => ({ regex, message })) }],
+});
+
+export default tseslint.config(
+  { ignores: ['node_modules/', 'dist/', '.cache/', 'out/', '**/*.mjs', '**/*.cjs', '**/*.js'] },
+  eslint.configs.recommended,
+  tseslint.configs.strictTypeChecked,
+  {
+    languageOptions: {
+      parserOptions: {
+        project: ['./tsconfig.json', './webview-ui/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    plugins: { 'import-x': importX },
+    rules: {
+      'import-x/no-default-export': 'error',
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'ExportAllDeclaration', message: 'No barrel files: import from the module itself.' },
+      ],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/no-non-null-assertion': 'error',
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/consistent-type-imports': 'error',
+      'no-console': 'error',
+      'import-x/no-cycle': ['error', { ignoreExternal: true }],
+    },
+    settings: { 'import-x/resolver': { node: { extensions: ['.ts'] } } },
+  },
+  // Boundary: the domain is pure decisions over the protocol's words.
+  {
+    files: ['engine/domain/**'],
+    rules: {
+      ...forbid(
+        ['^node:', '^\\.\\./(?!protocol/|domain/)', '^(?!\\.|zod$)'],
+        'engine/domain imports only engine/protocol: no I/O, no clock, no random.',
+      ),
+      'no-restricted-globals': ['error', 'process', 'Date', 'setTimeout', 'fetch'],
+      'no-restricted-properties': ['error', { object: 'Math', property: 'random' }],
+    },
+  },
+  // Boundary: nothing in the engine knows VS Code.
+  {
+    files: ['engine/**'],
+    ignores: ['engine/domain/**', 'engine/services/**', 'engine/jobs/**', 'engine/protocol/*.ts'],
+    rules: forbid(
+      ['^vscode$', '^(\\.\\./)+(src|webview-ui|test)/'],
+      'The engine never imports vscode, src, webview-ui or test.',
+    ),
+  },
+  {
+    files: ['engine/protocol/*.ts'],
+    rules: forbid(
+      ['^(?!\\.{1,2}/|zod$)', '^\\.\\./'],
+      'engine/protocol/ depends on zod only, so that webviews can use it.',
+    ),
+  },
+  // Boundary: time, randomness, processes and files reach use cases only through ports.
+  {
+    files: ['engine/services/**', 'engine/jobs/**'],
+    rules: {
+      ...forbid(
+        [
+          '^vscode$',
+          '^node:(?!path$|timers|events$|assert)',
+          '^(\\.\\./)+(src|webview-ui|test)/',
+          '^\\.\\./(storage|host|database|runtime)/[a-z]+/',
+        ],
+        'engine/services and engine/jobs reach the outside only through the ports.',
+      ),
+      'no-restricted-globals': ['error', 'process', 'setTimeout', 'setInterval', 'fetch'],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Math', property: 'random' },
+        { object: 'Date', property: 'now' },
+      ],
+    },
+  },
+  {
+    files: ['src/**', 'webview-ui/**'],
+    rules: forbid(
+      ['engine/(?!protocol/)', '^(pg|mongodb|dockerode|simple-git)$', '^(\\.\\./)+test/'],
+      'The extension is a thin client: from the engine it imports only engine/protocol.',
+    ),
+  },
+  {
+    files: ['webview-ui/**'],
+    ignores: ['webview-ui/toolkit.ts'],
+    rules: forbid(
+      ['engine/(?!protocol/[^/]+$)', '^@vscode/webview-ui-toolkit', '^vscode$', '^node:'],
+      'Webviews import the protocol and toolkit.ts only.',
+    ),
+  },
+  {
+    files: ['test/**', 'engine/cli/**', 'engine/programs/fetch.ts'],
+    rules: { 'no-console': 'off' },
+  },
+  {
+    files: ['test/**'],
+    rules: {
+      '@typescript-eslint/no-floating-promises': [
+        'error',
+        { allowForKnownSafeCalls: [{ from: 'package', name: ['describe', 'it'], package: 'node:test' }] },
+      ],
+    },
+  },
+);
