@@ -1,0 +1,95 @@
+/** The port to one database engine: retrieve data, prepare and verify it, start a server on it, hand out logins. */
+import type { DatabaseEngine, MemberDefinition, SourceReport } from '../protocol/entities.ts';
+import type { DatasetId, MemberName } from '../protocol/ids.ts';
+import type { RunningServer, ServerSpec } from '../runtime/runtime.ts';
+
+/** How long work tells what it does: every call may be ignored. */
+export interface Reporter {
+  line(text: string, level?: 'info' | 'warning' | 'error'): void;
+  /** 0 to 1, from real counts; never falls. */
+  progress(fraction: number): void;
+}
+
+export interface RetrieveRequest {
+  member: MemberName;
+  definition: MemberDefinition;
+  password: string | undefined;
+  /** Empty directory that becomes the data directory. */
+  target: string;
+  dataset: DatasetId;
+  /** Scratch folder of this job, removed afterwards by the caller. */
+  scratch: string;
+  /** Marks every process that is started (host `mark`), so that recovery can end what a killed engine left. */
+  mark: string;
+}
+
+export interface Retrieved {
+  /** Major version of the data, e.g. "18". */
+  version: string;
+  /** The database that people work with. */
+  database: string;
+  /** The moment that the data shows. */
+  dataStateAt: Date;
+}
+
+export interface Login {
+  user: string;
+  password: string;
+}
+
+export interface ServerOptions {
+  dataset: DatasetId;
+  title: string;
+  dataDirectory: string;
+  version: string;
+  port: number | null;
+  /** false turns fsync, synchronous_commit and full_page_writes off. */
+  durable: boolean;
+  logFile: string;
+}
+
+export interface Database {
+  readonly engine: DatabaseEngine;
+  /** Tries a source without changing it; problems come back in the report, as errors of the table. */
+  testSource(
+    definition: MemberDefinition,
+    password: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<SourceReport>;
+  /**
+   * Fills `target` from the source and leaves a stopped, clean, recovered data directory whose roles have no passwords,
+   * which holds our admin role, and which passed its check. Errors: source_*, dump_unreadable, directory_unusable, restore_failed,
+   * verification_failed, programs_missing, storage_full.
+   */
+  retrieve(request: RetrieveRequest, report: Reporter, signal: AbortSignal): Promise<Retrieved>;
+  /** Ends whatever processes a killed engine left for this mark and on this data directory. Idempotent. */
+  abandon(mark: string, dataDirectory: string, dataset: DatasetId): Promise<void>;
+  /** Brings a copy of a live (or crashed) clone's data to the state that `retrieve` leaves: recovered, stopped, checked. */
+  settle(
+    request: Pick<RetrieveRequest, 'target' | 'dataset' | 'mark'> & { version: string },
+    report: Reporter,
+    signal: AbortSignal,
+  ): Promise<void>;
+  /** Makes what is in memory reach the data files, before a live copy (PostgreSQL: CHECKPOINT). */
+  flush(spec: ServerSpec, signal?: AbortSignal): Promise<void>;
+  /** How to start a server on a dataset. */
+  server(options: ServerOptions): Promise<ServerSpec>;
+  /** Makes a fresh copy of a clean data directory startable (stale pid files); a few file operations at most. */
+  makeStartable(dataDirectory: string): Promise<void>;
+  /**
+   * Waits until *this* server (by identity) answers on its unix socket, and gives the login its password in the same
+   * session when one is passed. Rejects with `server_start_failed` or `port_taken`, with the log's last lines, as soon as the process is gone.
+   */
+  ready(
+    spec: ServerSpec,
+    isAlive: () => Promise<boolean>,
+    login: Login | undefined,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  /** Logs in as people do, over loopback TCP, and checks that it is this server. Used by tests and the doctor, not on the hot path. */
+  checkLogin(spec: ServerSpec, login: Login, database: string, signal?: AbortSignal): Promise<void>;
+  /** Client connections other than the engine's own, for idle clones. */
+  connections(spec: ServerSpec, signal?: AbortSignal): Promise<number>;
+}
+
+export type { RunningServer, ServerSpec };

@@ -1,0 +1,112 @@
+/** The port to a machine where clones live: commands as data, files, processes and listening ports there. */
+import type { HostName } from '../protocol/ids.ts';
+
+export interface CommandResult {
+  /** Exit code; null when it was ended by a signal. */
+  code: number | null;
+  signal: string | null;
+  stdout: string;
+  /** At most the last 64 KiB. */
+  stderr: string;
+}
+
+/** A command is data, never a shell string; `parse` turns its result into a value or throws an error of the table. */
+export interface Command<Value> {
+  program: string;
+  args: readonly string[];
+  /** Added to the host's own environment. Passwords go here, never into `args`. */
+  env?: Readonly<Record<string, string>>;
+  cwd?: string;
+  /** Run as the unprivileged user that owns database servers, where the engine is root; else ignored. */
+  asServerUser?: boolean;
+  stdin?: string;
+  /** Marks the process in its environment (`THIN_CLONES_MARK`), so that a later engine can find what a killed one left. */
+  mark?: string;
+  parse: (result: CommandResult) => Value;
+}
+
+export interface RunOptions {
+  /** Ends the process group (TERM, then KILL after 2 s) and rejects with the abort reason. */
+  signal?: AbortSignal | undefined;
+  onStdoutLine?: (line: string) => void;
+  onStderrLine?: (line: string) => void;
+}
+
+/** A process as the operating system tells it; `startedAt` (kernel ticks or epoch ms as text) makes a pid an identity. */
+export interface ProcessIdentity {
+  pid: number;
+  startedAt: string;
+}
+
+export interface DetachedCommand {
+  program: string;
+  args: readonly string[];
+  env: Readonly<Record<string, string>>;
+  cwd: string;
+  /** stdout and stderr are appended here. */
+  logFile: string;
+  mark: string;
+}
+
+export interface HostProcesses {
+  /** Starts a process that outlives the engine, as the server user. Resolves when it is spawned. */
+  spawnDetached(command: DetachedCommand): Promise<ProcessIdentity>;
+  /** The identity of a pid now, or undefined when there is none. */
+  identify(pid: number): Promise<ProcessIdentity | undefined>;
+  /** The arguments of a live process, or undefined. */
+  commandLine(pid: number): Promise<readonly string[] | undefined>;
+  /** Sends a signal to exactly this process (and its group if asked); false when it is gone. */
+  signal(
+    process: ProcessIdentity,
+    signal: 'SIGTERM' | 'SIGINT' | 'SIGQUIT' | 'SIGKILL',
+    group?: boolean,
+  ): Promise<boolean>;
+  /** All live processes whose environment carries this mark. */
+  findMarked(mark: string): Promise<readonly ProcessIdentity[]>;
+}
+
+export interface FileEntry {
+  name: string;
+  kind: 'file' | 'directory' | 'symlink' | 'other';
+}
+
+export interface HostFiles {
+  /** undefined when there is no such file. */
+  read(path: string): Promise<string | undefined>;
+  /** Atomic: a new file beside it, fsync, rename. Default mode 0600. */
+  writeAtomic(path: string, text: string, mode?: number): Promise<void>;
+  append(path: string, text: string): Promise<void>;
+  makeDirectory(path: string, options?: { mode?: number; serverUser?: boolean }): Promise<void>;
+  /** Empty when there is no such directory. */
+  list(path: string): Promise<readonly FileEntry[]>;
+  stat(
+    path: string,
+  ): Promise<{ kind: FileEntry['kind']; bytes: number; mode: number; modifiedAt: Date } | undefined>;
+  readLink(path: string): Promise<string>;
+  rename(from: string, to: string): Promise<void>;
+  /** Removes a file or a whole directory; nothing happens when it is not there. Never follows links. */
+  remove(path: string): Promise<void>;
+  /** Total and free bytes of the file system that holds the path. */
+  space(path: string): Promise<{ totalBytes: number; freeBytes: number }>;
+  /** Gives a tree to the server user where the engine is root; nothing else. */
+  giveToServerUser(path: string): Promise<void>;
+}
+
+/** A port held by an open socket, so that nobody else gets it until `release`. */
+export interface PortLease {
+  port: number;
+  release(): Promise<void>;
+}
+
+export interface Host {
+  readonly name: HostName;
+  readonly kind: 'local' | 'ssh' | 'docker' | 'dblab';
+  readonly platform: NodeJS.Platform;
+  /** True when database servers run as another user than the engine. */
+  readonly serverUser: { name: string; uid: number; gid: number } | undefined;
+  readonly files: HostFiles;
+  readonly processes: HostProcesses;
+  run<Value>(command: Command<Value>, options?: RunOptions): Promise<Value>;
+  /** Leases a loopback port by binding it: the preferred one, or any. Rejects with `port_taken` when `port` is given and taken. */
+  leasePort(port?: number): Promise<PortLease>;
+}

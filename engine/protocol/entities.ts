@@ -1,0 +1,309 @@
+/** The things that the engine, the extension, the webviews and the command line talk about. */
+import { z } from 'zod';
+import {
+  cloneIdSchema,
+  cloneNameSchema,
+  datasetIdSchema,
+  environmentNameSchema,
+  hostNameSchema,
+  jobIdSchema,
+  memberNameSchema,
+  snapshotIdSchema,
+  snapshotNameSchema,
+} from './ids.ts';
+
+/** RFC 3339 in UTC with milliseconds, as `Date.prototype.toISOString` writes it. */
+export const timeSchema = z.iso.datetime();
+const bytesCount = z.number().int().nonnegative();
+/** `unshared`: what this object alone occupies (null while unknown); `logical`: its full size as the database sees it. */
+export const bytesSchema = z.object({ unshared: bytesCount.nullable(), logical: bytesCount.nullable() });
+export type Bytes = z.infer<typeof bytesSchema>;
+
+export const databaseEngineSchema = z.enum(['postgres', 'mongodb']);
+export type DatabaseEngine = z.infer<typeof databaseEngineSchema>;
+export const retrievalSchema = z.enum(['logical', 'physical', 'dump', 'directory']);
+export type Retrieval = z.infer<typeof retrievalSchema>;
+
+export const storageDriverSchema = z.enum(['btrfs', 'reflink', 'copy', 'memory']);
+export type StorageDriver = z.infer<typeof storageDriverSchema>;
+
+export const hostSchema = z.object({
+  name: hostNameSchema,
+  kind: z.enum(['local', 'ssh', 'docker', 'dblab']),
+  state: z.enum(['ready', 'unreachable', 'unusable']),
+  storage: z
+    .object({
+      driver: storageDriverSchema,
+      /** For people: "btrfs, thin" or "full copy". */
+      label: z.string(),
+      thin: z.boolean(),
+      path: z.string(),
+      totalBytes: bytesCount,
+      freeBytes: bytesCount,
+    })
+    .nullable(),
+  /** Why the host is not ready, for people. */
+  problem: z.string().nullable(),
+});
+export type Host = z.infer<typeof hostSchema>;
+
+/** One thing that a host needs or could use, and the exact command that mends it. */
+export const doctorCheckSchema = z.object({
+  name: z.string(),
+  status: z.enum(['ok', 'warning', 'problem']),
+  message: z.string(),
+  fix: z.string().nullable(),
+});
+export type DoctorCheck = z.infer<typeof doctorCheckSchema>;
+
+export const secretReferenceSchema = z.union([
+  z.strictObject({
+    env: z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable'),
+  }),
+  z.strictObject({ file: z.string().min(1) }),
+]);
+export type SecretReference = z.infer<typeof secretReferenceSchema>;
+
+/** A table or schema pattern as pg_dump takes it: no control characters, not an option. */
+const selectionName = z
+  .string()
+  .min(1)
+  .max(255)
+  // eslint-disable-next-line no-control-regex -- refusing control characters is the point
+  .regex(
+    /^[^-\u0000-\u001f][^\u0000-\u001f]*$/,
+    'a name without control characters that does not start with "-"',
+  );
+export const selectionSchema = z.strictObject({
+  schemas: z.array(selectionName).min(1).optional(),
+  tables: z.array(selectionName).min(1).optional(),
+});
+export type Selection = z.infer<typeof selectionSchema>;
+
+/** Where one member's data comes from. `url` never carries a password. */
+export const memberDefinitionSchema = z.strictObject({
+  engine: databaseEngineSchema,
+  retrieval: retrievalSchema,
+  url: z.string().max(2000).optional(),
+  password: secretReferenceSchema.optional(),
+  include: selectionSchema.optional(),
+  exclude: selectionSchema.optional(),
+  /** For `directory`: an absolute path of a data directory whose server is stopped. */
+  directory: z.string().min(1).max(4096).optional(),
+  /** For `dump`: an absolute path of a pg_dump custom file, directory or plain SQL file, also gzipped. */
+  dump: z.string().min(1).max(4096).optional(),
+  /** The database inside the server that people work with; default: the source's own. */
+  database: z.string().min(1).max(63).optional(),
+  /** PostgreSQL major version of the copies; default: the source's own. */
+  version: z.number().int().min(13).max(18).optional(),
+});
+export type MemberDefinition = z.infer<typeof memberDefinitionSchema>;
+
+export const durationPattern = /^([1-9][0-9]{0,5})(m|h|d)$/;
+export const cloneSettingsSchema = z.strictObject({
+  /** A ready clone that nobody connected to for this long is destroyed, unless protected: `30m`, `24h`, `7d`. */
+  idleTtl: z.string().regex(durationPattern, 'a number and m, h or d, e.g. 24h').optional(),
+  limit: z.number().int().min(1).max(1000).optional(),
+  /** false turns fsync, synchronous_commit and full_page_writes off in clones. Default true. */
+  durable: z.boolean().optional(),
+});
+export type CloneSettings = z.infer<typeof cloneSettingsSchema>;
+
+/** What somebody declares; also one entry of `environments:` in thin-clones.yaml. */
+export const environmentDefinitionSchema = z.strictObject({
+  host: hostNameSchema.default(hostNameSchema.parse('local')),
+  members: z
+    .record(memberNameSchema, memberDefinitionSchema)
+    .refine((members) => Object.keys(members).length > 0, 'an environment has at least one member'),
+  clones: cloneSettingsSchema.default({}),
+});
+export type EnvironmentDefinition = z.infer<typeof environmentDefinitionSchema>;
+
+export const environmentSchema = z.object({
+  name: environmentNameSchema,
+  definition: environmentDefinitionSchema,
+  createdAt: timeSchema,
+  latestSnapshot: snapshotIdSchema.nullable(),
+  /** The refresh that runs now, if one does. */
+  refreshJob: jobIdSchema.nullable(),
+});
+export type Environment = z.infer<typeof environmentSchema>;
+
+export const snapshotMemberSchema = z.object({
+  name: memberNameSchema,
+  engine: databaseEngineSchema,
+  /** Server version of the data, e.g. "18" for PostgreSQL 18. */
+  version: z.string(),
+  database: z.string(),
+  dataset: datasetIdSchema,
+});
+export type SnapshotMember = z.infer<typeof snapshotMemberSchema>;
+
+export const snapshotSchema = z.object({
+  id: snapshotIdSchema,
+  name: snapshotNameSchema,
+  environment: environmentNameSchema,
+  state: z.enum(['creating', 'ready', 'deleting']),
+  /** The moment that the data shows; null until known. */
+  dataStateAt: timeSchema.nullable(),
+  createdAt: timeSchema,
+  createdBy: z.string(),
+  /** How far apart in time the members' moments can lie. */
+  skewMs: z.number().int().nonnegative(),
+  bytes: bytesSchema,
+  members: z.array(snapshotMemberSchema),
+  /** The clones that stand on it. */
+  clones: z.array(cloneIdSchema),
+  origin: z.enum(['refresh', 'commit', 'kept']),
+  message: z.string().nullable(),
+});
+export type Snapshot = z.infer<typeof snapshotSchema>;
+
+export const cloneStateSchema = z.enum([
+  'creating',
+  'ready',
+  'resetting',
+  'committing',
+  'destroying',
+  'stopped',
+  'failed',
+]);
+export type CloneState = z.infer<typeof cloneStateSchema>;
+
+export const cloneMemberSchema = z.object({
+  name: memberNameSchema,
+  engine: databaseEngineSchema,
+  host: z.string(),
+  port: z.number().int().min(1).max(65535),
+  user: z.string(),
+  database: z.string(),
+  state: z.enum(['starting', 'ready', 'stopped', 'failed']),
+  dataset: datasetIdSchema,
+  version: z.string(),
+});
+export type CloneMember = z.infer<typeof cloneMemberSchema>;
+
+export const cloneSchema = z.object({
+  id: cloneIdSchema,
+  name: cloneNameSchema,
+  environment: environmentNameSchema,
+  snapshot: snapshotIdSchema,
+  state: cloneStateSchema,
+  createdAt: timeSchema,
+  createdBy: z.string(),
+  /** When it was last put back; null if never. */
+  resetAt: timeSchema.nullable(),
+  /** A time, "forever", or null when not protected. */
+  protectedUntil: z.union([timeSchema, z.literal('forever')]).nullable(),
+  bytes: bytesSchema,
+  members: z.array(cloneMemberSchema),
+  /** Git branch that it is bound to. */
+  branch: z.string().nullable(),
+  /** Why it is stopped or failed, for people. */
+  problem: z.string().nullable(),
+});
+export type Clone = z.infer<typeof cloneSchema>;
+
+/** How to log in to one member of a clone. The only entity with a password; never in an event. */
+export const connectionSchema = z.object({
+  name: memberNameSchema,
+  engine: databaseEngineSchema,
+  host: z.string(),
+  port: z.number().int(),
+  user: z.string(),
+  password: z.string(),
+  database: z.string(),
+});
+export type Connection = z.infer<typeof connectionSchema>;
+
+export const errorSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  next: z.string(),
+  retryable: z.boolean(),
+  details: z.record(z.string(), z.unknown()),
+});
+export type ErrorDocument = z.infer<typeof errorSchema>;
+
+export const jobTypeSchema = z.enum([
+  'environment.refresh',
+  'environment.delete',
+  'snapshot.delete',
+  'clone.create',
+  'clone.reset',
+  'clone.destroy',
+  'clone.commit',
+  'clone.start',
+]);
+export type JobType = z.infer<typeof jobTypeSchema>;
+export const jobStateSchema = z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);
+export type JobState = z.infer<typeof jobStateSchema>;
+
+export const taskSchema = z.object({
+  name: z.string(),
+  state: z.enum(['pending', 'running', 'succeeded', 'failed', 'undone', 'skipped']),
+  /** 0 to 1; null while it can't be known. */
+  progress: z.number().min(0).max(1).nullable(),
+  startedAt: timeSchema.nullable(),
+  endedAt: timeSchema.nullable(),
+});
+export type Task = z.infer<typeof taskSchema>;
+
+export const jobSchema = z.object({
+  id: jobIdSchema,
+  type: jobTypeSchema,
+  /** For people: "Reset clone feature/a". */
+  title: z.string(),
+  state: jobStateSchema,
+  createdBy: z.string(),
+  createdAt: timeSchema,
+  startedAt: timeSchema.nullable(),
+  endedAt: timeSchema.nullable(),
+  progress: z.number().min(0).max(1),
+  error: errorSchema.nullable(),
+  tasks: z.array(taskSchema),
+  environment: environmentNameSchema.nullable(),
+  /** The object that it changes or makes. */
+  object: z.object({ kind: z.enum(['environment', 'snapshot', 'clone']), id: z.string(), name: z.string() }),
+  cancellable: z.boolean(),
+});
+export type Job = z.infer<typeof jobSchema>;
+
+export const jobLineSchema = z.object({
+  job: jobIdSchema,
+  /** Rises by one for each line of a job, from 1. */
+  line: z.number().int().positive(),
+  at: timeSchema,
+  task: z.string().nullable(),
+  level: z.enum(['info', 'warning', 'error']),
+  text: z.string(),
+});
+export type JobLine = z.infer<typeof jobLineSchema>;
+
+export const engineInfoSchema = z.object({
+  name: z.literal('thin-clones'),
+  version: z.string(),
+  protocol: z.number().int(),
+  pid: z.number().int(),
+  home: z.string(),
+  startedAt: timeSchema,
+  uptimeMs: z.number().int().nonnegative(),
+  /** `ready`; `blocked` when the state can't be trusted: then every change is refused until it is rebuilt. */
+  state: z.enum(['ready', 'blocked']),
+  problem: z.string().nullable(),
+  storage: z.string().nullable(),
+});
+export type EngineInfo = z.infer<typeof engineInfoSchema>;
+
+/** What a test of a source found, before it is saved. */
+export const sourceReportSchema = z.object({
+  ok: z.boolean(),
+  error: errorSchema.nullable(),
+  serverVersion: z.string().nullable(),
+  databases: z.array(z.object({ name: z.string(), bytes: bytesCount })),
+  tables: z.array(
+    z.object({ schema: z.string(), name: z.string(), bytes: bytesCount, rows: bytesCount.nullable() }),
+  ),
+  warnings: z.array(z.string()),
+});
+export type SourceReport = z.infer<typeof sourceReportSchema>;

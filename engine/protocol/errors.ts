@@ -1,0 +1,375 @@
+/** The error table: for each code its HTTP status, what people read, what to do next, and whether a retry can help. */
+import type { ErrorDocument } from './entities.ts';
+
+interface ErrorDefinition<Details> {
+  /** HTTP status. The command line exits with 3 for 4xx, 4 for `engine_unreachable` and `host_unreachable`, else 1. */
+  status: number;
+  retryable: boolean;
+  message: (details: Details) => string;
+  next: (details: Details) => string;
+}
+
+const define = <Details extends object>(
+  status: number,
+  message: (details: Details) => string,
+  next: (details: Details) => string,
+  retryable = false,
+): ErrorDefinition<Details> => ({ status, retryable, message, next });
+
+const list = (names: readonly string[]): string => names.join(', ');
+const kindList = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
+
+export const errorTable = {
+  // Requests
+  invalid_request: define<{ problems: readonly string[] }>(
+    400,
+    (d) => `The request is not valid: ${d.problems.join('; ')}.`,
+    () => 'Correct the named fields and try again.',
+  ),
+  invalid_file: define<{ file: string; problems: readonly string[] }>(
+    400,
+    (d) => `${d.file} is not valid:\n${d.problems.join('\n')}`,
+    () => 'Correct the named lines and try again.',
+  ),
+  unauthorized: define<object>(
+    401,
+    () => 'The engine did not accept the token.',
+    () => 'Use the token from the discovery file of this engine.',
+  ),
+  forbidden_origin: define<{ header: string }>(
+    403,
+    (d) => `The engine refuses requests with this ${d.header} header.`,
+    () => 'Call the engine from the extension or the command line, not from a web page.',
+  ),
+  unknown_route: define<{ path: string }>(
+    404,
+    (d) => `The engine has no ${d.path}.`,
+    () => 'Look at the list of routes in /v1/openapi.json, or update the older of extension and engine.',
+  ),
+  protocol_mismatch: define<{ engine: number; client: number }>(
+    426,
+    (d) => `The engine speaks protocol ${d.engine}, this client ${d.client}.`,
+    () => 'Update the older of the two, then reload the window.',
+  ),
+  not_supported: define<{ feature: string; instead?: string }>(
+    422,
+    (d) => `${d.feature} is not supported by this version.`,
+    (d) => d.instead ?? 'Remove it, or update Thin Clones when it is there.',
+  ),
+  canceled: define<object>(
+    409,
+    () => 'The job was canceled.',
+    () => 'Nothing was changed. Start it again when you want it.',
+  ),
+  internal: define<{ problem: string }>(
+    500,
+    (d) => `Something went wrong inside the engine: ${d.problem}`,
+    () => 'Look at the log (Thin Clones: Show Engine Log) and report it with the log lines.',
+  ),
+  shutting_down: define<object>(
+    503,
+    () => 'The engine is stopping.',
+    () => 'Try again: a new engine starts on demand.',
+    true,
+  ),
+
+  // Objects
+  not_found: define<{ kind: string; name: string; known?: readonly string[] }>(
+    404,
+    (d) => `There is no ${d.kind} "${d.name}".`,
+    (d) =>
+      d.known !== undefined && d.known.length > 0
+        ? `Known: ${list(d.known.slice(0, 10))}.`
+        : `List what there is with "thin-clones ${d.kind === 'environment' ? 'env' : d.kind} list".`,
+  ),
+  ambiguous: define<{ kind: string; name: string; matches: readonly string[] }>(
+    409,
+    (d) => `"${d.name}" names ${kindList(d.matches.length, d.kind)}: ${list(d.matches)}.`,
+    () => 'Use the id.',
+  ),
+  name_taken: define<{ kind: string; name: string }>(
+    409,
+    (d) => `There is already a ${d.kind} "${d.name}".`,
+    () => 'Choose another name, or destroy the existing one first.',
+  ),
+  busy: define<{ kind: string; name: string; job: string; doing: string; by: string }>(
+    409,
+    (d) => `The ${d.kind} "${d.name}" is busy: ${d.doing} (started by ${d.by}).`,
+    (d) => `Wait until ${d.job} has ended, or cancel it, and try again.`,
+    true,
+  ),
+  snapshot_in_use: define<{ snapshot: string; clones: readonly string[] }>(
+    409,
+    (d) => `Snapshot ${d.snapshot} is used by ${kindList(d.clones.length, 'clone')} (${list(d.clones)}).`,
+    () => 'Destroy them, or reset them to another snapshot, first.',
+  ),
+  environment_in_use: define<{ environment: string; clones: readonly string[] }>(
+    409,
+    (d) =>
+      `Environment ${d.environment} still has ${kindList(d.clones.length, 'clone')} (${list(d.clones)}).`,
+    () => 'Destroy them first. Its snapshots are deleted together with the environment.',
+  ),
+  environment_locked: define<{ environment: string; fields: readonly string[] }>(
+    409,
+    (d) => `Environment ${d.environment} has snapshots, so ${list(d.fields)} can't change any more.`,
+    () => 'Make a new environment under another name, or delete this one first.',
+  ),
+  clone_protected: define<{ clone: string; until: string }>(
+    409,
+    (d) =>
+      d.until === 'forever'
+        ? `Clone ${d.clone} is protected.`
+        : `Clone ${d.clone} is protected until ${d.until}.`,
+    (d) => `Switch the protection off first: thin-clones clone protect ${d.clone} --off`,
+  ),
+  clone_limit: define<{ environment: string; limit: number; clones: readonly string[] }>(
+    409,
+    (d) => `Environment ${d.environment} has its limit of ${kindList(d.limit, 'clone')} (${list(d.clones)}).`,
+    () => 'Destroy one that is no longer needed, or raise clones.limit.',
+  ),
+  no_snapshot: define<{ environment: string }>(
+    409,
+    (d) => `Environment ${d.environment} has no snapshot yet.`,
+    (d) => `Make one first: thin-clones env refresh ${d.environment}`,
+  ),
+  snapshot_not_ready: define<{ snapshot: string; state: string }>(
+    409,
+    (d) => `Snapshot ${d.snapshot} is not ready (${d.state}).`,
+    () => 'Wait until it is ready, or choose another one.',
+    true,
+  ),
+  clone_not_ready: define<{ clone: string; state: string }>(
+    409,
+    (d) => `Clone ${d.clone} is not ready (${d.state}).`,
+    (d) => `Start it with "thin-clones clone start ${d.clone}", or reset it.`,
+    true,
+  ),
+  not_cancellable: define<{ job: string; reason: string }>(
+    409,
+    (d) => `Job ${d.job} can't be canceled: ${d.reason}.`,
+    () => 'Wait until it has ended.',
+  ),
+  snapshot_foreign: define<{ snapshot: string; environment: string }>(
+    409,
+    (d) => `Snapshot ${d.snapshot} belongs to another environment than ${d.environment}.`,
+    () => 'Choose a snapshot of the same environment.',
+  ),
+
+  // Sources
+  source_dns: define<{ host: string }>(
+    422,
+    (d) => `The host name "${d.host}" can't be resolved.`,
+    () => 'Check the spelling of the host in the URL, and the VPN if it is an internal name.',
+    true,
+  ),
+  source_refused: define<{ host: string; port: number }>(
+    422,
+    (d) => `Nothing accepts connections at ${d.host}:${d.port}.`,
+    () => 'Check host and port, that the server runs, and that it listens on this address.',
+    true,
+  ),
+  source_timeout: define<{ host: string; port: number; seconds: number }>(
+    422,
+    (d) => `${d.host}:${d.port} did not answer within ${d.seconds} s.`,
+    () => 'Check the network, VPN and firewall between here and the source.',
+    true,
+  ),
+  source_tls: define<{ host: string; problem: string }>(
+    422,
+    (d) => `The TLS connection to ${d.host} failed: ${d.problem}.`,
+    () => 'Add ?sslmode=require, or ?sslmode=verify-full&sslrootcert=FILE, or ?sslmode=disable to the URL.',
+  ),
+  source_password: define<{ user: string; host: string }>(
+    422,
+    (d) => `${d.host} refused the password of user "${d.user}".`,
+    () => 'Check user and password.',
+  ),
+  source_password_missing: define<{ member: string; reference: string | null }>(
+    422,
+    (d) =>
+      d.reference === null
+        ? `Member ${d.member} needs a password and none is known.`
+        : `The password of member ${d.member} should come from ${d.reference}, and that is empty or missing.`,
+    (d) =>
+      d.reference === null
+        ? 'Give it when asked, or name it in the file: password: { env: NAME } or { file: PATH }.'
+        : 'Set it and try again.',
+  ),
+  source_role: define<{ user: string; host: string }>(
+    422,
+    (d) => `${d.host} does not let user "${d.user}" in.`,
+    () => "Check the user name, and the server's pg_hba.conf for this address, user and database.",
+  ),
+  source_database: define<{ database: string; host: string }>(
+    422,
+    (d) => `There is no database "${d.database}" at ${d.host}.`,
+    () => 'Check the last part of the URL.',
+  ),
+  source_permission: define<{ user: string; objects: readonly string[] }>(
+    422,
+    (d) =>
+      `User "${d.user}" may not read ${list(d.objects.slice(0, 5))}${d.objects.length > 5 ? ', …' : ''}.`,
+    () => 'Grant pg_read_all_data (PostgreSQL 14 or newer) or SELECT on them, or exclude them.',
+  ),
+  source_selection: define<{ pattern: string; kind: string }>(
+    422,
+    (d) => `The source has no ${d.kind} "${d.pattern}".`,
+    () => 'Correct include and exclude.',
+  ),
+  source_too_new: define<{ source: string; tools: string }>(
+    422,
+    (d) => `The source is PostgreSQL ${d.source}, newer than the client tools here (${d.tools}).`,
+    (d) => `Install client tools of version ${d.source} or newer and name their folder in the settings.`,
+  ),
+  source_lost: define<{ host: string; problem: string }>(
+    502,
+    (d) => `The connection to ${d.host} was lost during the dump: ${d.problem}`,
+    () => 'Check the source and refresh again. The snapshots that there were are unchanged.',
+    true,
+  ),
+  source_failed: define<{ problem: string }>(
+    502,
+    (d) => `The source answered with an error: ${d.problem}`,
+    () => 'Look at the job log for the full text.',
+    true,
+  ),
+  source_url: define<{ problem: string }>(
+    422,
+    (d) => `The connection URL is not usable: ${d.problem}.`,
+    () => 'Write it as postgresql://user@host:port/database?sslmode=require',
+  ),
+  dump_unreadable: define<{ file: string; problem: string }>(
+    422,
+    (d) => `The dump ${d.file} can't be used: ${d.problem}.`,
+    () => 'Give the path of a complete pg_dump file (custom, directory, plain SQL; .gz is fine).',
+  ),
+  directory_unusable: define<{ directory: string; problem: string }>(
+    422,
+    (d) => `The data directory ${d.directory} can't be used: ${d.problem}.`,
+    () => 'Give the path of a complete PostgreSQL data directory whose server is stopped.',
+  ),
+  restore_failed: define<{ problem: string }>(
+    500,
+    (d) => `The data could not be restored: ${d.problem}`,
+    () => 'Look at the job log. The snapshots that there were are unchanged.',
+  ),
+  verification_failed: define<{ problem: string }>(
+    500,
+    (d) => `The new snapshot did not pass its check: ${d.problem}`,
+    () => 'Look at the job log. The snapshots that there were are unchanged.',
+  ),
+
+  // Machine
+  engine_unreachable: define<{ problem: string }>(
+    503,
+    (d) => `The engine can't be reached: ${d.problem}`,
+    () => 'Look at the engine log, then try again: it starts on demand.',
+    true,
+  ),
+  engine_start_failed: define<{ problem: string; log: string }>(
+    503,
+    (d) => `The engine did not start: ${d.problem}`,
+    (d) => `Look at ${d.log}.`,
+  ),
+  node_too_old: define<{ version: string }>(
+    503,
+    (d) => `The engine needs node:sqlite, which this Node (${d.version}) does not have.`,
+    () => 'Use VS Code 1.103 or newer, or Node 22.13 or newer for the command line.',
+  ),
+  host_unreachable: define<{ host: string; problem: string }>(
+    503,
+    (d) => `Host ${d.host} can't be reached: ${d.problem}`,
+    (d) => `Look at "thin-clones host doctor ${d.host}".`,
+    true,
+  ),
+  state_blocked: define<{ problem: string }>(
+    503,
+    (d) => `The engine's state can't be trusted (${d.problem}), so nothing is changed.`,
+    () =>
+      'Rebuild it from the tags on the data: thin-clones engine rebuild (or "Rebuild Engine State" in VS Code).',
+  ),
+  storage_full: define<{ storage: string; freeBytes: number | null }>(
+    507,
+    (d) => `The storage ${d.storage} is full.`,
+    () => 'Delete snapshots or destroy clones that are no longer needed, then try again. Nothing was lost.',
+    true,
+  ),
+  storage_failed: define<{ storage: string; problem: string }>(
+    500,
+    (d) => `The storage ${d.storage} failed: ${d.problem}`,
+    () => 'Look at the job log and at "thin-clones host doctor".',
+  ),
+  storage_foreign: define<{ path: string; problem: string }>(
+    409,
+    (d) => `${d.path} is not ours to use: ${d.problem}.`,
+    () => 'Choose an empty folder for the storage, or the THIN_CLONES_HOME that made it.',
+  ),
+  programs_missing: define<{ what: string; searched: readonly string[]; install: string }>(
+    503,
+    (d) => `${d.what} was not found (looked in ${list(d.searched)}).`,
+    (d) => d.install,
+  ),
+  server_start_failed: define<{ server: string; problem: string }>(
+    500,
+    (d) => `The database server of ${d.server} did not start: ${d.problem}`,
+    () => 'Look at the job log: it ends with the lines of the server.',
+    true,
+  ),
+  port_taken: define<{ port: number }>(
+    409,
+    (d) => `Port ${d.port} is taken by another program.`,
+    () => 'End that program, or destroy this clone and create it again to get another port.',
+    true,
+  ),
+} as const satisfies Record<string, ErrorDefinition<never>>;
+
+export type ErrorCode = keyof typeof errorTable;
+export type ErrorDetails<Code extends ErrorCode> = Parameters<(typeof errorTable)[Code]['message']>[0];
+
+/** The one error type that crosses a boundary: always from the table, with its cause. */
+export class ThinClonesError extends Error {
+  override readonly name = 'ThinClonesError';
+  readonly code: ErrorCode | (string & {});
+  readonly status: number;
+  readonly document: ErrorDocument;
+
+  constructor(document: ErrorDocument, status: number, options?: ErrorOptions) {
+    super(document.message, options);
+    this.code = document.code;
+    this.status = status;
+    this.document = document;
+  }
+}
+
+/** Makes the error of a code: `throw fail('no_snapshot', { environment })`. */
+export function fail<Code extends ErrorCode>(
+  code: Code,
+  details: ErrorDetails<Code>,
+  options?: ErrorOptions,
+): ThinClonesError {
+  const entry = errorTable[code] as unknown as ErrorDefinition<ErrorDetails<Code>>;
+  return new ThinClonesError(
+    {
+      code,
+      message: entry.message(details),
+      next: entry.next(details),
+      retryable: entry.retryable,
+      details: { ...details },
+    },
+    entry.status,
+    options,
+  );
+}
+
+/** True for errors of the table, of a given code if one is named. */
+export function isFailure(error: unknown, code?: ErrorCode): error is ThinClonesError {
+  return error instanceof ThinClonesError && (code === undefined || error.code === code);
+}
+
+/** Anything thrown, as an error of the table: unknown ones become `internal`, aborts become `canceled`. */
+export function toFailure(error: unknown): ThinClonesError {
+  if (error instanceof ThinClonesError) return error;
+  if (error instanceof Error && error.name === 'AbortError') return fail('canceled', {}, { cause: error });
+  const problem = error instanceof Error ? error.message : String(error);
+  return fail('internal', { problem }, { cause: error });
+}

@@ -1,0 +1,45 @@
+/** Branded identifiers and names: the one place where a raw string becomes one. */
+import { z } from 'zod';
+
+/** Ids are made by the engine: a kind prefix and 16 characters of base32, e.g. `clone-4mzq7k2n5xw3p6ta`. */
+const id = (kind: string) => new RegExp(`^${kind}-[a-z2-7]{16}$`);
+
+/**
+ * Names are what people type. Letters, digits, `.`, `_`, `-` and `/` (for branch names), starting with a letter or
+ * digit, at most 128 characters, no `..`, no `//`, no trailing `/` or `.`. Never used as a path: folders carry ids.
+ */
+export const namePattern = /^(?!.*\.\.)(?!.*\/\/)[\p{L}\p{N}](?:[\p{L}\p{N}._/-]{0,126}[\p{L}\p{N}_-])?$/u;
+export const nameRule =
+  'use 1 to 128 letters, digits, ".", "_", "-" or "/", starting with a letter or digit, without ".." or "//"';
+
+const name = z.string().regex(namePattern, nameRule);
+
+export const cloneIdSchema = z.string().regex(id('clone')).brand('CloneId');
+export type CloneId = z.infer<typeof cloneIdSchema>;
+export const snapshotIdSchema = z.string().regex(id('snapshot')).brand('SnapshotId');
+export type SnapshotId = z.infer<typeof snapshotIdSchema>;
+export const jobIdSchema = z.string().regex(id('job')).brand('JobId');
+export type JobId = z.infer<typeof jobIdSchema>;
+/** One member's data of one snapshot, or of one clone at one reset generation, in a storage. */
+export const datasetIdSchema = z.string().regex(id('data')).brand('DatasetId');
+export type DatasetId = z.infer<typeof datasetIdSchema>;
+/** Who owns a storage: made once for each `THIN_CLONES_HOME`. */
+export const installationIdSchema = z.string().regex(id('inst')).brand('InstallationId');
+export type InstallationId = z.infer<typeof installationIdSchema>;
+
+export const environmentNameSchema = name.brand('EnvironmentName');
+export type EnvironmentName = z.infer<typeof environmentNameSchema>;
+export const memberNameSchema = name
+  .refine((value) => !value.includes('/'), 'a member name has no "/"')
+  .brand('MemberName');
+export type MemberName = z.infer<typeof memberNameSchema>;
+export const cloneNameSchema = name.brand('CloneName');
+export type CloneName = z.infer<typeof cloneNameSchema>;
+export const snapshotNameSchema = name.brand('SnapshotName');
+export type SnapshotName = z.infer<typeof snapshotNameSchema>;
+export const hostNameSchema = name.brand('HostName');
+export type HostName = z.infer<typeof hostNameSchema>;
+
+/** A name or an id, as people may type either wherever an object is named. */
+export const referenceSchema = z.string().min(1).max(200).brand('Reference');
+export type Reference = z.infer<typeof referenceSchema>;

@@ -1,0 +1,329 @@
+/** Every request that the engine answers: one table for the server's validation, the typed client and the OpenAPI page. */
+import { z } from 'zod';
+import {
+  cloneSchema,
+  connectionSchema,
+  doctorCheckSchema,
+  engineInfoSchema,
+  environmentDefinitionSchema,
+  environmentSchema,
+  hostSchema,
+  jobLineSchema,
+  jobSchema,
+  memberDefinitionSchema,
+  snapshotSchema,
+  sourceReportSchema,
+} from './entities.ts';
+import { overviewSchema } from './events.ts';
+import {
+  cloneNameSchema,
+  environmentNameSchema,
+  memberNameSchema,
+  referenceSchema,
+  snapshotNameSchema,
+} from './ids.ts';
+
+/** Raised when a request or an entity changes so that an older client or engine would misread it. */
+export const protocolVersion = 1;
+
+export type Scope = 'read' | 'use' | 'admin';
+
+export interface Route {
+  name: string;
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** With `:name` parameters, percent-encoded on the wire. */
+  path: string;
+  summary: string;
+  params: z.ZodObject;
+  query: z.ZodObject;
+  body: z.ZodObject;
+  response: z.ZodType;
+  scope: Scope;
+}
+
+const route = <
+  const Name extends string,
+  Params extends z.ZodRawShape = Record<never, never>,
+  Query extends z.ZodRawShape = Record<never, never>,
+  Body extends z.ZodRawShape = Record<never, never>,
+  Response extends z.ZodType = z.ZodType,
+>(
+  name: Name,
+  method: Route['method'],
+  path: string,
+  scope: Scope,
+  summary: string,
+  shape: { params?: Params; query?: Query; body?: Body; response: Response },
+) => ({
+  name,
+  method,
+  path,
+  scope,
+  summary,
+  params: z.strictObject(shape.params ?? ({} as Params)),
+  query: z.strictObject(shape.query ?? ({} as Query)),
+  body: z.strictObject(shape.body ?? ({} as Body)),
+  response: shape.response,
+});
+
+const items = <Item extends z.ZodType>(item: Item) => z.object({ items: z.array(item) });
+const jobAnswer = z.object({ job: jobSchema });
+/** Passwords by member name, kept in memory for this request alone unless `remember` is true. */
+const passwords = z.record(memberNameSchema, z.string().max(1000)).optional();
+const clone = { clone: referenceSchema };
+const snapshot = { snapshot: referenceSchema };
+const environment = { environment: referenceSchema };
+
+export const routes = {
+  engineInfo: route(
+    'engineInfo',
+    'GET',
+    '/v1/engine',
+    'read',
+    'Version, process and storage of the engine.',
+    {
+      response: engineInfoSchema,
+    },
+  ),
+  engineStop: route('engineStop', 'POST', '/v1/engine/stop', 'admin', 'Stop the engine; clones go on.', {
+    response: z.object({ stopping: z.literal(true) }),
+  }),
+  engineRebuild: route(
+    'engineRebuild',
+    'POST',
+    '/v1/engine/rebuild',
+    'admin',
+    'Set a state that cannot be trusted aside and read everything again from the tags on the data.',
+    {
+      response: z.object({
+        snapshots: z.number().int(),
+        clones: z.number().int(),
+        keptAs: z.string().nullable(),
+      }),
+    },
+  ),
+  overview: route('overview', 'GET', '/v1/overview', 'read', 'Everything at one moment.', {
+    response: overviewSchema,
+  }),
+  hostList: route('hostList', 'GET', '/v1/hosts', 'read', 'Where clones live.', {
+    response: items(hostSchema),
+  }),
+  hostShow: route('hostShow', 'GET', '/v1/hosts/:host', 'read', 'One host.', {
+    params: { host: referenceSchema },
+    response: hostSchema,
+  }),
+  hostDoctor: route(
+    'hostDoctor',
+    'GET',
+    '/v1/hosts/:host/doctor',
+    'read',
+    'What is missing, and what mends it.',
+    {
+      params: { host: referenceSchema },
+      response: items(doctorCheckSchema),
+    },
+  ),
+
+  environmentList: route('environmentList', 'GET', '/v1/environments', 'read', 'All environments.', {
+    response: items(environmentSchema),
+  }),
+  environmentShow: route(
+    'environmentShow',
+    'GET',
+    '/v1/environments/:environment',
+    'read',
+    'One environment.',
+    {
+      params: environment,
+      response: environmentSchema,
+    },
+  ),
+  environmentApply: route(
+    'environmentApply',
+    'PUT',
+    '/v1/environments/:name',
+    'admin',
+    'Declare an environment: made when new, changed when different, nothing when the same.',
+    {
+      params: { name: environmentNameSchema },
+      body: { definition: environmentDefinitionSchema, passwords, remember: z.boolean().optional() },
+      response: z.object({
+        environment: environmentSchema,
+        outcome: z.enum(['created', 'changed', 'unchanged']),
+      }),
+    },
+  ),
+  environmentDelete: route(
+    'environmentDelete',
+    'DELETE',
+    '/v1/environments/:environment',
+    'admin',
+    'Delete an environment and its snapshots; refused while it has clones.',
+    { params: environment, response: jobAnswer },
+  ),
+  environmentRefresh: route(
+    'environmentRefresh',
+    'POST',
+    '/v1/environments/:environment/refresh',
+    'admin',
+    'Retrieve the data of all members and make a new snapshot; existing clones stay as they are.',
+    {
+      params: environment,
+      body: { name: snapshotNameSchema.optional(), passwords },
+      response: jobAnswer,
+    },
+  ),
+  sourceTest: route('sourceTest', 'POST', '/v1/sources/test', 'admin', 'Try a source before it is saved.', {
+    body: { member: memberDefinitionSchema, password: z.string().max(1000).optional() },
+    response: sourceReportSchema,
+  }),
+
+  snapshotList: route('snapshotList', 'GET', '/v1/snapshots', 'read', 'Snapshots, newest first.', {
+    query: { environment: referenceSchema.optional() },
+    response: items(snapshotSchema),
+  }),
+  snapshotShow: route('snapshotShow', 'GET', '/v1/snapshots/:snapshot', 'read', 'One snapshot.', {
+    params: snapshot,
+    response: snapshotSchema,
+  }),
+  snapshotDelete: route(
+    'snapshotDelete',
+    'DELETE',
+    '/v1/snapshots/:snapshot',
+    'admin',
+    'Delete a snapshot.',
+    {
+      params: snapshot,
+      response: jobAnswer,
+    },
+  ),
+
+  cloneList: route('cloneList', 'GET', '/v1/clones', 'read', 'Clones, newest first.', {
+    query: { environment: referenceSchema.optional() },
+    response: items(cloneSchema),
+  }),
+  cloneShow: route('cloneShow', 'GET', '/v1/clones/:clone', 'read', 'One clone.', {
+    params: clone,
+    response: cloneSchema,
+  }),
+  cloneConnection: route('cloneConnection', 'GET', '/v1/clones/:clone/connection', 'use', 'How to log in.', {
+    params: clone,
+    response: items(connectionSchema),
+  }),
+  cloneCreate: route('cloneCreate', 'POST', '/v1/clones', 'use', 'Make a clone of a snapshot.', {
+    body: {
+      environment: referenceSchema,
+      /** Default: the newest ready one. */
+      snapshot: referenceSchema.optional(),
+      /** Default: a free `clone-N`. */
+      name: cloneNameSchema.optional(),
+      /** Git branch that it is made for. */
+      branch: z.string().min(1).max(250).optional(),
+    },
+    response: jobAnswer,
+  }),
+  cloneReset: route(
+    'cloneReset',
+    'POST',
+    '/v1/clones/:clone/reset',
+    'use',
+    'Put a clone back to a snapshot.',
+    {
+      params: clone,
+      body: {
+        /** A snapshot, or "latest"; default: the one that it stands on. */
+        snapshot: referenceSchema.optional(),
+        /** Keep the present state as a snapshot of this name first. */
+        keepAs: snapshotNameSchema.optional(),
+      },
+      response: jobAnswer,
+    },
+  ),
+  cloneStart: route(
+    'cloneStart',
+    'POST',
+    '/v1/clones/:clone/start',
+    'use',
+    'Start the servers of a stopped clone.',
+    {
+      params: clone,
+      response: jobAnswer,
+    },
+  ),
+  cloneDestroy: route('cloneDestroy', 'DELETE', '/v1/clones/:clone', 'use', 'Destroy a clone and its data.', {
+    params: clone,
+    response: jobAnswer,
+  }),
+  cloneProtect: route(
+    'cloneProtect',
+    'PUT',
+    '/v1/clones/:clone/protection',
+    'use',
+    'Protect a clone, or stop.',
+    {
+      params: clone,
+      body: {
+        /** Minutes from now, "forever", or null for no protection. */
+        minutes: z.union([z.number().int().min(1).max(5_256_000), z.literal('forever')]).nullable(),
+      },
+      response: cloneSchema,
+    },
+  ),
+  cloneCommit: route(
+    'cloneCommit',
+    'POST',
+    '/v1/clones/:clone/commit',
+    'use',
+    'Make a snapshot of a clone as it is.',
+    {
+      params: clone,
+      body: { message: z.string().min(1).max(1000), name: snapshotNameSchema.optional() },
+      response: jobAnswer,
+    },
+  ),
+
+  jobList: route('jobList', 'GET', '/v1/jobs', 'read', 'Jobs, newest first.', {
+    query: { limit: z.coerce.number().int().min(1).max(1000).optional() },
+    response: items(jobSchema),
+  }),
+  jobShow: route('jobShow', 'GET', '/v1/jobs/:job', 'read', 'One job.', {
+    params: { job: referenceSchema },
+    response: jobSchema,
+  }),
+  jobLines: route(
+    'jobLines',
+    'GET',
+    '/v1/jobs/:job/lines',
+    'read',
+    'Log lines of a job, at most 5000 at once.',
+    {
+      params: { job: referenceSchema },
+      query: { after: z.coerce.number().int().nonnegative().optional() },
+      response: items(jobLineSchema),
+    },
+  ),
+  jobCancel: route(
+    'jobCancel',
+    'POST',
+    '/v1/jobs/:job/cancel',
+    'use',
+    'Cancel a job; what it did is undone.',
+    {
+      params: { job: referenceSchema },
+      response: jobSchema,
+    },
+  ),
+} as const satisfies Record<string, Route>;
+
+export type Routes = typeof routes;
+export type RouteName = keyof Routes;
+
+/** Routes outside the table: `GET /v1/events?epoch=E&after=N` (server-sent events) and `GET /v1/openapi.json`. */
+export const eventsPath = '/v1/events';
+export const openapiPath = '/v1/openapi.json';
+/** Sent by every client; the engine answers `protocol_mismatch` when the versions differ. */
+export const protocolHeader = 'thin-clones-protocol';
+/** Who asks, for `createdBy`: a user name, percent-encoded. */
+export const clientHeader = 'thin-clones-client';
+/** The same key twice has one effect. */
+export const idempotencyHeader = 'idempotency-key';

@@ -1,0 +1,37 @@
+/** The port that keeps a database server running apart from the engine and finds it again by identity. */
+export interface ServerSpec {
+  /** Carried by the server itself (PostgreSQL: cluster_name), so that readiness and recovery know *this* server: a dataset id. */
+  identity: string;
+  /** For people, in errors: "feature/a (orders)". */
+  title: string;
+  program: string;
+  args: readonly string[];
+  env: Readonly<Record<string, string>>;
+  dataDirectory: string;
+  /** A folder of mode 0700 of the server user; the server's unix socket is inside. */
+  socketDirectory: string;
+  /** Loopback TCP port, or null for a server that is reachable by its unix socket alone. */
+  port: number | null;
+  logFile: string;
+}
+
+export interface RunningServer {
+  identity: string;
+  pid: number;
+  startedAt: string;
+}
+
+export type StopMode = 'clean' | 'immediate';
+
+export interface Runtime {
+  /** Spawns the server detached; it is not ready yet. */
+  start(spec: ServerSpec, signal?: AbortSignal): Promise<RunningServer>;
+  /** The live server of this identity on this data directory, or undefined. A pid alone is never enough. */
+  find(spec: Pick<ServerSpec, 'identity' | 'dataDirectory'>): Promise<RunningServer | undefined>;
+  /** Still the same process, running? */
+  alive(server: RunningServer): Promise<boolean>;
+  /** Resolves when all processes of the server are gone; `clean` becomes `immediate` after a timeout. Idempotent. */
+  stop(server: RunningServer, mode: StopMode, signal?: AbortSignal): Promise<void>;
+  /** The last lines of a server's log, for errors. */
+  logTail(spec: Pick<ServerSpec, 'logFile'>, lines: number): Promise<readonly string[]>;
+}
