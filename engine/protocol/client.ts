@@ -1,0 +1,157 @@
+/** The typed client: calls any route of the table over a transport, validates what comes back, follows the events. */
+import { z } from 'zod';
+import { errorSchema } from './entities.ts';
+import { fail, ThinClonesError } from './errors.ts';
+import { eventSchema, type Event } from './events.ts';
+import {
+  clientHeader,
+  eventsPath,
+  idempotencyHeader,
+  protocolHeader,
+  protocolVersion,
+  routes,
+  type RouteName,
+  type Routes,
+} from './routes.ts';
+
+export interface TransportRequest {
+  method: string;
+  path: string;
+  headers: Record<string, string>;
+  body: string | undefined;
+  signal: AbortSignal | undefined;
+}
+
+/** How bytes reach an engine. Rejects with `engine_unreachable` when they can't. */
+export interface Transport {
+  request(request: TransportRequest): Promise<{ status: number; text: string }>;
+  /** Text as it comes; ends when the engine closes the stream. */
+  stream(request: TransportRequest): AsyncIterable<string>;
+}
+
+type Input<Name extends RouteName> = {
+  params: z.input<Routes[Name]['params']>;
+  query: z.input<Routes[Name]['query']>;
+  body: z.input<Routes[Name]['body']>;
+};
+export type RouteInput<Name extends RouteName> = {
+  [Key in keyof Input<Name> as keyof Input<Name>[Key] extends never ? never : Key]: Input<Name>[Key];
+};
+export type RouteOutput<Name extends RouteName> = z.output<Routes[Name]['response']>;
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+  idempotencyKey?: string;
+}
+
+export interface Client {
+  call<Name extends RouteName>(
+    name: Name,
+    input: RouteInput<Name>,
+    options?: CallOptions,
+  ): Promise<RouteOutput<Name>>;
+  /** Events after `seq` of an epoch, until the signal aborts or the engine goes away. */
+  events(from: { epoch: string; seq: number }, signal?: AbortSignal): AsyncIterable<Event>;
+}
+
+export interface ClientOptions {
+  transport: Transport;
+  /** Who asks, for `createdBy`. */
+  user: string;
+  token?: string;
+}
+
+interface LooseInput {
+  params?: Record<string, unknown>;
+  query?: Record<string, unknown>;
+  body?: Record<string, unknown>;
+}
+
+/** The path with its parameters percent-encoded and the query appended. */
+export function fillPath(path: string, input: LooseInput): string {
+  const filled = path.replace(/:([a-z]+)/g, (_, key: string) =>
+    encodeURIComponent(String(input.params?.[key])),
+  );
+  const query = Object.entries(input.query ?? {})
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(String(value))}`);
+  return query.length === 0 ? filled : `${filled}?${query.join('&')}`;
+}
+
+const failureSchema = z.object({ error: errorSchema });
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw fail('engine_unreachable', { problem: 'its answer is not JSON' }, { cause: error });
+  }
+}
+
+/** Splits server-sent events into the text of their `data:` lines. */
+export async function* readEventStream(chunks: AsyncIterable<string>): AsyncIterable<string> {
+  let rest = '';
+  for await (const chunk of chunks) {
+    rest += chunk;
+    let end: number;
+    while ((end = rest.indexOf('\n\n')) >= 0) {
+      const data = rest
+        .slice(0, end)
+        .split('\n')
+        .filter((line) => line.startsWith('data:'))
+        .map((line) => line.slice(5).trimStart())
+        .join('\n');
+      rest = rest.slice(end + 2);
+      if (data !== '') yield data;
+    }
+  }
+}
+
+export function createClient({ transport, user, token }: ClientOptions): Client {
+  const headers: Record<string, string> = {
+    [protocolHeader]: String(protocolVersion),
+    [clientHeader]: encodeURIComponent(user),
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  };
+  return {
+    async call(name, input, options = {}) {
+      const route = routes[name];
+      const loose = input as LooseInput;
+      const hasBody = Object.keys(route.body.shape).length > 0;
+      const answer = await transport.request({
+        method: route.method,
+        path: fillPath(route.path, loose),
+        headers: {
+          ...headers,
+          ...(hasBody ? { 'content-type': 'application/json' } : {}),
+          ...(options.idempotencyKey === undefined ? {} : { [idempotencyHeader]: options.idempotencyKey }),
+        },
+        body: hasBody ? JSON.stringify(loose.body ?? {}) : undefined,
+        signal: options.signal,
+      });
+      const document = parseJson(answer.text);
+      if (answer.status >= 400) {
+        const failure = failureSchema.safeParse(document);
+        if (!failure.success) {
+          throw fail('engine_unreachable', { problem: `it answered ${answer.status} without a reason` });
+        }
+        throw new ThinClonesError(failure.data.error, answer.status);
+      }
+      const parsed = route.response.safeParse(document);
+      if (!parsed.success) {
+        const problem = `its answer to ${name} is not understood: ${z.prettifyError(parsed.error)}`;
+        throw fail('engine_unreachable', { problem });
+      }
+      return parsed.data as RouteOutput<typeof name>;
+    },
+    async *events(from, signal) {
+      const path = `${eventsPath}?epoch=${encodeURIComponent(from.epoch)}&after=${from.seq}`;
+      const chunks = transport.stream({ method: 'GET', path, headers, body: undefined, signal });
+      for await (const data of readEventStream(chunks)) {
+        const event = eventSchema.safeParse(parseJson(data));
+        // An event kind that a newer engine added is not an error for an older client.
+        if (event.success) yield event.data;
+      }
+    },
+  };
+}

@@ -1,0 +1,32 @@
+/** The shape of `thin-clones.yaml`, and its JSON schema for editors. Reading a file is the command line's work. */
+import { z } from 'zod';
+import { environmentDefinitionSchema, memberDefinitionSchema } from './entities.ts';
+import { environmentNameSchema, memberNameSchema } from './ids.ts';
+
+/** Parts of the file that are reserved: known words that this version refuses by name. */
+export const reservedEnvironmentKeys = {
+  parent: 'a parent environment (syncs)',
+  snapshots: 'a snapshot schedule',
+  retention: 'retention',
+  masking: 'masking',
+} as const;
+export const reservedTopLevelKeys = {
+  workspace: 'the workspace section (which clone a checkout uses)',
+} as const;
+
+export const configFileSchema = z.strictObject({
+  version: z.literal(1),
+  environments: z.record(
+    environmentNameSchema,
+    environmentDefinitionSchema.extend({ members: z.record(memberNameSchema, memberDefinitionSchema) }),
+  ),
+});
+export type ConfigFile = z.output<typeof configFileSchema>;
+
+/** JSON schema 2020-12 of the file. */
+export function configFileJsonSchema(): Record<string, unknown> {
+  return {
+    title: 'thin-clones.yaml',
+    ...z.toJSONSchema(configFileSchema, { io: 'input', unrepresentable: 'any' }),
+  };
+}

@@ -1,0 +1,142 @@
+/** Finds the running engine of this user and machine, starts one when there is none, and replaces an older one. */
+import { spawn } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createClient, type Client } from '../client.ts';
+import type { EngineInfo } from '../entities.ts';
+import { fail, isFailure, toFailure } from '../errors.ts';
+import { protocolVersion } from '../routes.ts';
+import { readDiscovery, type Discovery } from './discovery.ts';
+import type { HomePaths } from './home.ts';
+import { createTransport } from './transport.ts';
+
+export interface EngineProgram {
+  /** Node, or VS Code's own executable (then ELECTRON_RUN_AS_NODE makes it Node). */
+  execPath: string;
+  /** The bundled engine, or engine/main.ts in development. */
+  file: string;
+  version: string;
+  /** Changes with every build, so that a rebuilt engine of the same version replaces the running one. */
+  build: string;
+  /** Added to the environment of the engine. */
+  env?: Readonly<Record<string, string>>;
+}
+
+export interface EngineConnection {
+  client: Client;
+  info: EngineInfo;
+  close(): void;
+}
+
+export interface ConnectOptions {
+  paths: HomePaths;
+  user: string;
+  /** Without a program, only a running engine is used. */
+  program: EngineProgram | undefined;
+  /** How long a start may take. */
+  startTimeoutMs?: number;
+  signal?: AbortSignal | undefined;
+}
+
+/** Compares dotted versions; pre-release parts count as equal. */
+export function isNewer(version: string, than: string): boolean {
+  const numbers = (text: string) => text.split(/[.+-]/, 3).map((part) => Number.parseInt(part, 10) || 0);
+  const [a, b] = [numbers(version), numbers(than)];
+  for (let index = 0; index < 3; index++) {
+    const difference = (a[index] ?? 0) - (b[index] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return false;
+}
+
+async function tryConnect(options: ConnectOptions): Promise<EngineConnection | undefined> {
+  const transport = createTransport({ socketPath: options.paths.socket });
+  const client = createClient({ transport, user: options.user });
+  try {
+    const info = await client.call('engineInfo', {}, { signal: options.signal });
+    return { client, info, close: () => transport.close() };
+  } catch (error) {
+    transport.close();
+    if (isFailure(error, 'engine_unreachable') || isFailure(error, 'shutting_down')) return undefined;
+    throw error;
+  }
+}
+
+const isOurs = (discovery: Discovery | undefined, program: EngineProgram): boolean =>
+  discovery === undefined || (discovery.version === program.version && discovery.build === program.build);
+
+function shouldReplace(info: EngineInfo, discovery: Discovery | undefined, program: EngineProgram): boolean {
+  if (info.version === program.version) return !isOurs(discovery, program);
+  return isNewer(program.version, info.version);
+}
+
+/** Asks an engine to stop and waits until its socket no longer answers; clones go on. */
+export async function stopEngine(connection: EngineConnection, options: ConnectOptions): Promise<void> {
+  await connection.client.call('engineStop', {}, { signal: options.signal });
+  connection.close();
+  for (let tries = 0; tries < 1000; tries++) {
+    const again = await tryConnect(options);
+    if (again === undefined) return;
+    const stillTheSame = again.info.pid === connection.info.pid;
+    again.close();
+    if (!stillTheSame) return;
+    await sleep(10, undefined, { signal: options.signal });
+  }
+  throw fail('engine_unreachable', { problem: `engine ${connection.info.pid} did not stop within 10 s` });
+}
+
+async function start(options: ConnectOptions, program: EngineProgram): Promise<EngineConnection> {
+  await mkdir(options.paths.home, { recursive: true });
+  let exited: string | undefined;
+  const child = spawn(program.execPath, [program.file, 'serve'], {
+    detached: true,
+    stdio: 'ignore',
+    cwd: options.paths.home,
+    env: { ...process.env, ...program.env, THIN_CLONES_HOME: options.paths.home, ELECTRON_RUN_AS_NODE: '1' },
+  });
+  child.on('error', (error) => (exited = error.message));
+  // Exit code 0 means that another engine won the race: it will answer.
+  child.on('exit', (code, signal) => {
+    if (code !== 0) exited = `it ended with ${code === null ? String(signal) : `code ${code}`}`;
+  });
+  child.unref();
+  const deadline = performance.now() + (options.startTimeoutMs ?? 20_000);
+  for (;;) {
+    const connection = await tryConnect(options);
+    if (connection !== undefined) return connection;
+    if (exited !== undefined || performance.now() > deadline) {
+      const problem = exited ?? 'it did not answer in time';
+      throw fail('engine_start_failed', { problem, log: options.paths.log });
+    }
+    await sleep(5, undefined, { signal: options.signal });
+  }
+}
+
+/**
+ * A connection to the engine. Errors: `engine_unreachable` (none runs and no program was given), `engine_start_failed`,
+ * `protocol_mismatch` (the running engine is newer than this client and speaks another protocol).
+ */
+export async function connectEngine(options: ConnectOptions): Promise<EngineConnection> {
+  try {
+    let connection = await tryConnect(options);
+    const { program } = options;
+    if (connection !== undefined && program !== undefined) {
+      const discovery = await readDiscovery(options.paths.discovery);
+      if (shouldReplace(connection.info, discovery, program)) {
+        await stopEngine(connection, options);
+        connection = undefined;
+      }
+    }
+    if (connection === undefined) {
+      if (program === undefined) throw fail('engine_unreachable', { problem: 'none is running' });
+      connection = await start(options, program);
+    }
+    if (connection.info.protocol !== protocolVersion) {
+      connection.close();
+      throw fail('protocol_mismatch', { engine: connection.info.protocol, client: protocolVersion });
+    }
+    return connection;
+  } catch (error) {
+    throw toFailure(error);
+  }
+}
