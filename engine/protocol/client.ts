@@ -29,13 +29,18 @@ export interface Transport {
   stream(request: TransportRequest): AsyncIterable<string>;
 }
 
-type Input<Name extends RouteName> = {
-  params: z.input<Routes[Name]['params']>;
-  query: z.input<Routes[Name]['query']>;
-  body: z.input<Routes[Name]['body']>;
-};
+type Part = 'params' | 'query' | 'body';
+type PartInput<Name extends RouteName, Key extends Part> = z.input<Routes[Name][Key]>;
+/** `none`: the route has no such part; `optional`: every field of it may be left out. */
+type PartUse<Name extends RouteName, Key extends Part> = [keyof Routes[Name][Key]['shape']] extends [never]
+  ? 'none'
+  : Partial<PartInput<Name, Key>> extends PartInput<Name, Key>
+    ? 'optional'
+    : 'required';
 export type RouteInput<Name extends RouteName> = {
-  [Key in keyof Input<Name> as keyof Input<Name>[Key] extends never ? never : Key]: Input<Name>[Key];
+  [Key in Part as PartUse<Name, Key> extends 'required' ? Key : never]: PartInput<Name, Key>;
+} & {
+  [Key in Part as PartUse<Name, Key> extends 'optional' ? Key : never]?: PartInput<Name, Key>;
 };
 export type RouteOutput<Name extends RouteName> = z.output<Routes[Name]['response']>;
 

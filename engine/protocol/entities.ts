@@ -69,7 +69,6 @@ const selectionName = z
   .string()
   .min(1)
   .max(255)
-  // eslint-disable-next-line no-control-regex -- refusing control characters is the point
   .regex(
     /^[^-\u0000-\u001f][^\u0000-\u001f]*$/,
     'a name without control characters that does not start with "-"',

@@ -61,6 +61,12 @@ export const errorTable = {
     () => 'The job was canceled.',
     () => 'Nothing was changed. Start it again when you want it.',
   ),
+  interrupted: define<{ job: string }>(
+    500,
+    () => 'The engine ended while this ran.',
+    () => 'What it had done was undone. Start it again.',
+    true,
+  ),
   internal: define<{ problem: string }>(
     500,
     (d) => `Something went wrong inside the engine: ${d.problem}`,

@@ -41,11 +41,14 @@ export interface Route {
   scope: Scope;
 }
 
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- a route without fields really has none
+type NoFields = {};
+
 const route = <
   const Name extends string,
-  Params extends z.ZodRawShape = Record<never, never>,
-  Query extends z.ZodRawShape = Record<never, never>,
-  Body extends z.ZodRawShape = Record<never, never>,
+  Params extends z.ZodRawShape = NoFields,
+  Query extends z.ZodRawShape = NoFields,
+  Body extends z.ZodRawShape = NoFields,
   Response extends z.ZodType = z.ZodType,
 >(
   name: Name,

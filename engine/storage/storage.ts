@@ -33,7 +33,13 @@ export const datasetTagsSchema = z.object({
   content: z.discriminatedUnion('kind', [
     z.object({ kind: z.literal('snapshot'), snapshot: snapshotSchema }),
     /** `generation` rises with each reset; of two ready ones the higher counts. */
-    z.object({ kind: z.literal('clone'), clone: cloneSchema, generation: z.number().int().nonnegative() }),
+    z.object({
+      kind: z.literal('clone'),
+      clone: cloneSchema,
+      generation: z.number().int().nonnegative(),
+      /** The clone's password, encrypted with the installation's key. */
+      sealedPassword: z.string(),
+    }),
   ]),
 });
 export type DatasetTags = z.infer<typeof datasetTagsSchema>;

@@ -11,8 +11,10 @@ export const discoverySchema = z.object({
   build: z.string(),
   startedAt: z.iso.datetime(),
   socket: z.string(),
+  /** Every request carries it: the file is readable by its owner alone. */
+  token: z.string(),
   /** Loopback TCP, when asked for. */
-  tcp: z.object({ port: z.number().int(), token: z.string() }).nullable(),
+  tcpPort: z.number().int().nullable(),
 });
 export type Discovery = z.infer<typeof discoverySchema>;
 

@@ -25,6 +25,7 @@ export interface EngineProgram {
 export interface EngineConnection {
   client: Client;
   info: EngineInfo;
+  discovery: Discovery;
   close(): void;
 }
 
@@ -50,25 +51,26 @@ export function isNewer(version: string, than: string): boolean {
 }
 
 async function tryConnect(options: ConnectOptions): Promise<EngineConnection | undefined> {
-  const transport = createTransport({ socketPath: options.paths.socket });
-  const client = createClient({ transport, user: options.user });
+  const discovery = await readDiscovery(options.paths.discovery);
+  if (discovery === undefined) return undefined;
+  const transport = createTransport({ socketPath: discovery.socket });
+  const client = createClient({ transport, user: options.user, token: discovery.token });
   try {
     const info = await client.call('engineInfo', {}, { signal: options.signal });
-    return { client, info, close: () => transport.close() };
+    return { client, info, discovery, close: () => transport.close() };
   } catch (error) {
     transport.close();
-    if (isFailure(error, 'engine_unreachable') || isFailure(error, 'shutting_down')) return undefined;
+    // A discovery file of an engine that is gone or going: its socket does not answer, or its token is of the past.
+    const gone = ['engine_unreachable', 'shutting_down', 'unauthorized'] as const;
+    if (gone.some((code) => isFailure(error, code))) return undefined;
     throw error;
   }
 }
 
-const isOurs = (discovery: Discovery | undefined, program: EngineProgram): boolean =>
-  discovery === undefined || (discovery.version === program.version && discovery.build === program.build);
-
-function shouldReplace(info: EngineInfo, discovery: Discovery | undefined, program: EngineProgram): boolean {
-  if (info.version === program.version) return !isOurs(discovery, program);
-  return isNewer(program.version, info.version);
-}
+const shouldReplace = ({ info, discovery }: EngineConnection, program: EngineProgram): boolean =>
+  info.version === program.version
+    ? discovery.build !== program.build
+    : isNewer(program.version, info.version);
 
 /** Asks an engine to stop and waits until its socket no longer answers; clones go on. */
 export async function stopEngine(connection: EngineConnection, options: ConnectOptions): Promise<void> {
@@ -121,8 +123,7 @@ export async function connectEngine(options: ConnectOptions): Promise<EngineConn
     let connection = await tryConnect(options);
     const { program } = options;
     if (connection !== undefined && program !== undefined) {
-      const discovery = await readDiscovery(options.paths.discovery);
-      if (shouldReplace(connection.info, discovery, program)) {
+      if (shouldReplace(connection, program)) {
         await stopEngine(connection, options);
         connection = undefined;
       }
