@@ -1,0 +1,238 @@
+/** What there is: finds objects by name or id, composes entities from records, and tells the feed what changed. */
+import { jobEntity } from '../jobs/runner.ts';
+import type { Clone, Environment, Host, Job, Snapshot } from '../protocol/entities.ts';
+import { fail } from '../protocol/errors.ts';
+import type { Overview } from '../protocol/events.ts';
+import {
+  cloneNameSchema,
+  environmentNameSchema,
+  type CloneId,
+  type EnvironmentName,
+  type Reference,
+  type SnapshotId,
+} from '../protocol/ids.ts';
+import type { CloneRecord, EnvironmentRecord, SnapshotRecord, Store } from '../state/store.ts';
+import type { Feed } from './feed.ts';
+
+export interface Catalog {
+  environment(reference: Reference | EnvironmentName): EnvironmentRecord;
+  /** By id, by name, or by environment/name. */
+  snapshot(reference: Reference | SnapshotId, within?: EnvironmentName): SnapshotRecord;
+  clone(reference: Reference | CloneId): CloneRecord;
+  latestSnapshot(environment: EnvironmentName): SnapshotRecord | undefined;
+  clonesOf(snapshot: SnapshotId): CloneRecord[];
+  environmentEntity(record: EnvironmentRecord): Environment;
+  snapshotEntity(record: SnapshotRecord): Snapshot;
+  cloneEntity(record: CloneRecord): Clone;
+  overview(hosts: Host[]): Overview;
+}
+
+const overviewJobs = 100;
+
+export function cloneEntity(record: CloneRecord): Clone {
+  const { generation: _generation, sealedPassword: _sealed, usedAt: _used, ...entity } = record;
+  return entity;
+}
+
+export function createCatalog({ store, feed }: { store: Store; feed: Feed }): Catalog {
+  const latestSnapshot = (environment: EnvironmentName): SnapshotRecord | undefined =>
+    store.snapshots.list().find((record) => record.environment === environment && record.state === 'ready');
+  const environmentEntity = (record: EnvironmentRecord): Environment => ({
+    name: record.name,
+    definition: record.definition,
+    createdAt: record.createdAt,
+    latestSnapshot: latestSnapshot(record.name)?.id ?? null,
+    refreshJob:
+      store.jobs
+        .unfinished()
+        .find((job) => job.type === 'environment.refresh' && job.environment === record.name)?.id ?? null,
+  });
+  const clonesOf = (snapshot: SnapshotId): CloneRecord[] =>
+    store.clones.list().filter((clone) => clone.snapshot === snapshot);
+  const snapshotEntity = (record: SnapshotRecord): Snapshot => ({
+    ...record,
+    clones: clonesOf(record.id).map(({ id }) => id),
+  });
+  const jobsForPeople = (): Job[] => {
+    const newest = store.jobs.list(overviewJobs);
+    const shown = new Set(newest.map(({ id }) => id));
+    return [...newest, ...store.jobs.unfinished().filter(({ id }) => !shown.has(id))].map(jobEntity);
+  };
+
+  return {
+    latestSnapshot,
+    clonesOf,
+    environmentEntity,
+    snapshotEntity,
+    cloneEntity,
+    environment(reference) {
+      const name = environmentNameSchema.safeParse(reference);
+      const record = name.success ? store.environments.get(name.data) : undefined;
+      if (record === undefined) {
+        const known = store.environments.list().map((each) => each.name);
+        throw fail('not_found', { kind: 'environment', name: reference, known });
+      }
+      return record;
+    },
+    snapshot(reference, within) {
+      const all = store.snapshots.list();
+      const byId = all.find((record) => record.id === (reference as string));
+      if (byId !== undefined) return byId;
+      const matches = all.filter(
+        (record) =>
+          (record.name === (reference as string) &&
+            (within === undefined || record.environment === within)) ||
+          `${record.environment}/${record.name}` === reference,
+      );
+      const [match, ...others] = matches;
+      if (match === undefined) {
+        const known = all.filter((record) => within === undefined || record.environment === within);
+        throw fail('not_found', { kind: 'snapshot', name: reference, known: known.map(({ name }) => name) });
+      }
+      if (others.length > 0) {
+        const names = matches.map((record) => `${record.environment}/${record.name} (${record.id})`);
+        throw fail('ambiguous', { kind: 'snapshot', name: reference, matches: names });
+      }
+      return match;
+    },
+    clone(reference) {
+      const all = store.clones.list();
+      const name = cloneNameSchema.safeParse(reference);
+      const record = all.find(
+        (each) => each.id === (reference as string) || (name.success && each.name === name.data),
+      );
+      if (record === undefined) {
+        throw fail('not_found', { kind: 'clone', name: reference, known: all.map((each) => each.name) });
+      }
+      return record;
+    },
+    overview: (hosts) => ({
+      epoch: feed.epoch,
+      seq: feed.seq(),
+      hosts,
+      environments: store.environments.list().map(environmentEntity),
+      snapshots: store.snapshots.list().map(snapshotEntity),
+      clones: store.clones.list().map(cloneEntity),
+      jobs: jobsForPeople(),
+    }),
+  };
+}
+
+/**
+ * A store that tells the feed, after each commit, the entities that changed with it: also those whose entity follows
+ * from another record (a snapshot's clones, an environment's latest snapshot).
+ */
+export function publishingStore(store: Store, feed: Feed): Store {
+  const catalog = createCatalog({ store, feed });
+  const environments = new Set<EnvironmentName>();
+  const snapshots = new Map<SnapshotId, EnvironmentName>();
+  const clones = new Set<CloneId>();
+  let depth = 0;
+
+  const publish = (): void => {
+    if (depth > 0) return;
+    for (const id of clones) {
+      const record = store.clones.get(id);
+      feed.publish(
+        record === undefined ? { kind: 'clone.removed', id } : { kind: 'clone', entity: cloneEntity(record) },
+      );
+    }
+    for (const [id] of snapshots) {
+      const record = store.snapshots.get(id);
+      feed.publish(
+        record === undefined
+          ? { kind: 'snapshot.removed', id }
+          : { kind: 'snapshot', entity: catalog.snapshotEntity(record) },
+      );
+    }
+    for (const name of environments) {
+      const record = store.environments.get(name);
+      feed.publish(
+        record === undefined
+          ? { kind: 'environment.removed', name }
+          : { kind: 'environment', entity: catalog.environmentEntity(record) },
+      );
+    }
+    environments.clear();
+    snapshots.clear();
+    clones.clear();
+  };
+  const touchSnapshot = (id: SnapshotId): void => {
+    const record = store.snapshots.get(id);
+    if (record === undefined) return;
+    snapshots.set(id, record.environment);
+    environments.add(record.environment);
+  };
+
+  return {
+    ...store,
+    transaction(change) {
+      depth += 1;
+      try {
+        return store.transaction(change);
+      } catch (error) {
+        environments.clear();
+        snapshots.clear();
+        clones.clear();
+        throw error;
+      } finally {
+        depth -= 1;
+        publish();
+      }
+    },
+    environments: {
+      ...store.environments,
+      put(record) {
+        store.environments.put(record);
+        environments.add(record.name);
+        publish();
+      },
+      remove(name) {
+        store.environments.remove(name);
+        environments.add(name);
+        publish();
+      },
+    },
+    snapshots: {
+      ...store.snapshots,
+      put(record) {
+        store.snapshots.put(record);
+        touchSnapshot(record.id);
+        publish();
+      },
+      remove(id) {
+        touchSnapshot(id);
+        store.snapshots.remove(id);
+        publish();
+      },
+    },
+    clones: {
+      ...store.clones,
+      put(record) {
+        const before = store.clones.get(record.id);
+        store.clones.put(record);
+        clones.add(record.id);
+        if (before !== undefined && before.snapshot !== record.snapshot) touchSnapshot(before.snapshot);
+        if (before?.snapshot !== record.snapshot) touchSnapshot(record.snapshot);
+        publish();
+      },
+      remove(id) {
+        const before = store.clones.get(id);
+        store.clones.remove(id);
+        clones.add(id);
+        if (before !== undefined) touchSnapshot(before.snapshot);
+        publish();
+      },
+    },
+    jobs: {
+      ...store.jobs,
+      put(record) {
+        store.jobs.put(record);
+        if (record.type === 'environment.refresh' && record.environment !== null) {
+          if (store.environments.get(record.environment) !== undefined) environments.add(record.environment);
+        }
+        publish();
+      },
+    },
+  };
+}

@@ -1,0 +1,41 @@
+/** The event feed: numbers what changes, keeps the newest events for those who reconnect, and hands them on. */
+import type { Event, EventBody } from '../protocol/events.ts';
+
+export interface Feed {
+  readonly epoch: string;
+  /** Number of the newest event. */
+  seq(): number;
+  publish(body: EventBody): void;
+  /**
+   * Events after `seq` of `epoch`, first the kept ones, then live. When they are no longer kept, one `resync` comes
+   * first. Returns how to stop.
+   */
+  subscribe(from: { epoch: string; seq: number }, listener: (event: Event) => void): () => void;
+}
+
+export function createFeed(epoch: string, keep = 5000): Feed {
+  const kept: Event[] = [];
+  const listeners = new Set<(event: Event) => void>();
+  let seq = 0;
+  return {
+    epoch,
+    seq: () => seq,
+    publish(body) {
+      seq += 1;
+      const event: Event = { ...body, seq };
+      kept.push(event);
+      if (kept.length > keep) kept.splice(0, kept.length - keep);
+      for (const listener of listeners) listener(event);
+    },
+    subscribe(from, listener) {
+      const oldest = kept[0]?.seq ?? seq + 1;
+      if (from.epoch !== epoch || from.seq > seq || from.seq + 1 < oldest) {
+        listener({ seq, kind: 'resync' });
+      } else {
+        for (const event of kept) if (event.seq > from.seq) listener(event);
+      }
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}

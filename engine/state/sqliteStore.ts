@@ -1,0 +1,211 @@
+/** The state store over node:sqlite: write-ahead log, numbered migrations, a check at every open. */
+import { chmodSync, existsSync } from 'node:fs';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { z } from 'zod';
+import { migrations } from './migrations.ts';
+import {
+  cloneRecordSchema,
+  environmentRecordSchema,
+  jobRecordSchema,
+  snapshotRecordSchema,
+  storedLineSchema,
+  type Store,
+} from './store.ts';
+
+/** The state can't be trusted; the message says why, for people. */
+export class StateUnusable extends Error {
+  override readonly name = 'StateUnusable';
+}
+
+function migrate(db: DatabaseSync): void {
+  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (version > migrations.length) {
+    throw new StateUnusable(
+      `it was written by a newer version (state ${version}, this one knows ${migrations.length})`,
+    );
+  }
+  for (let next = version; next < migrations.length; next++) {
+    db.exec(`BEGIN IMMEDIATE; ${migrations[next] ?? ''}; PRAGMA user_version = ${next + 1}; COMMIT;`);
+  }
+}
+
+function check(db: DatabaseSync): void {
+  const rows = db.prepare('PRAGMA quick_check(1)').all() as { quick_check: string }[];
+  const first = rows[0]?.quick_check;
+  if (first !== 'ok') throw new StateUnusable(`it is damaged: ${first ?? 'no answer to its check'}`);
+}
+
+/**
+ * Opens or makes the state. `path` may be `:memory:`.
+ * Throws `StateUnusable` when the file is damaged, of a newer version, or holds documents that are not ours.
+ */
+export function openStore(path: string): Store {
+  const fresh = path !== ':memory:' && !existsSync(path);
+  let db: DatabaseSync | undefined;
+  try {
+    db = new DatabaseSync(path);
+    if (fresh) chmodSync(path, 0o600);
+    // NORMAL: a killed engine loses nothing; a power cut may lose the last commits, which the tags hold as well.
+    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000;');
+    check(db);
+    migrate(db);
+    const store = createStore(db);
+    // Reading every document once finds damage that the page check can't see, before anything is decided upon it.
+    store.environments.list();
+    store.snapshots.list();
+    store.clones.list();
+    store.jobs.unfinished();
+    return store;
+  } catch (error) {
+    db?.close();
+    if (error instanceof StateUnusable) throw error;
+    throw new StateUnusable(error instanceof Error ? error.message : String(error), { cause: error });
+  }
+}
+
+interface Row {
+  document: string;
+}
+
+function createStore(db: DatabaseSync): Store {
+  const prepared = new Map<string, StatementSync>();
+  const sql = (text: string): StatementSync => {
+    let statement = prepared.get(text);
+    if (statement === undefined) prepared.set(text, (statement = db.prepare(text)));
+    return statement;
+  };
+  const read = <Schema extends z.ZodType>(schema: Schema, row: unknown): z.output<Schema> =>
+    schema.parse(JSON.parse((row as Row).document));
+  const readAll = <Schema extends z.ZodType>(schema: Schema, rows: unknown[]): z.output<Schema>[] =>
+    rows.map((row) => read(schema, row));
+  const readOne = <Schema extends z.ZodType>(schema: Schema, row: unknown): z.output<Schema> | undefined =>
+    row === undefined ? undefined : read(schema, row);
+
+  return {
+    transaction(change) {
+      sql('BEGIN IMMEDIATE').run();
+      try {
+        const value = change();
+        sql('COMMIT').run();
+        return value;
+      } catch (error) {
+        sql('ROLLBACK').run();
+        throw error;
+      }
+    },
+    environments: {
+      list: () =>
+        readAll(environmentRecordSchema, sql('SELECT document FROM environments ORDER BY name').all()),
+      get: (name) =>
+        readOne(environmentRecordSchema, sql('SELECT document FROM environments WHERE name = ?').get(name)),
+      put: (record) => {
+        sql('INSERT OR REPLACE INTO environments (name, document) VALUES (?, ?)').run(
+          record.name,
+          JSON.stringify(record),
+        );
+      },
+      remove: (name) => {
+        sql('DELETE FROM environments WHERE name = ?').run(name);
+      },
+    },
+    snapshots: {
+      list: () =>
+        readAll(
+          snapshotRecordSchema,
+          sql('SELECT document FROM snapshots ORDER BY created_at DESC, id DESC').all(),
+        ),
+      get: (id) => readOne(snapshotRecordSchema, sql('SELECT document FROM snapshots WHERE id = ?').get(id)),
+      put: (record) => {
+        sql('INSERT OR REPLACE INTO snapshots (id, created_at, document) VALUES (?, ?, ?)').run(
+          record.id,
+          record.createdAt,
+          JSON.stringify(record),
+        );
+      },
+      remove: (id) => {
+        sql('DELETE FROM snapshots WHERE id = ?').run(id);
+      },
+    },
+    clones: {
+      list: () =>
+        readAll(
+          cloneRecordSchema,
+          sql('SELECT document FROM clones ORDER BY created_at DESC, id DESC').all(),
+        ),
+      get: (id) => readOne(cloneRecordSchema, sql('SELECT document FROM clones WHERE id = ?').get(id)),
+      put: (record) => {
+        sql(
+          `INSERT INTO clones (id, name, created_at, document) VALUES (?, ?, ?, ?)
+           ON CONFLICT (id) DO UPDATE SET name = excluded.name, document = excluded.document`,
+        ).run(record.id, record.name, record.createdAt, JSON.stringify(record));
+      },
+      remove: (id) => {
+        sql('DELETE FROM clones WHERE id = ?').run(id);
+      },
+    },
+    jobs: {
+      list: (limit) =>
+        readAll(
+          jobRecordSchema,
+          sql('SELECT document FROM jobs ORDER BY created_at DESC, id DESC LIMIT ?').all(limit),
+        ),
+      unfinished: () =>
+        readAll(
+          jobRecordSchema,
+          sql('SELECT document FROM jobs WHERE finished = 0 ORDER BY created_at, id').all(),
+        ),
+      get: (id) => readOne(jobRecordSchema, sql('SELECT document FROM jobs WHERE id = ?').get(id)),
+      byIdempotencyKey: (key) =>
+        readOne(jobRecordSchema, sql('SELECT document FROM jobs WHERE idempotency_key = ?').get(key)),
+      put: (record) => {
+        sql(
+          `INSERT INTO jobs (id, created_at, finished, idempotency_key, document) VALUES (?, ?, ?, ?, ?)
+           ON CONFLICT (id) DO UPDATE SET finished = excluded.finished, document = excluded.document`,
+        ).run(
+          record.id,
+          record.createdAt,
+          record.endedAt === null ? 0 : 1,
+          record.idempotencyKey,
+          JSON.stringify(record),
+        );
+      },
+      addLine: (line) => {
+        sql('INSERT INTO job_lines (job, line, document) VALUES (?, ?, ?)').run(
+          line.job,
+          line.line,
+          JSON.stringify(line),
+        );
+      },
+      lastLine: (id) =>
+        (
+          sql('SELECT coalesce(max(line), 0) AS line FROM job_lines WHERE job = ?').get(id) as {
+            line: number;
+          }
+        ).line,
+      lines: (id, after, limit) =>
+        readAll(
+          storedLineSchema,
+          sql('SELECT document FROM job_lines WHERE job = ? AND line > ? ORDER BY line LIMIT ?').all(
+            id,
+            after,
+            limit,
+          ),
+        ),
+      prune: (keep) => {
+        const old = sql(
+          'SELECT id, document FROM jobs WHERE finished = 1 ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?',
+        ).all(keep);
+        const ids = readAll(jobRecordSchema, old).map((record) => record.id);
+        for (const id of ids) {
+          sql('DELETE FROM job_lines WHERE job = ?').run(id);
+          sql('DELETE FROM jobs WHERE id = ?').run(id);
+        }
+        return ids;
+      },
+    },
+    close: () => {
+      prepared.clear();
+      db.close();
+    },
+  };
+}

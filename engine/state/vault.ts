@@ -1,0 +1,45 @@
+/** Seals secrets with the installation's key, so that the state and the tags never hold one in clear. */
+import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Vault } from '../services/vault.ts';
+
+const keyBytes = 32;
+const nonceBytes = 12;
+const tagBytes = 16;
+
+/** The key of an installation: made once, mode 0600. */
+export function loadKey(path: string): Buffer {
+  try {
+    const key = readFileSync(path);
+    if (key.length !== keyBytes) throw new Error(`${path} does not hold a key of ${keyBytes} bytes`);
+    return key;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const key = randomBytes(keyBytes);
+    writeFileSync(path, key, { mode: 0o600, flag: 'wx', flush: true });
+    return key;
+  }
+}
+
+/** AES-256-GCM: nonce, tag and text, in base64. */
+export function createVault(key: Buffer): Vault {
+  return {
+    seal(secret) {
+      const nonce = randomBytes(nonceBytes);
+      const cipher = createCipheriv('aes-256-gcm', key, nonce);
+      const text = Buffer.concat([cipher.update(secret, 'utf8'), cipher.final()]);
+      return Buffer.concat([nonce, cipher.getAuthTag(), text]).toString('base64');
+    },
+    open(sealed) {
+      const bytes = Buffer.from(sealed, 'base64');
+      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes));
+      decipher.setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes));
+      return Buffer.concat([
+        decipher.update(bytes.subarray(nonceBytes + tagBytes)),
+        decipher.final(),
+      ]).toString('utf8');
+    },
+  };
+}
