@@ -2,7 +2,7 @@
 import type { ErrorDocument } from './entities.ts';
 
 interface ErrorDefinition<Details> {
-  /** HTTP status. The command line exits with 3 for 4xx, 4 for `engine_unreachable` and `host_unreachable`, else 1. */
+  /** HTTP status. The command line's exit code follows from it and the code: engine/cli/exitCode.ts. */
   status: number;
   retryable: boolean;
   message: (details: Details) => string;
@@ -21,6 +21,12 @@ const kindList = (count: number, noun: string): string => `${count} ${noun}${cou
 
 export const errorTable = {
   // Requests
+  /** The command line was typed wrong; never sent by the engine. */
+  usage: define<{ problem: string; hint: string }>(
+    400,
+    (d) => d.problem,
+    (d) => d.hint,
+  ),
   invalid_request: define<{ problems: readonly string[] }>(
     400,
     (d) => `The request is not valid: ${d.problems.join('; ')}.`,
@@ -51,15 +57,25 @@ export const errorTable = {
     (d) => `The engine speaks protocol ${d.engine}, this client ${d.client}.`,
     () => 'Update the older of the two, then reload the window.',
   ),
-  not_supported: define<{ feature: string; instead?: string }>(
+  /** `where`: one line for each place of a file that asks for it. */
+  not_supported: define<{ feature: string; instead?: string; where?: readonly string[] }>(
     422,
-    (d) => `${d.feature} is not supported by this version.`,
+    (d) =>
+      d.where === undefined
+        ? `${d.feature} is not supported by this version.`
+        : `${d.feature} asks for what this version does not support:\n${d.where.join('\n')}`,
     (d) => d.instead ?? 'Remove it, or update Thin Clones when it is there.',
   ),
   canceled: define<object>(
     409,
     () => 'The job was canceled.',
     () => 'Nothing was changed. Start it again when you want it.',
+  ),
+  /** The command line no longer waits for a job; never sent by the engine. */
+  job_left: define<{ job: string }>(
+    409,
+    (d) => `Job ${d.job} goes on without this command.`,
+    (d) => `Follow it with "thin-clones job logs ${d.job} -f".`,
   ),
   interrupted: define<{ job: string }>(
     500,
