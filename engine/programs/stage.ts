@@ -39,14 +39,14 @@ export async function stagePrograms<Kind extends ServerPrograms | ClientPrograms
   if (!(await isOpenToAll(place))) {
     throw new Error(`${place} is meant for the server user, but a folder above it is closed to other users.`);
   }
+  const moved: Record<string, string> = { tree: place };
   const fields: readonly [string, unknown][] = Object.entries(programs);
-  const moved = fields.map(([name, value]): [string, unknown] => [
-    name,
-    typeof value === 'string' && (value === tree || value.startsWith(tree + path.sep))
-      ? place + value.slice(tree.length)
-      : value,
-  ]);
-  return Object.fromEntries(moved) as Kind;
+  for (const [name, value] of fields) {
+    if (typeof value === 'string' && value.startsWith(tree + path.sep)) {
+      moved[name] = place + value.slice(tree.length);
+    }
+  }
+  return { ...programs, ...moved };
 }
 
 /** Whether any user may enter the folder and everything above it. */
