@@ -73,8 +73,11 @@ export interface FileEntry {
 export interface HostFiles {
   /** undefined when there is no such file. */
   read(path: string): Promise<string | undefined>;
-  /** Atomic: a new file beside it, fsync, rename. Default mode 0600. */
-  writeAtomic(path: string, text: string, mode?: number): Promise<void>;
+  /**
+   * Atomic: a new file beside it, fsync, rename. Default mode 0600. With durability `system` nothing waits for the disk:
+   * it survives a killed engine, and a power failure once the operating system has written it (seconds).
+   */
+  writeAtomic(path: string, text: string, mode?: number, durability?: 'now' | 'system'): Promise<void>;
   append(path: string, text: string): Promise<void>;
   makeDirectory(path: string, options?: { mode?: number; serverUser?: boolean }): Promise<void>;
   /** Empty when there is no such directory. */

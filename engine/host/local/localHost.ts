@@ -1,0 +1,31 @@
+/** The machine that the engine runs on, behind the host port. */
+import type { HostName } from '../../protocol/ids.ts';
+import type { Host } from '../host.ts';
+import { createCommandRunner, type Environment } from './commands.ts';
+import { createFiles } from './files.ts';
+import { leasePort } from './ports.ts';
+import { createProcesses } from './processes.ts';
+
+export interface LocalHostOptions {
+  name: HostName;
+  /** From `findServerUser`; undefined when the engine is not root. */
+  serverUser: Host['serverUser'];
+  /** The engine's own environment variables. */
+  environment: Environment;
+  platform?: NodeJS.Platform;
+}
+
+export function createLocalHost(options: LocalHostOptions): Host {
+  const { name, serverUser, environment, platform = process.platform } = options;
+  const run = createCommandRunner({ environment, serverUser, platform });
+  return {
+    name,
+    kind: 'local',
+    platform,
+    serverUser,
+    files: createFiles({ serverUser, platform, run }),
+    processes: createProcesses({ environment, serverUser, platform, run }),
+    run,
+    leasePort,
+  };
+}

@@ -1,0 +1,270 @@
+/** What every host adapter must do, as one suite that runs over each of them. */
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import type { Host, ProcessIdentity } from '../../../engine/host/host.ts';
+import { isFailure } from '../../../engine/protocol/errors.ts';
+
+export interface HostFixture {
+  host: Host;
+  /** An empty folder of the test. */
+  folder: string;
+  /** A program that prints its arguments, one each line. */
+  print: { program: string; args: readonly string[] };
+  /** A program that ends with code 3 after a word on stderr. */
+  failing: { program: string; args: readonly string[] };
+  /** A program that runs until it is ended. */
+  endless: { program: string; args: readonly string[] };
+  dispose(): Promise<void>;
+}
+
+const raw = <Value>(value: Value): Value => value;
+
+export function describeHost(title: string, make: () => Promise<HostFixture>): void {
+  describe(`host contract: ${title}`, () => {
+    let fixture: HostFixture;
+    let host: Host;
+    let folder: string;
+    const spawned: ProcessIdentity[] = [];
+
+    before(async () => {
+      fixture = await make();
+      ({ host, folder } = fixture);
+    });
+    after(async () => {
+      for (const identity of spawned) await host.processes.signal(identity, 'SIGKILL', true);
+      await fixture.dispose();
+    });
+
+    const spawn = async (mark: string): Promise<ProcessIdentity> => {
+      const identity = await host.processes.spawnDetached({
+        ...fixture.endless,
+        env: {},
+        cwd: '/',
+        logFile: join(folder, `${mark}.log`),
+        mark,
+      });
+      spawned.push(identity);
+      return identity;
+    };
+    const ended = async (identity: ProcessIdentity): Promise<void> => {
+      while ((await host.processes.identify(identity.pid))?.startedAt === identity.startedAt) {
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    };
+
+    describe('commands', () => {
+      it('hands arguments over unchanged, whatever is in them', async () => {
+        const words = ['$(id)', "a'b", 'x y', '*', 'é\u{1f418}', ''];
+        const result = await host.run({
+          ...fixture.print,
+          args: [...fixture.print.args, ...words],
+          parse: raw,
+        });
+        assert.equal(result.stdout, words.map((word) => `${word}\n`).join(''));
+        assert.equal(result.code, 0);
+      });
+
+      it('gives a failing command to parse with its code and stderr', async () => {
+        const result = await host.run({ ...fixture.failing, parse: raw });
+        assert.equal(result.code, 3);
+        assert.match(result.stderr, /broken/);
+      });
+
+      it('rejects with what parse throws', async () => {
+        const error = new Error('not what I expected');
+        await assert.rejects(
+          host.run({
+            ...fixture.print,
+            parse: () => {
+              throw error;
+            },
+          }),
+          error,
+        );
+      });
+
+      it('tells lines as they come', async () => {
+        const lines: string[] = [];
+        await host.run(
+          { ...fixture.print, args: [...fixture.print.args, 'one', 'two'], parse: raw },
+          { onStdoutLine: (line) => lines.push(line) },
+        );
+        assert.deepEqual(lines, ['one', 'two']);
+      });
+
+      it('names a program that is missing', async () => {
+        await assert.rejects(
+          host.run({ program: 'no-such-program-here', args: [], parse: raw }),
+          (error: unknown) =>
+            isFailure(error, 'programs_missing') && error.message.includes('no-such-program-here'),
+        );
+      });
+
+      it('does not start a command whose signal is aborted already', async () => {
+        const reason = new Error('enough');
+        await assert.rejects(
+          host.run({ ...fixture.endless, parse: raw }, { signal: AbortSignal.abort(reason) }),
+          reason,
+        );
+      });
+
+      it('ends a running command on abort and rejects with the reason', async () => {
+        const controller = new AbortController();
+        const reason = new Error('enough');
+        const running = host.run({ ...fixture.endless, parse: raw }, { signal: controller.signal });
+        setImmediate(() => controller.abort(reason));
+        await assert.rejects(running, reason);
+      });
+    });
+
+    describe('processes', () => {
+      it('recognises a detached process by pid and start time', async () => {
+        const identity = await spawn('mark-identity');
+        assert.deepEqual(await host.processes.identify(identity.pid), identity);
+        const line = await host.processes.commandLine(identity.pid);
+        assert.deepEqual(line, [fixture.endless.program, ...fixture.endless.args]);
+      });
+
+      it('has no identity and no arguments for a pid that is not there', async () => {
+        assert.equal(await host.processes.identify(2 ** 22 + 7), undefined);
+        assert.equal(await host.processes.commandLine(2 ** 22 + 7), undefined);
+        assert.equal(await host.processes.identify(0), undefined);
+      });
+
+      it('signals a process and says that it did', async () => {
+        const identity = await spawn('mark-signal');
+        assert.equal(await host.processes.signal(identity, 'SIGTERM'), true);
+        await ended(identity);
+        assert.equal(await host.processes.signal(identity, 'SIGTERM'), false);
+      });
+
+      it('never signals a pid whose start time is another', async () => {
+        const identity = await spawn('mark-stranger');
+        const stranger = { pid: identity.pid, startedAt: '1' };
+        assert.equal(await host.processes.signal(stranger, 'SIGKILL', true), false);
+        assert.deepEqual(await host.processes.identify(identity.pid), identity);
+      });
+
+      it('finds the processes of a mark and no others', async () => {
+        const one = await spawn('mark-find');
+        const two = await spawn('mark-find');
+        await spawn('mark-find-not');
+        const found = await host.processes.findMarked('mark-find');
+        assert.deepEqual(found.map(({ pid }) => pid).sort(), [one.pid, two.pid].sort());
+        assert.deepEqual(await host.processes.findMarked('mark-nobody'), []);
+      });
+    });
+
+    describe('files', () => {
+      it('reads what was written, and undefined for what is not there', async () => {
+        const path = join(folder, 'read');
+        assert.equal(await host.files.read(path), undefined);
+        await host.files.writeAtomic(path, 'héllo');
+        assert.equal(await host.files.read(path), 'héllo');
+        await host.files.writeAtomic(path, 'again', 0o600, 'system');
+        assert.equal(await host.files.read(path), 'again');
+      });
+
+      it('writes private files unless another mode is asked for, and leaves nothing beside them', async () => {
+        const inside = join(folder, 'modes');
+        await host.files.makeDirectory(inside);
+        await host.files.writeAtomic(join(inside, 'a'), 'x');
+        await host.files.writeAtomic(join(inside, 'b'), 'x', 0o644);
+        assert.equal((await host.files.stat(join(inside, 'a')))?.mode, 0o600);
+        assert.equal((await host.files.stat(join(inside, 'b')))?.mode, 0o644);
+        assert.deepEqual((await host.files.list(inside)).map(({ name }) => name).sort(), ['a', 'b']);
+      });
+
+      it('does not write into a folder that is not there', async () => {
+        await assert.rejects(host.files.writeAtomic(join(folder, 'absent', 'file'), 'x'), { code: 'ENOENT' });
+      });
+
+      it('appends, making the file if needed', async () => {
+        const path = join(folder, 'append');
+        await host.files.append(path, 'a\n');
+        await host.files.append(path, 'b\n');
+        assert.equal(await host.files.read(path), 'a\nb\n');
+      });
+
+      it('makes folders with their parents, twice if asked', async () => {
+        const path = join(folder, 'deep', 'er', 'most');
+        await host.files.makeDirectory(path, { mode: 0o711 });
+        await host.files.makeDirectory(path);
+        const found = await host.files.stat(path);
+        assert.equal(found?.kind, 'directory');
+        assert.equal(found.mode, 0o711);
+      });
+
+      it('lists names with their kinds, and nothing where there is no folder', async () => {
+        const path = join(folder, 'listed');
+        await host.files.makeDirectory(join(path, 'inner'));
+        await host.files.writeAtomic(join(path, 'file'), '');
+        const entries = [...(await host.files.list(path))].sort((a, b) => a.name.localeCompare(b.name));
+        assert.deepEqual(entries, [
+          { name: 'file', kind: 'file' },
+          { name: 'inner', kind: 'directory' },
+        ]);
+        assert.deepEqual(await host.files.list(join(folder, 'nowhere')), []);
+      });
+
+      it('has no stat of what is not there, and the size of what is', async () => {
+        assert.equal(await host.files.stat(join(folder, 'nowhere')), undefined);
+        await host.files.writeAtomic(join(folder, 'sized'), 'héllo');
+        assert.equal((await host.files.stat(join(folder, 'sized')))?.bytes, 6);
+      });
+
+      it('renames a folder with what is in it', async () => {
+        await host.files.makeDirectory(join(folder, 'from'));
+        await host.files.writeAtomic(join(folder, 'from', 'file'), 'kept');
+        await host.files.rename(join(folder, 'from'), join(folder, 'to'));
+        assert.equal(await host.files.read(join(folder, 'to', 'file')), 'kept');
+        assert.equal(await host.files.stat(join(folder, 'from')), undefined);
+        await assert.rejects(host.files.rename(join(folder, 'from'), join(folder, 'to2')), {
+          code: 'ENOENT',
+        });
+      });
+
+      it('removes files and whole folders, and nothing when there is nothing', async () => {
+        const path = join(folder, 'doomed');
+        await host.files.makeDirectory(join(path, 'inner'));
+        await host.files.writeAtomic(join(path, 'inner', 'file'), '');
+        await host.files.remove(path);
+        assert.equal(await host.files.stat(path), undefined);
+        await host.files.remove(path);
+        await host.files.writeAtomic(path, '');
+        await host.files.remove(path);
+        assert.equal(await host.files.stat(path), undefined);
+      });
+
+      it('refuses to remove the root of the file system', async () => {
+        await assert.rejects(host.files.remove('/'), /refusing/);
+      });
+
+      it('tells total and free bytes', async () => {
+        const { totalBytes, freeBytes } = await host.files.space(folder);
+        assert.ok(totalBytes > 0 && freeBytes > 0 && freeBytes <= totalBytes);
+      });
+    });
+
+    describe('ports', () => {
+      it('leases different ports to different people', async () => {
+        const leases = await Promise.all([host.leasePort(), host.leasePort(), host.leasePort()]);
+        assert.equal(new Set(leases.map(({ port }) => port)).size, 3);
+        for (const lease of leases) await lease.release();
+      });
+
+      it('refuses a port that is held, and leases it again once released', async () => {
+        const first = await host.leasePort();
+        await assert.rejects(
+          host.leasePort(first.port),
+          (error: unknown) => isFailure(error, 'port_taken') && error.message.includes(String(first.port)),
+        );
+        await first.release();
+        await first.release();
+        const second = await host.leasePort(first.port);
+        assert.equal(second.port, first.port);
+        await second.release();
+      });
+    });
+  });
+}

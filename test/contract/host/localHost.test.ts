@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { chown, lstat, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLocalHost } from '../../../engine/host/local/localHost.ts';
+import { findServerUser } from '../../../engine/host/local/serverUser.ts';
+import { isFailure } from '../../../engine/protocol/errors.ts';
+import { hostNameSchema } from '../../../engine/protocol/ids.ts';
+import { skipSuite } from '../../support/skips.ts';
+import { describeHost } from './host.contract.ts';
+
+const name = hostNameSchema.parse('local');
+const node = (script: string, ...args: string[]) => ({
+  program: process.execPath,
+  args: ['-e', script, '--', ...args],
+});
+
+describeHost('local', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'thin-clones-host-'));
+  return {
+    host: createLocalHost({ name, serverUser: undefined, environment: process.env }),
+    folder,
+    print: node('for (const word of process.argv.slice(1)) console.log(word)'),
+    failing: node('console.error("broken"); process.exit(3)'),
+    endless: { program: 'sleep', args: ['1000'] },
+    dispose: () => rm(folder, { recursive: true }),
+  };
+});
+
+describe('local host', () => {
+  const host = createLocalHost({ name, serverUser: undefined, environment: process.env });
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'thin-clones-host-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  it('ends the children of an aborted command too, even those that ignore TERM', async () => {
+    const controller = new AbortController();
+    const mark = `mark-group-${process.pid}`;
+    const running = host.run(
+      {
+        program: 'sh',
+        args: ['-c', 'trap "" TERM; sleep 1000 & echo started; wait; sleep 1000'],
+        mark,
+        parse: () => undefined,
+      },
+      { signal: controller.signal, onStdoutLine: () => controller.abort(new Error('enough')) },
+    );
+    await assert.rejects(running, /enough/);
+    assert.deepEqual(await host.processes.findMarked(mark), []);
+  });
+
+  it('keeps passwords of a command out of its arguments and its mark in its environment', async () => {
+    const output = await host.run({
+      program: 'sh',
+      args: ['-c', 'echo "$PGPASSWORD $THIN_CLONES_MARK"'],
+      env: { PGPASSWORD: 'secret' },
+      mark: 'mark-env',
+      parse: ({ stdout }) => stdout,
+    });
+    assert.equal(output, 'secret mark-env\n');
+  });
+
+  it('gives stdin to a command, and does not fail when it is not read', async () => {
+    const cat = await host.run({
+      program: 'cat',
+      args: [],
+      stdin: 'text',
+      parse: ({ stdout }) => stdout,
+    });
+    assert.equal(cat, 'text');
+    const code = await host.run({
+      program: 'true',
+      args: [],
+      stdin: 'x'.repeat(1e6),
+      parse: (result) => result.code,
+    });
+    assert.equal(code, 0);
+  });
+
+  it('keeps at most the last 64 KiB of stderr and all of stdout', async () => {
+    const result = await host.run({
+      ...node('process.stdout.write("o".repeat(300000)); process.stderr.write("e".repeat(200000) + "end")'),
+      parse: (value) => value,
+    });
+    assert.equal(result.stdout.length, 300000);
+    assert.equal(result.stderr.length, 64 * 1024);
+    assert.ok(result.stderr.endsWith('end'));
+  });
+
+  it('gives a detached server none of the secrets of the engine, and a private umask', async () => {
+    const secretive = createLocalHost({
+      name,
+      serverUser: undefined,
+      environment: { ...process.env, THIN_CLONES_TOKEN: 'secret', PGPASSWORD: 'secret' },
+    });
+    const logFile = join(folder, 'server.log');
+    const identity = await secretive.processes.spawnDetached({
+      program: 'sh',
+      args: ['-c', 'env; umask; echo done'],
+      env: { OWN: 'yes' },
+      cwd: folder,
+      logFile,
+      mark: 'mark-secret',
+    });
+    while (await secretive.processes.identify(identity.pid)) await new Promise((r) => setImmediate(r));
+    const log = (await secretive.files.read(logFile)) ?? '';
+    assert.match(log, /^OWN=yes$/m);
+    assert.match(log, /^0?077$/m);
+    assert.match(log, /^done$/m);
+    assert.doesNotMatch(log, /TOKEN|PGPASSWORD/);
+    assert.equal((await secretive.files.stat(logFile))?.mode, 0o600);
+  });
+
+  it('names the program when a detached process can not be spawned', async () => {
+    await assert.rejects(
+      host.processes.spawnDetached({
+        program: '/no/such/postgres',
+        args: [],
+        env: {},
+        cwd: folder,
+        logFile: join(folder, 'none.log'),
+        mark: 'mark-none',
+      }),
+      (error: unknown) => isFailure(error, 'programs_missing'),
+    );
+  });
+
+  it('says which folder is missing, not that the program is', async () => {
+    await assert.rejects(
+      host.run({ program: 'true', args: [], cwd: join(folder, 'absent'), parse: () => 0 }),
+      /can't start in .*absent/,
+    );
+  });
+
+  it('removes a link and not what it points to', async () => {
+    const precious = join(folder, 'precious');
+    await mkdir(precious);
+    await writeFile(join(precious, 'file'), 'kept');
+    await symlink(precious, join(folder, 'link'));
+    await mkdir(join(folder, 'tree'));
+    await symlink(precious, join(folder, 'tree', 'inner'));
+    await host.files.remove(join(folder, 'link'));
+    await host.files.remove(join(folder, 'tree'));
+    assert.equal(await host.files.read(join(precious, 'file')), 'kept');
+    assert.deepEqual(
+      (await host.files.list(folder)).filter(({ name: n }) => /^(link|tree)$/.test(n)),
+      [],
+    );
+  });
+
+  it('does not append through a link', async () => {
+    await writeFile(join(folder, 'target'), 'original');
+    await symlink(join(folder, 'target'), join(folder, 'trap.log'));
+    await assert.rejects(host.files.append(join(folder, 'trap.log'), 'evil'), { code: 'ELOOP' });
+    assert.equal(await host.files.read(join(folder, 'target')), 'original');
+  });
+
+  describe('as root', () => {
+    before(function () {
+      if (process.getuid?.() !== 0) skipSuite(this, 'needs root, to become another user');
+    });
+
+    it('finds or makes the server user, and refuses one that is missing or root', async () => {
+      const user = await findServerUser({ environment: process.env });
+      assert.equal(user?.name, 'thin-clones');
+      assert.ok(user.uid > 0 && user.gid > 0);
+      assert.deepEqual(await findServerUser({ environment: process.env }), user);
+      assert.equal(await findServerUser({ environment: process.env, uid: 1000 }), undefined);
+      for (const configured of ['no-such-user', 'root']) {
+        await assert.rejects(findServerUser({ configured, environment: process.env }), (error: unknown) =>
+          isFailure(error, 'invalid_request'),
+        );
+      }
+    });
+
+    it('runs commands and detached processes as the server user, and gives files to it', async () => {
+      const serverUser = await findServerUser({ environment: process.env });
+      assert.ok(serverUser);
+      const rootHost = createLocalHost({ name, serverUser, environment: process.env });
+      const id = { program: 'id', args: ['-u'], parse: ({ stdout }: { stdout: string }) => Number(stdout) };
+      assert.equal(await rootHost.run(id), 0);
+      assert.equal(await rootHost.run({ ...id, asServerUser: true }), serverUser.uid);
+
+      const logFile = join(folder, 'as-user.log');
+      const identity = await rootHost.processes.spawnDetached({
+        program: 'id',
+        args: ['-u'],
+        env: {},
+        cwd: '/',
+        logFile,
+        mark: 'mark-user',
+      });
+      while (await rootHost.processes.identify(identity.pid)) await new Promise((r) => setImmediate(r));
+      assert.equal(await rootHost.files.read(logFile), `${serverUser.uid}\n`);
+
+      await rootHost.files.makeDirectory(join(folder, 'owned'), { serverUser: true });
+      assert.equal((await lstat(join(folder, 'owned'))).uid, serverUser.uid);
+      await mkdir(join(folder, 'given'));
+      await writeFile(join(folder, 'given', 'file'), '');
+      await writeFile(join(folder, 'outside'), '');
+      await chown(join(folder, 'outside'), 0, 0);
+      await symlink(join(folder, 'outside'), join(folder, 'given', 'link'));
+      await rootHost.files.giveToServerUser(join(folder, 'given'));
+      assert.equal((await lstat(join(folder, 'given', 'file'))).uid, serverUser.uid);
+      assert.equal((await lstat(join(folder, 'outside'))).uid, 0);
+    });
+  });
+});
