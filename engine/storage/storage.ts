@@ -75,6 +75,8 @@ export interface Storage {
   /** The folder that holds everything of this store. */
   readonly root: string;
   readonly capabilities: StorageCapabilities;
+  /** Where a dataset's data lies, or would lie. */
+  path(id: DatasetId): string;
   space(): Promise<{ totalBytes: number; freeBytes: number }>;
   /** A new, empty, writable dataset owned by the server user. Idempotent for the same id while `filling`. */
   create(id: DatasetId, tags: DatasetTags, options?: StorageOptions): Promise<Dataset>;

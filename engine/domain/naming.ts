@@ -1,0 +1,22 @@
+/** Names that the engine gives when nobody chose one. */
+import { cloneNameSchema, snapshotNameSchema, type CloneName, type SnapshotName } from '../protocol/ids.ts';
+
+/** `clone-1`, `clone-2` ...: the lowest number that is free. */
+export function freeCloneName(taken: ReadonlySet<string>): CloneName {
+  for (let number = 1; ; number++) {
+    const name = `clone-${number}`;
+    if (!taken.has(name)) return cloneNameSchema.parse(name);
+  }
+}
+
+/** `2026-11-20-0300`, in UTC; `-2`, `-3` ... when the minute is taken already. */
+export function freeSnapshotName(at: string, taken: ReadonlySet<string>): SnapshotName {
+  const base = `${at.slice(0, 10)}-${at.slice(11, 13)}${at.slice(14, 16)}`;
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? base : `${base}-${number}`;
+    if (!taken.has(name)) return snapshotNameSchema.parse(name);
+  }
+}
+
+/** Whom people log in as, in every clone. */
+export const cloneUser = 'thin_clone';

@@ -1,0 +1,768 @@
+/** Use cases of clones: create, reset, start, destroy, commit, protect, connect. */
+import { z } from 'zod';
+import { isProtected } from '../domain/expiry.ts';
+import { cloneUser, freeCloneName, freeSnapshotName } from '../domain/naming.ts';
+import type { PortLease } from '../host/host.ts';
+import { anyKind, type JobKind, type Step, type StepContext } from '../jobs/steps.ts';
+import type { Clone, Connection, Job } from '../protocol/entities.ts';
+import { fail } from '../protocol/errors.ts';
+import {
+  cloneIdSchema,
+  datasetIdSchema,
+  memberNameSchema,
+  snapshotIdSchema,
+  type CloneId,
+  type CloneName,
+  type DatasetId,
+  type Reference,
+  type SnapshotName,
+} from '../protocol/ids.ts';
+import type { CloneRecord, Lane, SnapshotRecord } from '../state/store.ts';
+import { all, newDatasetId, type ServiceContext } from './context.ts';
+import { dropFrozen, freezeClone, measureSnapshot } from './freeze.ts';
+import { withFreePort, type Servers } from './servers.ts';
+import { cloneTags, snapshotTags } from './tags.ts';
+
+export interface Caller {
+  user: string;
+  idempotencyKey?: string | undefined;
+}
+
+export interface Clones {
+  create(
+    request: {
+      environment: Reference;
+      snapshot?: Reference | undefined;
+      name?: CloneName | undefined;
+      branch?: string | undefined;
+    },
+    caller: Caller,
+  ): Promise<Job>;
+  reset(
+    clone: Reference,
+    request: { snapshot?: Reference | undefined; keepAs?: SnapshotName | undefined },
+    caller: Caller,
+  ): Job;
+  start(clone: Reference, caller: Caller): Job;
+  destroy(clone: Reference, caller: Caller): Job;
+  commit(
+    clone: Reference,
+    request: { message: string; name?: SnapshotName | undefined },
+    caller: Caller,
+  ): Job;
+  protect(clone: Reference, minutes: number | 'forever' | null): Clone;
+  connection(clone: Reference): Connection[];
+  /** For the runner's recovery. */
+  readonly kinds: readonly JobKind[];
+}
+
+const memberDataset = z.object({ name: memberNameSchema, dataset: datasetIdSchema });
+const keptSchema = z.object({ snapshot: snapshotIdSchema, datasets: z.array(memberDataset) });
+const noData = z.object({});
+
+const createInput = z.object({ clone: cloneIdSchema });
+const resetInput = z.object({
+  clone: cloneIdSchema,
+  target: snapshotIdSchema,
+  datasets: z.array(memberDataset),
+  /** What the clone stood on before: members' datasets and the snapshot. */
+  before: z.object({ snapshot: snapshotIdSchema, datasets: z.array(memberDataset) }),
+  kept: keptSchema.nullable(),
+});
+const cloneInput = z.object({ clone: cloneIdSchema, datasets: z.array(memberDataset) });
+const commitInput = z.object({ clone: cloneIdSchema, kept: keptSchema });
+
+type ResetContext = StepContext<z.infer<typeof resetInput>, object>;
+
+export function createClones(context: ServiceContext, servers: Servers): Clones {
+  const { store, storage, catalog, runner, clock, random, vault } = context;
+  /** Ports held between the acceptance of a create and the start of its servers. */
+  const leases = new Map<DatasetId, PortLease>();
+  const now = (): string => clock.now().toISOString();
+
+  const cloneOf = (id: CloneId): CloneRecord => {
+    const record = store.clones.get(id);
+    if (record === undefined) throw fail('not_found', { kind: 'clone', name: id });
+    return record;
+  };
+  const snapshotOf = (id: SnapshotRecord['id']): SnapshotRecord => catalog.snapshot(id);
+  const durable = (clone: CloneRecord): boolean =>
+    catalog.environment(clone.environment).definition.clones.durable ?? true;
+  const login = (clone: CloneRecord): { user: string; password: string } => ({
+    user: cloneUser,
+    password: vault.open(clone.sealedPassword),
+  });
+  const sourceDataset = (snapshot: SnapshotRecord, name: string): DatasetId => {
+    const member = snapshot.members.find((each) => each.name === name);
+    if (member === undefined) throw fail('not_found', { kind: 'member', name });
+    return member.dataset;
+  };
+  const withMembers = (
+    clone: CloneRecord,
+    state: Clone['members'][number]['state'],
+  ): CloneRecord['members'] => clone.members.map((member) => ({ ...member, state }));
+
+  const startMembers = async (clone: CloneRecord, signal?: AbortSignal): Promise<void> => {
+    await all(clone.members, async (member) => {
+      await servers.start(member, {
+        title: clone.name,
+        durable: durable(clone),
+        login: login(clone),
+        signal,
+      });
+    });
+  };
+
+  const findSnapshot = (
+    environment: SnapshotRecord['environment'],
+    reference: Reference | undefined,
+  ): SnapshotRecord => {
+    if (reference === undefined || (reference as string) === 'latest') {
+      const latest = catalog.latestSnapshot(environment);
+      if (latest === undefined) throw fail('no_snapshot', { environment });
+      return latest;
+    }
+    const snapshot = catalog.snapshot(reference, environment);
+    if (snapshot.environment !== environment)
+      throw fail('snapshot_foreign', { snapshot: snapshot.name, environment });
+    if (snapshot.state !== 'ready')
+      throw fail('snapshot_not_ready', { snapshot: snapshot.name, state: snapshot.state });
+    return snapshot;
+  };
+
+  // --- create ---------------------------------------------------------------------------------------------------
+
+  const copyForCreate: Step<z.infer<typeof createInput>, object> = {
+    name: 'Copy',
+    async run({ input, signal, report }) {
+      const clone = cloneOf(input.clone);
+      const snapshot = snapshotOf(clone.snapshot);
+      await all(clone.members, async ({ name, dataset }) => {
+        const tags = cloneTags(context, clone, name, dataset, 'filling');
+        const onProgress = (fraction: number) => report.progress(fraction);
+        await storage.clone(sourceDataset(snapshot, name), dataset, tags, { signal, onProgress });
+      });
+      return undefined;
+    },
+    async undo({ input }) {
+      const clone = store.clones.get(input.clone);
+      await all(clone?.members ?? [], ({ dataset }) => storage.destroy(dataset));
+      return undefined;
+    },
+  };
+
+  const startForCreate: Step<z.infer<typeof createInput>, object> = {
+    name: 'Start',
+    async run({ input, signal, report }) {
+      const clone = cloneOf(input.clone);
+      const ports = new Map<string, number>();
+      await all(clone.members, async (member) => {
+        const held = leases.get(member.dataset);
+        leases.delete(member.dataset);
+        const lease = held ?? (await context.host.leasePort(member.port));
+        await withFreePort(context, lease, async (current) => {
+          const { port } = current;
+          if (port !== member.port)
+            report.line(`Port ${member.port} was taken meanwhile, taking ${port}`, 'warning');
+          await servers.start(
+            { ...member, port },
+            { title: clone.name, durable: durable(clone), login: login(clone), lease: current, signal },
+          );
+          ports.set(member.name, port);
+        });
+      });
+      const members = clone.members.map((member) => ({
+        ...member,
+        port: ports.get(member.name) ?? member.port,
+      }));
+      return () => store.clones.put({ ...clone, members });
+    },
+    async undo({ input }) {
+      const clone = store.clones.get(input.clone);
+      await all(clone?.members ?? [], async (member) => {
+        await leases.get(member.dataset)?.release();
+        leases.delete(member.dataset);
+        await servers.stop(member, 'immediate');
+      });
+      return undefined;
+    },
+  };
+
+  const createKind: JobKind<z.infer<typeof createInput>, object> = {
+    type: 'clone.create',
+    input: createInput,
+    data: noData,
+    steps: () => [
+      copyForCreate,
+      startForCreate,
+      {
+        name: 'Hand over',
+        commits: true,
+        async run({ input }) {
+          const clone = cloneOf(input.clone);
+          const ready: CloneRecord = {
+            ...clone,
+            state: 'ready',
+            members: withMembers(clone, 'ready'),
+            usedAt: now(),
+          };
+          await all(ready.members, ({ name, dataset }) =>
+            storage.tag(dataset, cloneTags(context, ready, name, dataset, 'ready')),
+          );
+          return () => store.clones.put(ready);
+        },
+      },
+    ],
+    failed:
+      ({ input }) =>
+      () => {
+        store.clones.remove(input.clone);
+      },
+    ended: () => storage.emptyTrash(),
+  };
+
+  // --- reset ----------------------------------------------------------------------------------------------------
+
+  const withDatasets = (
+    clone: CloneRecord,
+    datasets: readonly z.infer<typeof memberDataset>[],
+  ): CloneRecord => ({
+    ...clone,
+    members: clone.members.map((member) => ({
+      ...member,
+      dataset: datasets.find(({ name }) => name === member.name)?.dataset ?? member.dataset,
+    })),
+  });
+
+  /** Brings a clone's row back to what its servers really are. */
+  const settleState = async (clone: CloneRecord, problem: string | null): Promise<() => void> => {
+    const running = await all(clone.members, (member) => servers.running(member));
+    const members = clone.members.map((member, index) => ({
+      ...member,
+      state: running[index] === true ? ('ready' as const) : ('stopped' as const),
+    }));
+    const ready = running.every(Boolean);
+    return () =>
+      store.clones.put({
+        ...clone,
+        state: ready ? 'ready' : 'stopped',
+        members,
+        problem: ready ? null : problem,
+      });
+  };
+
+  const undoToBefore = async (input: z.infer<typeof resetInput>): Promise<() => void> => {
+    const clone = withDatasets(cloneOf(input.clone), input.before.datasets);
+    return settleState(clone, 'The reset failed and its server could not be started again.');
+  };
+
+  const keepStep: Step<z.infer<typeof resetInput>, object> = {
+    name: 'Keep the present state',
+    async run({ input, ...step }) {
+      if (input.kept === null) return undefined;
+      const snapshot = snapshotOf(input.kept.snapshot);
+      await freezeClone(context, servers, cloneOf(input.clone), snapshot, input.kept.datasets, step, false);
+      const bytes = await measureSnapshot(
+        context,
+        input.kept.datasets.map(({ dataset }) => dataset),
+      );
+      const ready: SnapshotRecord = { ...snapshot, state: 'ready', bytes };
+      await all(input.kept.datasets, ({ name, dataset }) =>
+        storage.tag(dataset, snapshotTags(context, ready, name, dataset, 'ready')),
+      );
+      return () => store.snapshots.put(ready);
+    },
+    async undo({ input, job }) {
+      const { kept } = input;
+      if (kept === null) return undefined;
+      const clone = cloneOf(input.clone);
+      await dropFrozen(context, clone, kept.datasets, job);
+      await startMembers(withDatasets(clone, input.before.datasets));
+      return () => store.snapshots.remove(kept.snapshot);
+    },
+  };
+
+  const copyForReset: Step<z.infer<typeof resetInput>, object> = {
+    name: 'Copy',
+    async run({ input, signal, report }: ResetContext) {
+      const target = snapshotOf(input.target);
+      const clone = withDatasets(cloneOf(input.clone), input.datasets);
+      const next = { ...clone, generation: clone.generation + 1, snapshot: target.id };
+      await all(input.datasets, async ({ name, dataset }) => {
+        const tags = cloneTags(context, next, name, dataset, 'filling');
+        const onProgress = (fraction: number) => report.progress(fraction);
+        await storage.clone(sourceDataset(target, name), dataset, tags, { signal, onProgress });
+      });
+      return undefined;
+    },
+    async undo({ input }: ResetContext) {
+      await all(input.datasets, ({ dataset }) => storage.destroy(dataset));
+      return undefined;
+    },
+  };
+
+  const switchStep: Step<z.infer<typeof resetInput>, object> = {
+    name: 'Switch',
+    async run({ input, signal }: ResetContext) {
+      const clone = cloneOf(input.clone);
+      await all(withDatasets(clone, input.before.datasets).members, (member) =>
+        servers.stop(member, 'immediate'),
+      );
+      await startMembers(withDatasets(clone, input.datasets), signal);
+      return undefined;
+    },
+    async undo({ input }: ResetContext) {
+      const clone = cloneOf(input.clone);
+      await all(withDatasets(clone, input.datasets).members, (member) => servers.stop(member, 'immediate'));
+      await startMembers(withDatasets(clone, input.before.datasets));
+      return undefined;
+    },
+  };
+
+  const resetKind: JobKind<z.infer<typeof resetInput>, object> = {
+    type: 'clone.reset',
+    input: resetInput,
+    data: noData,
+    steps: (input) => [
+      {
+        // First, so that its undo runs last and tells what is left.
+        name: 'Lock',
+        run: () => Promise.resolve(undefined),
+        undo: ({ input: same }) => undoToBefore(same),
+      },
+      ...(input.kept === null ? [] : [keepStep]),
+      copyForReset,
+      switchStep,
+      {
+        name: 'Hand over',
+        commits: true,
+        async run({ input: same }) {
+          const clone = withDatasets(cloneOf(same.clone), same.datasets);
+          const ready: CloneRecord = {
+            ...clone,
+            snapshot: same.target,
+            generation: clone.generation + 1,
+            state: 'ready',
+            members: withMembers(clone, 'ready'),
+            resetAt: now(),
+            usedAt: now(),
+            problem: null,
+            bytes: { ...clone.bytes, unshared: null },
+          };
+          await all(ready.members, ({ name, dataset }) =>
+            storage.tag(dataset, cloneTags(context, ready, name, dataset, 'ready')),
+          );
+          return () => store.clones.put(ready);
+        },
+      },
+      {
+        name: 'Remove the old copy',
+        cleanup: true,
+        async run({ input: same }) {
+          const clone = cloneOf(same.clone);
+          await all(withDatasets(clone, same.before.datasets).members, async (member) => {
+            await servers.stop(member, 'immediate');
+            await storage.destroy(member.dataset);
+          });
+          return undefined;
+        },
+      },
+    ],
+    failed: ({ input }) => (input.kept === null ? undefined : removeUnfinished(input.kept.snapshot)),
+    ended: () => storage.emptyTrash(),
+  };
+
+  /** The row of a snapshot that never became ready. */
+  const removeUnfinished = (id: SnapshotRecord['id']) => () => {
+    if (store.snapshots.get(id)?.state === 'creating') store.snapshots.remove(id);
+  };
+
+  // --- start ----------------------------------------------------------------------------------------------------
+
+  const startKind: JobKind<z.infer<typeof cloneInput>, object> = {
+    type: 'clone.start',
+    input: cloneInput,
+    data: noData,
+    steps: () => [
+      {
+        name: 'Start',
+        async run({ input, signal }) {
+          const clone = cloneOf(input.clone);
+          await startMembers(clone, signal);
+          return await settleState({ ...clone, usedAt: now() }, null);
+        },
+        undo: ({ input }) => settleState(cloneOf(input.clone), 'Its server could not be started.'),
+      },
+    ],
+  };
+
+  // --- destroy --------------------------------------------------------------------------------------------------
+
+  const destroyKind: JobKind<z.infer<typeof cloneInput>, object> = {
+    type: 'clone.destroy',
+    input: cloneInput,
+    data: noData,
+    steps: () => [
+      {
+        name: 'Give up',
+        commits: true,
+        async run({ input }) {
+          const clone = cloneOf(input.clone);
+          await all(clone.members, async ({ name, dataset }) => {
+            const found = await storage.get(dataset);
+            if (found !== undefined)
+              await storage.tag(dataset, cloneTags(context, clone, name, dataset, 'doomed'));
+          });
+          return undefined;
+        },
+        undo: ({ input }) => settleState(cloneOf(input.clone), null),
+      },
+      {
+        name: 'Stop and remove',
+        async run({ input }) {
+          const clone = store.clones.get(input.clone);
+          await all(clone?.members ?? [], async (member) => {
+            await servers.stop(member, 'immediate');
+            await storage.destroy(member.dataset);
+          });
+          return () => store.clones.remove(input.clone);
+        },
+      },
+    ],
+    failed:
+      ({ input }, problem) =>
+      () => {
+        const clone = store.clones.get(input.clone);
+        if (clone !== undefined) store.clones.put({ ...clone, state: 'failed', problem });
+      },
+    ended: () => storage.emptyTrash(),
+  };
+
+  // --- commit ---------------------------------------------------------------------------------------------------
+
+  const commitKind: JobKind<z.infer<typeof commitInput>, object> = {
+    type: 'clone.commit',
+    input: commitInput,
+    data: noData,
+    steps: () => [
+      {
+        name: 'Lock',
+        run: () => Promise.resolve(undefined),
+        undo: ({ input }) =>
+          settleState(cloneOf(input.clone), 'Its server could not be started again after the copy.'),
+      },
+      {
+        name: 'Copy and check',
+        async run({ input, ...step }) {
+          const clone = cloneOf(input.clone);
+          const snapshot = snapshotOf(input.kept.snapshot);
+          await freezeClone(context, servers, clone, snapshot, input.kept.datasets, step, true);
+          return undefined;
+        },
+        async undo({ input, job }) {
+          const clone = cloneOf(input.clone);
+          await dropFrozen(context, clone, input.kept.datasets, job);
+          // A store that copies only what does not run may have been killed with the servers stopped.
+          if (!storage.capabilities.live) await startMembers(clone);
+          return undefined;
+        },
+      },
+      {
+        name: 'Hand over',
+        commits: true,
+        async run({ input }) {
+          const clone = cloneOf(input.clone);
+          const snapshot = snapshotOf(input.kept.snapshot);
+          const bytes = await measureSnapshot(
+            context,
+            input.kept.datasets.map(({ dataset }) => dataset),
+          );
+          const ready: SnapshotRecord = { ...snapshot, state: 'ready', bytes };
+          await all(input.kept.datasets, ({ name, dataset }) =>
+            storage.tag(dataset, snapshotTags(context, ready, name, dataset, 'ready')),
+          );
+          const settle = await settleState(clone, null);
+          return () => {
+            store.snapshots.put(ready);
+            settle();
+          };
+        },
+      },
+    ],
+    failed: ({ input }) => removeUnfinished(input.kept.snapshot),
+    ended: () => storage.emptyTrash(),
+  };
+
+  // --- requests -------------------------------------------------------------------------------------------------
+
+  const exclusive = (clone: CloneRecord): Lane[] => [{ key: clone.id, mode: 'exclusive' }];
+  const takenNames = (environment: SnapshotRecord['environment']): Set<string> =>
+    new Set(
+      store.snapshots
+        .list()
+        .filter((each) => each.environment === environment)
+        .map((each) => each.name),
+    );
+
+  const reserveSnapshot = (
+    clone: CloneRecord,
+    caller: Caller,
+    options: { name: SnapshotName | undefined; origin: SnapshotRecord['origin']; message: string | null },
+  ): { record: SnapshotRecord; kept: z.infer<typeof keptSchema> } => {
+    const taken = takenNames(clone.environment);
+    if (options.name !== undefined && taken.has(options.name)) {
+      throw fail('name_taken', { kind: 'snapshot', name: options.name });
+    }
+    const id = snapshotIdSchema.parse(`snapshot-${random.id()}`);
+    const datasets = clone.members.map(({ name }) => ({ name, dataset: newDatasetId(context) }));
+    const at = now();
+    const record: SnapshotRecord = {
+      id,
+      name: options.name ?? freeSnapshotName(at, taken),
+      environment: clone.environment,
+      state: 'creating',
+      dataStateAt: at,
+      createdAt: at,
+      createdBy: caller.user,
+      skewMs: 0,
+      bytes: { unshared: null, logical: null },
+      members: clone.members.map(({ name, engine, version, database }, index) => ({
+        name,
+        engine,
+        version,
+        database,
+        dataset: datasets[index]?.dataset ?? newDatasetId(context),
+      })),
+      origin: options.origin,
+      message: options.message,
+    };
+    return { record, kept: { snapshot: id, datasets } };
+  };
+
+  const create: Clones['create'] = async (request, caller) => {
+    const environment = catalog.environment(request.environment);
+    const snapshot = findSnapshot(environment.name, request.snapshot);
+    const existing = store.clones.list();
+    const mine = existing.filter((each) => each.environment === environment.name);
+    const { limit } = environment.definition.clones;
+    const fingerprint = JSON.stringify([
+      'clone.create',
+      environment.name,
+      request.snapshot,
+      request.name,
+      caller,
+    ]);
+    const taken = existing.find((each) => each.name === (request.name as string | undefined));
+    if (taken !== undefined) {
+      const running = store.jobs.unfinished().find((job) => job.fingerprint === fingerprint);
+      if (running === undefined || request.name === undefined) {
+        throw fail('name_taken', { kind: 'clone', name: taken.name });
+      }
+    }
+    if (limit !== undefined && mine.length >= limit && taken === undefined) {
+      throw fail('clone_limit', {
+        environment: environment.name,
+        limit,
+        clones: mine.map(({ name }) => name),
+      });
+    }
+    const held = await all(snapshot.members, () => context.host.leasePort());
+    const at = now();
+    const id = cloneIdSchema.parse(`clone-${random.id()}`);
+    const record: CloneRecord = {
+      id,
+      name: request.name ?? freeCloneName(new Set(store.clones.list().map(({ name }) => name))),
+      environment: environment.name,
+      snapshot: snapshot.id,
+      state: 'creating',
+      createdAt: at,
+      createdBy: caller.user,
+      resetAt: null,
+      protectedUntil: null,
+      bytes: { unshared: null, logical: snapshot.bytes.logical },
+      members: snapshot.members.map(({ name, engine, version, database }, index) => ({
+        ...{ name, engine, version, database },
+        host: '127.0.0.1',
+        port: held[index]?.port ?? 0,
+        user: cloneUser,
+        state: 'starting',
+        dataset: newDatasetId(context),
+      })),
+      branch: request.branch ?? null,
+      problem: null,
+      generation: 0,
+      sealedPassword: vault.seal(random.password()),
+      usedAt: at,
+    };
+    record.members.forEach(({ dataset }, index) => {
+      const lease = held[index];
+      if (lease !== undefined) leases.set(dataset, lease);
+    });
+    try {
+      return runner.submit({
+        kind: createKind,
+        title: `Create clone ${record.name}`,
+        input: { clone: id },
+        data: {},
+        lanes: [
+          { key: id, mode: 'exclusive' },
+          { key: `name:${record.name}`, mode: 'exclusive' },
+          { key: snapshot.id, mode: 'shared' },
+        ],
+        // Two unnamed requests are two clones.
+        fingerprint: request.name === undefined ? `clone.create ${id}` : fingerprint,
+        createdBy: caller.user,
+        idempotencyKey: caller.idempotencyKey,
+        environment: environment.name,
+        object: { kind: 'clone', id, name: record.name },
+        prepare: () => store.clones.put(record),
+      });
+    } finally {
+      // Refused, or the same request as one that runs already.
+      if (store.clones.get(id) === undefined) {
+        for (const { dataset } of record.members) {
+          await leases.get(dataset)?.release();
+          leases.delete(dataset);
+        }
+      }
+    }
+  };
+
+  return {
+    create,
+    reset(reference, request, caller) {
+      const clone = catalog.clone(reference);
+      const fingerprint = JSON.stringify(['clone.reset', clone.id, request]);
+      const lanes = [...exclusive(clone)];
+      const holder = runner.holder(lanes);
+      const reference_ = request.snapshot;
+      const target =
+        reference_ === undefined ? snapshotOf(clone.snapshot) : findSnapshot(clone.environment, reference_);
+      // While another job works on the clone, its datasets are not ours to name: the runner joins or refuses.
+      const reserved =
+        request.keepAs === undefined || holder !== undefined
+          ? undefined
+          : reserveSnapshot(clone, caller, {
+              name: request.keepAs,
+              origin: 'kept',
+              message: `Before the reset of ${clone.name}`,
+            });
+      return runner.submit({
+        kind: resetKind,
+        title: `Reset clone ${clone.name}`,
+        input: {
+          clone: clone.id,
+          target: target.id,
+          datasets: clone.members.map(({ name }) => ({ name, dataset: newDatasetId(context) })),
+          before: {
+            snapshot: clone.snapshot,
+            datasets: clone.members.map(({ name, dataset }) => ({ name, dataset })),
+          },
+          kept: reserved?.kept ?? null,
+        },
+        data: {},
+        lanes: [...lanes, { key: target.id, mode: 'shared' }, { key: clone.snapshot, mode: 'shared' }],
+        fingerprint,
+        createdBy: caller.user,
+        idempotencyKey: caller.idempotencyKey,
+        environment: clone.environment,
+        object: { kind: 'clone', id: clone.id, name: clone.name },
+        prepare: () => {
+          store.clones.put({ ...clone, state: 'resetting', problem: null });
+          if (reserved !== undefined) store.snapshots.put(reserved.record);
+        },
+      });
+    },
+    start(reference, caller) {
+      const clone = catalog.clone(reference);
+      return runner.submit({
+        kind: startKind,
+        title: `Start clone ${clone.name}`,
+        input: { clone: clone.id, datasets: clone.members.map(({ name, dataset }) => ({ name, dataset })) },
+        data: {},
+        lanes: exclusive(clone),
+        fingerprint: JSON.stringify(['clone.start', clone.id]),
+        createdBy: caller.user,
+        idempotencyKey: caller.idempotencyKey,
+        environment: clone.environment,
+        object: { kind: 'clone', id: clone.id, name: clone.name },
+        prepare: () => store.clones.put({ ...clone, members: withMembers(clone, 'starting') }),
+      });
+    },
+    destroy(reference, caller) {
+      const clone = catalog.clone(reference);
+      if (isProtected(clone, now())) {
+        throw fail('clone_protected', { clone: clone.name, until: clone.protectedUntil ?? '' });
+      }
+      return runner.submit({
+        kind: destroyKind,
+        title: `Destroy clone ${clone.name}`,
+        input: { clone: clone.id, datasets: clone.members.map(({ name, dataset }) => ({ name, dataset })) },
+        data: {},
+        lanes: exclusive(clone),
+        fingerprint: JSON.stringify(['clone.destroy', clone.id]),
+        createdBy: caller.user,
+        idempotencyKey: caller.idempotencyKey,
+        environment: clone.environment,
+        object: { kind: 'clone', id: clone.id, name: clone.name },
+        prepare: () => store.clones.put({ ...clone, state: 'destroying' }),
+      });
+    },
+    commit(reference, request, caller) {
+      const clone = catalog.clone(reference);
+      const fingerprint = JSON.stringify(['clone.commit', clone.id, request]);
+      const running = runner.holder(exclusive(clone));
+      if (running === undefined && clone.state !== 'ready' && clone.state !== 'stopped') {
+        throw fail('clone_not_ready', { clone: clone.name, state: clone.state });
+      }
+      const joins = store.jobs.unfinished().some((job) => job.fingerprint === fingerprint);
+      const { record, kept } = reserveSnapshot(clone, caller, {
+        name: joins ? undefined : request.name,
+        origin: 'commit',
+        message: request.message,
+      });
+      return runner.submit({
+        kind: commitKind,
+        title: `Commit clone ${clone.name} as ${record.name}`,
+        input: { clone: clone.id, kept },
+        data: {},
+        lanes: [...exclusive(clone), { key: record.id, mode: 'exclusive' }],
+        fingerprint,
+        createdBy: caller.user,
+        idempotencyKey: caller.idempotencyKey,
+        environment: clone.environment,
+        object: { kind: 'snapshot', id: record.id, name: record.name },
+        prepare: () => {
+          store.clones.put({ ...clone, state: 'committing' });
+          store.snapshots.put(record);
+        },
+      });
+    },
+    protect(reference, minutes) {
+      const clone = catalog.clone(reference);
+      const protectedUntil =
+        typeof minutes === 'number'
+          ? new Date(clock.now().getTime() + minutes * 60_000).toISOString()
+          : minutes;
+      const changed = { ...clone, protectedUntil };
+      store.clones.put(changed);
+      // The tags follow: a state that is lost must not lose the protection.
+      void all(changed.members, async ({ name, dataset }) => {
+        const found = await storage.get(dataset);
+        if (found?.tags.state === 'ready')
+          await storage.tag(dataset, cloneTags(context, changed, name, dataset, 'ready'));
+      }).catch((error: unknown) => {
+        context.log.warning('protection could not be tagged', { clone: clone.id, problem: String(error) });
+      });
+      return catalog.cloneEntity(changed);
+    },
+    connection(reference) {
+      const clone = catalog.clone(reference);
+      const password = vault.open(clone.sealedPassword);
+      return clone.members.map(({ name, engine, host, port, user, database }) => ({
+        ...{ name, engine, host, port, user, database, password },
+      }));
+    },
+    kinds: [createKind, resetKind, startKind, destroyKind, commitKind].map(anyKind),
+  };
+}

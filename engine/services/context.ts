@@ -1,0 +1,53 @@
+/** What every use case works with: one frozen set of ports and stores, wired once in engine/main.ts. */
+import type { Database } from '../database/database.ts';
+import type { Host } from '../host/host.ts';
+import type { Runner } from '../jobs/runner.ts';
+import type { DatabaseEngine } from '../protocol/entities.ts';
+import { fail } from '../protocol/errors.ts';
+import { datasetIdSchema, type DatasetId, type InstallationId } from '../protocol/ids.ts';
+import type { Runtime } from '../runtime/runtime.ts';
+import type { Store } from '../state/store.ts';
+import type { Storage } from '../storage/storage.ts';
+import type { Catalog } from './catalog.ts';
+import type { Clock, Random } from './clock.ts';
+import type { Feed } from './feed.ts';
+import type { Log } from './log.ts';
+import type { Vault } from './vault.ts';
+
+export interface ServiceContext {
+  readonly installation: InstallationId;
+  readonly store: Store;
+  readonly feed: Feed;
+  readonly catalog: Catalog;
+  readonly runner: Runner;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly vault: Vault;
+  readonly log: Log;
+  readonly host: Host;
+  readonly storage: Storage;
+  readonly runtime: Runtime;
+  readonly databases: Partial<Record<DatabaseEngine, Database>>;
+  readonly directories: { serverLogs: string; scratch: string };
+}
+
+export function databaseOf(context: ServiceContext, engine: DatabaseEngine): Database {
+  const database = context.databases[engine];
+  if (database === undefined) throw fail('not_supported', { feature: `The database engine ${engine}` });
+  return database;
+}
+
+export const newDatasetId = (context: ServiceContext): DatasetId =>
+  datasetIdSchema.parse(`data-${context.random.id()}`);
+
+/** Runs all, waits for all, then throws the first error: nothing is still at work when a step is undone. */
+export async function all<Item, Value>(
+  items: readonly Item[],
+  work: (item: Item) => Promise<Value>,
+): Promise<Value[]> {
+  const results = await Promise.allSettled(items.map(work));
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}

@@ -1,0 +1,118 @@
+/** The database servers of clones: start them on their ports, find them again, stop them, notice when one ends. */
+import { join } from 'node:path';
+import type { Login } from '../database/database.ts';
+import type { PortLease } from '../host/host.ts';
+import type { DatabaseEngine } from '../protocol/entities.ts';
+import { isFailure } from '../protocol/errors.ts';
+import type { DatasetId, MemberName } from '../protocol/ids.ts';
+import type { RunningServer, ServerSpec, StopMode } from '../runtime/runtime.ts';
+import { databaseOf, type ServiceContext } from './context.ts';
+
+/** One member's server: which data it serves, and where. */
+export interface MemberServer {
+  name: MemberName;
+  engine: DatabaseEngine;
+  version: string;
+  dataset: DatasetId;
+  port: number;
+}
+
+export interface StartOptions {
+  /** For people: the clone's name. */
+  title: string;
+  durable: boolean;
+  login: Login;
+  /** A port held until the moment of the start. */
+  lease?: PortLease | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface Servers {
+  /** Starts a member's server, or finds it running; resolves when it answers and the login works. */
+  start(member: MemberServer, options: StartOptions): Promise<void>;
+  /** Stops a member's server if it runs, also one that an earlier engine started. */
+  stop(
+    member: Pick<MemberServer, 'engine' | 'dataset' | 'version'>,
+    mode: StopMode,
+    signal?: AbortSignal,
+  ): Promise<void>;
+  running(member: Pick<MemberServer, 'dataset'>): Promise<boolean>;
+  spec(member: MemberServer, options: Pick<StartOptions, 'title' | 'durable'>): Promise<ServerSpec>;
+}
+
+export function createServers(context: ServiceContext): Servers {
+  const { storage, runtime } = context;
+  const known = new Map<DatasetId, RunningServer>();
+
+  const dataDirectory = (dataset: DatasetId): string => storage.path(dataset);
+  const find = async (dataset: DatasetId): Promise<RunningServer | undefined> => {
+    const remembered = known.get(dataset);
+    if (remembered !== undefined && (await runtime.alive(remembered))) return remembered;
+    known.delete(dataset);
+    const found = await runtime.find({ identity: dataset, dataDirectory: dataDirectory(dataset) });
+    if (found !== undefined) known.set(dataset, found);
+    return found;
+  };
+  const spec: Servers['spec'] = async (member, { title, durable }) => {
+    const database = databaseOf(context, member.engine);
+    return database.server({
+      dataset: member.dataset,
+      title: `${title} (${member.name})`,
+      dataDirectory: dataDirectory(member.dataset),
+      version: member.version,
+      port: member.port,
+      durable,
+      logFile: join(context.directories.serverLogs, `${member.dataset}.log`),
+    });
+  };
+
+  return {
+    spec,
+    async start(member, { title, durable, login, lease, signal }) {
+      const database = databaseOf(context, member.engine);
+      const serverSpec = await spec(member, { title, durable });
+      let server = await find(member.dataset);
+      if (server === undefined) {
+        await database.makeStartable(serverSpec.dataDirectory);
+        await lease?.release();
+        server = await runtime.start(serverSpec, signal);
+        known.set(member.dataset, server);
+      } else {
+        await lease?.release();
+      }
+      const started = server;
+      try {
+        await database.ready(serverSpec, () => runtime.alive(started), login, signal);
+      } catch (error) {
+        await runtime.stop(started, 'immediate');
+        known.delete(member.dataset);
+        throw error;
+      }
+    },
+    async stop(member, mode, signal) {
+      const server = await find(member.dataset);
+      if (server !== undefined) await runtime.stop(server, mode, signal);
+      known.delete(member.dataset);
+    },
+    running: async (member) => (await find(member.dataset)) !== undefined,
+  };
+}
+
+/** Retries a start on other ports while strangers take the leased ones; a fixed port is never exchanged. */
+export async function withFreePort<Value>(
+  context: ServiceContext,
+  first: PortLease,
+  start: (lease: PortLease) => Promise<Value>,
+): Promise<Value> {
+  let lease = first;
+  for (let tries = 1; ; tries++) {
+    try {
+      return await start(lease);
+    } catch (error) {
+      if (!isFailure(error, 'port_taken') || tries === 3) throw error;
+      lease = await context.host.leasePort();
+    } finally {
+      await lease.release();
+    }
+  }
+}

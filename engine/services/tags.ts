@@ -1,0 +1,47 @@
+/** The tags that stand on the data of snapshots and clones. */
+import type { DatasetId, EnvironmentName, MemberName } from '../protocol/ids.ts';
+import type { CloneRecord, SnapshotRecord } from '../state/store.ts';
+import type { DatasetTags } from '../storage/storage.ts';
+import { cloneEntity } from './catalog.ts';
+import type { ServiceContext } from './context.ts';
+
+type State = DatasetTags['state'];
+
+function base(
+  context: ServiceContext,
+  environment: EnvironmentName,
+  member: MemberName,
+  dataset: DatasetId,
+  state: State,
+): Omit<DatasetTags, 'content'> {
+  const { name, definition, createdAt } = context.catalog.environment(environment);
+  const { installation } = context;
+  return { format: 1, installation, dataset, state, member, environment: { name, definition, createdAt } };
+}
+
+export function snapshotTags(
+  context: ServiceContext,
+  snapshot: SnapshotRecord,
+  member: MemberName,
+  dataset: DatasetId,
+  state: State,
+): DatasetTags {
+  return {
+    ...base(context, snapshot.environment, member, dataset, state),
+    content: { kind: 'snapshot', snapshot: { ...snapshot, clones: [] } },
+  };
+}
+
+export function cloneTags(
+  context: ServiceContext,
+  clone: CloneRecord,
+  member: MemberName,
+  dataset: DatasetId,
+  state: State,
+): DatasetTags {
+  const { generation, sealedPassword } = clone;
+  return {
+    ...base(context, clone.environment, member, dataset, state),
+    content: { kind: 'clone', clone: cloneEntity(clone), generation, sealedPassword },
+  };
+}
