@@ -38,7 +38,8 @@ export async function makeServerTree(
     recursive: true,
     filter: (source) => {
       const name = path.basename(source);
-      return !UNUSED_FOLDERS.has(name) && !name.endsWith('.a') && !name.endsWith('.lib');
+      const unused = /\.(a|lib)$|^(plugin_debugger|pldbgapi)\b/.test(name);
+      return !UNUSED_FOLDERS.has(name) && !unused;
     },
   });
   await rm(path.join(tree, 'pg-symlinks.json'), { force: true });
@@ -127,7 +128,7 @@ export async function makeClientTree(
       if (plainLibpq === undefined) throw new Error('The wheel has no libpq of its own version.');
       const withTls = (await librariesOf(native, 'lib')).map((library) =>
         library.name.startsWith('libpq.')
-          ? { name: plainLibpq.name, linkNames: ['libpq.so.5'], content: library.content }
+          ? { name: plainLibpq.name, linkNames: [], content: library.content }
           : library,
       );
       await add({ names: CLIENT_PROGRAMS, into: bin, libraries: libs, available: withTls });
