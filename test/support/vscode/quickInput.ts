@@ -109,8 +109,12 @@ export function quickInputDriver(page: Page): QuickInputDriver {
   };
 
   const close = async (): Promise<void> => {
-    await input.press('Escape');
-    await input.waitFor({ state: 'hidden' });
+    // One Escape may go to an open notification center instead.
+    await until('the quick input to close', async () => {
+      if (!(await input.isVisible())) return true;
+      await input.press('Escape');
+      return undefined;
+    });
   };
 
   return {

@@ -73,7 +73,10 @@ export interface VSCodeServer {
   readonly logFile: string;
   /** Resolves when the server has gone, whoever ended it. */
   readonly exited: Promise<void>;
-  /** Changes the user settings of the running server; open windows follow within a moment. `undefined` removes one. */
+  /**
+   * Changes the user settings. An open window takes them when it is reloaded; it does not reliably see a change made to
+   * the file from outside.
+   */
   updateSettings(changes: Readonly<Record<string, unknown>>): Promise<void>;
   /** Answers when the server, its extension hosts and its terminal host are gone. Safe to call twice. */
   stop(): Promise<void>;
@@ -90,9 +93,10 @@ export async function startVSCodeServer(options: StartVSCodeServerOptions): Prom
   await mkdir(join(userData, 'User'), { recursive: true });
   await mkdir(join(runDir, 'home'), { recursive: true });
   await chmod(runDir, 0o700);
+  const settingsFile = join(userData, 'User', 'settings.json');
   const updateSettings = async (changes: Readonly<Record<string, unknown>>): Promise<void> => {
     settings = { ...settings, ...changes };
-    await writeFile(join(userData, 'User', 'settings.json'), JSON.stringify(settings, undefined, 2));
+    await writeFile(settingsFile, JSON.stringify(settings, undefined, 2));
   };
   await updateSettings({});
   const config = join(runDir, 'config.yaml');
