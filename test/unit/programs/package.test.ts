@@ -1,0 +1,190 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { after, before, describe, it } from 'mocha';
+import { localProgramHost } from '../../../engine/programs/localHost.ts';
+import { locatePrograms } from '../../../engine/programs/locate.ts';
+import { BUNDLED_MAJOR, platformOf, type Platform } from '../../../engine/programs/pinned.ts';
+import { componentOf } from '../../support/package/bundledLibraries.ts';
+import { checkContents, packageExtension, type Packaged } from '../../support/package/package.ts';
+import { zipListing, type ZipEntry } from '../../support/package/zipListing.ts';
+
+const run = promisify(execFile);
+const repository = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** A checkout with our build and our allow-list, and as little source as a build takes; and things that must stay out. */
+async function smallCheckout(folder: string): Promise<void> {
+  const files: Readonly<Record<string, string>> = {
+    'README.md': '# Small\n',
+    'media/icon.svg': '<svg xmlns="http://www.w3.org/2000/svg"/>',
+    'engine/main.ts': "import { z } from 'zod';\nconsole.log(z.string().parse('engine'));\n",
+    'engine/cli/main.ts': "import { z } from 'zod';\nconsole.log(z.string().parse('command line'));\n",
+    'src/extension.ts':
+      "import * as vscode from 'vscode';\nexport const activate = (): void => void vscode;\n",
+    'src/.env': 'SECRET=1\n',
+    'webview-ui/jobs/main.ts': "document.title = 'Job';\n",
+  };
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
+    await writeFile(path.join(folder, name), text);
+  }
+  for (const name of ['.vscodeignore', 'LICENSE', 'esbuild.mjs', 'tsconfig.json']) {
+    await cp(path.join(repository, name), path.join(folder, name));
+  }
+  await cp(path.join(repository, 'webview-ui/tsconfig.json'), path.join(folder, 'webview-ui/tsconfig.json'));
+  const description: unknown = JSON.parse(await readFile(path.join(repository, 'package.json'), 'utf8'));
+  assert.ok(typeof description === 'object' && description !== null);
+  const small = { ...description, activationEvents: [], contributes: {}, icon: undefined };
+  await writeFile(path.join(folder, 'package.json'), JSON.stringify(small));
+  await symlink(path.join(repository, 'node_modules'), path.join(folder, 'node_modules'), 'junction');
+}
+
+describe('The VSIX of a platform', function () {
+  this.timeout(180_000);
+  let work = '';
+  let platform: Platform;
+  let packaged: Packaged;
+  let entries: readonly ZipEntry[];
+  let programs: string;
+
+  before(async function () {
+    const here = platformOf(process);
+    if (here === undefined || here === 'win32-x64') return this.skip();
+    platform = here;
+    work = await realpath(await mkdtemp(path.join(tmpdir(), 'thin-clones-vsix-')));
+    const root = path.join(work, 'checkout');
+    await mkdir(root);
+    await smallCheckout(root);
+    packaged = await packageExtension({ target: platform, root, into: work });
+    entries = await zipListing(packaged.file);
+    // Python's unpacker gives no file its run bits.
+    await run('python3', ['-m', 'zipfile', '-e', packaged.file, path.join(work, 'unpacked')]);
+    programs = path.join(work, 'unpacked', 'extension', 'dist', 'programs');
+  });
+
+  after(async () => {
+    if (work !== '') await rm(work, { recursive: true, force: true });
+  });
+
+  it('is named after the target and the version', () => {
+    assert.match(
+      path.basename(packaged.file),
+      new RegExp(`^thin-clones-${platform}-\\d+\\.\\d+\\.\\d+\\.vsix$`),
+    );
+  });
+
+  it('holds what the allow-list names, and nothing else', () => {
+    const outside = entries
+      .map(({ name }) => name)
+      .filter((name) => !/^extension\/(dist|media)\//.test(name))
+      .sort();
+    assert.deepEqual(outside, [
+      '[Content_Types].xml',
+      'extension.vsixmanifest',
+      'extension/LICENSE.txt',
+      'extension/THIRD_PARTY_NOTICES.txt',
+      'extension/package.json',
+      'extension/readme.md',
+    ]);
+  });
+
+  it('is for its platform only', async () => {
+    const manifest = await readFile(path.join(work, 'unpacked', 'extension.vsixmanifest'), 'utf8');
+    assert.match(manifest, new RegExp(`TargetPlatform="${platform}"`));
+  });
+
+  it('keeps the run bits of the programs, for unpackers that look at them', () => {
+    const server = entries.find(({ name }) => name.endsWith('/bin/postgres'));
+    assert.equal(server?.mode, 0o755);
+  });
+
+  it('carries programs that run after an unpacker has lost their run bits', async () => {
+    const host = { ...localProgramHost({}), platform: 'openbsd' as const };
+    const before = await stat(path.join(programs, 'postgres-18.4', 'bin', 'postgres'));
+    assert.equal(before.mode & 0o111, 0);
+    const { server, client } = await locatePrograms({
+      host,
+      major: BUNDLED_MAJOR,
+      bundledDirectory: programs,
+    });
+    assert.ok(server.ok, JSON.stringify(server));
+    assert.ok(client.ok, JSON.stringify(client));
+    for (const file of [server.programs.initdb, server.programs.pg_ctl, client.programs.psql]) {
+      const { stdout } = await run(file, ['--version']);
+      assert.match(stdout, /PostgreSQL\) 18\./);
+    }
+  });
+
+  it('carries the licence of every bundled package, of PostgreSQL and of the libraries', async () => {
+    const notices = await readFile(
+      path.join(work, 'unpacked', 'extension', 'THIRD_PARTY_NOTICES.txt'),
+      'utf8',
+    );
+    assert.match(notices, /^zod \d+\.\d+\.\d+ \(MIT\)$/m);
+    assert.match(notices, /PostgreSQL Global Development Group/);
+    assert.match(notices, /^OpenSSL \d/m);
+    assert.match(notices, /^ICU$/m);
+  });
+
+  it('tells no development scripts or dependencies', async () => {
+    const text = await readFile(path.join(work, 'unpacked', 'extension', 'package.json'), 'utf8');
+    assert.doesNotMatch(text, /devDependencies|"scripts"/);
+  });
+
+  const trees = (): string => path.join(work, 'unpacked', 'extension', 'dist', 'programs');
+
+  it('is refused when something got in that does not belong there', async () => {
+    const extra = { name: 'extension/.env', mode: 0o644, isLink: false, bytes: 1, packedBytes: 1 };
+    await assert.rejects(checkContents([...entries, extra], platform, trees()), /\.env must not be in it/);
+  });
+
+  it('is refused with source maps, with links and without run bits', async () => {
+    const spoilt = entries.map((entry) =>
+      entry.name.endsWith('/bin/postgres') ? { ...entry, mode: 0o644, isLink: true } : entry,
+    );
+    const map = {
+      name: 'extension/dist/webviews/job.js.map',
+      mode: 0o644,
+      isLink: false,
+      bytes: 1,
+      packedBytes: 1,
+    };
+    await assert.rejects(checkContents([...spoilt, map], platform, trees()), (error: Error) => {
+      assert.match(error.message, /bin\/postgres has no run bits/);
+      assert.match(error.message, /bin\/postgres is a symbolic link/);
+      assert.match(error.message, /job\.js\.map is a source map/);
+      return true;
+    });
+  });
+
+  it('is refused with the programs of another platform or without them', async () => {
+    const other = platform === 'linux-x64' ? 'darwin-arm64' : 'linux-x64';
+    await assert.rejects(checkContents(entries, other, trees()), new RegExp(`is for ${platform}`));
+    const without = entries.filter(({ name }) => !name.includes('/programs/'));
+    await assert.rejects(checkContents(without, platform, trees()), /its programs are: none/);
+  });
+
+  it('is refused when the extension grows beyond its limit', async () => {
+    const grown = entries.map((entry) =>
+      entry.name === 'extension/dist/extension.cjs' ? { ...entry, bytes: 300_001 } : entry,
+    );
+    await assert.rejects(checkContents(grown, platform, trees()), /extension\.cjs has 300001 bytes/);
+  });
+});
+
+describe('componentOf', () => {
+  it('knows libraries of all platforms', () => {
+    assert.equal(componentOf('libcrypto.so.1.1').licence, 'openssl-1.1');
+    assert.equal(componentOf('libcrypto-3-x64.dll').licence, 'apache-2.0');
+    assert.equal(componentOf('libssl.3.dylib').licence, 'apache-2.0');
+    assert.equal(componentOf('icudt77.dll').name, 'ICU');
+  });
+
+  it('refuses a library whose licence nobody has looked up', () => {
+    assert.throws(() => componentOf('libnew.so.1'), /No licence is known for the library libnew\.so\.1/);
+  });
+});
