@@ -66,7 +66,7 @@ export async function fetchPrograms(options: FetchOptions): Promise<void> {
     );
   });
   await mkdir(into, { recursive: true });
-  const release = await lock(path.join(into, '.lock'), signal);
+  const release = await lock(path.join(into, '.lock'), signal, options.onProgress);
   try {
     await removeLeftovers(into);
     const work = await mkdtemp(path.join(into, '.work-'));
@@ -277,8 +277,12 @@ async function run(program: string, args: readonly string[], options: RunOptions
 }
 
 /** Waits while another process holds the lock file; a lock whose process is gone is taken over. */
-async function lock(file: string, signal: AbortSignal | undefined): Promise<() => Promise<void>> {
-  for (;;) {
+async function lock(
+  file: string,
+  signal: AbortSignal | undefined,
+  onProgress: ((message: string) => void) | undefined,
+): Promise<() => Promise<void>> {
+  for (let told = false; ;) {
     signal?.throwIfAborted();
     try {
       await writeFile(file, String(process.pid), { flag: 'wx' });
@@ -286,8 +290,13 @@ async function lock(file: string, signal: AbortSignal | undefined): Promise<() =
     } catch (error) {
       if (!isCode(error, 'EEXIST')) throw error;
     }
-    if (await holderIsGone(file)) await rm(file, { force: true });
-    else await delay(LOCK_POLL_MS, undefined, signal === undefined ? {} : { signal });
+    if (await holderIsGone(file)) {
+      await rm(file, { force: true });
+      continue;
+    }
+    if (!told) onProgress?.(`waiting for another process that fills this folder (${file})`);
+    told = true;
+    await delay(LOCK_POLL_MS, undefined, signal === undefined ? {} : { signal });
   }
 }
 
