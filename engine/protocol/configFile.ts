@@ -1,7 +1,7 @@
 /** The shape of `thin-clones.yaml`, and its JSON schema for editors. Reading a file is the command line's work. */
 import { z } from 'zod';
-import { environmentDefinitionSchema, memberDefinitionSchema } from './entities.ts';
-import { environmentNameSchema, memberNameSchema } from './ids.ts';
+import { environmentDefinitionSchema } from './entities.ts';
+import { environmentNameSchema } from './ids.ts';
 
 /** Parts of the file that are reserved: known words that this version refuses by name. */
 export const reservedEnvironmentKeys = {
@@ -16,10 +16,7 @@ export const reservedTopLevelKeys = {
 
 export const configFileSchema = z.strictObject({
   version: z.literal(1),
-  environments: z.record(
-    environmentNameSchema,
-    environmentDefinitionSchema.extend({ members: z.record(memberNameSchema, memberDefinitionSchema) }),
-  ),
+  environments: z.record(environmentNameSchema, environmentDefinitionSchema),
 });
 export type ConfigFile = z.output<typeof configFileSchema>;
 

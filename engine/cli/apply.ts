@@ -1,0 +1,120 @@
+/** Declares the environments of a file: tests their sources, asks for passwords, and changes only what is different. */
+import { isDeepStrictEqual } from 'node:util';
+import type { EnvironmentDefinition, MemberDefinition } from '../protocol/entities.ts';
+import { isFailure, ThinClonesError, toFailure } from '../protocol/errors.ts';
+import type { RouteOutput } from '../protocol/client.ts';
+import type { Environments } from './configFile.ts';
+import { askPassword, isAboutPassword, referencedPasswords, type Passwords } from './passwords.ts';
+import type { Session } from './session.ts';
+
+export type Applied = RouteOutput<'environmentApply'>;
+export interface ApplyOptions {
+  /** false: sources are saved without being tried, e.g. where the network to them is not there yet. */
+  test: boolean;
+}
+
+const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+const equal = (a: unknown, b: unknown): boolean => isDeepStrictEqual(asJson(a), asJson(b));
+
+async function declared(session: Session, name: string): Promise<EnvironmentDefinition | undefined> {
+  try {
+    const client = await session.client();
+    const input = { params: { environment: name } };
+    return (await client.call('environmentShow', input, { signal: session.signal })).definition;
+  } catch (error) {
+    if (isFailure(error, 'not_found')) return undefined;
+    throw error;
+  }
+}
+
+/** Tries a source; asks for the password when that is what it lacks. Returns the one that was asked for. */
+async function tryMember(
+  session: Session,
+  environment: string,
+  name: string,
+  member: MemberDefinition,
+  known: string | undefined,
+): Promise<string | undefined> {
+  const client = await session.client();
+  const attempt = async (password: string | undefined) => {
+    const body = { member, ...(password === undefined ? {} : { password }) };
+    const report = await client.call('sourceTest', { body }, { signal: session.signal });
+    for (const warning of report.warnings) session.output.note(`${environment}/${name}: ${warning}`);
+    if (report.error === null) return;
+    const { document } = new ThinClonesError(report.error, 422);
+    throw new ThinClonesError(
+      {
+        ...document,
+        message: `${environment}/${name}: ${document.message}`,
+        details: { ...document.details, environment, member: name },
+      },
+      422,
+    );
+  };
+  try {
+    await attempt(known);
+    return undefined;
+  } catch (error) {
+    if (!isAboutPassword(error) || member.password !== undefined) throw error;
+    const password = await askPassword(session, environment, name, member);
+    await attempt(password);
+    return password;
+  }
+}
+
+async function applyOne(
+  session: Session,
+  name: string,
+  definition: EnvironmentDefinition,
+  { test }: ApplyOptions,
+): Promise<Applied> {
+  const client = await session.client();
+  const before = await declared(session, name);
+  const passwords: Passwords = {};
+  let remember = false;
+  if (!equal(before, definition)) {
+    Object.assign(passwords, await referencedPasswords(session, definition));
+    const existing = new Map<string, MemberDefinition>(Object.entries(before?.members ?? {}));
+    for (const [memberName, member] of Object.entries(definition.members)) {
+      if (!test || equal(existing.get(memberName), member)) continue;
+      const asked = await tryMember(session, name, memberName, member, passwords[memberName]);
+      if (asked === undefined) continue;
+      passwords[memberName] = asked;
+      remember = true;
+    }
+  }
+  // What comes from a reference is read again at each refresh, so only what was asked for is kept.
+  const kept = remember
+    ? Object.fromEntries(
+        Object.entries(passwords).filter(
+          ([member]) => definition.members[member as keyof typeof definition.members]?.password === undefined,
+        ),
+      )
+    : passwords;
+  return client.call(
+    'environmentApply',
+    { params: { name }, body: { definition, passwords: kept, ...(remember ? { remember } : {}) } },
+    { signal: session.signal },
+  );
+}
+
+/** In the file's order; stops at the first that fails, which then names what was done before it. */
+export async function applyEnvironments(
+  session: Session,
+  environments: Environments,
+  options: ApplyOptions,
+): Promise<Applied[]> {
+  const done: Applied[] = [];
+  for (const [name, definition] of environments) {
+    try {
+      done.push(await applyOne(session, name, definition, options));
+    } catch (error) {
+      const failure = toFailure(error);
+      const applied = done.map(({ environment, outcome }) => ({ environment: environment.name, outcome }));
+      for (const each of applied) session.output.note(`${each.environment}: ${each.outcome}`);
+      const details = { ...failure.document.details, environment: name, applied };
+      throw new ThinClonesError({ ...failure.document, details }, failure.status, { cause: error });
+    }
+  }
+  return done;
+}

@@ -1,0 +1,23 @@
+/** The question before something is lost that can't be had back. */
+import { fail } from '../protocol/errors.ts';
+import type { Prompter } from './prompt.ts';
+
+export interface Confirmation {
+  /** What is lost, e.g. `Destroy clone feature/a and everything that was changed in it?`. */
+  question: string;
+  /** `--yes` was given. */
+  yes: boolean | undefined;
+}
+
+/** Returns when it may go on. Errors: `usage` without `--yes` and without a terminal, `canceled` when the answer is no. */
+export async function confirm(prompter: Prompter, { question, yes }: Confirmation): Promise<void> {
+  if (yes === true) return;
+  if (!prompter.available) {
+    throw fail('usage', {
+      problem: `${question} Without a terminal nobody can be asked.`,
+      hint: 'Add --yes if that is what you want.',
+    });
+  }
+  const answer = await prompter.ask(`${question} [y/N] `);
+  if (!/^y(es)?$/i.test(answer.trim())) throw fail('canceled', {});
+}

@@ -1,0 +1,146 @@
+/** `thin-clones env`: declare environments, look at them, fill them with data. */
+import type { Command } from 'commander';
+import { configFileJsonSchema } from '../protocol/configFile.ts';
+import type { Environment, MemberDefinition } from '../protocol/entities.ts';
+import { applyEnvironments } from './apply.ts';
+import { readConfigFile } from './configFile.ts';
+import { confirm } from './confirm.ts';
+import { waitForJob } from './follow.ts';
+import { formatAge, formatFields, formatTable } from './format.ts';
+import { refresh } from './refresh.ts';
+import type { Session } from './session.ts';
+import { snapshotText } from './snapshot.ts';
+
+const place = (member: MemberDefinition): string => member.url ?? member.dump ?? member.directory ?? '-';
+
+function environmentText(environment: Environment): string {
+  const { definition } = environment;
+  const { clones } = definition;
+  const settings = [
+    clones.idleTtl === undefined ? [] : [`idle time-to-live ${clones.idleTtl}`],
+    clones.limit === undefined ? [] : [`at most ${clones.limit}`],
+    clones.durable === false ? ['fsync off'] : [],
+  ].flat();
+  return formatFields([
+    ['name', environment.name],
+    ['host', definition.host],
+    ...Object.entries(definition.members).map(
+      ([name, member]) =>
+        [`member ${name}`, `${member.engine}, ${member.retrieval}, ${place(member)}`] as const,
+    ),
+    ['clones', settings.length === 0 ? 'default settings' : settings.join(', ')],
+    [
+      'latest snapshot',
+      environment.latestSnapshot ?? `none yet: thin-clones env refresh ${environment.name}`,
+    ],
+    ['refresh', environment.refreshJob ?? 'not running'],
+    ['created', environment.createdAt],
+  ]);
+}
+
+export function addEnvironmentCommands(program: Command, session: Session): void {
+  const { output, signal, surroundings } = session;
+  const environment = program
+    .command('env')
+    .description('environments: named groups of databases to clone')
+    .addHelpText(
+      'after',
+      '\nExample:\n  $ thin-clones env apply -f thin-clones.yaml && thin-clones env refresh shop',
+    );
+
+  environment
+    .command('apply')
+    .description('declare what a file says: made when new, changed when different')
+    .option('-f, --file <file>', 'the file', 'thin-clones.yaml')
+    .option('--no-test', 'do not try the sources first')
+    .action(async ({ file, test }: { file: string; test: boolean }) => {
+      const environments = await readConfigFile(file, surroundings.cwd);
+      const items = await applyEnvironments(session, environments, { test });
+      output.answer({
+        json: { items },
+        text: () => items.map((each) => `${each.environment.name}: ${each.outcome}`).join('\n'),
+      });
+    });
+
+  environment
+    .command('list')
+    .description('all environments')
+    .action(async () => {
+      const client = await session.client();
+      if (output.json) {
+        output.answer({ json: await client.call('environmentList', {}, { signal }), text: () => '' });
+        return;
+      }
+      const { environments, snapshots, clones } = await client.call('overview', {}, { signal });
+      const latest = new Map(snapshots.map((snapshot) => [snapshot.id, snapshot]));
+      output.answer({
+        json: null,
+        text: () =>
+          formatTable(
+            ['NAME', 'HOST', 'MEMBERS', 'LATEST DATA', 'SNAPSHOTS', 'CLONES', 'REFRESH'],
+            environments.map((each) => {
+              const newest = each.latestSnapshot === null ? undefined : latest.get(each.latestSnapshot);
+              return [
+                each.name,
+                each.definition.host,
+                Object.keys(each.definition.members).join(', '),
+                formatAge(newest?.dataStateAt ?? newest?.createdAt ?? null, surroundings.now()),
+                String(snapshots.filter((snapshot) => snapshot.environment === each.name).length),
+                String(clones.filter((clone) => clone.environment === each.name).length),
+                each.refreshJob === null ? '-' : 'running',
+              ];
+            }),
+          ),
+      });
+    });
+
+  environment
+    .command('show')
+    .description('one environment')
+    .argument('<name>', 'an environment')
+    .action(async (name: string) => {
+      const client = await session.client();
+      const found = await client.call('environmentShow', { params: { environment: name } }, { signal });
+      output.answer({ json: found, text: () => environmentText(found) });
+    });
+
+  environment
+    .command('delete')
+    .description('delete an environment and its snapshots; refused while it has clones')
+    .argument('<name>', 'an environment')
+    .option('-y, --yes', 'do not ask')
+    .action(async (name: string, { yes }: { yes?: boolean }) => {
+      const client = await session.client();
+      const params = { environment: name };
+      const found = await client.call('environmentShow', { params }, { signal });
+      const { items } = await client.call('snapshotList', { query: params }, { signal });
+      const also =
+        items.length === 0 ? '' : ` and its ${items.length} snapshot${items.length === 1 ? '' : 's'}`;
+      await confirm(session.prompter, { question: `Delete environment ${found.name}${also}?`, yes });
+      const { job } = await client.call(
+        'environmentDelete',
+        { params: { environment: found.name } },
+        { signal },
+      );
+      const ended = await waitForJob(session, job);
+      output.answer({ json: ended, text: () => `Environment ${found.name} is deleted.` });
+    });
+
+  environment
+    .command('refresh')
+    .description('retrieve the data of all members and make a new snapshot; clones stay as they are')
+    .argument('<name>', 'an environment')
+    .option('--name <snapshot>', 'a name for the new snapshot')
+    .action(async (name: string, options: { name?: string }) => {
+      const made = await refresh(session, name, options.name);
+      output.answer({ json: made, text: () => snapshotText(made, surroundings.now()) });
+    });
+
+  environment
+    .command('schema')
+    .description('print the JSON schema of thin-clones.yaml, for editors')
+    .action(() => {
+      const schema = configFileJsonSchema();
+      output.answer({ json: schema, text: () => JSON.stringify(schema, null, 2) });
+    });
+}

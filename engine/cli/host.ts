@@ -1,0 +1,80 @@
+/** `thin-clones host`: where clones live, and what is missing there. */
+import type { Command } from 'commander';
+import type { DoctorCheck, Host } from '../protocol/entities.ts';
+import { exitCodes } from './exitCode.ts';
+import { formatBytes, formatFields, formatTable, printable } from './format.ts';
+import type { Session } from './session.ts';
+
+const free = (host: Host): string =>
+  host.storage === null
+    ? '-'
+    : `${formatBytes(host.storage.freeBytes)} of ${formatBytes(host.storage.totalBytes)}`;
+
+function hostText(host: Host): string {
+  return formatFields([
+    ['name', host.name],
+    ['kind', host.kind],
+    ['state', host.problem === null ? host.state : `${host.state}: ${host.problem}`],
+    ['storage', host.storage?.label ?? 'none'],
+    ['path', host.storage?.path ?? '-'],
+    ['free', free(host)],
+  ]);
+}
+
+const marks = { ok: 'ok', warning: 'warning', problem: 'PROBLEM' } as const;
+
+function doctorText(checks: readonly DoctorCheck[]): string {
+  return checks
+    .map(({ name, status, message, fix }) => {
+      const line = `${marks[status].padEnd(9)}${printable(name)}: ${printable(message)}`;
+      return fix === null ? line : `${line}\n         mend it with: ${printable(fix)}`;
+    })
+    .join('\n');
+}
+
+export function addHostCommands(program: Command, session: Session): void {
+  const { output, signal } = session;
+  const host = program.command('host').description('where clones live');
+
+  host
+    .command('list')
+    .description('all hosts with their storage')
+    .action(async () => {
+      const answer = await (await session.client()).call('hostList', {}, { signal });
+      output.answer({
+        json: answer,
+        text: () =>
+          formatTable(
+            ['NAME', 'KIND', 'STATE', 'STORAGE', 'FREE'],
+            answer.items.map((each) => [
+              each.name,
+              each.kind,
+              each.state,
+              each.storage?.label ?? '-',
+              free(each),
+            ]),
+          ),
+      });
+    });
+
+  host
+    .command('show')
+    .description('one host')
+    .argument('[name]', 'a host', 'local')
+    .action(async (name: string) => {
+      const answer = await (await session.client()).call('hostShow', { params: { host: name } }, { signal });
+      output.answer({ json: answer, text: () => hostText(answer) });
+    });
+
+  host
+    .command('doctor')
+    .description('what is missing on a host, and the exact command that mends it; ends with 1 on a problem')
+    .argument('[name]', 'a host', 'local')
+    .action(async (name: string) => {
+      const answer = await (
+        await session.client()
+      ).call('hostDoctor', { params: { host: name } }, { signal });
+      output.answer({ json: answer, text: () => doctorText(answer.items) });
+      if (answer.items.some(({ status }) => status === 'problem')) session.exitCode = exitCodes.failed;
+    });
+}

@@ -1,0 +1,76 @@
+#!/usr/bin/env node
+/** `thin-clones` in a terminal: gives the command line this process, and ends with its exit code. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { userInfo } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { homePaths, processEnvironment } from '../protocol/node/home.ts';
+import { connectEngine, stopEngine, type ConnectOptions } from '../protocol/node/launch.ts';
+import { locateEngineProgram, thisNodeCanRunEngine } from './engineProgram.ts';
+import { exitCodes } from './exitCode.ts';
+import { run } from './program.ts';
+
+// The reader of a pipe that went away (`thin-clones clone list | head -1`) is not an error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(exitCodes.done);
+  });
+}
+
+const program = locateEngineProgram({
+  moduleUrl: import.meta.url,
+  execPath: process.execPath,
+  variables: process.env,
+  platform: process.platform,
+});
+
+/** Who asks. A container may run as a number that has no name (`userInfo` then throws). */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // best effort: it is shown to people, nothing depends on it
+    return process.env.USER ?? `uid ${process.getuid?.() ?? 'unknown'}`;
+  }
+}
+
+function connectOptions(start: boolean, signal: AbortSignal): ConnectOptions {
+  return {
+    paths: homePaths(processEnvironment()),
+    user: userName(),
+    program: start ? program : undefined,
+    signal,
+  };
+}
+
+async function serve(): Promise<number> {
+  if (thisNodeCanRunEngine()) {
+    const engine = await import('../main.ts');
+    await engine.serve();
+    return Number(process.exitCode ?? 0);
+  }
+  // A newer Node runs it, in this terminal: Ctrl-C reaches both, and this one waits for the other.
+  const child = spawn(program.execPath, [program.file, 'serve'], { stdio: 'inherit' });
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code ?? exitCodes.failed;
+}
+
+process.exitCode = await run(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  variables: process.env,
+  cwd: process.cwd(),
+  version: program.version,
+  now: Date.now,
+  pause: (ms, signal) => sleep(ms, undefined, { signal }),
+  onInterrupt(callback) {
+    process.on('SIGINT', callback);
+    return () => process.off('SIGINT', callback);
+  },
+  connect: ({ start, signal }) => connectEngine(connectOptions(start, signal)),
+  stop: (connection, signal) => stopEngine(connection, connectOptions(false, signal)),
+  serve,
+});

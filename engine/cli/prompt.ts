@@ -1,0 +1,47 @@
+/** Asks the person at the terminal: a yes or no before something is lost, a password without echo. */
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { Writable } from 'node:stream';
+import { fail } from '../protocol/errors.ts';
+import type { TextStream } from './output.ts';
+
+export interface Prompter {
+  /** Somebody can be asked: input and error output are a terminal. */
+  available: boolean;
+  /** A line of text; without echo when `hidden`. Errors: `canceled` on Ctrl-C and at the end of the input. */
+  ask(question: string, options?: { hidden?: boolean }): Promise<string>;
+}
+
+export interface PrompterOptions {
+  stdin: Readable & { isTTY?: boolean };
+  stderr: TextStream;
+}
+
+export function createPrompter({ stdin, stderr }: PrompterOptions): Prompter {
+  return {
+    available: stdin.isTTY === true && stderr.isTTY === true,
+    ask: (question, { hidden = false } = {}) =>
+      new Promise((resolve, reject) => {
+        stderr.write(question);
+        // With `terminal`, readline echoes what is typed itself: what it writes decides what is seen.
+        const echo = new Writable({
+          write(chunk: Buffer, _encoding, done) {
+            if (!hidden) stderr.write(chunk.toString());
+            done();
+          },
+        });
+        const lines = createInterface({ input: stdin, output: echo, terminal: true });
+        let answer: string | undefined;
+        lines.on('line', (line) => {
+          answer = line;
+          lines.close();
+        });
+        lines.on('SIGINT', () => lines.close());
+        lines.on('close', () => {
+          if (hidden || answer === undefined) stderr.write('\n');
+          if (answer === undefined) reject(fail('canceled', {}));
+          else resolve(answer);
+        });
+      }),
+  };
+}

@@ -1,0 +1,328 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseConfig, readConfigFile } from '../../../engine/cli/configFile.ts';
+import { configFileJsonSchema } from '../../../engine/protocol/configFile.ts';
+import { ThinClonesError } from '../../../engine/protocol/errors.ts';
+
+const parse = (text: string) => parseConfig({ text, name: 'thin-clones.yaml', directory: '/repo' });
+
+function refusal(text: string): ThinClonesError {
+  try {
+    parse(text);
+  } catch (error) {
+    assert.ok(error instanceof ThinClonesError, String(error));
+    return error;
+  }
+  throw new assert.AssertionError({ message: 'it was accepted' });
+}
+const problems = (text: string): unknown => {
+  const { code, document } = refusal(text);
+  return code === 'not_supported' ? document.details.where : document.details.problems;
+};
+
+/** A file around one member, whose lines begin at line 6, column 9. */
+const member = (...lines: string[]): string =>
+  [
+    'version: 1',
+    'environments:',
+    '  shop:',
+    '    members:',
+    '      orders:',
+    ...lines.map((line) => `        ${line}`),
+  ].join('\n');
+const logical = ['engine: postgres', 'retrieval: logical', 'url: postgresql://reader@db.example.org/shop'];
+
+describe('thin-clones.yaml', () => {
+  it('becomes environments by name, with defaults filled in', () => {
+    const environments = parse(`
+version: 1
+environments:
+  shop:
+    members:
+      orders:
+        engine: postgres
+        retrieval: logical
+        url: postgresql://reader@db.example.org:5432/shop
+        password: { env: SHOP_DB_PASSWORD }
+        include: { schemas: [public, billing] }
+        exclude: { tables: [public.audit_log] }
+    clones: { idleTtl: 24h, limit: 20, durable: true }
+`);
+    assert.deepEqual(JSON.parse(JSON.stringify([...environments])), [
+      [
+        'shop',
+        {
+          host: 'local',
+          members: {
+            orders: {
+              engine: 'postgres',
+              retrieval: 'logical',
+              url: 'postgresql://reader@db.example.org:5432/shop',
+              password: { env: 'SHOP_DB_PASSWORD' },
+              include: { schemas: ['public', 'billing'] },
+              exclude: { tables: ['public.audit_log'] },
+            },
+          },
+          clones: { idleTtl: '24h', limit: 20, durable: true },
+        },
+      ],
+    ]);
+  });
+
+  it('has paths that start at the folder of the file', () => {
+    const [shop] = parse(
+      [
+        'version: 1',
+        'environments:',
+        '  shop:',
+        '    members:',
+        '      a: { engine: postgres, retrieval: dump, dump: dumps/shop.gz }',
+        '      b: { engine: postgres, retrieval: directory, directory: /srv/pg }',
+        '      c: { engine: postgres, retrieval: logical, url: "postgresql://u@h/d", password: { file: ../secret } }',
+        '      d: { engine: postgres, retrieval: dump, dump: ~/shop.dump }',
+      ].join('\n'),
+    ).values();
+    const members = new Map<string, { dump?: unknown; directory?: unknown; password?: unknown }>(
+      Object.entries(shop?.members ?? {}),
+    );
+    assert.equal(members.get('a')?.dump, '/repo/dumps/shop.gz');
+    assert.equal(members.get('b')?.directory, '/srv/pg');
+    assert.deepEqual(members.get('c')?.password, { file: '/secret' });
+    assert.equal(members.get('d')?.dump, join(homedir(), 'shop.dump'));
+  });
+
+  it('is told all its problems at once, in the order of the lines', () => {
+    const text = `version: 2
+envronments: {}
+environments:
+  shop:
+    host: prod
+    parent: production
+    retnetion: {}
+    members:
+      orders:
+        engine: postgress
+        retrieval: logical
+        url: postgresql://reader:s3cret@db.example.org:5432/shop?sslmode=require
+        password: hunter2
+        include: { schema: [public], tables: [] }
+      sessions:
+        engine: mongodb
+        retrieval: directory
+        port: 7
+      "a b/":
+        engine: postgres
+        retrieval: dump
+        url: host=foo
+        version: 99
+        version: 12
+    clones: { idleTtl: 1 day, limit: 0, durable: yes }
+    snapshots: { schedule: "0 3 * * *" }
+  empty:
+    members:
+workspace: {}
+`;
+    assert.deepEqual(problems(text), [
+      'thin-clones.yaml:1:10: expected 1, found number 2',
+      'thin-clones.yaml:2:1: "envronments" is not known here; did you mean "environments"?',
+      'thin-clones.yaml:5:11: not supported by this version: host "prod", hosts other than "local"',
+      'thin-clones.yaml:6:5: not supported by this version: "parent", a parent environment (syncs)',
+      'thin-clones.yaml:7:5: "retnetion" is not known here: expected host, members or clones',
+      'thin-clones.yaml:10:17: expected postgres or mongodb, found "postgress"; did you mean "postgres"?',
+      'thin-clones.yaml:12:14: the URL has a password in it: write postgresql://reader@db.example.org:5432/shop?sslmode=require and beside it "password: { env: NAME }" or "password: { file: PATH }"',
+      'thin-clones.yaml:13:19: expected { env: NAME } or { file: PATH }, which say where the password is; the password itself never stands in this file',
+      'thin-clones.yaml:14:20: "schema" is not known here; did you mean "schemas"?',
+      'thin-clones.yaml:14:46: expected at least one entry, found an empty list',
+      'thin-clones.yaml:15:7: "directory" is missing here: "retrieval: directory" needs it',
+      'thin-clones.yaml:16:17: not supported by this version: "engine: mongodb", MongoDB members',
+      'thin-clones.yaml:18:9: "port" is not known here: expected engine, retrieval, url, password, include, exclude, directory, dump, database or version',
+      'thin-clones.yaml:19:7: "a b/" can\'t be a name: use 1 to 128 letters, digits, ".", "_", "-" or "/", starting with a letter or digit, without ".." or "//"',
+      'thin-clones.yaml:19:7: "dump" is missing here: "retrieval: dump" needs it',
+      'thin-clones.yaml:22:9: "url" does not go with "retrieval: dump": expected "dump"',
+      'thin-clones.yaml:22:14: expected a URL as postgresql://user@host:port/database',
+      'thin-clones.yaml:24:9: "version" is there twice in one mapping: expected each key once',
+      'thin-clones.yaml:25:24: expected a number and m, h or d, e.g. 24h, found "1 day"',
+      'thin-clones.yaml:25:38: expected 1 or more, found number 0',
+      'thin-clones.yaml:25:50: expected true or false, found "yes"',
+      'thin-clones.yaml:26:5: not supported by this version: "snapshots", a snapshot schedule',
+      'thin-clones.yaml:28:13: expected a mapping (lines of "key: value"), found nothing',
+      'thin-clones.yaml:29:1: not supported by this version: "workspace", the workspace section (which clone a checkout uses)',
+    ]);
+    assert.ok(!JSON.stringify(refusal(text).document).includes('s3cret'));
+    assert.ok(!JSON.stringify(refusal(text).document).includes('hunter2'));
+  });
+
+  for (const [what, text, expected] of [
+    [
+      'a tab as indentation',
+      'version: 1\nenvironments:\n\tshop: {}\n',
+      ['thin-clones.yaml:3:1: a tab is used for indentation: expected spaces'],
+    ],
+    [
+      'an empty file',
+      '',
+      [
+        'thin-clones.yaml:1:1: expected "version: 1" and "environments:" with at least one environment, found nothing',
+      ],
+    ],
+    [
+      'a file without environments',
+      'version: 1\n',
+      ['thin-clones.yaml:1:1: "environments" is missing here: expected a mapping (lines of "key: value")'],
+    ],
+    [
+      'no environment at all',
+      'version: 1\nenvironments: {}\n',
+      ['thin-clones.yaml:2:15: expected at least one environment'],
+    ],
+    [
+      'a second document',
+      'version: 1\n---\nversion: 1\n',
+      ['thin-clones.yaml:2:1: a second document begins here: expected one document in the file'],
+    ],
+    [
+      'an unclosed list',
+      'version: 1\nenvironments: [\n',
+      [
+        'thin-clones.yaml:3:1: this is not YAML: flow sequence in block collection must be sufficiently indented and end with a ]',
+      ],
+    ],
+    [
+      'an option of pg_dump in the place of a schema',
+      member(...logical, 'include: { schemas: [--file=/etc/passwd] }'),
+      [
+        'thin-clones.yaml:9:30: expected a name without control characters that does not start with "-", found "--file=/etc/passwd"',
+      ],
+    ],
+    [
+      'no members',
+      'version: 1\nenvironments:\n  shop: { members: {} }\n',
+      ['thin-clones.yaml:3:20: an environment has at least one member'],
+    ],
+    [
+      'something else than a list',
+      member(...logical, 'include: { schemas: public }'),
+      ['thin-clones.yaml:9:29: expected a list, found "public"'],
+    ],
+    [
+      'a PostgreSQL version that is not known',
+      member(...logical, 'version: 12'),
+      ['thin-clones.yaml:9:18: expected 13 or more, found number 12'],
+    ],
+  ] as const) {
+    it(`is refused with ${what}`, () => {
+      assert.equal(refusal(text).code, 'invalid_file');
+      assert.deepEqual(problems(text), expected);
+    });
+  }
+
+  for (const url of [
+    'postgresql://u:p@h/d',
+    'postgresql://u:p%40x@h:5432/d',
+    'postgresql://u:p@ss@h/d',
+    'postgresql://u:pa/ss@h/d',
+    'postgresql://:p@h/d',
+    'postgresql://h/d?user=u&password=p@ss',
+    'postgresql://h/d?password=p@ss&user=u',
+  ]) {
+    it(`never takes a password inside a URL, as in ${url}`, () => {
+      const { message } = refusal(
+        member('engine: postgres', 'retrieval: logical', `url: ${JSON.stringify(url)}`),
+      );
+      assert.match(
+        message,
+        /^thin-clones\.yaml:8:14: the URL has a password in it: write postgresql:\/\/[^ ]+ and/m,
+      );
+      assert.doesNotMatch(message, /p@ss|p%40x|:p@|pa\/ss/);
+    });
+  }
+  for (const url of [
+    'postgresql://u@h:5432/d',
+    'postgresql://h:5432/d?application_name=a@b',
+    'postgresql://u@[::1]:5432/d',
+    'postgres://u@a:1,b:2/d',
+    'postgresql:///d?host=/run/postgresql',
+  ]) {
+    it(`takes ${url}`, () => {
+      assert.equal(
+        parse(member('engine: postgres', 'retrieval: logical', `url: ${JSON.stringify(url)}`)).size,
+        1,
+      );
+    });
+  }
+
+  it('says by name what this version does not support yet, when that is all there is', () => {
+    const text = `version: 1
+environments:
+  shop:
+    parent: production
+    masking: {}
+    retention: { last: 5 }
+    members:
+      a: { engine: mongodb, retrieval: physical, include: { collections: [x] } }
+`;
+    assert.equal(refusal(text).code, 'not_supported');
+    assert.deepEqual(problems(text), [
+      'thin-clones.yaml:4:5: not supported by this version: "parent", a parent environment (syncs)',
+      'thin-clones.yaml:5:5: not supported by this version: "masking", masking',
+      'thin-clones.yaml:6:5: not supported by this version: "retention", retention',
+      'thin-clones.yaml:8:20: not supported by this version: "engine: mongodb", MongoDB members',
+      'thin-clones.yaml:8:40: not supported by this version: "retrieval: physical", physical retrieval',
+      'thin-clones.yaml:8:61: not supported by this version: "collections", collections of MongoDB members',
+    ]);
+  });
+
+  it('finds the place of a problem behind an alias', () => {
+    const text = `version: 1
+environments:
+  a: &one { members: { m: { engine: oracle, retrieval: dump, dump: x } } }
+  b: *one
+`;
+    assert.deepEqual(problems(text), ['thin-clones.yaml:3:37: expected postgres or mongodb, found "oracle"']);
+  });
+
+  it('is not lured into resolving aliases without end', () => {
+    const bomb = ['a: &a [x,x,x,x,x,x,x,x,x,x]'];
+    for (let i = 1; i < 9; i++) {
+      const [here, before] = [String.fromCharCode(97 + i), String.fromCharCode(96 + i)];
+      bomb.push(`${here}: &${here} [${Array.from({ length: 10 }, () => `*${before}`).join(',')}]`);
+    }
+    assert.match(refusal(bomb.join('\n')).message, /aliases can't be resolved/);
+  });
+
+  describe('as a file', () => {
+    let folder: string;
+    before(async () => (folder = await mkdtemp(join(tmpdir(), 'thin-clones-config-'))));
+    after(() => rm(folder, { recursive: true }));
+    const reading = async (file: string) => {
+      const error: unknown = await readConfigFile(file, folder).then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      assert.ok(error instanceof ThinClonesError);
+      return error.message;
+    };
+    it('must be there', async () => {
+      assert.match(await reading('nope.yaml'), /There is no file .*nope\.yaml\. Name it with -f FILE\./);
+    });
+    it('must be text', async () => {
+      await writeFile(join(folder, 'binary.yaml'), Buffer.from([0xff, 0xfe, 0x00, 0x80]));
+      assert.match(await reading('binary.yaml'), /no UTF-8 text/);
+    });
+    it('must not be huge', async () => {
+      await writeFile(join(folder, 'huge.yaml'), '#'.repeat(1_000_001));
+      assert.match(await reading('huge.yaml'), /1000001 bytes/);
+    });
+  });
+
+  it('has the JSON schema that the extension contributes', async () => {
+    const file = new URL('../../../media/thin-clones.schema.json', import.meta.url);
+    assert.deepEqual(
+      JSON.parse(await readFile(file, 'utf8')),
+      JSON.parse(JSON.stringify(configFileJsonSchema())),
+      'write it again: thin-clones env schema > media/thin-clones.schema.json',
+    );
+  });
+});
