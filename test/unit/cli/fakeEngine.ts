@@ -60,7 +60,7 @@ export const ids = {
 } as const;
 
 export const fakeEnvironment = (changes: object = {}): Environment =>
-  typed({
+  environmentSchema.parse({
     name: 'shop',
     definition: {
       host: 'local',
@@ -73,7 +73,7 @@ export const fakeEnvironment = (changes: object = {}): Environment =>
     ...changes,
   });
 export const fakeSnapshot = (changes: object = {}): Snapshot =>
-  typed({
+  snapshotSchema.parse({
     id: ids.snapshot,
     name: 'nightly',
     environment: 'shop',
@@ -101,7 +101,7 @@ const member = (name: string, port: number) => ({
   version: '18',
 });
 export const fakeClone = (changes: object = {}): Clone =>
-  typed({
+  cloneSchema.parse({
     id: ids.clone,
     name: 'feature/a',
     environment: 'shop',
@@ -118,7 +118,7 @@ export const fakeClone = (changes: object = {}): Clone =>
     ...changes,
   });
 export const fakeJob = (changes: object = {}): Job =>
-  typed({
+  jobSchema.parse({
     id: ids.job,
     type: 'clone.create',
     title: 'Create clone feature/a',
