@@ -4,6 +4,7 @@
  * Exit code: 0 passed, 1 failed, 3 cannot run here (with the reason).
  */
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findChromium } from '../support/vscode/chromium.ts';
@@ -42,12 +43,15 @@ async function main(): Promise<number> {
   console.log(`Extension host tests in ${install.versionLabel}`);
   const extensionTestsPath = await bundleHostTests();
   const scratch = await makeScratch();
+  const report = join(scratch.runDir, 'report.txt');
+  const output: string[] = [];
   try {
     const server = await startVSCodeServer({
       install,
       runDir: scratch.runDir,
       env: {
         THIN_CLONES_HOME: scratch.home,
+        THIN_CLONES_TEST_REPORT: report,
         ...(values.grep !== undefined && { THIN_CLONES_TEST_GREP: values.grep }),
       },
     });
@@ -59,14 +63,17 @@ async function main(): Promise<number> {
         extensionDevelopmentPath: checkout,
         extensionTestsPath,
         onTestsExit: (code) => ended.resolve(code),
-        onExtensionHostOutput: (_type, text) => console.log(text),
+        onExtensionHostOutput: (type, text) => output.push(`[${type}] ${text}`),
       });
       const timer = setTimeout(() => {
         ended.reject(new Error(`The tests did not end within ${RUN_TIMEOUT_MS / 60_000} minutes.`));
       }, RUN_TIMEOUT_MS);
       try {
-        return (await ended.promise) === 0 ? 0 : 1;
+        const code = await ended.promise;
+        if (code !== 0) console.log(`${output.join('\n')}\n`);
+        return code === 0 ? 0 : 1;
       } finally {
+        console.log(existsSync(report) ? await readFile(report, 'utf8') : 'The tests wrote no report.');
         clearTimeout(timer);
         await workbench.close();
       }

@@ -1,11 +1,19 @@
 /** Runs mocha inside the extension host over the bundled tests beside it; VS Code calls `run`. */
-import { readdirSync } from 'node:fs';
+import { appendFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { format } from 'node:util';
 
 /** Rejects when a test failed, which VS Code turns into its exit code. */
 export async function run(): Promise<void> {
   const { default: Mocha } = await import('mocha');
+  const report = process.env['THIN_CLONES_TEST_REPORT'];
+  if (report) {
+    // The console of an extension host reaches the runner unformatted and between everything else that VS Code logs.
+    Mocha.reporters.Base.consoleLog = (...words: unknown[]) => {
+      appendFileSync(report, `${format(...words)}\n`);
+    };
+  }
   const mocha = new Mocha({
     ui: 'bdd',
     timeout: 60_000,
