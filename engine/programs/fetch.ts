@@ -6,14 +6,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import {
-  isCode,
-  isMissing,
-  readTreeManifest,
-  restoreTree,
-  TREE_FORMAT,
-  type TreeManifest,
-} from './bundledTree.ts';
+import { isCode, isMissing, readTreeManifest, restoreTree, type TreeManifest } from './bundledTree.ts';
 import { makeClientTree, makeServerTree, saveManifest } from './makeTree.ts';
 import {
   BUNDLED_MAJOR,
@@ -65,6 +58,8 @@ export async function fetchPrograms(options: FetchOptions): Promise<void> {
       `There is no PostgreSQL ${major} package for ${platform}; there are ${known.join(', ')}.`,
     );
   });
+  // A folder that is complete needs no lock, so it may belong to somebody else.
+  if (options.majors.length > 0 && (await isComplete(options, pins))) return;
   await mkdir(into, { recursive: true });
   const release = await lock(path.join(into, '.lock'), signal, options.onProgress);
   try {
@@ -111,10 +106,7 @@ async function fetchInto(options: FetchOptions, pins: readonly PinnedServer[], w
   }
 
   if (options.client === false) return;
-  const pin = pinnedClient(platform);
-  const server = pinnedServers(platform).find(({ version }) => version === pin.version);
-  if (server === undefined)
-    throw new Error(`No server package of version ${pin.version} is pinned for ${platform}.`);
+  const { client: pin, server } = clientPins(platform);
   const folder = path.join(into, CLIENT_FOLDER(pin));
   await makeOnce(folder, [pin.sha256, server.integrity], work, onProgress, async (tree) => {
     const python = await pythonWithPip(signal, onProgress);
@@ -138,6 +130,37 @@ async function fetchInto(options: FetchOptions, pins: readonly PinnedServer[], w
   });
 }
 
+async function isComplete(options: FetchOptions, pins: readonly PinnedServer[]): Promise<boolean> {
+  const { platform, into } = options;
+  const wanted = pins.map((pin) => ({ folder: SERVER_FOLDER(pin), hashes: [pin.integrity] }));
+  if (options.client !== false) {
+    const { client, server } = clientPins(platform);
+    wanted.push({ folder: CLIENT_FOLDER(client), hashes: [client.sha256, server.integrity] });
+  }
+  for (const { folder, hashes } of wanted) {
+    if (!(await isPresent(path.join(into, folder), hashes))) return false;
+    options.onProgress?.(`${path.join(into, folder)} is there`);
+  }
+  return true;
+}
+
+/** The client tools, and the server package that gives them the libpq with TLS. */
+function clientPins(platform: Platform): { readonly client: PinnedClient; readonly server: PinnedServer } {
+  const client = pinnedClient(platform);
+  const server = pinnedServers(platform).find(({ version }) => version === client.version);
+  if (server === undefined) {
+    throw new Error(`No server package of version ${client.version} is pinned for ${platform}.`);
+  }
+  return { client, server };
+}
+
+async function isPresent(place: string, hashes: readonly string[]): Promise<boolean> {
+  const present = await readTreeManifest(place);
+  if (present === undefined || present.pins.join() !== hashes.join()) return false;
+  await restoreTree(place, present);
+  return true;
+}
+
 /** Makes a tree beside its place and renames it there, so that a tree that exists is whole. */
 async function makeOnce(
   place: string,
@@ -146,12 +169,7 @@ async function makeOnce(
   onProgress: ((message: string) => void) | undefined,
   make: (tree: string) => Promise<TreeManifest>,
 ): Promise<void> {
-  const present = await readTreeManifest(place);
-  if (present?.format === TREE_FORMAT && present.pins.join() === hashes.join()) {
-    await restoreTree(place, present);
-    onProgress?.(`${place} is there`);
-    return;
-  }
+  if (await isPresent(place, hashes)) return;
   const fresh = path.join(work, `tree-${path.basename(place)}`);
   const manifest = await make(fresh);
   await saveManifest(fresh, manifest);

@@ -1,0 +1,90 @@
+/** Finds the PostgreSQL programs for this engine: where those that travel with it lie, and as a user who may run them. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Host } from '../host/host.ts';
+import type { DoctorCheck } from '../protocol/entities.ts';
+import { localProgramHost } from './localHost.ts';
+import {
+  locatePrograms,
+  type ClientPrograms,
+  type Located,
+  type ProgramSetting,
+  type ServerPrograms,
+} from './locate.ts';
+import { platformOf } from './pinned.ts';
+import { stagePrograms } from './stage.ts';
+
+export interface FindOptions {
+  host: Pick<Host, 'serverUser'>;
+  settings: ProgramSetting;
+  /** Where copies for the server user go. */
+  programsDirectory: string;
+  /** The folder of the running engine: dist/ of the extension, or engine/ of a checkout. */
+  engineDirectory: string;
+  variables: Readonly<Record<string, string | undefined>>;
+}
+
+export interface FoundPrograms {
+  readonly server: Located<ServerPrograms>;
+  readonly client: Located<ClientPrograms>;
+}
+
+/** A variable, else `programs` beside the engine, else what the fetch script of a checkout left. */
+export function bundledDirectory({ engineDirectory, variables }: FindOptions): string | undefined {
+  const platform = platformOf(process);
+  const candidates = [
+    variables.THIN_CLONES_BUNDLED_PROGRAMS,
+    join(engineDirectory, 'programs'),
+    ...(platform === undefined ? [] : [join(engineDirectory, '..', '.cache', 'programs', platform)]),
+  ];
+  return candidates.find((directory) => directory !== undefined && directory !== '' && existsSync(directory));
+}
+
+/** A server of exactly a major version (the newest without one) and the newest client tools of at least it. */
+export function findPrograms(options: FindOptions): (major?: number) => Promise<FoundPrograms> {
+  const host = localProgramHost({ PATH: options.variables.PATH });
+  const stage = async <Kind extends ServerPrograms | ClientPrograms>(
+    found: Located<Kind>,
+  ): Promise<Located<Kind>> =>
+    found.ok && options.host.serverUser !== undefined
+      ? {
+          ok: true,
+          programs: await stagePrograms(found.programs, { intoDirectory: options.programsDirectory }),
+        }
+      : found;
+  return async (major) => {
+    const found = await locatePrograms({
+      host,
+      setting: options.settings,
+      bundledDirectory: bundledDirectory(options),
+      major,
+    });
+    return { server: await stage(found.server), client: await stage(found.client) };
+  };
+}
+
+/** What the doctor says of the programs. */
+export async function examinePrograms(options: FindOptions): Promise<readonly DoctorCheck[]> {
+  const { server, client } = await findPrograms(options)();
+  const check = (name: string, found: Located<ServerPrograms | ClientPrograms>): DoctorCheck =>
+    found.ok
+      ? {
+          name,
+          status: 'ok',
+          message: `PostgreSQL ${found.programs.version}, ${originText[found.programs.origin]}`,
+          fix: null,
+        }
+      : {
+          name,
+          status: 'problem',
+          message: `${found.missing.what} was not found`,
+          fix: found.missing.install,
+        };
+  return [check('database server', server), check('client tools', client)];
+}
+
+const originText = {
+  setting: 'from the settings',
+  machine: "the machine's own",
+  bundled: 'bundled',
+} as const;
