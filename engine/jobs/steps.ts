@@ -42,6 +42,3 @@ export interface JobKind<Input = unknown, Data = unknown> {
   /** Runs after the job ended in any way; its errors are logged. */
   ended?(input: Input): Promise<void>;
 }
-
-/** Forgets the types of a kind: the runner's recovery parses input and data by the kind's own schemas. */
-export const anyKind = <Input, Data>(kind: JobKind<Input, Data>): JobKind => kind as never;

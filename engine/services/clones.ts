@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { isProtected } from '../domain/expiry.ts';
 import { cloneUser, freeCloneName, freeSnapshotName } from '../domain/naming.ts';
 import type { PortLease } from '../host/host.ts';
-import { anyKind, type JobKind, type Step, type StepContext } from '../jobs/steps.ts';
+import type { JobKind, Step, StepContext } from '../jobs/steps.ts';
 import type { Clone, Connection, Job } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import {
@@ -763,6 +763,6 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         ...{ name, engine, host, port, user, database, password },
       }));
     },
-    kinds: [createKind, resetKind, startKind, destroyKind, commitKind].map(anyKind),
+    kinds: [createKind, resetKind, startKind, destroyKind, commitKind],
   };
 }

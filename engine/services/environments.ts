@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { freeSnapshotName } from '../domain/naming.ts';
-import { anyKind, type JobKind, type Step } from '../jobs/steps.ts';
+import type { JobKind, Step } from '../jobs/steps.ts';
 import type {
   Environment,
   EnvironmentDefinition,
@@ -435,7 +435,7 @@ export function createEnvironments(context: ServiceContext): Environments {
       });
       return databaseOf(context, member.engine).testSource(member, password, signal);
     },
-    kinds: [anyKind(refreshKind), anyKind(deleteSnapshotKind), anyKind(deleteEnvironmentKind)],
+    kinds: [refreshKind, deleteSnapshotKind, deleteEnvironmentKind],
   };
 
   /** Snapshots are of the members that they were made of: names and engines stay while there are any. */

@@ -1,0 +1,19 @@
+/** One engine for each home: a lock of the operating system, which a killed engine can't leave behind. */
+import { DatabaseSync } from 'node:sqlite';
+
+export interface Lock {
+  release(): void;
+}
+
+/** Takes the lock, or returns undefined when another process holds it. SQLite's file locks go with their process. */
+export function tryLock(path: string): Lock | undefined {
+  const db = new DatabaseSync(path);
+  try {
+    db.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE;');
+    return { release: () => db.close() };
+  } catch (error) {
+    db.close();
+    if (error instanceof Error && /database is locked/.test(error.message)) return undefined;
+    throw error;
+  }
+}

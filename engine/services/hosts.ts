@@ -1,0 +1,54 @@
+/** The hosts as people see them: where clones live, what is missing there, and what mends it. */
+import type { DoctorCheck, Host as HostEntity } from '../protocol/entities.ts';
+import type { Host } from '../host/host.ts';
+import { toFailure } from '../protocol/errors.ts';
+import type { Storage } from '../storage/storage.ts';
+
+/** What an adapter can tell about one thing that it needs. */
+export type Examine = () => Promise<readonly DoctorCheck[]>;
+
+export async function hostEntity(
+  host: Host,
+  storage: Storage | undefined,
+  problem: string | null,
+): Promise<HostEntity> {
+  if (storage === undefined)
+    return { name: host.name, kind: host.kind, state: 'unusable', storage: null, problem };
+  try {
+    const { totalBytes, freeBytes } = await storage.space();
+    return {
+      name: host.name,
+      kind: host.kind,
+      state: problem === null ? 'ready' : 'unusable',
+      storage: {
+        driver: storage.driver,
+        label: storage.label,
+        thin: storage.capabilities.thin,
+        path: storage.root,
+        totalBytes,
+        freeBytes,
+      },
+      problem,
+    };
+  } catch (error) {
+    return {
+      name: host.name,
+      kind: host.kind,
+      state: 'unusable',
+      storage: null,
+      problem: toFailure(error).message,
+    };
+  }
+}
+
+/** All checks; one that fails itself is a problem to tell, not a reason to stop. */
+export async function examineHost(parts: readonly Examine[]): Promise<DoctorCheck[]> {
+  const results = await Promise.allSettled(parts.map((part) => part()));
+  return results.flatMap((result) => {
+    if (result.status === 'fulfilled') return [...result.value];
+    const failure = toFailure(result.reason);
+    return [
+      { name: 'check', status: 'problem' as const, message: failure.message, fix: failure.document.next },
+    ];
+  });
+}
