@@ -11,6 +11,8 @@ export interface ProgramPlace {
   /** The URL of the command line's own module: dist/thin-clones.mjs, or engine/cli/main.ts in development. */
   moduleUrl: string;
   execPath: string;
+  /** Whether `execPath` has node:sqlite: `thisNodeCanRunEngine()`. */
+  canRunEngine: boolean;
   variables: Readonly<Record<string, string | undefined>>;
   platform: NodeJS.Platform;
 }
@@ -58,7 +60,7 @@ export function locateEngineProgram(place: ProgramPlace): EngineProgram {
   let found: string | undefined;
   return {
     get execPath() {
-      found ??= thisNodeCanRunEngine() ? place.execPath : nodeCandidates(place, checkout).find(canRunEngine);
+      found ??= place.canRunEngine ? place.execPath : nodeCandidates(place, checkout).find(canRunEngine);
       if (found === undefined) throw fail('node_too_old', { version: process.version });
       return found;
     },

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fail } from '../protocol/errors.ts';
 import { homePaths, processEnvironment } from '../protocol/node/home.ts';
 import { connectEngine, stopEngine, type ConnectOptions } from '../protocol/node/launch.ts';
 import { locateEngineProgram, thisNodeCanRunEngine } from './engineProgram.ts';
@@ -21,6 +22,7 @@ for (const stream of [process.stdout, process.stderr]) {
 const program = locateEngineProgram({
   moduleUrl: import.meta.url,
   execPath: process.execPath,
+  canRunEngine: thisNodeCanRunEngine(),
   variables: process.env,
   platform: process.platform,
 });
@@ -47,11 +49,11 @@ function connectOptions(start: boolean, signal: AbortSignal): ConnectOptions {
 async function serve(): Promise<number> {
   if (thisNodeCanRunEngine()) {
     const engine = await import('../main.ts');
-    await engine.serve();
-    return Number(process.exitCode ?? 0);
+    if (await engine.serve({ foreground: true })) return exitCodes.done;
+    throw fail('engine_running', { home: homePaths(processEnvironment()).home });
   }
-  // A newer Node runs it, in this terminal: Ctrl-C reaches both, and this one waits for the other.
-  const child = spawn(program.execPath, [program.file, 'serve'], { stdio: 'inherit' });
+  // A newer Node runs the same command in this terminal: Ctrl-C reaches both, and this one waits for the other.
+  const child = spawn(program.execPath, process.argv.slice(1), { stdio: 'inherit' });
   process.on('SIGTERM', () => child.kill('SIGTERM'));
   const [code] = (await once(child, 'exit')) as [number | null];
   return code ?? exitCodes.failed;

@@ -23,7 +23,7 @@ export interface Surroundings {
   connect(options: { start: boolean; signal: AbortSignal }): Promise<EngineConnection>;
   /** Stops a running engine and waits until it is gone. */
   stop(connection: EngineConnection, signal: AbortSignal): Promise<void>;
-  /** Runs an engine in this terminal until it is stopped; resolves with its exit code. */
+  /** Runs an engine in this terminal until it is stopped; resolves with its exit code. Errors: `engine_running`. */
   serve(): Promise<number>;
 }
 

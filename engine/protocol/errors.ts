@@ -71,6 +71,12 @@ export const errorTable = {
     () => 'The job was canceled.',
     () => 'Nothing was changed. Start it again when you want it.',
   ),
+  /** A second engine was asked to serve a home in the foreground. */
+  engine_running: define<{ home: string }>(
+    409,
+    (d) => `An engine serves ${d.home} already.`,
+    () => 'Use it, or stop it first: thin-clones engine stop',
+  ),
   /** The command line no longer waits for a job; never sent by the engine. */
   job_left: define<{ job: string }>(
     409,
