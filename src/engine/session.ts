@@ -1,7 +1,7 @@
 /** Keeps the window connected to the engine: starts it when first needed, follows its events, comes back when it goes. */
 import type { Client } from '../../engine/protocol/client.ts';
 import type { EngineInfo, ErrorDocument } from '../../engine/protocol/entities.ts';
-import { fail, toFailure } from '../../engine/protocol/errors.ts';
+import { toFailure } from '../../engine/protocol/errors.ts';
 import type { Event } from '../../engine/protocol/events.ts';
 import type { EngineConnection } from '../../engine/protocol/node/launch.ts';
 import { createEmitter, type Subscribe } from './emitter.ts';
@@ -26,6 +26,8 @@ export interface EngineSession {
   connect(signal?: AbortSignal): Promise<Client>;
   /** Stops the engine; clones go on. It stays stopped until `connect` is called. */
   stop(signal?: AbortSignal): Promise<void>;
+  /** Reads everything again on a new connection, after the engine replaced its state. */
+  reconnect(): Promise<void>;
   /** Ends the connection, not the engine. */
   dispose(): void;
 }
@@ -37,8 +39,6 @@ export interface SessionOptions {
   end(connection: EngineConnection, signal: AbortSignal | undefined): Promise<void>;
   /** True while somebody looks: then an engine that died is started again without being asked for. */
   wanted(): boolean;
-  /** Says why the engine may not be used now, e.g. in a folder that is not trusted. */
-  refusal(): string | undefined;
   log(level: 'info' | 'warning', text: string): void;
   timer?: Timer;
 }
@@ -47,7 +47,7 @@ const firstRetryMs = 250;
 const lastRetryMs = 15_000;
 
 export function createSession(options: SessionOptions): EngineSession {
-  const { reach, end, wanted, refusal, log, timer = systemTimer } = options;
+  const { reach, end, wanted, log, timer = systemTimer } = options;
   const model = createModel(timer);
   const stateChanged = createEmitter<SessionState>();
   const events = createEmitter<Event>();
@@ -102,9 +102,9 @@ export function createSession(options: SessionOptions): EngineSession {
     cancelRetry?.();
     cancelRetry = timer.after(delayMs, () => {
       if (disposal.signal.aborted || current !== undefined || connecting !== undefined) return;
-      open(start && wanted(), true).catch((error: unknown) => {
-        log('info', `No engine yet: ${toFailure(error).message}`);
-        retry({ start, delayMs: Math.min(delayMs * 2, lastRetryMs) });
+      open(start && wanted(), true).catch(() => {
+        // One start that nobody asked for is enough; from then on only look whether another window started one.
+        retry({ start: false, delayMs: Math.min(delayMs * 2, lastRetryMs) });
       });
     });
   };
@@ -166,8 +166,6 @@ export function createSession(options: SessionOptions): EngineSession {
     onDidChangeState: stateChanged.subscribe,
     onEvent: events.subscribe,
     async connect(signal) {
-      const reason = refusal();
-      if (reason !== undefined) throw fail('not_supported', { feature: reason, instead: 'Trust the folder first.' });
       cancelRetry?.();
       const connection = await openStarting();
       signal?.throwIfAborted();
@@ -182,6 +180,11 @@ export function createSession(options: SessionOptions): EngineSession {
       connection.close();
       enter({ kind: 'stopped' });
       retry({ start: false, delayMs: firstRetryMs });
+    },
+    async reconnect() {
+      current?.close();
+      current = undefined;
+      await openStarting();
     },
     dispose() {
       disposal.abort();

@@ -1,0 +1,145 @@
+/** Declares the environments of a thin-clones.yaml through the command line, which reads the file and names what is wrong in it. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import { z } from 'zod';
+import { environmentSchema, errorSchema, type ErrorDocument } from '../../engine/protocol/entities.ts';
+import { fail, ThinClonesError } from '../../engine/protocol/errors.ts';
+import { askPassword } from '../dialogs/askPassword.ts';
+import { showFailure } from '../dialogs/failures.ts';
+import { pickValue } from '../dialogs/pick.ts';
+import type { Services } from '../services.ts';
+import { findConfigFiles } from '../sources/workspaceFiles.ts';
+import { countOf } from '../views/amounts.ts';
+import { refreshEnvironment } from './refreshEnvironment.ts';
+
+const appliedSchema = z.object({
+  items: z.array(
+    z.object({ environment: environmentSchema, outcome: z.enum(['created', 'changed', 'unchanged']) }),
+  ),
+});
+type Applied = z.infer<typeof appliedSchema>;
+const refusedSchema = z.object({ error: errorSchema.partial({ retryable: true }) });
+
+export async function applyFile(services: Services, argument: unknown): Promise<void> {
+  const file = await fileMeant(argument);
+  if (file === undefined) return;
+  // The command line uses the engine that runs; starting it here gives it this window's settings.
+  await services.client();
+  await vscode.workspace.saveAll(false);
+  const applied = await applyAsking(services, file);
+  if (applied !== undefined) await report(services, applied);
+}
+
+async function fileMeant(argument: unknown): Promise<vscode.Uri | undefined> {
+  if (argument instanceof vscode.Uri) return argument;
+  const files = await findConfigFiles();
+  const [first] = files;
+  if (first === undefined) {
+    const add = 'Add Environment';
+    const chosen = await vscode.window.showInformationMessage(
+      'There is no thin-clones.yaml in this workspace.',
+      add,
+    );
+    if (chosen === add) await vscode.commands.executeCommand('thinClones.environment.add');
+    return undefined;
+  }
+  if (files.length === 1) return first;
+  return await pickValue(
+    files.map((value) => ({ label: vscode.workspace.asRelativePath(value), value })),
+    { title: 'Apply thin-clones.yaml', placeHolder: 'Which file?' },
+  );
+}
+
+/** A source that wants a password is asked for it here; the command line has no terminal to ask on. */
+async function applyAsking(services: Services, file: vscode.Uri): Promise<Applied | undefined> {
+  const answer = await apply(services, file, []);
+  if (!('error' in answer)) return answer;
+  const { error } = answer;
+  const { environment, member } = error.details;
+  const wantsPassword = error.code === 'source_password' || error.code === 'source_password_missing';
+  if (!wantsPassword || typeof environment !== 'string' || typeof member !== 'string') {
+    await showInFile(services, file, error);
+    return undefined;
+  }
+  const password = await askPassword({
+    title: `Password of ${environment}/${member}`,
+    prompt: error.message,
+  });
+  if (password === undefined) return undefined;
+  await services.passwords.store(environment, member, password);
+  const again = await apply(services, file, ['--no-test']);
+  if (!('error' in again)) return again;
+  await showInFile(services, file, again.error);
+  return undefined;
+}
+
+async function apply(
+  services: Services,
+  file: vscode.Uri,
+  options: readonly string[],
+): Promise<Applied | { error: ErrorDocument }> {
+  const program = join(services.context.extensionPath, 'dist', 'thin-clones.mjs');
+  const { stdout, stderr } = await vscode.window.withProgress(
+    { location: vscode.ProgressLocation.Notification, title: 'Applying thin-clones.yaml', cancellable: true },
+    (_progress, token) =>
+      new Promise<{ stdout: string; stderr: string }>((resolve, reject) => {
+        const child = execFile(
+          process.execPath,
+          [program, 'env', 'apply', '-f', file.fsPath, '--json', ...options],
+          { env: { ...process.env, ELECTRON_RUN_AS_NODE: '1' }, maxBuffer: 16_000_000 },
+          (error, out, err) => {
+            // A failure also writes a JSON document; without one it did not run at all.
+            if (error !== null && out.trim() === '') {
+              reject(fail('internal', { problem: err.trim() || error.message }, { cause: error }));
+            } else resolve({ stdout: out, stderr: err });
+          },
+        );
+        token.onCancellationRequested(() => child.kill());
+      }),
+  );
+  for (const line of stderr.split('\n').filter((text) => text !== '')) services.log.info(line);
+  const document: unknown = JSON.parse(stdout);
+  const refused = refusedSchema.safeParse(document);
+  if (refused.success) {
+    const { retryable = false, ...error } = refused.data.error;
+    return { error: { ...error, retryable } };
+  }
+  return appliedSchema.parse(document);
+}
+
+/** Opens the place that the message names: "FILE:3:7: ...". */
+async function showInFile(services: Services, file: vscode.Uri, error: ErrorDocument): Promise<void> {
+  if (error.code !== 'invalid_file') {
+    await showFailure(services, new ThinClonesError(error, 400), undefined);
+    return;
+  }
+  const open = 'Open File';
+  const chosen = await vscode.window.showErrorMessage(`${error.message} ${error.next}`, open);
+  if (chosen !== open) return;
+  const place = /:(\d+):(\d+)/.exec(error.message);
+  const line = Math.max(0, Number(place?.[1] ?? 1) - 1);
+  const column = Math.max(0, Number(place?.[2] ?? 1) - 1);
+  const position = new vscode.Position(line, column);
+  await vscode.window.showTextDocument(file, { selection: new vscode.Range(position, position) });
+}
+
+async function report(services: Services, { items }: Applied): Promise<void> {
+  const changed = items.filter(({ outcome }) => outcome !== 'unchanged');
+  const empty = items.filter(({ environment }) => environment.latestSnapshot === null);
+  const [first] = empty;
+  const text =
+    changed.length === 0
+      ? `Nothing to change: ${countOf(items.length, 'environment')} as declared.`
+      : `${changed.map(({ environment, outcome }) => `${environment.name}: ${outcome}`).join(', ')}.`;
+  if (first === undefined) {
+    vscode.window.setStatusBarMessage(`$(check) ${text}`, 5000);
+    return;
+  }
+  const refresh = empty.length === 1 ? 'Take First Snapshot' : 'Take First Snapshots';
+  const chosen = await vscode.window.showInformationMessage(text, refresh);
+  if (chosen !== refresh) return;
+  for (const { environment } of empty) {
+    await refreshEnvironment(services, { kind: 'environment', key: environment.name });
+  }
+}

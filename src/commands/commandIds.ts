@@ -1,0 +1,37 @@
+/** The commands that package.json contributes; a test proves the two lists equal, the compiler that each one exists. */
+
+export const commandIds = [
+  'thinClones.environment.add',
+  'thinClones.environment.apply',
+  'thinClones.environment.edit',
+  'thinClones.environment.refresh',
+  'thinClones.environment.showDetails',
+  'thinClones.environment.delete',
+  'thinClones.snapshot.showDetails',
+  'thinClones.snapshot.delete',
+  'thinClones.clone.create',
+  'thinClones.clone.reset',
+  'thinClones.clone.resetTo',
+  'thinClones.clone.copyUrl',
+  'thinClones.clone.copyConnection',
+  'thinClones.clone.openPsql',
+  'thinClones.clone.start',
+  'thinClones.clone.commit',
+  'thinClones.clone.protect',
+  'thinClones.clone.showDetails',
+  'thinClones.clone.destroy',
+  'thinClones.job.show',
+  'thinClones.job.cancel',
+  'thinClones.host.doctor',
+  'thinClones.engine.start',
+  'thinClones.engine.stop',
+  'thinClones.engine.restart',
+  'thinClones.engine.rebuild',
+  'thinClones.engine.showProblem',
+  'thinClones.engine.showLog',
+  'thinClones.showLog',
+  'thinClones.showMenu',
+  'thinClones.openWalkthrough',
+] as const;
+
+export type CommandId = (typeof commandIds)[number];

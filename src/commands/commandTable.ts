@@ -1,0 +1,41 @@
+/** Which module runs which command. Modules are read when their command runs first: activation reads none of them. */
+import type { Services } from '../services.ts';
+import type { CommandId } from './commandIds.ts';
+
+/** `argument`: the row that the command was run on; `selected`: all selected rows when there are several. */
+export type Command = (services: Services, argument: unknown, selected: unknown) => Promise<void>;
+
+/** A command that is contributed but missing here does not compile. */
+export const commandTable: Record<CommandId, () => Promise<Command>> = {
+  'thinClones.environment.add': async () => (await import('./addEnvironment.ts')).addEnvironment,
+  'thinClones.environment.apply': async () => (await import('./applyFile.ts')).applyFile,
+  'thinClones.environment.edit': async () => (await import('./editEnvironment.ts')).editEnvironment,
+  'thinClones.environment.refresh': async () => (await import('./refreshEnvironment.ts')).refreshEnvironment,
+  'thinClones.environment.showDetails': async () => (await import('./showDetails.ts')).showDetails,
+  'thinClones.environment.delete': async () => (await import('./deleteEnvironment.ts')).deleteEnvironment,
+  'thinClones.snapshot.showDetails': async () => (await import('./showDetails.ts')).showSnapshot,
+  'thinClones.snapshot.delete': async () => (await import('./deleteSnapshot.ts')).deleteSnapshot,
+  'thinClones.clone.create': async () => (await import('./createClone.ts')).createClone,
+  'thinClones.clone.reset': async () => (await import('./resetClone.ts')).resetClone,
+  'thinClones.clone.resetTo': async () => (await import('./resetCloneTo.ts')).resetCloneTo,
+  'thinClones.clone.copyUrl': async () => (await import('./copyConnection.ts')).copyUrl,
+  'thinClones.clone.copyConnection': async () => (await import('./copyConnection.ts')).copyConnection,
+  'thinClones.clone.openPsql': async () => (await import('./openPsql.ts')).openPsql,
+  'thinClones.clone.start': async () => (await import('./startClone.ts')).startClone,
+  'thinClones.clone.commit': async () => (await import('./commitClone.ts')).commitClone,
+  'thinClones.clone.protect': async () => (await import('./protectClone.ts')).protectClone,
+  'thinClones.clone.showDetails': async () => (await import('./showDetails.ts')).showClone,
+  'thinClones.clone.destroy': async () => (await import('./destroyClone.ts')).destroyClone,
+  'thinClones.job.show': async () => (await import('./showJob.ts')).showJob,
+  'thinClones.job.cancel': async () => (await import('./cancelJob.ts')).cancelJob,
+  'thinClones.host.doctor': async () => (await import('./hostDoctor.ts')).hostDoctor,
+  'thinClones.engine.start': async () => (await import('./engineControl.ts')).startEngine,
+  'thinClones.engine.stop': async () => (await import('./engineControl.ts')).stopEngine,
+  'thinClones.engine.restart': async () => (await import('./engineControl.ts')).restartEngine,
+  'thinClones.engine.rebuild': async () => (await import('./rebuildEngine.ts')).rebuildEngine,
+  'thinClones.engine.showProblem': async () => (await import('./engineControl.ts')).showEngineProblem,
+  'thinClones.engine.showLog': async () => (await import('./showLogs.ts')).showEngineLog,
+  'thinClones.showLog': async () => (await import('./showLogs.ts')).showExtensionLog,
+  'thinClones.showMenu': async () => (await import('./showMenu.ts')).showMenu,
+  'thinClones.openWalkthrough': async () => (await import('./showMenu.ts')).openWalkthrough,
+};

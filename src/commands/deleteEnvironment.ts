@@ -1,0 +1,33 @@
+/** Deletes an environment together with its snapshots. */
+import { referenceSchema } from '../../engine/protocol/ids.ts';
+import { confirmLoss } from '../dialogs/confirm.ts';
+import { runJob } from '../dialogs/followJob.ts';
+import { pickEnvironment } from '../dialogs/pick.ts';
+import type { Services } from '../services.ts';
+import { countOf } from '../views/amounts.ts';
+
+export async function deleteEnvironment(services: Services, argument: unknown): Promise<void> {
+  const environment = await pickEnvironment(services, argument, {
+    title: 'Delete Environment',
+    placeHolder: 'Which environment is no longer needed?',
+  });
+  if (environment === undefined) return;
+  const count = [...services.session.model.snapshots.values()].filter(
+    (snapshot) => snapshot.environment === environment.name,
+  ).length;
+  const answer = await confirmLoss({
+    about: 'deleteEnvironment',
+    message: `Delete environment ${environment.name}?`,
+    detail: `Its definition and ${count === 0 ? 'its saved passwords are' : `its ${countOf(count, 'snapshot')} are`} gone for good. The sources are not touched.`,
+    action: 'Delete',
+  });
+  if (answer === undefined) return;
+  const job = await runJob(services, (client, options) =>
+    client.call(
+      'environmentDelete',
+      { params: { environment: referenceSchema.parse(environment.name) } },
+      options,
+    ),
+  );
+  if (job !== undefined) await services.passwords.forget(environment);
+}

@@ -1,0 +1,65 @@
+/** Opens psql on a clone in a terminal. */
+import * as vscode from 'vscode';
+import { engineSettings, programFolders } from '../engine/settings.ts';
+import { findProgram } from '../engine/findProgram.ts';
+import { pickClone } from '../dialogs/pick.ts';
+import type { Services } from '../services.ts';
+import { connectionOf } from './copyConnection.ts';
+
+export async function openPsql(services: Services, argument: unknown): Promise<void> {
+  const clone = await pickClone(services, argument, {
+    title: 'Open psql',
+    placeHolder: 'On which clone?',
+    accept: ({ state }) => state === 'ready',
+  });
+  if (clone === undefined) return;
+  const psql = await findProgram('psql', {
+    setting: engineSettings().clientDirectory,
+    searchPath: process.env.PATH ?? '',
+    bundled: programFolders(services.context),
+    platform: process.platform,
+  });
+  if (psql === undefined) {
+    await tellMissing();
+    return;
+  }
+  const connection = await connectionOf(services, clone, 'Open psql');
+  if (connection === undefined) return;
+  const terminal = vscode.window.createTerminal({
+    name: `psql ${clone.name}`,
+    shellPath: psql,
+    // The password is in the environment of this one process, never in its arguments.
+    env: {
+      PGHOST: connection.host,
+      PGPORT: String(connection.port),
+      PGUSER: connection.user,
+      PGDATABASE: connection.database,
+      PGPASSWORD: connection.password,
+      PGAPPNAME: 'psql (Thin Clones)',
+    },
+    iconPath: new vscode.ThemeIcon('database'),
+    // Kept terminals would store the environment with the window.
+    isTransient: true,
+  });
+  terminal.show();
+}
+
+async function tellMissing(): Promise<void> {
+  const settings = 'Open Settings';
+  const install =
+    process.platform === 'darwin'
+      ? '"brew install libpq"'
+      : process.platform === 'win32'
+        ? 'the PostgreSQL command line tools'
+        : '"sudo apt install postgresql-client" (or your distribution\'s package)';
+  const chosen = await vscode.window.showErrorMessage(
+    `psql was not found on this machine. Install ${install}, or name the folder that has it in the settings.`,
+    settings,
+  );
+  if (chosen === settings) {
+    await vscode.commands.executeCommand(
+      'workbench.action.openSettings',
+      'thinClones.programs.clientDirectory',
+    );
+  }
+}

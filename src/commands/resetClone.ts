@@ -1,0 +1,69 @@
+/** Puts a clone back to the snapshot that it stands on. */
+import * as vscode from 'vscode';
+import type { Clone } from '../../engine/protocol/entities.ts';
+import { referenceSchema, snapshotNameSchema, type SnapshotName } from '../../engine/protocol/ids.ts';
+import { confirmLoss } from '../dialogs/confirm.ts';
+import { runJob } from '../dialogs/followJob.ts';
+import { pickClone } from '../dialogs/pick.ts';
+import type { Services } from '../services.ts';
+import { ageOf, sizeOf } from '../views/amounts.ts';
+
+export async function resetClone(services: Services, argument: unknown): Promise<void> {
+  const clone = await pickClone(services, argument, {
+    title: 'Reset Clone',
+    placeHolder: 'Which clone goes back to its snapshot?',
+    accept: isResettable,
+  });
+  if (clone === undefined) return;
+  await confirmAndReset(services, clone, undefined);
+}
+
+export const isResettable = ({ state }: Clone): boolean => ['ready', 'stopped', 'failed'].includes(state);
+
+/** Asks if needed, then resets. `target`: a snapshot's id, "latest", or undefined for the one that it stands on. */
+export async function confirmAndReset(
+  services: Services,
+  clone: Clone,
+  target: { readonly reference: string; readonly text: string } | undefined,
+): Promise<void> {
+  const { model } = services.session;
+  const snapshot = model.snapshots.get(clone.snapshot);
+  const to = target?.text ?? `snapshot ${snapshot?.name ?? clone.snapshot}`;
+  const changed = clone.bytes.unshared === null ? '' : ` (${sizeOf(clone.bytes.unshared)})`;
+  const answer = await confirmLoss({
+    about: 'reset',
+    message: `Reset clone ${clone.name} to ${to}?`,
+    detail: `What was changed in it since ${ageOf(clone.resetAt ?? clone.createdAt, Date.now())}${changed} is lost. Port, user and password stay the same.`,
+    action: 'Reset',
+    extra: 'Keep Old State and Reset',
+  });
+  if (answer === undefined) return;
+  const keepAs = answer === 'yes' ? undefined : keptName(services, clone);
+  await vscode.window.withProgress(
+    { location: vscode.ProgressLocation.Window, title: `Resetting ${clone.name}` },
+    () =>
+      runJob(services, (client, options) =>
+        client.call(
+          'cloneReset',
+          {
+            params: { clone: referenceSchema.parse(clone.id) },
+            body: {
+              ...(target !== undefined && { snapshot: referenceSchema.parse(target.reference) }),
+              ...(keepAs !== undefined && { keepAs }),
+            },
+          },
+          options,
+        ),
+      ),
+  );
+}
+
+/** `NAME-kept`, then `NAME-kept-2`. */
+function keptName(services: Services, clone: Clone): SnapshotName {
+  const names = new Set([...services.session.model.snapshots.values()].map(({ name }) => name as string));
+  const base = `${clone.name.slice(0, 110)}-kept`;
+  for (let number = 1; ; number++) {
+    const name = number === 1 ? base : `${base}-${number}`;
+    if (!names.has(name)) return snapshotNameSchema.parse(name);
+  }
+}

@@ -1,0 +1,36 @@
+/** Puts a clone back to a chosen snapshot of its environment. */
+import { confirmAndReset, isResettable } from './resetClone.ts';
+import { readySnapshots } from './createClone.ts';
+import { pickClone, pickValue } from '../dialogs/pick.ts';
+import type { Services } from '../services.ts';
+import { ageOf } from '../views/amounts.ts';
+
+export async function resetCloneTo(services: Services, argument: unknown): Promise<void> {
+  const clone = await pickClone(services, argument, {
+    title: 'Reset Clone To',
+    placeHolder: 'Which clone?',
+    accept: isResettable,
+  });
+  if (clone === undefined) return;
+  const environment = services.session.model.environments.get(clone.environment);
+  if (environment === undefined) return;
+  const snapshots = readySnapshots(services, environment);
+  const own = snapshots.find(({ id }) => id === clone.snapshot);
+  const rest = snapshots.filter(({ id }) => id !== clone.snapshot);
+  const target = await pickValue(
+    [...(own === undefined ? [] : [own]), ...rest].map((snapshot) => ({
+      label: snapshot.name,
+      description: [
+        snapshot.id === clone.snapshot ? 'the one it stands on' : undefined,
+        snapshot.id === environment.latestSnapshot ? 'latest' : undefined,
+        ageOf(snapshot.dataStateAt ?? snapshot.createdAt, Date.now()),
+      ]
+        .filter((part) => part !== undefined)
+        .join(' · '),
+      ...(snapshot.message !== null && { detail: snapshot.message }),
+      value: { reference: snapshot.id as string, text: `snapshot ${snapshot.name}` },
+    })),
+    { title: `Reset ${clone.name}`, placeHolder: 'To which snapshot?' },
+  );
+  if (target !== undefined) await confirmAndReset(services, clone, target);
+}

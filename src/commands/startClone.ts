@@ -1,0 +1,17 @@
+/** Starts the servers of a stopped clone. */
+import { referenceSchema } from '../../engine/protocol/ids.ts';
+import { runJob } from '../dialogs/followJob.ts';
+import { pickClone } from '../dialogs/pick.ts';
+import type { Services } from '../services.ts';
+
+export async function startClone(services: Services, argument: unknown): Promise<void> {
+  const clone = await pickClone(services, argument, {
+    title: 'Start Clone',
+    placeHolder: 'Which clone?',
+    accept: ({ state }) => state === 'stopped' || state === 'failed',
+  });
+  if (clone === undefined) return;
+  await runJob(services, (client, options) =>
+    client.call('cloneStart', { params: { clone: referenceSchema.parse(clone.id) } }, options),
+  );
+}

@@ -1,0 +1,96 @@
+/** Tells people what failed, what to do next, and offers the button that does it. */
+import * as vscode from 'vscode';
+import type { ErrorDocument, Job } from '../../engine/protocol/entities.ts';
+import { toFailure } from '../../engine/protocol/errors.ts';
+import type { CommandId } from '../commands/commandIds.ts';
+import { NotTrusted, type Services } from '../services.ts';
+
+/** A job that was waited for and did not succeed. */
+export class JobFailed extends Error {
+  override readonly name = 'JobFailed';
+  readonly job: Job;
+  constructor(job: Job) {
+    super(job.error?.message ?? job.title);
+    this.job = job;
+  }
+}
+
+interface Button {
+  readonly title: string;
+  run(): Thenable<unknown> | Promise<unknown>;
+}
+
+const execute = (command: CommandId, argument?: unknown): Thenable<unknown> =>
+  vscode.commands.executeCommand(command, argument);
+
+/** What mends an error, when there is a command for it. */
+function remedy(error: ErrorDocument): Button | undefined {
+  const { details } = error;
+  switch (error.code) {
+    case 'state_blocked':
+      return { title: 'Rebuild Engine State', run: () => execute('thinClones.engine.rebuild') };
+    case 'no_snapshot':
+      return {
+        title: 'Refresh Environment',
+        run: () =>
+          execute('thinClones.environment.refresh', { kind: 'environment', key: details.environment }),
+      };
+    case 'clone_protected':
+      return { title: 'Change Protection', run: () => execute('thinClones.clone.protect') };
+    case 'programs_missing':
+      return {
+        title: 'Host Doctor',
+        run: () => execute('thinClones.host.doctor', { kind: 'host', key: 'local' }),
+      };
+    case 'host_unreachable':
+      return {
+        title: 'Host Doctor',
+        run: () => execute('thinClones.host.doctor', { kind: 'host', key: details.host }),
+      };
+    case 'protocol_mismatch':
+      return {
+        title: 'Reload Window',
+        run: () => vscode.commands.executeCommand('workbench.action.reloadWindow'),
+      };
+    default:
+      return undefined;
+  }
+}
+
+/** The commands of the command line that `next` may name are no use in a window that has buttons for them. */
+const nextStep = (error: ErrorDocument, hasRemedy: boolean): string =>
+  hasRemedy && error.next.includes('thin-clones ') ? '' : error.next;
+
+/** Shows the error and runs the chosen button. Resolves when the message is gone. */
+export async function showFailure(
+  services: Services,
+  thrown: unknown,
+  retry: (() => Promise<unknown>) | undefined,
+): Promise<void> {
+  if (thrown instanceof NotTrusted) {
+    const manage = 'Manage Workspace Trust';
+    const chosen = await vscode.window.showWarningMessage(thrown.message, manage);
+    if (chosen === manage) await vscode.commands.executeCommand('workbench.trust.manage');
+    return;
+  }
+  const job = thrown instanceof JobFailed ? thrown.job : undefined;
+  const error = job?.error ?? toFailure(thrown).document;
+  if (error.code === 'canceled') return;
+  services.log.error(
+    `${error.code}: ${error.message}`,
+    ...(thrown instanceof Error && job === undefined ? [thrown] : []),
+  );
+  const mend = remedy(error);
+  const buttons: Button[] = [
+    ...(mend === undefined ? [] : [mend]),
+    ...(error.retryable && retry !== undefined ? [{ title: 'Retry', run: retry }] : []),
+    job === undefined
+      ? error.code.startsWith('engine_') || error.code === 'internal'
+        ? { title: 'Show Engine Log', run: () => execute('thinClones.engine.showLog') }
+        : { title: 'Show Log', run: () => execute('thinClones.showLog') }
+      : { title: 'Show Log', run: () => execute('thinClones.job.show', { kind: 'job', key: job.id }) },
+  ];
+  const text = [error.message, nextStep(error, mend !== undefined)].filter((part) => part !== '').join(' ');
+  const chosen = await vscode.window.showErrorMessage(text, ...buttons.map(({ title }) => title));
+  await buttons.find(({ title }) => title === chosen)?.run();
+}

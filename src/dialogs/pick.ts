@@ -1,0 +1,159 @@
+/** Finds the object that a command is about: the row it was run on, else the only one there is, else a question. */
+import * as vscode from 'vscode';
+import type { Clone, Environment, Host, Snapshot } from '../../engine/protocol/entities.ts';
+import type { Services } from '../services.ts';
+import { ageOf, countOf } from '../views/amounts.ts';
+import { keyOfRow } from '../views/rowId.ts';
+import { cloneSizeText } from '../views/treeRows.ts';
+
+export interface PickItem<T> extends vscode.QuickPickItem {
+  readonly value: T;
+}
+
+/** A quick pick of values; undefined when it was left. */
+export async function pickValue<T>(
+  items: readonly (PickItem<T> | (vscode.QuickPickItem & { kind: vscode.QuickPickItemKind.Separator }))[],
+  options: { title: string; placeHolder: string },
+): Promise<T | undefined> {
+  const chosen = await vscode.window.showQuickPick(items, {
+    ...options,
+    matchOnDescription: true,
+    matchOnDetail: true,
+  });
+  return chosen !== undefined && 'value' in chosen ? chosen.value : undefined;
+}
+
+/** Nothing to choose from: says so, and offers the command that makes the first one. */
+async function nothing(text: string, action?: { title: string; command: string }): Promise<undefined> {
+  const chosen = await vscode.window.showInformationMessage(
+    text,
+    ...(action === undefined ? [] : [action.title]),
+  );
+  if (action !== undefined && chosen === action.title) await vscode.commands.executeCommand(action.command);
+  return undefined;
+}
+
+export interface PickOptions<T> {
+  readonly title: string;
+  readonly placeHolder: string;
+  readonly accept?: (item: T) => boolean;
+}
+
+export async function pickEnvironment(
+  services: Services,
+  argument: unknown,
+  { title, placeHolder, accept = () => true }: PickOptions<Environment>,
+): Promise<Environment | undefined> {
+  await services.client();
+  const { environments, clones, snapshots } = services.session.model;
+  const key = keyOfRow(argument, 'environment', 'clones', 'snapshots');
+  const note = keyOfRow(argument, 'note');
+  const named = environments.get(key ?? note?.slice(note.indexOf('/') + 1) ?? '');
+  if (named !== undefined) return named;
+  const items = [...environments.values()].filter(accept).sort((a, b) => a.name.localeCompare(b.name));
+  if (items.length === 0) {
+    return await nothing('There is no environment for this yet.', {
+      title: 'Add Environment',
+      command: 'thinClones.environment.add',
+    });
+  }
+  if (items.length === 1) return items[0];
+  return await pickValue(
+    items.map((value) => {
+      const latest = snapshots.get(value.latestSnapshot ?? '');
+      const count = [...clones.values()].filter(({ environment }) => environment === value.name).length;
+      return {
+        label: value.name,
+        description: `${countOf(count, 'clone')}, ${latest === undefined ? 'no snapshot yet' : `data of ${ageOf(latest.dataStateAt ?? latest.createdAt, Date.now())}`}`,
+        iconPath: new vscode.ThemeIcon('database'),
+        value,
+      };
+    }),
+    { title, placeHolder },
+  );
+}
+
+/** Unlike an environment, a clone is asked for even when there is one only: the question shows which one is meant. */
+export async function pickClone(
+  services: Services,
+  argument: unknown,
+  { title, placeHolder, accept = () => true }: PickOptions<Clone>,
+): Promise<Clone | undefined> {
+  await services.client();
+  const { clones } = services.session.model;
+  const named = clones.get(keyOfRow(argument, 'clone') ?? '');
+  if (named !== undefined) return named;
+  const items = [...clones.values()].filter(accept).sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+  if (items.length === 0) {
+    return await nothing('There is no clone for this yet.', {
+      title: 'Create Clone',
+      command: 'thinClones.clone.create',
+    });
+  }
+  const selected = services.tree.selection().find(({ kind }) => kind === 'clone')?.key;
+  items.sort((a, b) => Number(b.id === selected) - Number(a.id === selected));
+  return await pickValue(
+    items.map((value) => ({
+      label: value.name,
+      description: [
+        value.environment,
+        value.state,
+        ageOf(value.resetAt ?? value.createdAt, Date.now()),
+        cloneSizeText(value),
+      ]
+        .filter((part) => part !== undefined)
+        .join(' · '),
+      value,
+    })),
+    { title, placeHolder },
+  );
+}
+
+export async function pickSnapshot(
+  services: Services,
+  argument: unknown,
+  { title, placeHolder, accept = () => true }: PickOptions<Snapshot>,
+): Promise<Snapshot | undefined> {
+  await services.client();
+  const { snapshots, environments } = services.session.model;
+  const named = snapshots.get(keyOfRow(argument, 'snapshot') ?? '');
+  if (named !== undefined) return named;
+  const items = [...snapshots.values()].filter(accept).sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+  if (items.length === 0) return await nothing('There is no snapshot for this.');
+  return await pickValue(
+    items.map((value) => ({
+      label: value.name,
+      description: [
+        value.environment,
+        environments.get(value.environment)?.latestSnapshot === value.id ? 'latest' : undefined,
+        ageOf(value.dataStateAt ?? value.createdAt, Date.now()),
+        value.clones.length === 0 ? undefined : countOf(value.clones.length, 'clone'),
+      ]
+        .filter((part) => part !== undefined)
+        .join(' · '),
+      ...(value.message !== null && { detail: value.message }),
+      value,
+    })),
+    { title, placeHolder },
+  );
+}
+
+export async function pickHost(
+  services: Services,
+  argument: unknown,
+  title: string,
+): Promise<Host | undefined> {
+  await services.client();
+  const hosts = [...services.session.model.hosts.values()];
+  const key = keyOfRow(argument, 'host');
+  const named = hosts.find(({ name }) => name === key);
+  if (named !== undefined || hosts.length <= 1) return named ?? hosts[0];
+  return await pickValue(
+    hosts.map((value) => ({
+      label: value.name,
+      description: value.problem ?? value.storage?.label ?? '',
+      value,
+    })),
+    { title, placeHolder: 'Which host?' },
+  );
+}

@@ -1,0 +1,101 @@
+/** Composition root of the extension: wires everything once, and starts nothing. */
+import { userInfo } from 'node:os';
+import * as vscode from 'vscode';
+import { homePaths, processEnvironment } from '../engine/protocol/node/home.ts';
+import type { ConnectOptions } from '../engine/protocol/node/launch.ts';
+import { registerCommands } from './commands/registerCommands.ts';
+import { registerDocuments } from './documents.ts';
+import { createSession } from './engine/session.ts';
+import { NotTrusted, type Services } from './services.ts';
+import { createSourcePasswords } from './sources/sourcePasswords.ts';
+import { publishContextKeys } from './views/contextKeys.ts';
+import { createStatusBar } from './views/statusBar.ts';
+import { createTree, viewId } from './views/treeProvider.ts';
+
+/** For our own tests and benchmark; not an interface for other extensions. */
+export interface ExtensionExports {
+  readonly services: Services;
+  /** How long `activate` took. */
+  readonly activationMs: number;
+}
+
+export function activate(context: vscode.ExtensionContext): ExtensionExports {
+  const started = performance.now();
+  const log = vscode.window.createOutputChannel('Thin Clones', { log: true });
+  const paths = homePaths(processEnvironment());
+  const untrusted = 'This folder is not trusted, so Thin Clones starts nothing and connects to nothing.';
+
+  const connectOptions = async (start: boolean, signal: AbortSignal): Promise<ConnectOptions> => {
+    if (!vscode.workspace.isTrusted) throw new NotTrusted(untrusted);
+    const [{ locateEngine }, { engineSettings, programFolders }] = await Promise.all([
+      import('./engine/locate.ts'),
+      import('./engine/settings.ts'),
+    ]);
+    const program = start
+      ? await locateEngine({
+          extensionPath: context.extensionPath,
+          version: (context.extension.packageJSON as { version: string }).version,
+          bundledPrograms: programFolders(context),
+          settings: engineSettings(),
+          execPath: process.execPath,
+          hasSqlite: process.getBuiltinModule('node:sqlite') !== undefined,
+          nodeVersion: process.version,
+        })
+      : undefined;
+    return { paths, user: userInfo().username, program, signal };
+  };
+
+  let isViewVisible = (): boolean => false;
+  const session = createSession({
+    async reach({ start, signal }) {
+      const { connectEngine } = await import('../engine/protocol/node/launch.ts');
+      return await connectEngine(await connectOptions(start, signal));
+    },
+    async end(connection, signal) {
+      const launch = await import('../engine/protocol/node/launch.ts');
+      const options = await connectOptions(false, signal ?? AbortSignal.timeout(15_000));
+      await launch.stopEngine(connection, options);
+    },
+    wanted: () => isViewVisible(),
+    log: (level, text) => (level === 'info' ? log.info(text) : log.warn(text)),
+  });
+  const tree = createTree(session);
+  isViewVisible = () => tree.view.visible;
+
+  const services: Services = Object.freeze({
+    context,
+    session,
+    log,
+    paths,
+    passwords: createSourcePasswords(context.secrets, paths.home),
+    tree: tree.access,
+    async client() {
+      if (!vscode.workspace.isTrusted) throw new NotTrusted(untrusted);
+      if (session.state.kind === 'connected') return await session.connect();
+      return await vscode.window.withProgress({ location: { viewId } }, () => session.connect());
+    },
+  } satisfies Services);
+
+  const connectForView = (): void => {
+    if (!vscode.workspace.isTrusted || !tree.view.visible) return;
+    if (session.state.kind !== 'idle') return;
+    services.client().catch((error: unknown) => {
+      // The view shows it: state "failed" has its own welcome text.
+      log.warn('The engine could not be reached', error);
+    });
+  };
+  context.subscriptions.push(
+    log,
+    { dispose: () => session.dispose() },
+    tree,
+    tree.view.onDidChangeVisibility(connectForView),
+    vscode.workspace.onDidGrantWorkspaceTrust(connectForView),
+    publishContextKeys(session),
+    createStatusBar(session),
+    registerDocuments(),
+    registerCommands(services),
+  );
+  // The view may have been what activated the extension; then it is visible and no event comes.
+  setTimeout(connectForView, 0);
+  return { services, activationMs: performance.now() - started };
+}

@@ -1,0 +1,30 @@
+/** What commands, views and pages share: wired once in extension.ts and handed to each of them. */
+import type { ExtensionContext, LogOutputChannel } from 'vscode';
+import type { Client } from '../engine/protocol/client.ts';
+import type { HomePaths } from '../engine/protocol/node/home.ts';
+import type { EngineSession } from './engine/session.ts';
+import type { SourcePasswords } from './sources/sourcePasswords.ts';
+import type { RowReference } from './views/rowId.ts';
+
+export interface Services {
+  readonly context: ExtensionContext;
+  readonly session: EngineSession;
+  readonly log: LogOutputChannel;
+  readonly paths: HomePaths;
+  readonly passwords: SourcePasswords;
+  readonly tree: TreeAccess;
+  /** The engine's client; starts the engine when none runs, with progress shown. Throws `NotTrusted` in an untrusted folder. */
+  client(): Promise<Client>;
+}
+
+export interface TreeAccess {
+  /** What is selected in the tree, for keys that act on it. */
+  selection(): readonly RowReference[];
+  /** Selects a row without taking the focus, when the tree is in view. */
+  reveal(reference: RowReference): Promise<void>;
+}
+
+/** Somebody asked for the engine in a folder that is not trusted: there nothing is started. */
+export class NotTrusted extends Error {
+  override readonly name = 'NotTrusted';
+}

@@ -1,0 +1,35 @@
+/** Keeps the passwords of sources in VS Code's secret storage, one entry for each member of each environment. */
+import type { SecretStorage } from 'vscode';
+import type { Environment } from '../../engine/protocol/entities.ts';
+
+export interface SourcePasswords {
+  /** Passwords by member name, as the engine takes them with a refresh; undefined when none is known. */
+  of(environment: Environment): Promise<Record<string, string> | undefined>;
+  store(environment: string, member: string, password: string): Promise<void>;
+  forget(environment: Environment): Promise<void>;
+}
+
+/** Two homes may have environments of the same name. JSON keeps names with any character apart. */
+export const passwordKey = (home: string, environment: string, member: string): string =>
+  `source:${JSON.stringify([home, environment, member])}`;
+
+export function createSourcePasswords(secrets: SecretStorage, home: string): SourcePasswords {
+  return {
+    async of(environment) {
+      const known: Record<string, string> = {};
+      for (const member of Object.keys(environment.definition.members)) {
+        const password = await secrets.get(passwordKey(home, environment.name, member));
+        if (password !== undefined) known[member] = password;
+      }
+      return Object.keys(known).length === 0 ? undefined : known;
+    },
+    async store(environment, member, password) {
+      await secrets.store(passwordKey(home, environment, member), password);
+    },
+    async forget(environment) {
+      for (const member of Object.keys(environment.definition.members)) {
+        await secrets.delete(passwordKey(home, environment.name, member));
+      }
+    },
+  };
+}

@@ -1,0 +1,47 @@
+/** Writes ages, times to come and sizes the way people read them in a narrow side bar. */
+
+const minute = 60_000;
+const hour = 60 * minute;
+const day = 24 * hour;
+
+function span(ms: number): string {
+  if (ms < minute) return 'moments';
+  if (ms < hour) return `${Math.floor(ms / minute)} min`;
+  if (ms < 2 * day) return `${Math.floor(ms / hour)} h`;
+  return `${Math.floor(ms / day)} days`;
+}
+
+/** "just now", "5 min ago", "3 h ago", "12 days ago". */
+export function ageOf(time: string, now: number): string {
+  const ms = now - Date.parse(time);
+  return ms < minute ? 'just now' : `${span(ms)} ago`;
+}
+
+/** "5 min", "3 h"; for what lies ahead. */
+export function timeUntil(time: string, now: number): string {
+  return span(Math.max(0, Date.parse(time) - now));
+}
+
+/** Decimal units as disks and PostgreSQL's people use them: "0 B", "512 kB", "1.2 MB", "842 MB", "3.1 GB". */
+export function sizeOf(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];
+  let amount = bytes;
+  let unit = 0;
+  while (amount >= 999.5 && unit < units.length - 1) {
+    amount /= 1000;
+    unit++;
+  }
+  const text = unit > 0 && amount < 9.95 ? amount.toFixed(1) : amount.toFixed(0);
+  return `${text} ${units[unit] ?? ''}`;
+}
+
+/** "40 %" of a share between 0 and 1. */
+export function percentOf(share: number): string {
+  return `${Math.floor(share * 100)} %`;
+}
+
+/** "1 clone", "2 clones", "no clones". */
+export function countOf(count: number, noun: string): string {
+  if (count === 0) return `no ${noun}s`;
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}

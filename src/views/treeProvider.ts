@@ -1,0 +1,179 @@
+/** Puts the rows into VS Code's tree, and tells it what to draw again when the engine says something new. */
+import * as vscode from 'vscode';
+import type { EngineSession } from '../engine/session.ts';
+import type { TreeAccess } from '../services.ts';
+import { parseRowId, rowId, type RowReference } from './rowId.ts';
+import { describeRow } from './tooltips.ts';
+import { compareRows, rowsUnder, treeState, type Row, type TreeState } from './treeRows.ts';
+
+export const viewId = 'thinClones.environments';
+const fadedScheme = 'thin-clones-faded';
+/** Ages are written in minutes. */
+const ageTickMs = 60_000;
+
+const collapsible = {
+  none: vscode.TreeItemCollapsibleState.None,
+  collapsed: vscode.TreeItemCollapsibleState.Collapsed,
+  expanded: vscode.TreeItemCollapsibleState.Expanded,
+} as const;
+
+function themeIcon(icon: Row['icon']): vscode.ThemeIcon | undefined {
+  if (icon === undefined) return undefined;
+  return icon.color === undefined
+    ? new vscode.ThemeIcon(icon.id)
+    : new vscode.ThemeIcon(icon.id, new vscode.ThemeColor(icon.color));
+}
+
+/** Labels have no colour of their own in VS Code: it comes from a decoration of the row's address. */
+const fadedDecorations: vscode.FileDecorationProvider = {
+  provideFileDecoration(uri) {
+    if (uri.scheme !== fadedScheme) return undefined;
+    return { color: new vscode.ThemeColor('disabledForeground'), tooltip: 'Out of reach' };
+  },
+};
+
+export function createTree(session: EngineSession): vscode.Disposable & {
+  readonly access: TreeAccess;
+  readonly view: vscode.TreeView<RowReference>;
+} {
+  const changed = new vscode.EventEmitter<RowReference[] | undefined>();
+  /** VS Code knows a row by the identity of its element: one object for each id. */
+  const elements = new Map<string, RowReference>();
+  const shown = new Map<string, readonly Row[]>();
+  let state = treeState(session.model, Date.now());
+  let fresh = true;
+
+  const now = (): TreeState => {
+    if (!fresh) state = treeState(session.model, Date.now());
+    fresh = true;
+    return state;
+  };
+  const elementOf = (reference: RowReference): RowReference => {
+    const id = rowId(reference);
+    const known = elements.get(id);
+    if (known !== undefined) return known;
+    elements.set(id, reference);
+    return reference;
+  };
+  const rowsOf = (parent: RowReference | undefined): Row[] => rowsUnder(now(), parent);
+  const rowOf = (reference: RowReference): Row | undefined => {
+    const parent = parentOf(reference);
+    return rowsOf(parent).find(({ id }) => id === rowId(reference));
+  };
+  const parentOf = (reference: RowReference): RowReference | undefined => {
+    const { entities } = now();
+    switch (reference.kind) {
+      case 'environment':
+      case 'host':
+        return undefined;
+      case 'clones':
+      case 'snapshots':
+        return elementOf({ kind: 'environment', key: reference.key });
+      case 'clone': {
+        const environment = entities.clones.get(reference.key)?.environment;
+        return environment === undefined ? undefined : elementOf({ kind: 'clones', key: environment });
+      }
+      case 'snapshot': {
+        const environment = entities.snapshots.get(reference.key)?.environment;
+        return environment === undefined ? undefined : elementOf({ kind: 'snapshots', key: environment });
+      }
+      case 'note': {
+        const environment = reference.key.slice(reference.key.indexOf('/') + 1);
+        return elementOf({
+          kind: reference.key.startsWith('noClone/') ? 'clones' : 'environment',
+          key: environment,
+        });
+      }
+    }
+  };
+
+  /** Rows by id as they were last computed, so that drawing 500 rows does not look each of them up again. */
+  const rows = new Map<string, Row>();
+
+  const provider: vscode.TreeDataProvider<RowReference> = {
+    onDidChangeTreeData: changed.event,
+    getChildren(parent) {
+      const children = rowsOf(parent);
+      shown.set(parent === undefined ? '' : rowId(parent), children);
+      for (const row of children) rows.set(row.id, row);
+      return children.map((row) => elementOf(row.reference));
+    },
+    getTreeItem(reference) {
+      const row = rows.get(rowId(reference)) ?? rowOf(reference);
+      if (row === undefined) return new vscode.TreeItem('');
+      const item = new vscode.TreeItem(row.label, collapsible[row.children]);
+      item.id = row.id;
+      item.description = row.description;
+      item.contextValue = row.context;
+      item.accessibilityInformation = { label: row.spoken };
+      const icon = themeIcon(row.icon);
+      if (icon !== undefined) item.iconPath = icon;
+      if (row.faded) {
+        item.resourceUri = vscode.Uri.from({ scheme: fadedScheme, path: `/${row.id}` });
+        item.tooltip = tooltip(reference) ?? row.label;
+      }
+      return item;
+    },
+    getParent: parentOf,
+    resolveTreeItem(item, reference) {
+      item.tooltip = tooltip(reference) ?? item.tooltip;
+      return item;
+    },
+  };
+  const tooltip = (reference: RowReference): vscode.MarkdownString | undefined => {
+    const text = describeRow(treeState(session.model, Date.now()), reference);
+    return text === undefined ? undefined : new vscode.MarkdownString(text, true);
+  };
+
+  const view = vscode.window.createTreeView(viewId, {
+    treeDataProvider: provider,
+    showCollapseAll: true,
+    canSelectMany: true,
+  });
+
+  const refresh = (): void => {
+    fresh = false;
+    if (!view.visible && shown.size > 0) {
+      // Nobody looks: when the view comes back, VS Code asks for everything that this event names.
+      shown.clear();
+      rows.clear();
+      changed.fire(undefined);
+      return;
+    }
+    const result = compareRows(shown, (parent) => rowsOf(parent === '' ? undefined : parseRowId(parent)));
+    shown.clear();
+    if (result.change === 'everything') {
+      rows.clear();
+      changed.fire(undefined);
+      return;
+    }
+    for (const [parent, children] of result.rows) {
+      shown.set(parent, children);
+      for (const row of children) rows.set(row.id, row);
+    }
+    if (result.change.length > 0) changed.fire(result.change.map((id) => elementOf(parseRowId(id))));
+  };
+
+  const tick = setInterval(() => {
+    if (view.visible) refresh();
+  }, ageTickMs);
+  const subscription = session.model.onDidChange(refresh);
+  const disposable = vscode.Disposable.from(
+    view,
+    changed,
+    subscription,
+    { dispose: () => clearInterval(tick) },
+    vscode.window.registerFileDecorationProvider(fadedDecorations),
+  );
+  return {
+    view,
+    access: {
+      selection: () => view.selection,
+      async reveal(reference) {
+        if (!view.visible || rowOf(reference) === undefined) return;
+        await view.reveal(elementOf(reference), { select: true, focus: false, expand: false });
+      },
+    },
+    dispose: () => void disposable.dispose(),
+  };
+}

@@ -1,0 +1,401 @@
+/** Decides what the tree shows: from what the engine knows to rows, without VS Code. */
+import type { Clone, Environment, Host, Job, Snapshot } from '../../engine/protocol/entities.ts';
+import type { Entities } from '../engine/model.ts';
+import { ageOf, countOf, percentOf, sizeOf, timeUntil } from './amounts.ts';
+import { rowId, type RowReference } from './rowId.ts';
+
+export interface Row {
+  /** Stable for as long as the object lives. */
+  readonly id: string;
+  readonly reference: RowReference;
+  readonly label: string;
+  readonly description: string;
+  /** A product icon, and a theme colour for it. */
+  readonly icon: { readonly id: string; readonly color?: string } | undefined;
+  /** Words separated by dots, which menus look for: `clone.ready.protected`. */
+  readonly context: string;
+  readonly children: 'none' | 'expanded' | 'collapsed';
+  /** What a screen reader says. */
+  readonly spoken: string;
+  /** Out of reach: shown, but faded. */
+  readonly faded: boolean;
+}
+
+const color = {
+  good: 'testing.iconPassed',
+  bad: 'testing.iconFailed',
+  warning: 'list.warningForeground',
+  faded: 'disabledForeground',
+} as const;
+
+/** What the rows of one refresh share: looked up once, used for hundreds of rows. */
+export interface TreeState {
+  readonly entities: Entities;
+  readonly now: number;
+  readonly clonesOf: ReadonlyMap<string, readonly Clone[]>;
+  readonly snapshotsOf: ReadonlyMap<string, readonly Snapshot[]>;
+  /** The unfinished job that works on a row's object, by row id. */
+  readonly work: ReadonlyMap<string, Job>;
+}
+
+function groupByEnvironment<T extends { environment: string; createdAt: string }>(
+  items: Iterable<T>,
+): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const group = groups.get(item.environment);
+    if (group === undefined) groups.set(item.environment, [item]);
+    else group.push(item);
+  }
+  // Newest first, as the engine lists them.
+  for (const group of groups.values()) group.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+  return groups;
+}
+
+export const isUnfinished = (job: Job): boolean => job.state === 'queued' || job.state === 'running';
+
+export function treeState(entities: Entities, now: number): TreeState {
+  const work = new Map<string, Job>();
+  for (const job of entities.jobs.values()) {
+    if (isUnfinished(job)) work.set(rowId({ kind: job.object.kind, key: job.object.id }), job);
+  }
+  return {
+    entities,
+    now,
+    clonesOf: groupByEnvironment(entities.clones.values()),
+    snapshotsOf: groupByEnvironment(entities.snapshots.values()),
+    work,
+  };
+}
+
+const byName = <T extends { name: string }>(a: T, b: T): number => a.name.localeCompare(b.name);
+
+/** The rows below a row, or the top ones. None at the top means that the view's welcome text is shown. */
+export function rowsUnder(state: TreeState, parent: RowReference | undefined): Row[] {
+  if (parent === undefined) return topRows(state);
+  const name = parent.key;
+  switch (parent.kind) {
+    case 'environment':
+      return state.entities.environments.has(name) ? environmentChildren(state, name) : [];
+    case 'clones': {
+      const clones = state.clonesOf.get(name) ?? [];
+      return clones.length > 0
+        ? clones.map((clone) => cloneRow(state, clone))
+        : [noteRow(name, 'noClone', 'No clones yet', 'create one in a moment')];
+    }
+    case 'snapshots':
+      return (state.snapshotsOf.get(name) ?? []).map((snapshot) => snapshotRow(state, snapshot));
+    case 'clone':
+    case 'snapshot':
+    case 'host':
+    case 'note':
+      return [];
+  }
+}
+
+function topRows(state: TreeState): Row[] {
+  const { environments, hosts } = state.entities;
+  const broken = [...hosts.values()].some((host) => host.state !== 'ready');
+  // Hosts alone would hide the welcome text; a host with a problem is worth more than a welcome.
+  if (environments.size === 0 && !broken) return [];
+  return [
+    ...[...environments.values()].sort(byName).map((environment) => environmentRow(state, environment)),
+    ...[...hosts.values()].sort(byName).map(hostRow),
+  ];
+}
+
+function environmentChildren(state: TreeState, name: string): Row[] {
+  const snapshots = state.snapshotsOf.get(name) ?? [];
+  const clones = state.clonesOf.get(name) ?? [];
+  if (snapshots.length === 0 && clones.length === 0) {
+    const refreshing = state.work.has(rowId({ kind: 'environment', key: name }));
+    return [
+      refreshing
+        ? noteRow(name, 'refreshing', 'Taking the first snapshot…', 'clones can be made when it is there')
+        : noteRow(name, 'noSnapshot', 'No snapshot yet', 'refresh to take the first one'),
+    ];
+  }
+  return [
+    groupRow('clones', name, 'Clones', countOf(clones.length, 'clone'), 'expanded'),
+    groupRow('snapshots', name, 'Snapshots', countOf(snapshots.length, 'snapshot'), 'collapsed'),
+  ];
+}
+
+function row(parts: Omit<Row, 'id' | 'faded' | 'spoken'> & { faded?: boolean; spoken?: string }): Row {
+  const { label, description } = parts;
+  return {
+    ...parts,
+    id: rowId(parts.reference),
+    faded: parts.faded ?? false,
+    spoken: parts.spoken ?? (description === '' ? label : `${label}, ${description}`),
+  };
+}
+
+function groupRow(
+  kind: 'clones' | 'snapshots',
+  environment: string,
+  label: string,
+  counted: string,
+  children: 'expanded' | 'collapsed',
+): Row {
+  return row({
+    reference: { kind, key: environment },
+    label,
+    description: counted.replace(/ .*/, '').replace('no', '0'),
+    icon: undefined,
+    context: kind,
+    children,
+    spoken: `${label} of ${environment}, ${counted}`,
+  });
+}
+
+function noteRow(environment: string, name: string, label: string, description: string): Row {
+  return row({
+    reference: { kind: 'note', key: `${name}/${environment}` },
+    label,
+    description,
+    icon: name === 'refreshing' ? { id: 'loading~spin' } : { id: 'info' },
+    context: `note.${name}`,
+    children: 'none',
+  });
+}
+
+/** "resetting… 40 %" */
+function workText(doing: string, job: Job | undefined): string {
+  if (job?.state === 'queued') return `${doing}… waiting`;
+  return job === undefined || job.progress === 0 ? `${doing}…` : `${doing}… ${percentOf(job.progress)}`;
+}
+
+const hostOf = (state: TreeState, environment: string): Host | undefined => {
+  const name = state.entities.environments.get(environment)?.definition.host;
+  return name === undefined ? undefined : state.entities.hosts.get(name);
+};
+
+const isOutOfReach = (state: TreeState, environment: string): boolean =>
+  (hostOf(state, environment)?.state ?? 'ready') !== 'ready';
+
+const joined = (parts: readonly (string | undefined)[]): string =>
+  parts.filter((part) => part !== undefined && part !== '').join(' · ');
+
+function environmentRow(state: TreeState, environment: Environment): Row {
+  const reference = { kind: 'environment', key: environment.name } as const;
+  const job = state.work.get(rowId(reference));
+  const clones = state.clonesOf.get(environment.name) ?? [];
+  const latest =
+    environment.latestSnapshot === null
+      ? undefined
+      : state.entities.snapshots.get(environment.latestSnapshot);
+  const faded = isOutOfReach(state, environment.name);
+  const host = hostOf(state, environment.name);
+  const doing = job?.type === 'environment.delete' ? 'deleting' : 'refreshing';
+  return row({
+    reference,
+    label: environment.name,
+    description: joined([
+      job === undefined ? undefined : workText(doing, job),
+      faded ? (host?.state === 'unusable' ? 'host not usable' : 'host out of reach') : undefined,
+      clones.length === 0 ? undefined : countOf(clones.length, 'clone'),
+      latest === undefined
+        ? job === undefined
+          ? 'no snapshot yet'
+          : undefined
+        : `data of ${ageOf(latest.dataStateAt ?? latest.createdAt, state.now)}`,
+    ]),
+    icon: {
+      id: job === undefined ? 'database' : 'loading~spin',
+      ...(faded && { color: color.faded }),
+    },
+    context: [
+      'environment',
+      job === undefined ? 'idle' : 'busy',
+      latest === undefined ? 'empty' : 'filled',
+      ...(job?.cancellable === true ? ['cancellable'] : []),
+    ].join('.'),
+    children: 'expanded',
+    faded,
+  });
+}
+
+const doingByState = {
+  creating: 'creating',
+  resetting: 'resetting',
+  committing: 'committing',
+  destroying: 'destroying',
+} as const;
+
+/** "1.2 MB unshared of 842 MB"; a full copy has nothing shared. */
+export function cloneSizeText({ bytes }: Clone): string | undefined {
+  const { unshared, logical } = bytes;
+  if (unshared === null) return logical === null ? undefined : sizeOf(logical);
+  return logical === null || logical <= unshared
+    ? `${sizeOf(unshared)} unshared`
+    : `${sizeOf(unshared)} unshared of ${sizeOf(logical)}`;
+}
+
+export function isProtected(clone: Clone, now: number): boolean {
+  const until = clone.protectedUntil;
+  return until !== null && (until === 'forever' || Date.parse(until) > now);
+}
+
+function protectionText(clone: Clone, now: number): string | undefined {
+  if (!isProtected(clone, now) || clone.protectedUntil === null) return undefined;
+  return clone.protectedUntil === 'forever'
+    ? 'protected'
+    : `protected for ${timeUntil(clone.protectedUntil, now)}`;
+}
+
+function cloneStateOf(clone: Clone, job: Job | undefined): { text: string; busy: boolean } {
+  switch (clone.state) {
+    case 'creating':
+    case 'resetting':
+    case 'committing':
+    case 'destroying':
+      return { text: workText(doingByState[clone.state], job), busy: true };
+    case 'ready':
+      return job === undefined
+        ? { text: 'ready', busy: false }
+        : { text: workText('working', job), busy: true };
+    case 'stopped':
+      return job?.type === 'clone.start'
+        ? { text: workText('starting', job), busy: true }
+        : { text: 'stopped', busy: job !== undefined };
+    case 'failed':
+      return { text: 'failed', busy: job !== undefined };
+  }
+}
+
+function cloneIcon(clone: Clone, busy: boolean, guarded: boolean): { id: string; color?: string } {
+  if (busy) return { id: 'loading~spin' };
+  switch (clone.state) {
+    case 'ready':
+      return { id: guarded ? 'lock' : 'circle-filled', color: color.good };
+    case 'failed':
+      return { id: 'error', color: color.bad };
+    case 'creating':
+    case 'resetting':
+    case 'committing':
+    case 'destroying':
+    case 'stopped':
+      return { id: 'circle-outline' };
+  }
+}
+
+function cloneRow(state: TreeState, clone: Clone): Row {
+  const reference = { kind: 'clone', key: clone.id } as const;
+  const job = state.work.get(rowId(reference));
+  const { text, busy } = cloneStateOf(clone, job);
+  const guarded = isProtected(clone, state.now);
+  const faded = isOutOfReach(state, clone.environment);
+  const icon = cloneIcon(clone, busy, guarded);
+  return row({
+    reference,
+    label: clone.name,
+    description: joined([
+      faded && !busy ? 'out of reach' : text,
+      ageOf(clone.resetAt ?? clone.createdAt, state.now),
+      cloneSizeText(clone),
+      protectionText(clone, state.now),
+      clone.branch === null || clone.branch === clone.name ? undefined : `for ${clone.branch}`,
+    ]),
+    icon: faded ? { ...icon, color: color.faded } : icon,
+    context: [
+      'clone',
+      clone.state,
+      ...(busy ? ['busy'] : []),
+      ...(job?.cancellable === true ? ['cancellable'] : []),
+      ...(guarded ? ['protected'] : []),
+      ...(clone.branch === null ? [] : ['bound']),
+    ].join('.'),
+    children: 'none',
+    faded,
+  });
+}
+
+function snapshotRow(state: TreeState, snapshot: Snapshot): Row {
+  const reference = { kind: 'snapshot', key: snapshot.id } as const;
+  const job = state.work.get(rowId(reference));
+  const environment = state.entities.environments.get(snapshot.environment);
+  const faded = isOutOfReach(state, snapshot.environment);
+  const busy = snapshot.state !== 'ready';
+  return row({
+    reference,
+    label: snapshot.name,
+    description: joined([
+      snapshot.state === 'ready' ? undefined : workText(snapshot.state, job),
+      environment?.latestSnapshot === snapshot.id ? 'latest' : undefined,
+      ageOf(snapshot.dataStateAt ?? snapshot.createdAt, state.now),
+      snapshot.bytes.logical === null ? undefined : sizeOf(snapshot.bytes.logical),
+      snapshot.clones.length === 0 ? undefined : countOf(snapshot.clones.length, 'clone'),
+      snapshot.message ?? undefined,
+    ]),
+    icon: {
+      id: busy ? 'loading~spin' : snapshot.origin === 'refresh' ? 'device-camera' : 'git-commit',
+      ...(faded && { color: color.faded }),
+    },
+    context: [
+      'snapshot',
+      snapshot.state,
+      ...(busy ? ['busy'] : []),
+      ...(job?.cancellable === true ? ['cancellable'] : []),
+      snapshot.clones.length === 0 ? 'unused' : 'used',
+    ].join('.'),
+    children: 'none',
+    faded,
+  });
+}
+
+/** "btrfs, thin · 12 GB free" */
+function hostRow(host: Host): Row {
+  const { storage, problem } = host;
+  const ready = host.state === 'ready';
+  return row({
+    reference: { kind: 'host', key: host.name },
+    label: host.name,
+    description: ready
+      ? joined([storage?.label, storage === null ? undefined : `${sizeOf(storage.freeBytes)} free`])
+      : joined([host.state === 'unreachable' ? 'out of reach' : 'not usable', problem ?? undefined]),
+    icon: ready
+      ? { id: 'server' }
+      : host.state === 'unreachable'
+        ? { id: 'debug-disconnect', color: color.faded }
+        : { id: 'warning', color: color.warning },
+    context: `host.${host.state}`,
+    children: 'none',
+    faded: host.state === 'unreachable',
+    spoken: `Host ${host.name}, ${ready ? (storage?.label ?? 'ready') : (problem ?? host.state)}`,
+  });
+}
+
+/** What a refresh has to tell VS Code about: everything, or the rows whose children or whose looks changed. */
+export type TreeChange = 'everything' | readonly string[];
+
+/** The rows that VS Code has asked for, by parent id (`''` for the top). */
+export type ShownRows = ReadonlyMap<string, readonly Row[]>;
+
+const looks = ({ label, description, icon, context, children, spoken, faded }: Row): string =>
+  JSON.stringify([label, description, icon, context, children, spoken, faded]);
+
+/** Compares what is shown with what should be: a clone that only got older costs one row, not the tree. */
+export function compareRows(
+  shown: ShownRows,
+  wanted: (parent: string) => readonly Row[],
+): { change: TreeChange; rows: ShownRows } {
+  const rows = new Map<string, readonly Row[]>();
+  const changed: string[] = [];
+  const walk = (parent: string): boolean => {
+    const before = shown.get(parent);
+    if (before === undefined) return true;
+    const after = wanted(parent);
+    if (before.length !== after.length || before.some((row, index) => row.id !== after[index]?.id))
+      return false;
+    rows.set(parent, after);
+    for (const [index, next] of after.entries()) {
+      const previous = before[index];
+      const sameLooks = previous !== undefined && looks(previous) === looks(next);
+      // A row that is named is asked for again together with everything below it.
+      if (!walk(next.id) || !sameLooks) changed.push(next.id);
+    }
+    return true;
+  };
+  return walk('') ? { change: changed, rows } : { change: 'everything', rows: new Map() };
+}

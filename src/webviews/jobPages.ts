@@ -1,0 +1,64 @@
+/** Opens job pages, one for each job, and brings them back after a reload. What a page needs is loaded with the first one. */
+import * as vscode from 'vscode';
+import type { JobFeed } from './jobFeed.ts';
+
+/** package.json names it: `onWebviewPanel:thinClones.job` wakes the extension for a page to restore. */
+export const jobPageType = 'thinClones.job';
+
+export interface JobPages extends vscode.Disposable {
+  /** Opens the page of a job (`job-...`), or shows the one that is open. */
+  show(id: string): Promise<void>;
+}
+
+export interface JobPagesOptions {
+  readonly extensionUri: vscode.Uri;
+  /** Made when the first page opens. */
+  readonly feed: () => JobFeed;
+  /** A line for the extension's log. */
+  readonly log: (text: string) => void;
+}
+
+export function registerJobPages({ extensionUri, feed, log }: JobPagesOptions): JobPages {
+  const panels = new Map<string, vscode.WebviewPanel>();
+
+  const open = async (panel: vscode.WebviewPanel, id: string): Promise<void> => {
+    panels.set(id, panel);
+    panel.onDidDispose(() => {
+      if (panels.get(id) === panel) panels.delete(id);
+    });
+    const { openJobPage } = await import('./jobPage.ts');
+    openJobPage({ panel, id, feed: feed(), extensionUri, log });
+  };
+
+  const serializer = vscode.window.registerWebviewPanelSerializer(jobPageType, {
+    async deserializeWebviewPanel(panel, state: unknown) {
+      const { pageStateSchema } = await import('../../webview-ui/jobs/messages.ts');
+      const parsed = pageStateSchema.safeParse(state);
+      if (!parsed.success || panels.has(parsed.data.job)) {
+        log(
+          'A job page was not restored: what it left behind is not understood, or its job is shown already.',
+        );
+        panel.dispose();
+        return;
+      }
+      if (parsed.data.last !== null) panel.title = parsed.data.last.title;
+      await open(panel, parsed.data.job);
+    },
+  });
+
+  return {
+    async show(id) {
+      const shown = panels.get(id);
+      if (shown !== undefined) {
+        shown.reveal();
+        return;
+      }
+      const panel = vscode.window.createWebviewPanel(jobPageType, 'Job', vscode.ViewColumn.Active);
+      await open(panel, id);
+    },
+    dispose() {
+      serializer.dispose();
+      for (const panel of [...panels.values()]) panel.dispose();
+    },
+  };
+}
