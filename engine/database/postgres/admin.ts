@@ -1,0 +1,105 @@
+/** The engine's own role in every copy, and sessions of it over the server's unix socket. */
+import path from 'node:path';
+import type { Client } from 'pg';
+import type { ServerSpec } from '../../runtime/runtime.ts';
+
+/** Superuser in every copy, without a password: only the unix socket in its 0700 folder lets it in. */
+export const ADMIN_ROLE = 'thin_clones_engine';
+
+/** How sessions of the engine show in pg_stat_activity, so that they don't count as use of a clone. */
+export const APPLICATION_NAME = 'thin-clones';
+
+/**
+ * Options of the start packet win over what ALTER DATABASE and ALTER ROLE set, so that neither a read-only database, nor
+ * a preloaded module, nor a timeout gets in our way, and nothing that we say reaches the log.
+ */
+const sessionOptions = (major: number): string =>
+  [
+    'default_transaction_read_only=off',
+    'default_transaction_isolation=read\\ committed',
+    'default_transaction_deferrable=off',
+    'session_preload_libraries=',
+    'local_preload_libraries=',
+    'search_path=pg_catalog',
+    'statement_timeout=0',
+    'lock_timeout=0',
+    'idle_in_transaction_session_timeout=0',
+    'log_statement=none',
+    'log_min_duration_statement=-1',
+    'log_min_error_statement=panic',
+    'log_duration=off',
+    'standard_conforming_strings=on',
+    'client_min_messages=warning',
+    // Login event triggers of the data would run in our sessions (PostgreSQL 17).
+    ...(major >= 17 ? ['event_triggers=off'] : []),
+  ]
+    .map((setting) => `-c ${setting}`)
+    .join(' ');
+
+export function socketPath(spec: Pick<ServerSpec, 'socketDirectory' | 'port'>): string {
+  return path.join(spec.socketDirectory, `.s.PGSQL.${socketNumber(spec)}`);
+}
+
+/** A server without TCP still names its socket after a port. */
+export function socketNumber(spec: Pick<ServerSpec, 'port'>): number {
+  return spec.port ?? 5432;
+}
+
+export interface AdminSessionOptions {
+  spec: Pick<ServerSpec, 'socketDirectory' | 'port'>;
+  major: number;
+  database?: string;
+  /** Upper limit for connecting. */
+  timeoutMs?: number;
+}
+
+/** Opens a session of the admin role. `pg` is imported late: the engine starts without it. */
+export async function openAdminSession(options: AdminSessionOptions): Promise<Client> {
+  const { default: pg } = await import('pg');
+  const client = new pg.Client({
+    host: options.spec.socketDirectory,
+    port: socketNumber(options.spec),
+    user: ADMIN_ROLE,
+    // An empty password keeps pg from looking for one in the environment and in ~/.pgpass.
+    password: '',
+    ssl: false,
+    database: options.database ?? 'postgres',
+    application_name: APPLICATION_NAME,
+    options: sessionOptions(options.major),
+    connectionTimeoutMillis: options.timeoutMs ?? 10_000,
+  });
+  // A server that is stopped while the session is idle is no surprise; the next query tells.
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    return client;
+  } catch (error) {
+    await client.end().catch(() => undefined); // best effort: it never was open
+    throw error;
+  }
+}
+
+/** Runs something in a session of the admin role and closes it. Falls back to template1 where `postgres` was dropped. */
+export async function withAdmin<Value>(
+  options: AdminSessionOptions,
+  work: (client: Client) => Promise<Value>,
+): Promise<Value> {
+  let client: Client;
+  try {
+    client = await openAdminSession(options);
+  } catch (error) {
+    if (options.database !== undefined || sqlState(error) !== '3D000') throw error;
+    client = await openAdminSession({ ...options, database: 'template1' });
+  }
+  try {
+    return await work(client);
+  } finally {
+    await client.end().catch(() => undefined); // best effort: the work has its result or its error
+  }
+}
+
+/** The five characters by which PostgreSQL tells what went wrong, or Node's own code such as ECONNREFUSED. */
+export function sqlState(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}

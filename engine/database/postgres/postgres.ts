@@ -1,0 +1,156 @@
+/** The PostgreSQL driver (13 to 18): the database port over programs of a host and servers of a runtime. */
+import path from 'node:path';
+import type { Host } from '../../host/host.ts';
+import type { ServerPrograms } from '../../programs/locate.ts';
+import { fail } from '../../protocol/errors.ts';
+import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';
+import type { Database } from '../database.ts';
+import { APPLICATION_NAME, sqlState, withAdmin } from './admin.ts';
+import { settleData } from './prepare.ts';
+import { serverOf, type FindPrograms } from './programs.ts';
+import { waitUntilReady } from './ready.ts';
+import { retrieveData } from './retrieval/retrieve.ts';
+import { buildServerSpec, majorOf, socketDirectoryOf } from './serverSpec.ts';
+import { testSource } from './sourceTest.ts';
+import { makeSocketDirectory } from './workbench.ts';
+
+export interface PostgresOptions {
+  host: Host;
+  runtime: Runtime;
+  programs: FindPrograms;
+  /** A short path: below it lies one folder with a unix socket for each server (at most 107 bytes with the socket's name). */
+  socketRoot: string;
+}
+
+export function createPostgres(options: PostgresOptions): Database {
+  const { host, runtime, programs, socketRoot } = options;
+  const known = new Map<number, ServerPrograms>();
+
+  /** Looking through the folders of a machine takes milliseconds, so it is done once for each version. */
+  const serverPrograms = async (major: number, purpose?: string): Promise<ServerPrograms> => {
+    const before = known.get(major);
+    if (before !== undefined && (await host.files.stat(before.postgres)) !== undefined) return before;
+    const found = await serverOf(programs, major, purpose);
+    known.set(major, found);
+    return found;
+  };
+  const majorNumber = (version: string): number => Number.parseInt(version, 10);
+  const session = (spec: ServerSpec) => ({ spec, major: majorOf(spec) });
+
+  return {
+    engine: 'postgres',
+
+    testSource: (definition, password, signal) =>
+      testSource({ host, programs, definition, password, signal }),
+
+    retrieve: (request, report, signal) =>
+      retrieveData({ host, runtime, programs, socketRoot, request, report, signal }),
+
+    async abandon(mark, dataDirectory, dataset) {
+      const running = await runtime.find({ identity: dataset, dataDirectory });
+      if (running !== undefined) await runtime.stop(running, 'immediate');
+      await endMarked(host, mark);
+      await endMarked(host, dataset);
+      await host.files.remove(socketDirectoryOf(socketRoot, dataset, host.platform));
+    },
+
+    async settle({ target, dataset, mark, version }, report, signal) {
+      const server = await serverPrograms(majorNumber(version));
+      const bench = { host, runtime, server, socketRoot, target, dataset, mark, report, signal };
+      await settleData(bench, { thorough: false });
+    },
+
+    async flush(spec, signal) {
+      signal?.throwIfAborted();
+      await withAdmin(session(spec), (client) => client.query('CHECKPOINT'));
+    },
+
+    async server(serverOptions) {
+      // Loading pg takes 50 ms, once: let it happen while the storage makes the copy.
+      void import('pg');
+      const major = majorNumber(serverOptions.version);
+      const [{ postgres }] = await Promise.all([
+        serverPrograms(major, `which ${serverOptions.title} needs`),
+        makeSocketDirectory(host, socketRoot, serverOptions.dataset),
+      ]);
+      return buildServerSpec({
+        ...serverOptions,
+        major,
+        program: postgres,
+        socketRoot,
+        platform: host.platform,
+      });
+    },
+
+    async makeStartable(dataDirectory) {
+      await Promise.all([
+        host.files.remove(path.join(dataDirectory, 'postmaster.pid')),
+        host.files.remove(path.join(dataDirectory, 'postmaster.opts')),
+      ]);
+    },
+
+    ready: (spec, isAlive, login, signal) =>
+      waitUntilReady({ spec, isAlive, login, signal, logTail: (lines) => runtime.logTail(spec, lines) }),
+
+    checkLogin: (spec, login, database, signal) => checkLogin(spec, login, database, signal),
+
+    async connections(spec, signal) {
+      signal?.throwIfAborted();
+      return await withAdmin(session(spec), async (client) => {
+        const { rows } = await client.query<{ count: number }>(
+          `SELECT count(*)::int AS count FROM pg_stat_activity
+           WHERE backend_type = 'client backend' AND application_name <> $1`,
+          [APPLICATION_NAME],
+        );
+        return rows[0]?.count ?? 0;
+      });
+    },
+  };
+}
+
+async function endMarked(host: Host, mark: string): Promise<void> {
+  const left = await host.processes.findMarked(mark);
+  // A process group of its own, so that pg_dump takes its workers along.
+  for (const process of left) await host.processes.signal(process, 'SIGKILL', true);
+  for (const process of left) {
+    while ((await host.processes.identify(process.pid))?.startedAt === process.startedAt) {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    }
+  }
+}
+
+async function checkLogin(
+  spec: ServerSpec,
+  login: { user: string; password: string },
+  database: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  signal?.throwIfAborted();
+  const failed = (problem: string, cause?: unknown): Error =>
+    fail('server_start_failed', { server: spec.title, problem }, cause === undefined ? {} : { cause });
+  if (spec.port === null) throw failed('it has no port for logins.');
+  const { default: pg } = await import('pg');
+  const client = new pg.Client({
+    host: '127.0.0.1',
+    port: spec.port,
+    user: login.user,
+    password: login.password,
+    database,
+    ssl: false,
+    application_name: APPLICATION_NAME,
+    connectionTimeoutMillis: 10_000,
+  });
+  client.on('error', () => undefined);
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ name: string }>("SELECT current_setting('cluster_name') AS name");
+    if (rows[0]?.name !== spec.identity) {
+      throw failed(`another server (${rows[0]?.name ?? 'unnamed'}) answers at port ${spec.port}.`);
+    }
+  } catch (error) {
+    if (sqlState(error) === undefined) throw error;
+    throw failed(error instanceof Error ? error.message : String(error), error);
+  } finally {
+    await client.end().catch(() => undefined); // best effort: the check has its answer
+  }
+}

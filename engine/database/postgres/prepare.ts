@@ -1,0 +1,308 @@
+/** Makes data that came from somewhere safe to hand out: recovered, without production's secrets, checked, stopped. */
+import path from 'node:path';
+import type { Client } from 'pg';
+import { fail, ThinClonesError } from '../../protocol/errors.ts';
+import { ADMIN_ROLE } from './admin.ts';
+import { writeConfiguration } from './configuration.ts';
+import { controlState } from './controlFile.ts';
+import { tellFailure } from './ready.ts';
+import { quoteName, quoteText } from './quoting.ts';
+import { verifyDatabase } from './verify.ts';
+import {
+  FIRST_START,
+  portion,
+  syncToDisk,
+  withTemporaryServer,
+  type TemporaryServer,
+  type Workbench,
+} from './workbench.ts';
+
+/** Files that belong to a run of a server, or that would make it a standby of production. */
+const LEFTOVERS = [
+  'postmaster.pid',
+  'postmaster.opts',
+  'standby.signal',
+  'recovery.signal',
+  'recovery.conf',
+  'current_logfiles',
+  'postgresql.conf.bak',
+  'server.key',
+  'server.crt',
+  'root.crt',
+];
+
+/** Removes what only made sense for the server that the data came from. Replication slots would hold back WAL for ever. */
+export async function removeLeftovers(bench: Pick<Workbench, 'host' | 'target'>): Promise<void> {
+  const { files } = bench.host;
+  for (const name of LEFTOVERS) await files.remove(path.join(bench.target, name));
+  for (const folder of [
+    'pg_replslot',
+    'pg_stat_tmp',
+    'pg_dynshmem',
+    'pg_notify',
+    'pg_serial',
+    'pg_snapshots',
+  ]) {
+    for (const entry of await files.list(path.join(bench.target, folder))) {
+      await files.remove(path.join(bench.target, folder, entry.name));
+    }
+  }
+}
+
+/**
+ * Recovers data of any origin in single-user mode, and makes our role there: nobody else can log in meanwhile, no
+ * background process starts, and no name of an existing superuser need be known.
+ */
+export async function recoverAlone(bench: Workbench): Promise<void> {
+  const { host } = bench;
+  const statements = [
+    `CREATE ROLE ${quoteName(ADMIN_ROLE)}`,
+    `ALTER ROLE ${quoteName(ADMIN_ROLE)} WITH SUPERUSER LOGIN BYPASSRLS CONNECTION LIMIT -1 PASSWORD NULL VALID UNTIL 'infinity'`,
+    `ALTER ROLE ${quoteName(ADMIN_ROLE)} RESET ALL`,
+  ];
+  const output = await host.run(
+    {
+      program: bench.server.postgres,
+      args: [
+        '--single',
+        '-D',
+        bench.target,
+        ...[
+          'max_prepared_transactions=200',
+          'shared_preload_libraries=',
+          'archive_mode=off',
+          'fsync=off',
+        ].flatMap((setting) => ['-c', setting]),
+        ...[
+          'restore_command=',
+          'external_pid_file=',
+          'log_destination=stderr',
+          'logging_collector=off',
+        ].flatMap((setting) => ['-c', setting]),
+        'template1',
+      ],
+      cwd: bench.target,
+      stdin: `${statements.join('\n')}\n`,
+      asServerUser: true,
+      mark: bench.mark,
+      parse: (result) => result,
+    },
+    { signal: bench.signal, onStderrLine: (line) => tellRecovery(line, bench) },
+  );
+  const failed = /\b(FATAL|PANIC):/.test(output.stderr) || output.code !== 0;
+  if (failed) {
+    throw fail('verification_failed', {
+      problem: tellFailure(output.stderr.split('\n').filter((l) => l !== '')),
+    });
+  }
+}
+
+function tellRecovery(line: string, bench: Workbench): void {
+  if (/was not properly shut down|redo (starts|done)|was interrupted/.test(line)) {
+    bench.report.line(`Recovery: ${line.replace(/^.*?LOG:\s*/, '')}`);
+  }
+}
+
+/** Takes away what lets a copy talk to production, or people log in as production's users. */
+export async function disarm(bench: Workbench, server: TemporaryServer): Promise<{ prepared: number }> {
+  const { report } = bench;
+  const databases = await server.query('template1', async (client) => {
+    await client.query('UPDATE pg_authid SET rolpassword = NULL WHERE rolpassword IS NOT NULL');
+    await client.query('SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots');
+    const { rows } = await client.query<{ datname: string }>(
+      'SELECT datname FROM pg_database WHERE datallowconn ORDER BY datname',
+    );
+    const names = rows.map((row) => row.datname);
+    // Every session of ours goes to this one, which some installations do without.
+    if (!names.includes('postgres')) await client.query('CREATE DATABASE postgres');
+    return names;
+  });
+  let prepared = 0;
+  for (const database of databases) {
+    bench.signal.throwIfAborted();
+    await server.query(database, async (client) => {
+      await dropSubscriptions(client, database, report);
+      await dropForeignPasswords(client, database, report);
+      const { rows } = await client.query<{ count: number }>(
+        'SELECT count(*)::int AS count FROM pg_prepared_xacts WHERE database = current_database()',
+      );
+      prepared += rows[0]?.count ?? 0;
+    });
+  }
+  if (prepared > 0) {
+    report.line(
+      `The data holds ${prepared} prepared transactions; their locks are in every clone.`,
+      'warning',
+    );
+  }
+  return { prepared };
+}
+
+/** DROP SUBSCRIPTION calls the publisher while tables are in their first copy: so these entries go before. */
+async function dropSubscriptions(
+  client: Client,
+  database: string,
+  report: Workbench['report'],
+): Promise<void> {
+  const { rows } = await client.query<{ subname: string }>(
+    `SELECT subname FROM pg_subscription
+     WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+  );
+  for (const { subname } of rows) {
+    const name = quoteName(subname);
+    await client.query(`ALTER SUBSCRIPTION ${name} DISABLE`);
+    await client.query(
+      'DELETE FROM pg_subscription_rel WHERE srsubid = (SELECT oid FROM pg_subscription WHERE subname = $1)',
+      [subname],
+    );
+    await client.query(`ALTER SUBSCRIPTION ${name} SET (slot_name = NONE)`);
+    await client.query(`DROP SUBSCRIPTION ${name}`);
+    report.line(
+      `Subscription ${subname} of ${database} was left out: a clone must not call its publisher.`,
+      'warning',
+    );
+  }
+}
+
+async function dropForeignPasswords(
+  client: Client,
+  database: string,
+  report: Workbench['report'],
+): Promise<void> {
+  const { rows } = await client.query<{ srvname: string; umuser: string; usename: string; option: string }>(
+    `SELECT srvname, umuser::text AS umuser, usename, split_part(o, '=', 1) AS option
+     FROM pg_user_mappings, unnest(umoptions) AS o
+     WHERE split_part(o, '=', 1) IN ('password', 'passwd', 'passfile', 'passcode', 'sslpassword', 'sslkey', 'scram_client_key', 'scram_server_key')`,
+  );
+  for (const row of rows) {
+    const user = row.umuser === '0' ? 'PUBLIC' : quoteName(row.usename);
+    await client.query(
+      `ALTER USER MAPPING FOR ${user} SERVER ${quoteName(row.srvname)} OPTIONS (DROP ${quoteName(row.option)})`,
+    );
+  }
+  if (rows.length > 0) {
+    const servers = [...new Set(rows.map((row) => row.srvname))].join(', ');
+    report.line(`Passwords for the foreign servers of ${database} (${servers}) were left out.`, 'warning');
+  }
+}
+
+export interface PreparedDatabase {
+  name: string;
+  bytes: number;
+}
+
+export interface FinishOptions {
+  /** Also reads every index of people's tables: for data files that we did not write ourselves. */
+  thorough: boolean;
+  prepared: number;
+}
+
+/**
+ * The end of every retrieval: the server starts once more as clones will start it, is checked, gives back WAL that it
+ * only kept for recycling, and is stopped cleanly. Errors: verification_failed, storage_full.
+ */
+export async function finish(bench: Workbench, options: FinishOptions): Promise<readonly PreparedDatabase[]> {
+  const { report, target } = bench;
+  const { warnings, segmentBytes } = await writeConfiguration({
+    host: bench.host,
+    dataDirectory: target,
+    major: bench.server.major,
+    postgres: bench.server.postgres,
+    preparedTransactions: options.prepared,
+  });
+  for (const warning of warnings) report.line(warning, 'warning');
+  const twoSegments = `${(2 * segmentBytes) / 1048576}MB`;
+  let databases: readonly PreparedDatabase[];
+  try {
+    const { value, log } = await withTemporaryServer(
+      bench,
+      { min_wal_size: twoSegments, max_wal_size: twoSegments },
+      async (server) => {
+        const found = await server.query('postgres', (client) => listDatabases(client));
+        const checks = portion(report, 0, 0.9);
+        let done = 0;
+        for (const database of found) {
+          bench.signal.throwIfAborted();
+          await server.query(database.name, (client) =>
+            verifyDatabase(client, { thorough: options.thorough, report, signal: bench.signal }),
+          );
+          done += 1;
+          checks.progress(done / found.length);
+        }
+        await server.query('postgres', (client) => shrinkWal(client, bench.signal));
+        return found;
+      },
+    );
+    databases = value;
+    if (/was not properly shut down|database system was interrupted/.test(log)) {
+      throw fail('verification_failed', { problem: 'it had to be recovered once more.' });
+    }
+  } catch (error) {
+    if (error instanceof ThinClonesError && error.code === 'server_start_failed') {
+      throw fail('verification_failed', { problem: error.message }, { cause: error });
+    }
+    throw error;
+  }
+  await syncToDisk(bench);
+  const state = await controlState(bench.host, target);
+  if (state !== 'shut down') {
+    throw fail('verification_failed', { problem: `the data is "${state}" instead of "shut down".` });
+  }
+  await bench.host.files.remove(path.join(target, 'postmaster.opts'));
+  report.progress(1);
+  return databases;
+}
+
+/** The largest first: that is the one people work with; `postgres` is only taken for it when there is no other. */
+async function listDatabases(client: Client): Promise<readonly PreparedDatabase[]> {
+  const { rows } = await client.query<{ name: string; bytes: string }>(
+    `SELECT datname AS name, pg_database_size(oid)::text AS bytes FROM pg_database
+     WHERE datallowconn AND NOT datistemplate ORDER BY datname = 'postgres', pg_database_size(oid) DESC, datname`,
+  );
+  return rows.map((row) => ({ name: row.name, bytes: Number(row.bytes) }));
+}
+
+/** Segments kept for recycling are copied into each clone and never read: use them up, as a checkpoint removes only used ones. */
+async function shrinkWal(client: Client, signal: AbortSignal): Promise<void> {
+  const count = async (): Promise<number> => {
+    const { rows } = await client.query<{ count: number }>(
+      'SELECT count(*)::int AS count FROM pg_ls_waldir()',
+    );
+    return rows[0]?.count ?? 0;
+  };
+  // Each round removes at least one; the limit only keeps a surprise from becoming an endless loop.
+  for (let round = 0; round < 300 && (await count()) > 2; round += 1) {
+    signal.throwIfAborted();
+    await client.query(`SELECT pg_logical_emit_message(false, ${quoteText('thin-clones')}, '')`);
+    await client.query('SELECT pg_switch_wal()');
+    await client.query('CHECKPOINT');
+  }
+}
+
+export interface SettleOptions {
+  thorough: boolean;
+}
+
+/** From any stopped or crashed data directory to a prepared one. */
+export async function settleData(
+  bench: Workbench,
+  options: SettleOptions,
+): Promise<readonly PreparedDatabase[]> {
+  const { report } = bench;
+  await removeLeftovers(bench);
+  const { warnings } = await writeConfiguration({
+    host: bench.host,
+    dataDirectory: bench.target,
+    major: bench.server.major,
+    postgres: bench.server.postgres,
+  });
+  for (const warning of warnings) report.line(warning, 'warning');
+  await recoverAlone(bench);
+  report.progress(0.4);
+  const { value } = await withTemporaryServer(bench, FIRST_START, (server) => disarm(bench, server));
+  report.progress(0.6);
+  return await finish(
+    { ...bench, report: portion(report, 0.6, 1) },
+    { thorough: options.thorough, prepared: value.prepared },
+  );
+}

@@ -1,0 +1,251 @@
+/** Retrieves from a stopped data directory: checks that it is whole and alone, copies it, and prepares the copy. */
+import path from 'node:path';
+import type { FileEntry } from '../../../host/host.ts';
+import { fail } from '../../../protocol/errors.ts';
+import type { Host } from '../../../host/host.ts';
+import { controlState } from '../controlFile.ts';
+import { settleData } from '../prepare.ts';
+import { portion, fullDisk, type Workbench } from '../workbench.ts';
+
+const REQUIRED: readonly { name: string; kind: FileEntry['kind'] }[] = [
+  { name: 'PG_VERSION', kind: 'file' },
+  { name: 'global', kind: 'directory' },
+  { name: 'global/pg_control', kind: 'file' },
+  { name: 'base', kind: 'directory' },
+  { name: 'pg_wal', kind: 'directory' },
+  { name: 'pg_xact', kind: 'directory' },
+];
+
+/** Ours replace them in the copy, so it does not matter where these lead. */
+const REPLACED = new Set(['postgresql.conf', 'postgresql.auto.conf', 'pg_hba.conf', 'pg_ident.conf']);
+/** Not worth copying: of a run of the server, or its logs. */
+const LEFT_OUT = new Set([
+  'postmaster.pid',
+  'postmaster.opts',
+  'pg_stat_tmp',
+  'log',
+  'pg_log',
+  'current_logfiles',
+]);
+/** Empty folders that a server needs. */
+const RUN_FOLDERS = ['pg_stat_tmp'];
+
+export interface DirectoryFacts {
+  major: number;
+  /** When its data was last written: the moment that it shows. */
+  dataStateAt: Date;
+  bytes: number;
+  clean: boolean;
+}
+
+/** Rejects with `directory_unusable`. Changes nothing. */
+export async function inspectDirectory(
+  host: Host,
+  directory: string,
+  signal?: AbortSignal,
+): Promise<DirectoryFacts> {
+  const unusable = (problem: string, cause?: unknown): Error =>
+    fail('directory_unusable', { directory, problem }, cause === undefined ? {} : { cause });
+  if (!path.isAbsolute(directory)) throw unusable('its path is not absolute');
+  if (directory.includes('\0')) throw unusable('its path holds a NUL character');
+  try {
+    await checkStructure(host, directory, unusable);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && (error.code === 'EACCES' || error.code === 'EPERM')) {
+      throw unusable('the user that runs the engine may not read it', error);
+    }
+    throw error;
+  }
+  const major = Number((await host.files.read(path.join(directory, 'PG_VERSION')))?.trim());
+  if (!Number.isInteger(major))
+    throw unusable('its file PG_VERSION names no version of PostgreSQL 10 or newer');
+  await checkStopped(host, directory, unusable);
+  await checkLinks(host, directory, unusable, signal);
+  const control = await host.files.stat(path.join(directory, 'global', 'pg_control'));
+  const state = await controlState(host, directory);
+  if (state === 'unknown') throw unusable('its file global/pg_control can not be read');
+  return {
+    major,
+    dataStateAt: control?.modifiedAt ?? new Date(0),
+    bytes: await sizeOf(host, directory, signal),
+    clean: state === 'shut down' || state === 'shut down in recovery',
+  };
+}
+
+type Unusable = (problem: string, cause?: unknown) => Error;
+
+async function checkStructure(host: Host, directory: string, unusable: Unusable): Promise<void> {
+  const itself = await host.files.stat(directory);
+  if (itself === undefined) throw unusable('there is no such directory');
+  if (itself.kind === 'symlink') {
+    throw unusable(`it is a link to ${await host.files.readLink(directory)}; name that path`);
+  }
+  if (itself.kind !== 'directory') throw unusable('it is not a directory');
+  const names = new Set((await host.files.list(directory)).map((entry) => entry.name));
+  if (!names.has('PG_VERSION')) {
+    throw unusable(
+      names.has('mongod.lock') || names.has('WiredTiger')
+        ? 'it is a data directory of MongoDB'
+        : 'it has no file PG_VERSION, so it is not a data directory of PostgreSQL',
+    );
+  }
+  for (const { name, kind } of REQUIRED) {
+    const found = await host.files.stat(path.join(directory, name));
+    if (found?.kind === 'symlink') {
+      const file = path.join(directory, name);
+      throw unusable(
+        `${file} is a link to ${await host.files.readLink(file)}, which lies outside. Take a copy with everything in one place, e.g. by pg_basebackup`,
+      );
+    }
+    if (found?.kind !== kind) throw unusable(`it is not complete: ${name} is missing`);
+  }
+}
+
+async function checkStopped(host: Host, directory: string, unusable: Unusable): Promise<void> {
+  const text = await host.files.read(path.join(directory, 'postmaster.pid'));
+  const pid = Number.parseInt(text?.split('\n', 1)[0] ?? '', 10);
+  if (!Number.isInteger(pid) || pid <= 0) return;
+  const line = await host.processes.commandLine(pid);
+  // A pid that another program got since the server crashed is no reason to refuse.
+  if (line !== undefined && /postgres|postmaster/.test(line[0] ?? '')) {
+    throw unusable(`its server is running (process ${pid}). Stop it first, or use the retrieval "logical"`);
+  }
+}
+
+/** A link would make the copy share files with production, whose server would then be damaged by the clone. */
+async function checkLinks(
+  host: Host,
+  directory: string,
+  unusable: Unusable,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const links = await host.run(
+    {
+      program: 'find',
+      args: [directory, '-type', 'l'],
+      env: { LC_ALL: 'C' },
+      parse: (result) => {
+        if (result.code !== 0) throw unusable(lastLine(result.stderr));
+        return result.stdout.split('\n').filter((line) => line !== '');
+      },
+    },
+    { signal },
+  );
+  const [link] = links.filter((file) => {
+    const [first = ''] = path.relative(directory, file).split('/');
+    return !REPLACED.has(first) && !LEFT_OUT.has(first) && !/\.(key|crt|crl)$/.test(first);
+  });
+  if (link === undefined) return;
+  const to = await host.files.readLink(link);
+  throw unusable(
+    link.startsWith(path.join(directory, 'pg_tblspc'))
+      ? `it has a tablespace outside, at ${to}. Use the retrieval "logical", which puts everything in one place`
+      : `${link} is a link to ${to}, which lies outside`,
+  );
+}
+
+async function sizeOf(host: Host, directory: string, signal: AbortSignal | undefined): Promise<number> {
+  return await host.run(
+    {
+      program: 'du',
+      args: ['-sk', directory],
+      env: { LC_ALL: 'C' },
+      parse: (result) => (Number.parseInt(result.stdout, 10) || 0) * 1024,
+    },
+    { signal },
+  );
+}
+
+/** Errors: directory_unusable, verification_failed, storage_full. The directory is only read. Resolves to the database. */
+export async function retrieveDirectory(
+  bench: Workbench,
+  directory: string,
+  facts: DirectoryFacts,
+  wanted: string | undefined,
+): Promise<string> {
+  const { host, report, signal } = bench;
+  report.line(`Copying ${directory} (${Math.round(facts.bytes / 1048576)} MB, PostgreSQL ${facts.major}).`);
+  if (!facts.clean) {
+    report.line('Its server was not stopped cleanly: the copy is recovered from its WAL.', 'warning');
+  }
+  if ((await host.files.stat(path.join(directory, 'postgresql.conf'))) === undefined) {
+    report.line('Its configuration is not in the directory: clones use the defaults.', 'warning');
+  }
+  await copyTree(bench, directory, portion(report, 0, 0.6));
+  const after = await inspectDirectory(host, directory, signal);
+  if (after.dataStateAt.getTime() !== facts.dataStateAt.getTime()) {
+    throw fail('directory_unusable', { directory, problem: 'it changed while it was copied' });
+  }
+  const databases = await settleData({ ...bench, report: portion(report, 0.6, 1) }, { thorough: true });
+  if (wanted === undefined) return databases[0]?.name ?? 'postgres';
+  if (databases.some((database) => database.name === wanted)) return wanted;
+  const known = databases.map((database) => database.name).join(', ');
+  throw fail('directory_unusable', {
+    directory,
+    problem: `it has no database "${wanted}" (it has ${known})`,
+  });
+}
+
+async function copyTree(bench: Workbench, from: string, report: Workbench['report']): Promise<void> {
+  const { host, target, signal } = bench;
+  const entries = (await host.files.list(from)).filter(
+    (entry) => !LEFT_OUT.has(entry.name) && entry.kind !== 'symlink' && entry.kind !== 'other',
+  );
+  // One database after the other, so that progress is told from what is done.
+  const databases = await host.files.list(path.join(from, 'base'));
+  const pieces = [
+    ...entries.filter((entry) => entry.name !== 'base').map((entry) => entry.name),
+    ...databases.map((entry) => path.join('base', entry.name)),
+  ];
+  await host.files.makeDirectory(path.join(target, 'base'), { mode: 0o700 });
+  const sizes = new Map<string, number>();
+  for (const piece of pieces) sizes.set(piece, await sizeOf(host, path.join(from, piece), signal));
+  const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  let done = 0;
+  // Shares blocks where the file system can; else a plain copy.
+  const sharing = host.platform === 'darwin' ? ['-c'] : host.platform === 'linux' ? ['--reflink=auto'] : [];
+  for (const piece of pieces) {
+    await host
+      .run(
+        {
+          program: 'cp',
+          args: [
+            '-R',
+            '-p',
+            ...sharing,
+            '--',
+            path.join(from, piece),
+            path.join(target, path.dirname(piece)),
+          ],
+          env: { LC_ALL: 'C' },
+          mark: bench.mark,
+          parse: (result) => {
+            if (result.code !== 0) throw new Error(lastLine(result.stderr));
+          },
+        },
+        { signal },
+      )
+      .catch(async (error: unknown) => {
+        if (signal.aborted) throw error;
+        const full = await fullDisk(bench, error);
+        if (full !== error) throw full;
+        const problem = error instanceof Error ? error.message : String(error);
+        throw fail('directory_unusable', { directory: from, problem }, { cause: error });
+      });
+    done += sizes.get(piece) ?? 0;
+    report.progress(done / Math.max(total, 1));
+  }
+  for (const folder of RUN_FOLDERS)
+    await host.files.makeDirectory(path.join(target, folder), { mode: 0o700 });
+  await restrict(bench);
+}
+
+/** A server refuses a data directory that others may read (0700 or 0750). */
+async function restrict(bench: Workbench): Promise<void> {
+  await bench.host.files.giveToServerUser(bench.target);
+  await bench.host.files.makeDirectory(bench.target, { mode: 0o700, serverUser: true });
+}
+
+function lastLine(text: string): string {
+  return text.trim().split('\n').at(-1) ?? 'no output';
+}

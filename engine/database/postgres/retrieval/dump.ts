@@ -1,0 +1,291 @@
+/** Retrieves from a dump that pg_dump made: custom, tar, directory or plain SQL, each also gzipped. */
+import path from 'node:path';
+import type { MemberDefinition } from '../../../protocol/entities.ts';
+import { fail } from '../../../protocol/errors.ts';
+import type { Host } from '../../../host/host.ts';
+import type { ClientPrograms } from '../../../programs/locate.ts';
+import type { Retrieved } from '../../database.ts';
+import { createDatabase, PLAIN_SHAPE, type DatabaseShape } from '../createDatabase.ts';
+import { disarm, finish, type PreparedDatabase } from '../prepare.ts';
+import { ensureRole } from '../roles.ts';
+import { NEWEST_MAJOR } from '../programs.ts';
+import {
+  FIRST_START,
+  portion,
+  withTemporaryServer,
+  type TemporaryServer,
+  type Workbench,
+} from '../workbench.ts';
+import { readArchive } from './archive.ts';
+import { prepareDump, readPlainHead, type PreparedDump } from './dumpFile.ts';
+import { findRoleNames } from './dumpRoles.ts';
+import { makeCluster, RESTORE_SETTINGS } from './newCluster.ts';
+import { restoreArchive, restoreScript } from './restore.ts';
+import { gatherStatistics } from './statistics.ts';
+
+export interface DumpRequest {
+  member: string;
+  definition: MemberDefinition;
+  scratch: string;
+  client: ClientPrograms;
+  openBench: (major: number) => Promise<Workbench>;
+  host: Host;
+  mark: string;
+  report: Workbench['report'];
+  signal: AbortSignal;
+}
+
+export async function retrieveDump(request: DumpRequest): Promise<Retrieved> {
+  const { definition, host, signal, report } = request;
+  const dump = definition.dump ?? '';
+  if (definition.include !== undefined || definition.exclude !== undefined) {
+    throw fail('not_supported', {
+      feature: 'Choosing tables of a dump (include, exclude)',
+      instead: 'Choose them when the dump is made (pg_dump -t, -T), or use the retrieval "logical".',
+    });
+  }
+  const unpacking = portion(report, 0, 0.1);
+  const prepared = await prepareDump({
+    host,
+    dump,
+    scratch: request.scratch,
+    signal,
+    onProgress: (fraction) => unpacking.progress(fraction),
+  });
+  return prepared.format === 'plain'
+    ? await retrieveScript(request, dump, prepared)
+    : await retrieveArchive(request, dump, prepared);
+}
+
+async function retrieveArchive(
+  request: DumpRequest,
+  dump: string,
+  prepared: PreparedDump,
+): Promise<Retrieved> {
+  const { definition, host, client, signal } = request;
+  const archive = await readArchive(host, client, prepared.file, signal, request.mark).catch(
+    (error: unknown) => {
+      throw namingDump(error, dump);
+    },
+  );
+  const database = definition.database ?? archive.database ?? databaseNameOf(request.member);
+  const bench = await request.openBench(Number.parseInt(archive.sourceVersion ?? String(NEWEST_MAJOR), 10));
+  await makeCluster(bench);
+  const { value } = await withTemporaryServer(
+    bench,
+    { ...FIRST_START, ...RESTORE_SETTINGS },
+    async (server) => {
+      const schema = path.join(request.scratch, 'schema.sql');
+      const shape = await writeSchema(bench, request, prepared, dump, schema);
+      await makeRoles(bench, server, schema);
+      const warn = (text: string): void => bench.report.line(text, 'warning');
+      await createDatabase(server.query, database, shape, warn);
+      await restoreArchive({ ...bench, report: portion(bench.report, 0.1, 0.85) }, server, {
+        client,
+        file: prepared.file,
+        database,
+        archive,
+        // Tar files can't be read from several places at once.
+        jobs: prepared.format === 'tar' ? 1 : 2,
+        partial: false,
+        weights: new Map(),
+        dump,
+      });
+      return await complete(bench, server, [database]);
+    },
+  );
+  await finishDump(bench, value.prepared);
+  return {
+    version: String(bench.server.major),
+    database,
+    dataStateAt: archive.createdAt ?? prepared.modifiedAt,
+  };
+}
+
+/** The dump's schema as SQL, read for its roles; with it comes how its database was made. */
+async function writeSchema(
+  bench: Workbench,
+  request: DumpRequest,
+  prepared: PreparedDump,
+  dump: string,
+  into: string,
+): Promise<DatabaseShape> {
+  await bench.host.run(
+    {
+      program: request.client.pg_restore,
+      args: ['--schema-only', '--create', '--no-tablespaces', `--file=${into}`, '--', prepared.file],
+      env: { LC_ALL: 'C', TZ: 'UTC' },
+      mark: bench.mark,
+      parse: (result) => {
+        if (result.code !== 0) {
+          throw fail('dump_unreadable', {
+            file: dump,
+            problem: result.stderr.trim().split('\n').at(-1) ?? '',
+          });
+        }
+      },
+    },
+    { signal: bench.signal },
+  );
+  const lines = await bench.host.run(
+    {
+      program: 'grep',
+      args: ['-m', '1', '-aE', '^CREATE DATABASE ', '--', into],
+      env: { LC_ALL: 'C' },
+      parse: (result) => result.stdout,
+    },
+    { signal: bench.signal },
+  );
+  return shapeOf(lines);
+}
+
+/** From `CREATE DATABASE x WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = icu LOCALE = '...' ...`. */
+export function shapeOf(statement: string): DatabaseShape {
+  const option = (name: string): string | undefined =>
+    new RegExp(` ${name} = '((?:[^']|'')*)'`).exec(statement)?.[1]?.replaceAll("''", "'");
+  const provider = / LOCALE_PROVIDER = (libc|icu|builtin)/.exec(statement)?.[1];
+  const locale = option('LOCALE');
+  return {
+    encoding: option('ENCODING') ?? PLAIN_SHAPE.encoding,
+    collate: option('LC_COLLATE') ?? locale ?? PLAIN_SHAPE.collate,
+    ctype: option('LC_CTYPE') ?? locale ?? PLAIN_SHAPE.ctype,
+    provider: provider === 'icu' ? 'i' : provider === 'builtin' ? 'b' : 'c',
+    locale: option('ICU_LOCALE') ?? option('BUILTIN_LOCALE') ?? null,
+    icuRules: option('ICU_RULES') ?? null,
+    settings: new Map(),
+  };
+}
+
+async function retrieveScript(
+  request: DumpRequest,
+  dump: string,
+  prepared: PreparedDump,
+): Promise<Retrieved> {
+  const { definition } = request;
+  const facts = await readPlainHead(prepared.file);
+  const bench = await request.openBench(Math.max(facts.major ?? NEWEST_MAJOR, facts.atLeast));
+  const file = await readableScript(bench, request, prepared);
+  await makeCluster(bench);
+  const named = definition.database ?? databaseNameOf(request.member);
+  const { value } = await withTemporaryServer(
+    bench,
+    { ...FIRST_START, ...RESTORE_SETTINGS },
+    async (server) => {
+      // pg_dumpall makes the roles itself and would stumble over ours.
+      if (!(await makesRoles(bench, file))) await makeRoles(bench, server, file);
+      if (!facts.createsDatabase) {
+        await createDatabase(server.query, named, PLAIN_SHAPE, (text) => bench.report.line(text, 'warning'));
+      }
+      bench.report.line(`Running ${dump} with psql.`);
+      await restoreScript(bench, server, {
+        client: request.client,
+        file,
+        database: facts.createsDatabase ? 'postgres' : named,
+        dump,
+      });
+      bench.report.progress(0.85);
+      const { rows } = await server.query('postgres', (client) =>
+        client.query<{ name: string }>(
+          'SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate',
+        ),
+      );
+      return await complete(
+        bench,
+        server,
+        rows.map((row) => row.name),
+      );
+    },
+  );
+  const databases = await finishDump(bench, value.prepared);
+  const database = facts.createsDatabase ? (definition.database ?? databases[0]?.name ?? named) : named;
+  if (!databases.some((found) => found.name === database)) {
+    const known = databases.map((found) => found.name).join(', ');
+    throw fail('dump_unreadable', {
+      file: dump,
+      problem: `it has no database "${database}" (it has ${known})`,
+    });
+  }
+  return { version: String(bench.server.major), database, dataStateAt: prepared.modifiedAt };
+}
+
+async function complete(
+  bench: Workbench,
+  server: TemporaryServer,
+  databases: readonly string[],
+): Promise<{ prepared: number }> {
+  for (const database of databases) {
+    await server.query(database, (client) => gatherStatistics(client, bench));
+  }
+  return await disarm(bench, server);
+}
+
+async function finishDump(bench: Workbench, prepared: number): Promise<readonly PreparedDatabase[]> {
+  return await finish({ ...bench, report: portion(bench.report, 0.92, 1) }, { thorough: false, prepared });
+}
+
+/** A dump of one database says to whom things belong, but does not make these roles. */
+async function makeRoles(bench: Workbench, server: TemporaryServer, script: string): Promise<void> {
+  const names = await findRoleNames(bench, script);
+  await server.query('template1', async (client) => {
+    for (const name of names) await ensureRole(client, name);
+  });
+  if (names.length > 0) bench.report.line(`Made the roles that the dump names: ${names.join(', ')}.`);
+}
+
+async function makesRoles(bench: Workbench, script: string): Promise<boolean> {
+  return await bench.host.run(
+    {
+      program: 'grep',
+      args: ['-m', '1', '-aqE', '^CREATE ROLE ', '--', script],
+      parse: (result) => result.code === 0,
+    },
+    { signal: bench.signal },
+  );
+}
+
+/** psql runs as the server user, who may not read other people's files: then it gets a copy. */
+async function readableScript(
+  bench: Workbench,
+  request: DumpRequest,
+  prepared: PreparedDump,
+): Promise<string> {
+  const { host } = bench;
+  if (host.serverUser === undefined) return prepared.file;
+  const folder = path.join(request.scratch, 'script');
+  const copy = path.join(folder, 'dump.sql');
+  await host.files.makeDirectory(folder, { mode: 0o700 });
+  if (prepared.isCopy) {
+    await host.files.rename(prepared.file, copy);
+  } else {
+    await host.run(
+      {
+        program: 'cp',
+        args: [...(host.platform === 'linux' ? ['--reflink=auto'] : []), '--', prepared.file, copy],
+        env: { LC_ALL: 'C' },
+        mark: bench.mark,
+        parse: (result) => {
+          if (result.code !== 0) throw new Error(result.stderr.trim());
+        },
+      },
+      { signal: bench.signal },
+    );
+  }
+  await host.files.giveToServerUser(folder);
+  return copy;
+}
+
+/** Errors of reading an unpacked copy are about the dump that people gave. */
+function namingDump(error: unknown, dump: string): unknown {
+  if (!(error instanceof Error) || !('document' in error)) return error;
+  const { details, code } = (error as { document: { details: Record<string, unknown>; code: string } })
+    .document;
+  if (code !== 'dump_unreadable') return error;
+  return fail('dump_unreadable', { file: dump, problem: String(details['problem']) }, { cause: error });
+}
+
+/** A dump without a database's name gets the member's: at most 63 bytes. */
+function databaseNameOf(member: string): string {
+  let name = member;
+  while (Buffer.byteLength(name) > 63) name = [...name].slice(0, -1).join('');
+  return name;
+}

@@ -1,0 +1,251 @@
+/** Retrieves from a running server: pg_dump of one exported snapshot, restored into a new cluster. */
+import path from 'node:path';
+import type { Client } from 'pg';
+import type { MemberDefinition } from '../../../protocol/entities.ts';
+import { fail } from '../../../protocol/errors.ts';
+import type { ClientPrograms } from '../../../programs/locate.ts';
+import type { Retrieved } from '../../database.ts';
+import { createDatabase, readDatabaseShape, type DatabaseShape } from '../createDatabase.ts';
+import { disarm, finish } from '../prepare.ts';
+import { readRoles, writeRoles, type SourceRoles } from '../roles.ts';
+import { selectTables, type SelectedSource } from '../selection.ts';
+import {
+  libpqEnvironment,
+  openSource,
+  parseSourceUrl,
+  type SourceConnection,
+  type SourceSession,
+} from '../sourceConnection.ts';
+import { explainDumpFailure, explainQueryError } from '../sourceErrors.ts';
+import { FIRST_START, fullDisk, portion, withTemporaryServer, type Workbench } from '../workbench.ts';
+import { readArchive } from './archive.ts';
+import { makeCluster, RESTORE_SETTINGS } from './newCluster.ts';
+import { missingExtensions, restoreArchive } from './restore.ts';
+import { gatherStatistics } from './statistics.ts';
+
+export interface SourceFacts {
+  major: number;
+  version: string;
+}
+
+export interface LogicalRequest {
+  member: string;
+  definition: MemberDefinition;
+  password: string | undefined;
+  scratch: string;
+  client: ClientPrograms;
+  /** Asked once the source's version is known. */
+  openBench: (source: SourceFacts) => Promise<Workbench>;
+  report: Workbench['report'];
+  signal: AbortSignal;
+}
+
+interface SourcePlan {
+  facts: SourceFacts;
+  takenAt: Date;
+  /** Undefined where the server can't export one: then pg_dump takes its own, a moment later. */
+  snapshot: string | undefined;
+  shape: DatabaseShape;
+  roles: SourceRoles;
+  selected: SelectedSource;
+  extensions: readonly string[];
+}
+
+/** Two parallel connections already hide most waiting; more would be felt by the source. */
+const DUMP_JOBS = 2;
+const RESTORE_JOBS = 2;
+
+export async function retrieveLogical(request: LogicalRequest): Promise<Retrieved> {
+  const { definition, member, signal } = request;
+  const source = parseSourceUrl(definition.url, request.password);
+  const session = await openSource(source, member, signal);
+  try {
+    const plan = await planSource(session, source, request);
+    const bench = await request.openBench(plan.facts);
+    await makeCluster(bench);
+    const { value } = await withTemporaryServer(
+      bench,
+      { ...FIRST_START, ...RESTORE_SETTINGS },
+      async (server) => {
+        await checkExtensions(server, plan.extensions, bench.server.version);
+        const dump = path.join(request.scratch, 'dump');
+        await runDump(bench, source, session, plan, dump, request.client);
+        // The source is not needed any more: its snapshot holds back vacuum there.
+        await session.client.end().catch(() => undefined); // best effort: it may have gone meanwhile
+        const warn = (text: string): void => bench.report.line(text, 'warning');
+        await createDatabase(server.query, source.database, plan.shape, warn);
+        await server.query('template1', (client) => writeRoles(client, plan.roles, source.database, warn));
+        const archive = await readArchive(bench.host, request.client, dump, signal, bench.mark);
+        await restoreArchive({ ...bench, report: portion(bench.report, 0.5, 0.85) }, server, {
+          client: request.client,
+          file: dump,
+          database: source.database,
+          archive,
+          jobs: RESTORE_JOBS,
+          partial: plan.selected.partial,
+          weights: new Map(
+            plan.selected.tables.map((table) => [`${table.schema}.${table.name}`, table.dataBytes]),
+          ),
+          dump: undefined,
+        });
+        await bench.host.files.remove(dump);
+        await server.query(source.database, (client) => gatherStatistics(client, bench));
+        return await disarm(bench, server);
+      },
+    );
+    await finish(
+      { ...bench, report: portion(bench.report, 0.92, 1) },
+      { thorough: false, prepared: value.prepared },
+    );
+    return {
+      version: String(bench.server.major),
+      database: definition.database ?? source.database,
+      dataStateAt: plan.takenAt,
+    };
+  } finally {
+    await session.client.end().catch(() => undefined); // best effort: it may have gone meanwhile
+  }
+}
+
+async function planSource(
+  session: SourceSession,
+  source: SourceConnection,
+  request: LogicalRequest,
+): Promise<SourcePlan> {
+  const { client } = session;
+  try {
+    const facts = await readSourceVersion(client);
+    if (facts.major > request.client.major) {
+      throw fail('source_too_new', { source: facts.version, tools: request.client.version });
+    }
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    const { rows } = await client.query<{ now: Date }>('SELECT pg_catalog.now() AS now');
+    const snapshot = await exportSnapshot(client);
+    const selected = await selectTables(client, request.definition);
+    checkReadable(selected, source);
+    const extensions = await client.query<{ extname: string }>(
+      "SELECT extname FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' ORDER BY extname",
+    );
+    return {
+      facts,
+      takenAt: rows[0]?.now ?? new Date(),
+      snapshot,
+      shape: await readDatabaseShape(client, facts.major),
+      roles: await readRoles(client),
+      selected,
+      extensions: extensions.rows.map((row) => row.extname),
+    };
+  } catch (error) {
+    throw explainQueryError(error, source, request.member);
+  }
+}
+
+export async function readSourceVersion(client: Client): Promise<SourceFacts> {
+  const { rows } = await client.query<{ number: string; version: string }>(
+    "SELECT current_setting('server_version_num') AS number, current_setting('server_version') AS version",
+  );
+  const number = Number(rows[0]?.number ?? 0);
+  return { major: Math.floor(number / 10000), version: rows[0]?.version.split(' ')[0] ?? '' };
+}
+
+/** With it the moment that the data shows is known exactly. A failed statement ends the transaction, hence the savepoint. */
+async function exportSnapshot(client: Client): Promise<string | undefined> {
+  await client.query('SAVEPOINT before_export');
+  try {
+    const { rows } = await client.query<{ id: string }>('SELECT pg_catalog.pg_export_snapshot() AS id');
+    return rows[0]?.id;
+  } catch {
+    // best effort: standbys and some compatible servers can't; pg_dump then takes its own snapshot
+    await client.query('ROLLBACK TO SAVEPOINT before_export');
+    return undefined;
+  }
+}
+
+export function checkReadable(selected: SelectedSource, source: Pick<SourceConnection, 'user'>): void {
+  const refused = selected.tables
+    .filter((table) => table.holdsRows && (!table.readable || table.filtered))
+    .map((table) => `${table.schema}.${table.name}${table.readable ? ' (row-level security)' : ''}`);
+  if (refused.length > 0) throw fail('source_permission', { user: source.user, objects: refused });
+}
+
+/** Found before the dump, which may take hours. */
+async function checkExtensions(
+  server: { query: <Value>(database: string, work: (client: Client) => Promise<Value>) => Promise<Value> },
+  wanted: readonly string[],
+  version: string,
+): Promise<void> {
+  const available = await server.query('template1', async (client) => {
+    const { rows } = await client.query<{ name: string }>('SELECT name FROM pg_available_extensions');
+    return new Set(rows.map((row) => row.name));
+  });
+  const missing = wanted.filter((name) => !available.has(name));
+  if (missing.length > 0) throw missingExtensions(missing, version);
+}
+
+async function runDump(
+  bench: Workbench,
+  source: SourceConnection,
+  session: SourceSession,
+  plan: SourcePlan,
+  into: string,
+  client: ClientPrograms,
+): Promise<void> {
+  const report = portion(bench.report, 0.02, 0.5);
+  const total = plan.selected.tables.filter((table) => table.holdsRows).length;
+  report.line(
+    `Dumping ${total} tables of ${source.database} at ${source.host} (PostgreSQL ${plan.facts.version}).`,
+  );
+  const sizes = new Map<string, number>();
+  for (const table of plan.selected.tables)
+    sizes.set(table.name, (sizes.get(table.name) ?? 0) + table.dataBytes);
+  const totalBytes = plan.selected.tables.reduce((sum, table) => sum + table.dataBytes, 0);
+  let bytes = 0;
+  const result = await bench.host.run(
+    {
+      program: client.pg_dump,
+      args: [
+        '--format=directory',
+        `--file=${into}`,
+        `--jobs=${DUMP_JOBS}`,
+        // It is read once, on this machine: light compression costs less than the disk.
+        '--compress=1',
+        '--verbose',
+        '--no-password',
+        '--no-tablespaces',
+        '--no-subscriptions',
+        '--no-security-labels',
+        '--lock-wait-timeout=60000',
+        ...(plan.snapshot === undefined ? [] : [`--snapshot=${plan.snapshot}`]),
+        ...plan.selected.excludedSchemas.map((pattern) => `--exclude-schema=${pattern}`),
+        ...plan.selected.excludedTables.map((pattern) => `--exclude-table=${pattern}`),
+      ],
+      env: libpqEnvironment(source, session),
+      mark: bench.mark,
+      parse: (output) => output,
+    },
+    {
+      signal: bench.signal,
+      onStderrLine: (line) => {
+        const finished = /^pg_dump: finished item \d+ TABLE DATA (.*)$/.exec(line);
+        if (finished === null) return;
+        const name = finished[1] ?? '';
+        bytes += sizes.get(name) ?? 0;
+        sizes.delete(name);
+        report.progress(bytes / Math.max(totalBytes, 1));
+        report.line(`Dumped ${name}.`);
+      },
+    },
+  );
+  if (result.code !== 0) {
+    const error = explainDumpFailure(result.stderr, source);
+    for (const line of result.stderr.split('\n')) {
+      if (/error|fatal|detail/i.test(line)) bench.report.line(line, 'error');
+    }
+    throw await fullDisk(bench, error, result.stderr);
+  }
+  for (const line of result.stderr.split('\n')) {
+    if (line.startsWith('pg_dump: warning: '))
+      report.line(line.slice('pg_dump: warning: '.length), 'warning');
+  }
+  report.progress(1);
+}

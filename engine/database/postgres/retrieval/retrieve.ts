@@ -1,0 +1,99 @@
+/** Chooses the way that a member's data comes in, and the server version that it comes into. */
+import { fail } from '../../../protocol/errors.ts';
+import type { Host } from '../../../host/host.ts';
+import type { ServerPrograms } from '../../../programs/locate.ts';
+import type { Runtime } from '../../../runtime/runtime.ts';
+import type { Reporter, Retrieved, RetrieveRequest } from '../../database.ts';
+import { clientTools, serverAtLeast, serverOf, type FindPrograms } from '../programs.ts';
+import { fullDisk, portion, type Workbench } from '../workbench.ts';
+import { inspectDirectory, retrieveDirectory } from './directory.ts';
+import { retrieveDump } from './dump.ts';
+import { retrieveLogical } from './logical.ts';
+
+export interface RetrieveOptions {
+  host: Host;
+  runtime: Runtime;
+  programs: FindPrograms;
+  socketRoot: string;
+  request: RetrieveRequest;
+  report: Reporter;
+  signal: AbortSignal;
+}
+
+export async function retrieveData(options: RetrieveOptions): Promise<Retrieved> {
+  const { host, programs, request, signal } = options;
+  const { definition } = request;
+  const report = portion(options.report, 0, 1);
+  signal.throwIfAborted();
+  const bench = (server: ServerPrograms): Workbench => ({
+    host,
+    runtime: options.runtime,
+    server,
+    socketRoot: options.socketRoot,
+    target: request.target,
+    dataset: request.dataset,
+    mark: request.mark,
+    report,
+    signal,
+  });
+  /** The asked version, else the source's own, else the next newer one: logical data moves upwards. */
+  const openBench = async (major: number): Promise<Workbench> => {
+    const server =
+      definition.version === undefined
+        ? await serverAtLeast(programs, major)
+        : await serverOf(programs, definition.version, `which the member ${request.member} asks for`);
+    if (server.major !== major) {
+      report.line(
+        `The source is PostgreSQL ${major}; its copies are PostgreSQL ${server.major}${definition.version === undefined ? ', because there are no programs of its version here' : ''}.`,
+        server.major < major || definition.version === undefined ? 'warning' : 'info',
+      );
+    }
+    return bench(server);
+  };
+  try {
+    switch (definition.retrieval) {
+      case 'logical':
+        return await retrieveLogical({
+          member: request.member,
+          definition,
+          password: request.password,
+          scratch: request.scratch,
+          client: await clientTools(programs),
+          openBench: ({ major }) => openBench(major),
+          report,
+          signal,
+        });
+      case 'dump':
+        return await retrieveDump({
+          member: request.member,
+          definition,
+          scratch: request.scratch,
+          client: await clientTools(programs),
+          openBench,
+          host,
+          mark: request.mark,
+          report,
+          signal,
+        });
+      case 'directory': {
+        const directory = definition.directory ?? '';
+        const facts = await inspectDirectory(host, directory, signal);
+        if (definition.version !== undefined && definition.version !== facts.major) {
+          const problem = `it holds data of PostgreSQL ${facts.major}, and version ${definition.version} was asked for`;
+          throw fail('directory_unusable', { directory, problem });
+        }
+        const server = await serverOf(programs, facts.major, `which the data in ${directory} needs`);
+        const database = await retrieveDirectory(bench(server), directory, facts, definition.database);
+        return { version: String(facts.major), database, dataStateAt: facts.dataStateAt };
+      }
+      case 'physical':
+        throw fail('not_supported', {
+          feature: 'The retrieval "physical"',
+          instead: 'Use the retrieval "logical", or "directory" on a base backup.',
+        });
+    }
+  } catch (error) {
+    if (signal.aborted) throw signal.reason;
+    throw await fullDisk({ host, target: request.target }, error);
+  }
+}

@@ -1,0 +1,108 @@
+/** Decides how a PostgreSQL server is started: its arguments, its socket folder, its environment. */
+import path from 'node:path';
+import type { DatasetId } from '../../protocol/ids.ts';
+import { fail } from '../../protocol/errors.ts';
+import type { ServerSpec } from '../../runtime/runtime.ts';
+import type { ServerOptions } from '../database.ts';
+
+/** sizeof(sockaddr_un.sun_path) is 108 on Linux and 104 on macOS, with the final NUL. */
+const LONGEST_SOCKET_PATH = { linux: 107, other: 103 };
+/** Names the major version for those who get only the spec. The server itself does not read it. */
+const MAJOR_VARIABLE = 'THIN_CLONES_POSTGRES';
+
+export interface SpecOptions extends Omit<ServerOptions, 'version'> {
+  program: string;
+  major: number;
+  socketRoot: string;
+  platform: NodeJS.Platform;
+  /** Settings of a server that only we use for a moment, e.g. while data is restored. They win over `durable`. */
+  extra?: Readonly<Record<string, string>>;
+}
+
+export function buildServerSpec(options: SpecOptions): ServerSpec {
+  const socketDirectory = socketDirectoryOf(options.socketRoot, options.dataset, options.platform);
+  const settings: Record<string, string> = {
+    ...identitySettings(options, socketDirectory),
+    ...isolationSettings(options.dataDirectory),
+    ...durabilitySettings(options.durable),
+    // Else recovery opens and fsyncs every file of the data directory (PostgreSQL 14, Linux).
+    ...(options.platform === 'linux' && options.major >= 14 ? { recovery_init_sync_method: 'syncfs' } : {}),
+    ...options.extra,
+  };
+  return {
+    identity: options.dataset,
+    title: options.title,
+    program: options.program,
+    args: [
+      '-D',
+      options.dataDirectory,
+      ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    ],
+    env: { [MAJOR_VARIABLE]: String(options.major) },
+    dataDirectory: options.dataDirectory,
+    socketDirectory,
+    port: options.port,
+    logFile: options.logFile,
+  };
+}
+
+export function majorOf(spec: ServerSpec): number {
+  return Number(spec.env[MAJOR_VARIABLE] ?? Number.NaN);
+}
+
+/** One short folder for each server: the name leaves the kind prefix of the id out. */
+export function socketDirectoryOf(socketRoot: string, dataset: DatasetId, platform: NodeJS.Platform): string {
+  const directory = path.join(socketRoot, dataset.replace(/^data-/, ''));
+  const longest = Buffer.byteLength(path.join(directory, '.s.PGSQL.65535'));
+  const limit = platform === 'linux' ? LONGEST_SOCKET_PATH.linux : LONGEST_SOCKET_PATH.other;
+  if (longest > limit) {
+    throw fail('server_start_failed', {
+      server: dataset,
+      problem: `the folder for unix sockets, ${socketRoot}, is ${longest - limit} characters too long. Set THIN_CLONES_HOME to a shorter path.`,
+    });
+  }
+  return directory;
+}
+
+/**
+ * The command line wins over postgresql.conf and postgresql.auto.conf
+ * (https://www.postgresql.org/docs/current/config-setting.html), so these hold whatever the data brings along.
+ */
+function identitySettings(options: SpecOptions, socketDirectory: string): Record<string, string> {
+  return {
+    cluster_name: options.dataset,
+    listen_addresses: options.port === null ? '' : '127.0.0.1',
+    port: String(options.port ?? 5432),
+    unix_socket_directories: quoteListValue(socketDirectory),
+    unix_socket_permissions: '0700',
+    unix_socket_group: '',
+  };
+}
+
+/** Nothing outside the data directory is read, written or called. */
+function isolationSettings(dataDirectory: string): Record<string, string> {
+  return {
+    hba_file: path.join(dataDirectory, 'pg_hba.conf'),
+    ident_file: path.join(dataDirectory, 'pg_ident.conf'),
+    external_pid_file: '',
+    logging_collector: 'off',
+    log_destination: 'stderr',
+    ssl: 'off',
+    archive_mode: 'off',
+    restore_command: '',
+    primary_conninfo: '',
+    // It is in the title of every process, which is how children are found after their parent died.
+    update_process_title: 'on',
+  };
+}
+
+function durabilitySettings(durable: boolean): Record<string, string> {
+  return durable
+    ? { fsync: 'on', full_page_writes: 'on' }
+    : { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' };
+}
+
+/** unix_socket_directories is a list of names: a comma or a space in the path would end it. */
+function quoteListValue(value: string): string {
+  return `"${value.replaceAll('"', '""')}"`;
+}

@@ -1,0 +1,164 @@
+/** Tries a source without changing it, and tells what is there or what exactly is in the way. */
+import type { Client } from 'pg';
+import type { Host } from '../../host/host.ts';
+import type { MemberDefinition, SourceReport } from '../../protocol/entities.ts';
+import { fail, ThinClonesError } from '../../protocol/errors.ts';
+import { clientTools, serverAtLeast, serverOf, type FindPrograms } from './programs.ts';
+import { readArchive } from './retrieval/archive.ts';
+import { inspectDirectory } from './retrieval/directory.ts';
+import { prepareDump, readPlainHead } from './retrieval/dumpFile.ts';
+import { checkReadable, readSourceVersion } from './retrieval/logical.ts';
+import { selectTables } from './selection.ts';
+import { openSource, parseSourceUrl } from './sourceConnection.ts';
+import { explainQueryError } from './sourceErrors.ts';
+
+export interface SourceTestOptions {
+  host: Host;
+  programs: FindPrograms;
+  definition: MemberDefinition;
+  password: string | undefined;
+  signal: AbortSignal | undefined;
+}
+
+/** Large catalogs are cut: the largest tables say what there is. */
+const MOST_TABLES = 500;
+/** How errors name a member that is not saved yet. */
+const MEMBER = 'being tested';
+
+type Findings = Omit<SourceReport, 'ok' | 'error'>;
+
+export async function testSource(options: SourceTestOptions): Promise<SourceReport> {
+  const findings: Findings = { serverVersion: null, databases: [], tables: [], warnings: [] };
+  try {
+    await examine(options, findings);
+    return { ok: true, error: null, ...findings };
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    if (!(error instanceof ThinClonesError)) throw error;
+    return { ok: false, error: error.document, ...findings };
+  }
+}
+
+async function examine(options: SourceTestOptions, findings: Findings): Promise<void> {
+  switch (options.definition.retrieval) {
+    case 'logical':
+      return await examineServer(options, findings);
+    case 'dump':
+      return await examineDump(options, findings);
+    case 'directory':
+      return await examineDirectory(options, findings);
+    case 'physical':
+      throw fail('not_supported', { feature: 'The retrieval "physical"' });
+  }
+}
+
+async function examineServer(options: SourceTestOptions, findings: Findings): Promise<void> {
+  const { definition, programs, signal } = options;
+  const source = parseSourceUrl(definition.url, options.password);
+  const { client } = await openSource(source, MEMBER, signal);
+  const abort = (): void => {
+    void client.end().catch(() => undefined); // best effort: the abort's reason is thrown
+  };
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    const facts = await readSourceVersion(client);
+    findings.serverVersion = facts.version;
+    findings.databases = await listDatabases(client);
+    const selected = await selectTables(client, definition);
+    findings.tables = selected.tables
+      .filter((table) => table.holdsRows)
+      .slice(0, MOST_TABLES)
+      .map(({ schema, name, bytes, rows }) => ({ schema, name, bytes, rows }));
+    if (selected.tables.length === 0) findings.warnings.push('There are no tables to copy.');
+    findings.warnings.push(...(await findWarnings(client)));
+    checkReadable(selected, source);
+    await checkPrograms(programs, facts, definition, findings);
+  } catch (error) {
+    throw explainQueryError(error, source, MEMBER);
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    await client.end().catch(() => undefined); // best effort: the answer is there
+  }
+}
+
+/** Sizes of databases that we may not connect to are not told by the server. */
+async function listDatabases(client: Client): Promise<Findings['databases']> {
+  const { rows } = await client.query<{ name: string; bytes: string }>(
+    `SELECT datname AS name,
+            CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) ELSE 0 END::text AS bytes
+     FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY datname`,
+  );
+  return rows.map((row) => ({ name: row.name, bytes: Number(row.bytes) }));
+}
+
+async function findWarnings(client: Client): Promise<readonly string[]> {
+  const warnings: string[] = [];
+  const foreign = await client.query<{ srvname: string }>(
+    'SELECT srvname FROM pg_foreign_server ORDER BY srvname',
+  );
+  if (foreign.rows.length > 0) {
+    const names = foreign.rows.map((row) => row.srvname).join(', ');
+    warnings.push(`Clones can't use its foreign servers (${names}): their passwords are left out.`);
+  }
+  const unlogged = await client.query<{ count: number }>(
+    "SELECT count(*)::int AS count FROM pg_class WHERE relkind = 'r' AND relpersistence = 'u'",
+  );
+  if ((unlogged.rows[0]?.count ?? 0) > 0) {
+    warnings.push('Unlogged tables are empty in a clone whose server was killed.');
+  }
+  return warnings;
+}
+
+async function checkPrograms(
+  programs: FindPrograms,
+  source: { major: number; version: string },
+  definition: MemberDefinition,
+  findings: Findings,
+): Promise<void> {
+  const tools = await clientTools(programs);
+  if (source.major > tools.major)
+    throw fail('source_too_new', { source: source.version, tools: tools.version });
+  const server =
+    definition.version === undefined
+      ? await serverAtLeast(programs, source.major)
+      : await serverOf(programs, definition.version, 'which the definition asks for');
+  if (server.major !== source.major) {
+    findings.warnings.push(
+      `The source is PostgreSQL ${source.major}; its copies will be PostgreSQL ${server.major}.`,
+    );
+  }
+}
+
+async function examineDump(options: SourceTestOptions, findings: Findings): Promise<void> {
+  const { host, programs, signal } = options;
+  const file = options.definition.dump ?? '';
+  const prepared = await prepareDump({ host, dump: file, scratch: undefined, signal });
+  const tools = await clientTools(programs);
+  // pg_restore doesn't read gzipped archives, and unpacking takes long: the refresh tells what is inside.
+  const packed = /\.gz$/.test(file) && prepared.format !== 'directory';
+  if (prepared.format === 'plain') {
+    if (packed) return;
+    const facts = await readPlainHead(prepared.file);
+    findings.serverVersion = facts.major === undefined ? null : String(facts.major);
+    await serverAtLeast(programs, facts.major ?? facts.atLeast);
+    return;
+  }
+  if (packed) return;
+  const archive = await readArchive(host, tools, prepared.file, signal);
+  findings.serverVersion = archive.sourceVersion ?? null;
+  if (archive.database !== undefined) findings.databases.push({ name: archive.database, bytes: 0 });
+  findings.tables = archive.entries
+    .filter((entry) => entry.kind === 'TABLE DATA')
+    .slice(0, MOST_TABLES)
+    .map((entry) => ({ schema: entry.schema, name: entry.name, bytes: 0, rows: null }));
+  await serverAtLeast(programs, Number.parseInt(archive.sourceVersion ?? '0', 10));
+}
+
+async function examineDirectory(options: SourceTestOptions, findings: Findings): Promise<void> {
+  const { host, programs, signal } = options;
+  const directory = options.definition.directory ?? '';
+  const facts = await inspectDirectory(host, directory, signal);
+  findings.serverVersion = String(facts.major);
+  if (!facts.clean) findings.warnings.push('Its server was not stopped cleanly: the copy will be recovered.');
+  await serverOf(programs, facts.major, `which the data in ${directory} needs`);
+}

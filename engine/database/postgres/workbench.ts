@@ -1,0 +1,155 @@
+/** A data directory that is being prepared: what every step needs, and servers on it that only we use. */
+import path from 'node:path';
+import type { Client } from 'pg';
+import type { Host } from '../../host/host.ts';
+import type { ServerPrograms } from '../../programs/locate.ts';
+import { fail, ThinClonesError } from '../../protocol/errors.ts';
+import type { DatasetId } from '../../protocol/ids.ts';
+import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';
+import type { Reporter } from '../database.ts';
+import { sqlState, withAdmin } from './admin.ts';
+import { waitUntilReady } from './ready.ts';
+import { buildServerSpec, socketDirectoryOf } from './serverSpec.ts';
+
+export interface Workbench {
+  host: Host;
+  runtime: Runtime;
+  server: ServerPrograms;
+  socketRoot: string;
+  /** The data directory. */
+  target: string;
+  dataset: DatasetId;
+  mark: string;
+  report: Reporter;
+  signal: AbortSignal;
+}
+
+/** A running server on the data directory, reachable by its unix socket alone. */
+export interface TemporaryServer {
+  spec: ServerSpec;
+  query: <Value>(database: string, work: (client: Client) => Promise<Value>) => Promise<Value>;
+}
+
+/** No subscription calls production, no vacuum in the middle. fsync is off as well, since `syncToDisk` follows. */
+const QUIET: Readonly<Record<string, string>> = {
+  autovacuum: 'off',
+  max_logical_replication_workers: '0',
+};
+
+/** For the first start on data from elsewhere: its modules may act, and its prepared transactions need room. */
+export const FIRST_START: Readonly<Record<string, string>> = {
+  shared_preload_libraries: '',
+  // Enough for whatever prepared transactions recovery finds; the lasting setting is counted afterwards.
+  max_prepared_transactions: '200',
+};
+
+/** The socket folder of a server that only we use also holds its log; both go when the server is stopped. */
+export async function withTemporaryServer<Value>(
+  bench: Workbench,
+  extra: Readonly<Record<string, string>>,
+  work: (server: TemporaryServer) => Promise<Value>,
+): Promise<{ value: Value; log: string }> {
+  const { host, runtime, signal } = bench;
+  const socketDirectory = await makeSocketDirectory(host, bench.socketRoot, bench.dataset);
+  const spec = buildServerSpec({
+    dataset: bench.dataset,
+    title: `the new snapshot (${path.basename(bench.target)})`,
+    dataDirectory: bench.target,
+    major: bench.server.major,
+    program: bench.server.postgres,
+    platform: host.platform,
+    socketRoot: bench.socketRoot,
+    port: null,
+    durable: false,
+    logFile: path.join(socketDirectory, 'server.log'),
+    extra: { ...QUIET, ...extra },
+  });
+  const running = await runtime.start(spec, signal);
+  try {
+    await waitUntilReady({
+      spec,
+      login: undefined,
+      signal,
+      isAlive: () => runtime.alive(running),
+      logTail: (lines) => runtime.logTail(spec, lines),
+    });
+    const value = await work({
+      spec,
+      query: (database, ask) => withAdmin({ spec, major: bench.server.major, database }, ask),
+    });
+    signal.throwIfAborted();
+    // Written out here, where it may take its time: the stop that follows has a time limit.
+    await withAdmin({ spec, major: bench.server.major }, (client) => client.query('CHECKPOINT'));
+    await runtime.stop(running, 'clean');
+    return { value, log: (await host.files.read(spec.logFile)) ?? '' };
+  } catch (error) {
+    await runtime.stop(running, 'immediate');
+    throw await withServerLog(error, bench, spec);
+  } finally {
+    await host.files.remove(socketDirectory);
+  }
+}
+
+/** Aborts stay aborts, a full disk becomes `storage_full`; the log's last lines go to the report. */
+async function withServerLog(error: unknown, bench: Workbench, spec: ServerSpec): Promise<unknown> {
+  if (bench.signal.aborted) return bench.signal.reason;
+  const lines = await bench.runtime.logTail(spec, 10);
+  for (const line of lines) bench.report.line(line, 'error');
+  return await fullDisk(bench, error, lines.join('\n'));
+}
+
+const NO_SPACE = /No space left on device|Disk quota exceeded|could not extend file.*: wrote only/;
+
+/** `storage_full` when the error or the text says so, else the error as it is. */
+export async function fullDisk(
+  bench: Pick<Workbench, 'host' | 'target'>,
+  error: unknown,
+  text = '',
+): Promise<unknown> {
+  if (error instanceof ThinClonesError && error.code === 'storage_full') return error;
+  const message = error instanceof Error ? error.message : String(error);
+  if (sqlState(error) !== '53100' && !NO_SPACE.test(message) && !NO_SPACE.test(text)) return error;
+  const { freeBytes } = await bench.host.files.space(bench.target);
+  return fail('storage_full', { storage: bench.target, freeBytes }, { cause: error });
+}
+
+export async function makeSocketDirectory(
+  host: Host,
+  socketRoot: string,
+  dataset: DatasetId,
+): Promise<string> {
+  const directory = socketDirectoryOf(socketRoot, dataset, host.platform);
+  await host.files.makeDirectory(directory, { mode: 0o700, serverUser: true });
+  return directory;
+}
+
+/** fsync of the whole data directory, for what was written with fsync off. */
+export async function syncToDisk(bench: Workbench): Promise<void> {
+  await bench.host.run(
+    {
+      program: bench.server.initdb,
+      args: ['--sync-only', '-D', bench.target],
+      env: { LC_ALL: 'C' },
+      asServerUser: true,
+      mark: bench.mark,
+      parse: (result) => {
+        if (result.code !== 0) {
+          throw fail('verification_failed', { problem: `writing to disk failed: ${result.stderr.trim()}` });
+        }
+      },
+    },
+    { signal: bench.signal },
+  );
+}
+
+/** A part of the way, as a reporter of its own; the whole never falls because each part starts where another ended. */
+export function portion(report: Reporter, from: number, to: number): Reporter {
+  let highest = 0;
+  return {
+    line: (text, level) => report.line(text, level),
+    progress: (fraction) => {
+      highest = Math.max(highest, Math.min(1, Math.max(0, fraction)));
+      report.progress(from + highest * (to - from));
+    },
+  };
+}
