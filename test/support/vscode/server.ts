@@ -29,6 +29,10 @@ const QUIET_SETTINGS: Readonly<Record<string, unknown>> = {
   'extensions.autoCheckUpdates': false,
   'extensions.ignoreRecommendations': true,
   'security.workspace.trust.enabled': false,
+  // With trust on, a folder opens in Restricted Mode without a question: versions differ in when they ask.
+  'security.workspace.trust.startupPrompt': 'never',
+  // Else newer versions show settings, trust and the like in a dialog over everything.
+  'workbench.editor.useModal': 'off',
   'workbench.tips.enabled': false,
   'git.openRepositoryInParentFolders': 'always',
   'git.autofetch': false,
@@ -52,7 +56,8 @@ export interface StartVSCodeServerOptions {
   /** 0, the default, lets the operating system lease a free one to the server itself. */
   readonly port?: number;
   /**
-   * Added to the quiet ones. `'security.workspace.trust.enabled': true` switches Workspace Trust on,
+   * Added to the quiet ones. `'security.workspace.trust.enabled': true` switches Workspace Trust on (the folder then
+   * opens in Restricted Mode, see `Workbench.trustWorkspace`),
    * `'workbench.colorTheme': themes.light` chooses a theme.
    */
   readonly settings?: Readonly<Record<string, unknown>>;

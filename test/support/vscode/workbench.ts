@@ -48,6 +48,8 @@ export interface Workbench extends TreeDriver, QuickInputDriver, MessageDriver {
   pressWelcomeButton(label: TextQuery): Promise<void>;
   /** Waits for an item whose text contains the string or fits the pattern. Its `aria-label` holds the tooltip. */
   statusBarItem(text: TextQuery): Promise<Locator>;
+  /** Leaves Restricted Mode. */
+  trustWorkspace(): Promise<void>;
   editorTabs(): Promise<string[]>;
   /** The document inside a webview, by the title of its panel or view. */
   webview(title: string): Promise<FrameLocator>;
@@ -96,6 +98,14 @@ export async function openWorkbench(options: OpenWorkbenchOptions): Promise<Work
       ...quickInput,
       ...messageDriver(page, quickInput),
       ...windowDriver(page),
+      async trustWorkspace() {
+        await quickInput.palette('Workspaces: Manage Workspace Trust');
+        const editor = page.locator('.workspace-trust-editor');
+        await editor.locator('.monaco-button', { hasText: /^Trust$/ }).click();
+        await page.locator('.part.statusbar', { hasText: 'Restricted Mode' }).waitFor({ state: 'detached' });
+        await quickInput.palette('View: Close Editor');
+        await editor.waitFor({ state: 'detached' });
+      },
       async reload() {
         await page.reload();
         await workbenchStarted(page);
@@ -129,6 +139,7 @@ type WindowDriver = Omit<
   | 'screenshot'
   | 'consoleErrors'
   | 'close'
+  | 'trustWorkspace'
 >;
 
 function windowDriver(page: Page): WindowDriver {
