@@ -13,7 +13,8 @@ export interface ApplyOptions {
   test: boolean;
 }
 
-const asJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
+const asJson = (value: unknown): unknown =>
+  value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 const equal = (a: unknown, b: unknown): boolean => isDeepStrictEqual(asJson(a), asJson(b));
 
 async function declared(session: Session, name: string): Promise<EnvironmentDefinition | undefined> {

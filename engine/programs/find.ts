@@ -1,8 +1,7 @@
 /** Finds the PostgreSQL programs for this engine: where those that travel with it lie, and as a user who may run them. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Host } from '../host/host.ts';
 import type { DoctorCheck } from '../protocol/entities.ts';
+import { findBundledDirectory } from './bundledDirectory.ts';
 import { localProgramHost } from './localHost.ts';
 import {
   locatePrograms,
@@ -11,7 +10,6 @@ import {
   type ProgramSetting,
   type ServerPrograms,
 } from './locate.ts';
-import { platformOf } from './pinned.ts';
 import { stagePrograms } from './stage.ts';
 
 export interface FindOptions {
@@ -29,17 +27,6 @@ export interface FoundPrograms {
   readonly client: Located<ClientPrograms>;
 }
 
-/** A variable, else `programs` beside the engine, else what the fetch script of a checkout left. */
-export function bundledDirectory({ engineDirectory, variables }: FindOptions): string | undefined {
-  const platform = platformOf(process);
-  const candidates = [
-    variables.THIN_CLONES_BUNDLED_PROGRAMS,
-    join(engineDirectory, 'programs'),
-    ...(platform === undefined ? [] : [join(engineDirectory, '..', '.cache', 'programs', platform)]),
-  ];
-  return candidates.find((directory) => directory !== undefined && directory !== '' && existsSync(directory));
-}
-
 /** A server of exactly a major version (the newest without one) and the newest client tools of at least it. */
 export function findPrograms(options: FindOptions): (major?: number) => Promise<FoundPrograms> {
   const host = localProgramHost({ PATH: options.variables.PATH });
@@ -53,10 +40,15 @@ export function findPrograms(options: FindOptions): (major?: number) => Promise<
         }
       : found;
   return async (major) => {
+    const named = options.variables.THIN_CLONES_BUNDLED_PROGRAMS;
+    const bundled =
+      named === undefined || named === ''
+        ? await findBundledDirectory(options.engineDirectory, process)
+        : named;
     const found = await locatePrograms({
       host,
       setting: options.settings,
-      bundledDirectory: bundledDirectory(options),
+      bundledDirectory: bundled,
       major,
     });
     return { server: await stage(found.server), client: await stage(found.client) };

@@ -48,9 +48,12 @@ export interface HomePaths {
   programs: string;
   serverLogs: string;
   scratch: string;
-  /** Short, since unix socket paths are: one folder for each server is made inside. */
+  /** Short, since unix socket paths are: one folder for each server is made inside. May be in the temporary directory. */
   socketRoot: string;
 }
+
+/** A unix socket's path has room for 103 bytes (macOS); a server's needs 41 below the root: `/ID/.s.PGSQL.65535.lock`. */
+const socketRootRoom = 62;
 
 /** Every path of one home. The socket falls back to a short folder in the temporary directory when it would be too long. */
 export function homePaths(environment: HomeEnvironment): HomePaths {
@@ -60,6 +63,7 @@ export function homePaths(environment: HomeEnvironment): HomePaths {
   const owner = environment.uid ?? userInfo().username;
   const short = join(environment.platform === 'win32' ? tmpdir() : '/tmp', `thin-clones-${owner}-${key}`);
   const near = join(engineDirectory, 'engine.sock');
+  const run = join(home, 'run');
   const socket =
     environment.platform === 'win32'
       ? `\\\\.\\pipe\\thin-clones-${key}`
@@ -81,6 +85,6 @@ export function homePaths(environment: HomeEnvironment): HomePaths {
     programs: join(home, 'programs'),
     serverLogs: join(home, 'logs'),
     scratch: join(home, 'scratch'),
-    socketRoot: short,
+    socketRoot: run.length <= socketRootRoom ? run : short,
   };
 }

@@ -1,0 +1,331 @@
+/** The engine's composition root: takes the lock, answers at once, then opens its host and storage and recovers. */
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmod, lstat, mkdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { createPostgres } from './database/postgres/postgres.ts';
+import type { Host } from './host/host.ts';
+import { createLocalHost } from './host/local/localHost.ts';
+import { findServerUser } from './host/local/serverUser.ts';
+import { createHandlers, type Running } from './http/handlers.ts';
+import { createApp, listen } from './http/server.ts';
+import { createRunner, type Failpoint } from './jobs/runner.ts';
+import { systemClock, systemRandom } from './process/clock.ts';
+import { openLog, parseLevel } from './process/fileLog.ts';
+import { loadInstallation } from './process/installation.ts';
+import { tryLock, type Lock } from './process/lock.ts';
+import { readSettings, type Settings } from './process/settings.ts';
+import { examinePrograms, findPrograms, type FindOptions } from './programs/find.ts';
+import type { EngineInfo } from './protocol/entities.ts';
+import { fail, toFailure } from './protocol/errors.ts';
+import { hostNameSchema } from './protocol/ids.ts';
+import { readDiscovery, type Discovery } from './protocol/node/discovery.ts';
+import { homePaths, processEnvironment, type HomePaths } from './protocol/node/home.ts';
+import { createTransport } from './protocol/node/transport.ts';
+import { createClient } from './protocol/client.ts';
+import { protocolVersion } from './protocol/routes.ts';
+import { createProcessRuntime } from './runtime/process/processRuntime.ts';
+import { createCatalog, publishingStore } from './services/catalog.ts';
+import type { ServiceContext } from './services/context.ts';
+import { createFeed } from './services/feed.ts';
+import type { Log } from './services/log.ts';
+import { createServices } from './services/services.ts';
+import { openStore, StateUnusable } from './state/sqliteStore.ts';
+import type { Store } from './state/store.ts';
+import { createVault, loadKey } from './state/vault.ts';
+import { chooseStorage, explainStorage } from './storage/choose.ts';
+
+declare const __THIN_CLONES_VERSION__: string | undefined;
+
+const here = dirname(fileURLToPath(import.meta.url));
+const lockPatienceMs = 15_000;
+
+/** Version and build of this engine: bundled beside its build.json, or running from its sources. */
+function readBuild(): { version: string; build: string } {
+  if (typeof __THIN_CLONES_VERSION__ === 'string') {
+    const file = [join(here, 'build.json'), join(here, '..', 'build.json')].find(existsSync);
+    const build =
+      file === undefined ? 'unknown' : (JSON.parse(readFileSync(file, 'utf8')) as { build: string }).build;
+    return { version: __THIN_CLONES_VERSION__, build };
+  }
+  const text = readFileSync(join(here, '..', 'package.json'), 'utf8');
+  return { version: (JSON.parse(text) as { version: string }).version, build: 'development' };
+}
+
+/** A process that answers on the discovery file's socket is the engine: this one is not needed. */
+async function anotherAnswers(paths: HomePaths): Promise<boolean> {
+  const discovery = await readDiscovery(paths.discovery);
+  if (discovery === undefined) return false;
+  const transport = createTransport({ socketPath: discovery.socket });
+  try {
+    await createClient({ transport, user: 'engine', token: discovery.token }).call('engineInfo', {});
+    return true;
+  } catch {
+    // best effort: gone, going or not up yet, the lock decides
+    return false;
+  } finally {
+    transport.close();
+  }
+}
+
+async function acquireLock(paths: HomePaths): Promise<Lock | undefined> {
+  const deadline = performance.now() + lockPatienceMs;
+  for (;;) {
+    const lock = tryLock(paths.lock);
+    if (lock !== undefined) return lock;
+    if ((await anotherAnswers(paths)) || performance.now() > deadline) return undefined;
+    await systemClock.sleep(10);
+  }
+}
+
+/** For tests that end the engine at a given point: THIN_CLONES_CRASH_AT=clone.create/1/effect */
+function crashPoint(variables: NodeJS.ProcessEnv): Failpoint {
+  const wanted = variables.THIN_CLONES_CRASH_AT;
+  return (name) => {
+    if (name === wanted) process.kill(process.pid, 'SIGKILL');
+  };
+}
+
+interface Surroundings {
+  paths: HomePaths;
+  log: Log;
+  host: Host;
+  failpoint: Failpoint;
+}
+
+const programOptions = (
+  { paths, host }: Pick<Surroundings, 'paths' | 'host'>,
+  settings: Settings,
+): FindOptions => ({
+  host,
+  settings: settings.programs,
+  programsDirectory: paths.programs,
+  engineDirectory: here,
+  variables: process.env,
+});
+
+/** A folder that may lie in a place where everybody writes: it must be ours, and no link to somewhere else. */
+async function makeOwnFolder(path: string, mode: number): Promise<void> {
+  await mkdir(path, { recursive: true, mode });
+  const found = await lstat(path);
+  if (!found.isDirectory() || (process.getuid !== undefined && found.uid !== process.getuid())) {
+    throw fail('storage_foreign', { path, problem: 'somebody else made it' });
+  }
+  await chmod(path, mode);
+}
+
+/** Everything above the state store, ready for requests. */
+async function startServices(
+  { paths, log, host, failpoint }: Surroundings,
+  store: Store,
+  blocked: string | null,
+  signal: AbortSignal,
+): Promise<Running> {
+  const settings = readSettings(paths.settings, process.env);
+  const installation = loadInstallation(paths.installation, settings.storage.path ?? paths.pool, () =>
+    systemRandom.id(),
+  );
+  const storage = await chooseStorage({
+    host,
+    root: paths.pool,
+    configured: settings.storage,
+    installation,
+    signal,
+  });
+  await makeOwnFolder(paths.socketRoot, host.serverUser === undefined ? 0o700 : 0o711);
+  await host.files.makeDirectory(paths.scratch, { mode: 0o711 });
+  await host.files.makeDirectory(paths.serverLogs, { mode: 0o700 });
+  const runtime = createProcessRuntime({ host });
+  const programs = findPrograms(programOptions({ paths, host }, settings));
+  const postgres = createPostgres({ host, runtime, programs, socketRoot: paths.socketRoot });
+  const feed = createFeed(systemRandom.id());
+  const published = publishingStore(store, feed);
+  const clock = systemClock;
+  const random = systemRandom;
+  const context: ServiceContext = {
+    installation,
+    store: published,
+    feed,
+    catalog: createCatalog({ store: published, feed }),
+    runner: createRunner({ store: published, clock, random, feed, log, failpoint }),
+    clock,
+    random,
+    vault: createVault(loadKey(join(paths.secrets, 'key'))),
+    log,
+    host,
+    storage,
+    runtime,
+    databases: { postgres },
+    directories: { serverLogs: paths.serverLogs, scratch: paths.scratch },
+  };
+  const services = createServices(context);
+  // A state that can't be trusted decides nothing: no recovery, no watch, no sweep.
+  if (blocked === null) await services.start(signal);
+  return { context, services, blocked };
+}
+
+export interface ServeOptions {
+  /** Also writes the log to stderr, and says where it listens. */
+  foreground?: boolean;
+}
+
+/** Runs the engine until it is told to stop. Returns false when another engine serves this home already. */
+export async function serve({ foreground = false }: ServeOptions = {}): Promise<boolean> {
+  const paths = homePaths(processEnvironment());
+  const isRoot = process.getuid?.() === 0;
+  // Root's servers run as another user, who must be able to pass through.
+  await mkdir(paths.home, { recursive: true, mode: isRoot ? 0o711 : 0o700 });
+  await mkdir(paths.engineDirectory, { recursive: true, mode: 0o700 });
+  await chmod(paths.engineDirectory, 0o700);
+  const lock = await acquireLock(paths);
+  if (lock === undefined) return false;
+
+  const startedAt = new Date();
+  const { version, build } = readBuild();
+  const echo = foreground ? (line: string) => process.stderr.write(`${line}\n`) : undefined;
+  const { log, close: closeLog } = openLog(paths.log, parseLevel(process.env.THIN_CLONES_LOG), echo);
+  const stopping = new AbortController();
+  const host = createLocalHost({
+    name: hostNameSchema.parse('local'),
+    serverUser: await findServerUser({ environment: process.env }),
+    environment: process.env,
+  });
+  const surroundings = { paths, log, host, failpoint: crashPoint(process.env) };
+
+  let store: Store;
+  let blocked: string | null = null;
+  try {
+    store = openStore(paths.state);
+  } catch (error) {
+    if (!(error instanceof StateUnusable)) throw error;
+    blocked = error.message;
+    log.error('the state is not usable', { problem: blocked });
+    store = openStore(':memory:');
+  }
+  let running = startServices(surroundings, store, blocked, stopping.signal);
+  running.catch((error: unknown) => {
+    const failure = toFailure(error);
+    log.error('the engine can not run here', { problem: failure.message, stack: failure.stack });
+  });
+  const storageLabel = (): Promise<string | null> =>
+    Promise.race([running.then(({ context }) => context.storage.label), Promise.resolve(null)]).catch(
+      () => null,
+    );
+
+  let label: string | null = null;
+  const info = (): EngineInfo => {
+    void storageLabel().then((found) => (label = found));
+    return {
+      name: 'thin-clones',
+      version,
+      protocol: protocolVersion,
+      pid: process.pid,
+      home: paths.home,
+      startedAt: startedAt.toISOString(),
+      uptimeMs: Date.now() - startedAt.getTime(),
+      state: blocked === null ? 'ready' : 'blocked',
+      problem: blocked,
+      storage: label,
+    };
+  };
+  void running.then(({ context }) => (label = context.storage.label)).catch(() => undefined);
+
+  const rebuild = async (): Promise<{ snapshots: number; clones: number; keptAs: string | null }> => {
+    let keptAs: string | null = null;
+    if (blocked !== null) {
+      const before = await running;
+      await before.services.close();
+      await before.context.storage.close();
+      before.context.store.close();
+      before.context.feed.publish({ kind: 'resync' });
+      keptAs = `${paths.state}.unusable-${startedAt.toISOString().replaceAll(':', '')}`;
+      await rename(paths.state, keptAs);
+      for (const suffix of ['-wal', '-shm']) await rm(`${paths.state}${suffix}`, { force: true });
+      store = openStore(paths.state);
+      blocked = null;
+      running = startServices(surroundings, store, null, stopping.signal);
+    }
+    const { context } = await running;
+    return {
+      snapshots: context.store.snapshots.list().length,
+      clones: context.store.clones.list().length,
+      keptAs,
+    };
+  };
+
+  const token = randomBytes(32).toString('base64url');
+  const settings = readSettings(paths.settings, process.env);
+  const stop = (): void => {
+    // The answer to the request that asked goes out first.
+    setImmediate(() => stopping.abort());
+  };
+  const handlers = createHandlers({
+    info,
+    host: () => host,
+    running: () => running,
+    examine: [
+      () => explainStorage({ host, root: paths.pool, configured: settings.storage }),
+      () => examinePrograms(programOptions(surroundings, settings)),
+    ],
+    stop,
+    rebuild,
+  });
+  const app = createApp({
+    handlers,
+    feed: () => running.then(({ context }) => context.feed),
+    log,
+    token,
+    version,
+    signal: stopping.signal,
+  });
+  if (dirname(paths.socket) !== paths.engineDirectory && !paths.socket.startsWith('\\\\')) {
+    await makeOwnFolder(dirname(paths.socket), isRoot ? 0o711 : 0o700);
+  }
+  const listening = await listen(app, { socket: paths.socket, tcpPort: settings.tcpPort ?? null });
+  const discovery: Discovery = {
+    format: 1,
+    pid: process.pid,
+    version,
+    protocol: protocolVersion,
+    build,
+    startedAt: startedAt.toISOString(),
+    socket: paths.socket,
+    token,
+    tcpPort: listening.tcpPort,
+  };
+  const fresh = `${paths.discovery}.${process.pid}`;
+  writeFileSync(fresh, JSON.stringify(discovery), { mode: 0o600, flag: 'w' });
+  await rename(fresh, paths.discovery);
+  log.info('engine started', {
+    pid: process.pid,
+    version,
+    build,
+    home: paths.home,
+    ms: Math.round(performance.now()),
+  });
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop);
+
+  await new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()));
+  log.info('engine stopping');
+  await rm(paths.discovery, { force: true });
+  await listening.close();
+  await running
+    .then(async ({ services, context }) => {
+      await services.close();
+      await context.storage.close();
+      context.store.close();
+    })
+    .catch((error: unknown) => log.error('while stopping', { problem: toFailure(error).message }));
+  log.info('engine stopped');
+  await closeLog();
+  lock.release();
+  return true;
+}
+
+const isMain = process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href;
+if (isMain) {
+  await serve();
+  // Keep-alive sockets of clients must not hold a stopped engine.
+  process.exit(0);
+}
