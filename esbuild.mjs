@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { build, context } from 'esbuild';
+import { webviewTarget } from './webview-ui/build.mjs';
 
 const production = process.argv.includes('--production');
 const watch = process.argv.includes('--watch');
@@ -81,15 +82,7 @@ const targets = [
     outExtension: { '.js': '.mjs' },
     banner: esmRequire,
   },
-  {
-    ...common,
-    entryPoints: { job: 'webview-ui/jobs/main.ts' },
-    outdir: 'dist/webviews',
-    format: 'iife',
-    platform: 'browser',
-    target: 'es2022',
-    loader: { '.css': 'css', '.ttf': 'file' },
-  },
+  { ...common, ...webviewTarget('dist/webviews') },
 ].filter((target) => Object.values(target.entryPoints).every((file) => existsSync(file)));
 
 await rm('dist', { recursive: true, force: true });

@@ -95,7 +95,19 @@ export default tseslint.config(
   {
     files: ['src/**', 'webview-ui/**'],
     rules: forbid(
-      ['engine/(?!protocol/)', '^(pg|mongodb|dockerode|simple-git)$', '^(\\.\\./)+test/'],
+      // `../engine/` is the engine from src/ itself, and src/engine/ from a folder in it.
+      [
+        '^\\.\\./\\.\\./(\\.\\./)*engine/(?!protocol/)',
+        '^(pg|mongodb|dockerode|simple-git)$',
+        '^(\\.\\./)+test/',
+      ],
+      'The extension is a thin client: from the engine it imports only engine/protocol.',
+    ),
+  },
+  {
+    files: ['src/*.ts'],
+    rules: forbid(
+      ['^\\.\\./engine/(?!protocol/)', '^(pg|mongodb|dockerode|simple-git)$', '^(\\.\\./)+test/'],
       'The extension is a thin client: from the engine it imports only engine/protocol.',
     ),
   },

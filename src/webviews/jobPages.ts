@@ -5,9 +5,11 @@ import type { JobFeed } from './jobFeed.ts';
 /** package.json names it: `onWebviewPanel:thinClones.job` wakes the extension for a page to restore. */
 export const jobPageType = 'thinClones.job';
 
-export interface JobPages extends vscode.Disposable {
+export interface JobPages {
   /** Opens the page of a job (`job-...`), or shows the one that is open. */
   show(id: string): Promise<void>;
+  /** Open pages stay: closing them here would keep a reload from bringing them back. */
+  dispose(): void;
 }
 
 export interface JobPagesOptions {
@@ -56,9 +58,6 @@ export function registerJobPages({ extensionUri, feed, log }: JobPagesOptions): 
       const panel = vscode.window.createWebviewPanel(jobPageType, 'Job', vscode.ViewColumn.Active);
       await open(panel, id);
     },
-    dispose() {
-      serializer.dispose();
-      for (const panel of [...panels.values()]) panel.dispose();
-    },
+    dispose: () => void serializer.dispose(),
   };
 }

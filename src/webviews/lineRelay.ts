@@ -35,8 +35,8 @@ export function createLineRelay({ fetch, send, onFailure }: LineRelayOptions): L
   let waiting: JobLine[] = [];
   /** There may be lines in the log between what was sent and what is new. */
   let behind = false;
-  /** A line was told while the log was being read: the answer may not have it. */
-  let again = false;
+  /** Counts what the log may have got since it was asked: an answer without news may be too old to have it. */
+  let told = 0;
   let fetching = false;
 
   const fallBehind = (): void => {
@@ -53,12 +53,12 @@ export function createLineRelay({ fetch, send, onFailure }: LineRelayOptions): L
 
   const read = async (of: AbortController): Promise<void> => {
     fetching = true;
-    again = false;
+    const before = told;
     try {
       const lines = await fetch(sent, of.signal);
       if (of.signal.aborted) return;
       const news = lines.filter(({ line }) => line > sent).slice(0, linesInMessage);
-      if (news.length === 0 && !again) behind = false;
+      if (news.length === 0 && told === before) behind = false;
       deliver(news);
     } catch (error) {
       if (of.signal.aborted) return;
@@ -93,7 +93,7 @@ export function createLineRelay({ fetch, send, onFailure }: LineRelayOptions): L
     line(line) {
       if (page === undefined) return;
       if (behind) {
-        again = true;
+        told += 1;
         return;
       }
       const next = (waiting.at(-1)?.line ?? sent) + 1;
@@ -104,7 +104,7 @@ export function createLineRelay({ fetch, send, onFailure }: LineRelayOptions): L
     },
     lookAgain() {
       if (page === undefined) return;
-      if (fetching) again = true;
+      told += 1;
       fallBehind();
       pump();
     },
