@@ -22,7 +22,7 @@ export interface LineRelayOptions {
   /** Lines above a number, rising; none when there are no more. */
   readonly fetch: (after: number, signal: AbortSignal) => Promise<readonly JobLine[]>;
   readonly send: (lines: readonly JobLine[]) => void;
-  /** The log could not be read; it is read again at `lookAgain`. */
+  /** The log could not be read; it is read again at `lookAgain`, and when a line is told. */
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -94,6 +94,7 @@ export function createLineRelay({ fetch, send, onFailure }: LineRelayOptions): L
       if (page === undefined) return;
       if (behind) {
         told += 1;
+        pump();
         return;
       }
       const next = (waiting.at(-1)?.line ?? sent) + 1;
