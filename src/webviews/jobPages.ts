@@ -14,8 +14,8 @@ export interface JobPages {
 
 export interface JobPagesOptions {
   readonly extensionUri: vscode.Uri;
-  /** Made when the first page opens. */
-  readonly feed: () => JobFeed;
+  /** Made when the first page opens; a promise, so that activation does not load what it is made of. */
+  readonly feed: () => JobFeed | Promise<JobFeed>;
   /** A line for the extension's log. */
   readonly log: (text: string) => void;
 }
@@ -29,7 +29,7 @@ export function registerJobPages({ extensionUri, feed, log }: JobPagesOptions): 
       if (panels.get(id) === panel) panels.delete(id);
     });
     const { openJobPage } = await import('./jobPage.ts');
-    openJobPage({ panel, id, feed: feed(), extensionUri, log });
+    openJobPage({ panel, id, feed: await feed(), extensionUri, log });
   };
 
   const serializer = vscode.window.registerWebviewPanelSerializer(jobPageType, {

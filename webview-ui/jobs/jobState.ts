@@ -105,7 +105,10 @@ export function banners(state: JobState): Banner[] {
     });
   }
   if (refusal !== null) shown.push({ tone: 'warning', ...refusal, connect: false });
-  if (job?.error && job.state !== 'cancelled') shown.push({ tone: 'error', ...job.error, connect: false });
+  if (job?.error && job.state !== 'cancelled') {
+    const { message, next } = job.error;
+    shown.push({ tone: 'error', message, next, connect: false });
+  }
   return shown;
 }
 

@@ -47,10 +47,13 @@ function bench(atOnce = 5000): Bench {
     },
     async drain() {
       for (let seen = -1; seen !== it.messages.length;) {
+        await settle();
+        await settle();
+        if (it.messages.length > 0 && seen !== it.messages.length) {
+          it.relay.took(it.messages.at(-1)?.at(-1) ?? 0);
+        }
         seen = it.messages.length;
         await settle();
-        await settle();
-        it.relay.took(it.messages.at(-1)?.at(-1) ?? 0);
         await settle();
       }
     },
@@ -147,6 +150,17 @@ describe('The relay of lines', () => {
     it.relay.lookAgain();
     await it.drain();
     assert.deepEqual(it.received(), [1, 2]);
+  });
+
+  it('reads again when a line is told after the log could not be read', async () => {
+    const it = bench();
+    it.broken = true;
+    it.relay.start(0);
+    await it.drain();
+    it.broken = false;
+    for (const line of it.add(1)) it.relay.line(line);
+    await it.drain();
+    assert.deepEqual(it.received(), [1]);
   });
 
   it('says nothing more to a page that is gone', async () => {
