@@ -5,7 +5,7 @@ import { getRequestListener } from '@hono/node-server';
 import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { streamSSE } from 'hono/streaming';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { fail, toFailure } from '../protocol/errors.ts';
 import type { Event } from '../protocol/events.ts';
 import { openapiDocument } from '../protocol/openapi.ts';

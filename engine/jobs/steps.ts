@@ -1,5 +1,5 @@
 /** What a kind of job is: idempotent steps over a journalled input, each able to undo what it did. */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Reporter } from '../database/database.ts';
 import type { JobType } from '../protocol/entities.ts';
 import type { JobId, MemberName } from '../protocol/ids.ts';

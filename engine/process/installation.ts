@@ -1,7 +1,7 @@
 /** Whose data a storage holds: an id made once for each home, and its key for sealing secrets. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { installationIdSchema, type InstallationId } from '../protocol/ids.ts';
 
 const fileSchema = z.object({ format: z.literal(1), installation: installationIdSchema });

@@ -1,6 +1,6 @@
 /** The engine's settings: a file in its home, overridden by environment variables that a client passes at the start. */
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 import { storageDriverSchema } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 

@@ -1,7 +1,7 @@
 /** Describes one folder of PostgreSQL programs that travels with us, and puts right what an unpacker lost. */
 import { chmod, lstat, readFile, rename, rm, symlink } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Written last by whoever makes a tree, so that a tree with this file is complete. */
 export const MANIFEST_FILE = 'manifest.json';

@@ -1,7 +1,7 @@
 /** Makes the folders that travel with us (one server, the client tools) out of unpacked packages. */
 import { chmod, copyFile, cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isMissing, MANIFEST_FILE, TREE_FORMAT, type TreeManifest } from './bundledTree.ts';
 import { neededLibraries, type LibraryFile } from './libraryNames.ts';
 import { type PinnedClient, type PinnedServer, type Platform } from './pinned.ts';

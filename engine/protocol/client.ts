@@ -1,5 +1,5 @@
 /** The typed client: calls any route of the table over a transport, validates what comes back, follows the events. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorSchema } from './entities.ts';
 import { fail, ThinClonesError } from './errors.ts';
 import { eventSchema, type Event } from './events.ts';

@@ -1,5 +1,5 @@
 /** The shape of `thin-clones.yaml`, and its JSON schema for editors. Reading a file is the command line's work. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { environmentDefinitionSchema } from './entities.ts';
 import { environmentNameSchema } from './ids.ts';
 

@@ -1,5 +1,5 @@
 /** The things that the engine, the extension, the webviews and the command line talk about. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   cloneIdSchema,
   cloneNameSchema,

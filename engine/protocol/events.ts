@@ -1,5 +1,5 @@
 /** What the engine tells everybody who listens: complete entities, in the order of a rising sequence number. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   cloneSchema,
   environmentSchema,

@@ -1,5 +1,5 @@
 /** Branded identifiers and names: the one place where a raw string becomes one. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Ids are made by the engine: a kind prefix and 16 characters of base32, e.g. `clone-4mzq7k2n5xw3p6ta`. */
 const id = (kind: string) => new RegExp(`^${kind}-[a-z2-7]{16}$`);

@@ -1,5 +1,5 @@
 /** The OpenAPI 3.1 document of the routes table. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorSchema } from './entities.ts';
 import { routes } from './routes.ts';
 

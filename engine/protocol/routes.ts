@@ -1,5 +1,5 @@
 /** Every request that the engine answers: one table for the server's validation, the typed client and the OpenAPI page. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   cloneSchema,
   connectionSchema,

@@ -1,5 +1,5 @@
 /** Use cases of clones: create, reset, start, destroy, commit, protect, connect. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { isProtected } from '../domain/expiry.ts';
 import { cloneUser, freeCloneName, freeSnapshotName } from '../domain/naming.ts';
 import type { PortLease } from '../host/host.ts';

@@ -1,6 +1,6 @@
 /** Use cases of environments and their snapshots: declare, refresh, delete; test a source; delete a snapshot. */
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { freeSnapshotName } from '../domain/naming.ts';
 import type { JobKind, Step } from '../jobs/steps.ts';
 import type {

@@ -1,7 +1,7 @@
 /** The state store over node:sqlite: write-ahead log, numbered migrations, a check at every open. */
 import { chmodSync, existsSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { migrations } from './migrations.ts';
 import {
   cloneRecordSchema,

@@ -1,5 +1,5 @@
 /** The engine's state: an index and a history in SQLite, which the tags on the data can replace. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   cloneSchema,
   environmentDefinitionSchema,

@@ -1,5 +1,5 @@
 /** The port to a copy-on-write (or copying) store of datasets, each tagged as ours on the data itself. */
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   cloneSchema,
   environmentDefinitionSchema,

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import { z } from 'zod';
+import * as z from 'zod';
 import { environmentSchema, errorSchema, type ErrorDocument } from '../../engine/protocol/entities.ts';
 import { fail, ThinClonesError } from '../../engine/protocol/errors.ts';
 import { askPassword } from '../dialogs/askPassword.ts';

@@ -1,6 +1,6 @@
 /** Asks for a name, and refuses one that the engine would refuse while it is typed. */
 import * as vscode from 'vscode';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { nameRule } from '../../engine/protocol/ids.ts';
 
 export interface NameQuestion {

@@ -1,6 +1,6 @@
 /** The discovery file: how a client learns which engine runs, and where it answers. */
 import { readFile } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const discoverySchema = z.object({
   format: z.literal(1),

@@ -1,7 +1,7 @@
 /** Writes THIRD_PARTY_NOTICES.txt: what of others travels in a VSIX, with its licences. */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { componentOf, NPM_PACKAGE, POSTGRESQL, WHEEL, type Component } from './bundledLibraries.ts';
 
 const metafileSchema = z.object({ inputs: z.record(z.string(), z.unknown()) });

@@ -21,8 +21,8 @@ async function smallCheckout(folder: string): Promise<void> {
   const files: Readonly<Record<string, string>> = {
     'README.md': '# Small\n',
     'media/icon.svg': '<svg xmlns="http://www.w3.org/2000/svg"/>',
-    'engine/main.ts': "import { z } from 'zod';\nconsole.log(z.string().parse('engine'));\n",
-    'engine/cli/main.ts': "import { z } from 'zod';\nconsole.log(z.string().parse('command line'));\n",
+    'engine/main.ts': "import * as z from 'zod';\nconsole.log(z.string().parse('engine'));\n",
+    'engine/cli/main.ts': "import * as z from 'zod';\nconsole.log(z.string().parse('command line'));\n",
     'src/extension.ts':
       "import * as vscode from 'vscode';\nexport const activate = (): void => void vscode;\n",
     'src/.env': 'SECRET=1\n',
