@@ -1,0 +1,124 @@
+/** Datasets as plain directories, cloned by copying every byte: works everywhere and is never called thin. */
+import { cp } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Host } from '../../host/host.ts';
+import { fail } from '../../protocol/errors.ts';
+import type { StorageOptions } from '../storage.ts';
+import type { TreeDriver } from '../taggedStore.ts';
+import { runTool, systemCode } from '../tools.ts';
+import { walkTree } from '../treeSize.ts';
+
+export interface CopyDriverOptions {
+  host: Host;
+  root: string;
+}
+
+const PROGRESS_MS = 200;
+/** Looking at a large tree may take at most this part of the time. */
+const PROGRESS_SHARE = 0.05;
+
+export async function createCopyDriver({ host, root }: CopyDriverOptions): Promise<TreeDriver> {
+  const args = await copyArguments(host);
+  return {
+    driver: 'copy',
+    label: 'full copy',
+    capabilities: { thin: false, live: false, atomic: false, costPerFile: 100 },
+    ...plainTrees(host),
+
+    async copyTree(from, to, options) {
+      await host.files.makeDirectory(to, { mode: 0o700, serverUser: true });
+      await withProgress(from, to, options, async () => {
+        if (args) {
+          // As the server user: a copy made by root would follow what that user puts in its way.
+          const tool = { program: 'cp', args: [...args, '--', `${from}/.`, to], asServerUser: true };
+          await runTool(host, root, tool, { signal: options.signal });
+        } else await copyByNode(root, from, to, options.signal);
+      });
+    },
+
+    async usage(path) {
+      const { bytes, occupied } = await walkTree(path);
+      return { logical: bytes, unshared: occupied };
+    },
+  };
+}
+
+/** What stores of plain directories have in common. */
+export function plainTrees(
+  host: Host,
+): Pick<TreeDriver, 'lazyTags' | 'makeTree' | 'dropTree' | 'seal' | 'unseal'> {
+  return {
+    lazyTags: false,
+    makeTree: (path) => host.files.makeDirectory(path, { mode: 0o700, serverUser: true }),
+    dropTree: (path) => host.files.remove(path),
+    // A plain directory has no read-only state that its owner could not undo by accident.
+    seal: async () => undefined,
+    unseal: async () => undefined,
+  };
+}
+
+/** GNU cp keeps holes and can be told not to share blocks; BSD and BusyBox know neither option. undefined: no cp. */
+async function copyArguments(host: Host): Promise<readonly string[] | undefined> {
+  if (host.platform === 'win32') return undefined;
+  const gnu = await host.run({
+    program: 'cp',
+    args: ['--version'],
+    parse: ({ stdout }) => stdout.includes('GNU coreutils'),
+  });
+  if (gnu) return ['-a', '--sparse=auto', '--reflink=never'];
+  return host.platform === 'darwin' ? ['-Rp'] : ['-a'];
+}
+
+async function copyByNode(
+  root: string,
+  from: string,
+  to: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await cp(from, to, {
+      recursive: true,
+      preserveTimestamps: true,
+      verbatimSymlinks: true,
+      filter: () => signal?.aborted !== true,
+    });
+  } catch (error) {
+    if (!['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '')) throw error;
+    throw fail('storage_full', { storage: root, freeBytes: null }, { cause: error });
+  }
+  signal?.throwIfAborted();
+}
+
+/** Progress from the blocks that the copy occupies, as it grows. */
+async function withProgress(
+  from: string,
+  to: string,
+  { onProgress }: StorageOptions,
+  work: () => Promise<void>,
+): Promise<void> {
+  if (!onProgress) return work();
+  const { occupied: total } = await walkTree(from);
+  const ended = new AbortController();
+  let last = 0;
+  const watch = async (): Promise<void> => {
+    let pause = PROGRESS_MS;
+    for (;;) {
+      await delay(pause, undefined, { signal: ended.signal });
+      const started = performance.now();
+      const { occupied } = await walkTree(to);
+      pause = Math.max(PROGRESS_MS, (performance.now() - started) / PROGRESS_SHARE);
+      const fraction = total === 0 ? 0 : Math.min(0.99, occupied / total);
+      ended.signal.throwIfAborted();
+      if (fraction > last) onProgress((last = fraction));
+    }
+  };
+  // best effort: progress that can't be read (the copy is being undone) must not end the copy.
+  const watching = watch().catch(() => undefined);
+  try {
+    await work();
+  } finally {
+    ended.abort();
+    await watching;
+  }
+  onProgress(1);
+}

@@ -1,0 +1,64 @@
+/** Runs the programs of file systems (btrfs, cp, mkfs ...) and turns their complaints into errors of the table. */
+import type { CommandResult, Host, RunOptions } from '../host/host.ts';
+import { fail, isFailure } from '../protocol/errors.ts';
+
+export interface Tool<Value> {
+  program: string;
+  args: readonly string[];
+  asServerUser?: boolean;
+  parse?: (result: CommandResult) => Value;
+}
+
+/** Administrators' programs are not in every user's PATH (Debian leaves sbin out). */
+const ADMINISTRATOR_FOLDERS = ['/usr/sbin/', '/sbin/'];
+
+/** The text of ENOSPC and EDQUOT in the C locale (strerror(3)); btrfs and cp print it as it is. */
+const FULL = /No space left on device|Disk quota exceeded/;
+
+/**
+ * Runs a tool on the store at `root`. Errors: storage_full, storage_failed with the tool's last words,
+ * programs_missing, or the reason of the abort.
+ */
+export async function runTool<Value>(
+  host: Host,
+  root: string,
+  tool: Tool<Value>,
+  options: RunOptions = {},
+): Promise<Value> {
+  const parse = (result: CommandResult): Value => {
+    if (result.code === 0) return (tool.parse ?? (() => undefined as Value))(result);
+    throw toolFailure(root, tool, result);
+  };
+  const folders = tool.program.includes('/') ? [''] : ['', ...ADMINISTRATOR_FOLDERS];
+  let missing: unknown;
+  for (const folder of folders) {
+    try {
+      return await host.run(
+        { ...tool, program: folder + tool.program, env: { LC_ALL: 'C' }, parse },
+        options,
+      );
+    } catch (error) {
+      if (!isFailure(error, 'programs_missing')) throw error;
+      missing ??= error;
+    }
+  }
+  throw missing;
+}
+
+function toolFailure(root: string, tool: Tool<unknown>, result: CommandResult): Error {
+  const words = result.stderr.trim().split('\n').slice(-3).join('; ');
+  if (FULL.test(result.stderr)) {
+    return fail('storage_full', { storage: root, freeBytes: null }, { cause: new Error(words) });
+  }
+  const ending = result.signal === null ? `code ${String(result.code)}` : result.signal;
+  const what = [tool.program, ...tool.args.filter((word) => !word.startsWith('-')).slice(0, 2)].join(' ');
+  return fail('storage_failed', { storage: root, problem: words || `${what} ended with ${ending}` });
+}
+
+/** The error code of the operating system behind an error, through its causes. */
+export function systemCode(error: unknown): string | undefined {
+  for (let current: unknown = error; current instanceof Error; current = current.cause) {
+    if ('syscall' in current && 'code' in current && typeof current.code === 'string') return current.code;
+  }
+  return undefined;
+}
