@@ -42,11 +42,14 @@ export async function testSource(options: SourceTestOptions): Promise<SourceRepo
 async function examine(options: SourceTestOptions, findings: Findings): Promise<void> {
   switch (options.definition.retrieval) {
     case 'logical':
-      return await examineServer(options, findings);
+      await examineServer(options, findings);
+      return;
     case 'dump':
-      return await examineDump(options, findings);
+      await examineDump(options, findings);
+      return;
     case 'directory':
-      return await examineDirectory(options, findings);
+      await examineDirectory(options, findings);
+      return;
     case 'physical':
       throw fail('not_supported', { feature: 'The retrieval "physical"' });
   }

@@ -285,7 +285,9 @@ function namingDump(error: unknown, dump: string): unknown {
 
 /** A dump without a database's name gets the member's: at most 63 bytes. */
 function databaseNameOf(member: string): string {
-  let name = member;
-  while (Buffer.byteLength(name) > 63) name = [...name].slice(0, -1).join('');
-  return name;
+  // Cutting may split a character, which decoding then shows as U+FFFD.
+  return Buffer.from(member)
+    .subarray(0, 63)
+    .toString('utf8')
+    .replace(/\uFFFD+$/, '');
 }

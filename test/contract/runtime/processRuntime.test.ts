@@ -1,0 +1,53 @@
+import path from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { createProcessRuntime } from '../../../engine/runtime/process/processRuntime.ts';
+import { findServerProcesses } from '../../../engine/runtime/process/serverProcesses.ts';
+import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
+import { startPostgresSource } from '../../support/postgresSource.ts';
+import { runtimeContract } from './runtime.contract.ts';
+
+/** One prepared data directory, copied for each server. */
+async function prepareGolden(bench: PostgresBench): Promise<{ target: string; version: string }> {
+  const source = await startPostgresSource();
+  try {
+    await source.stop();
+    return await bench.retrieve({ retrieval: 'directory', directory: source.dataDirectory });
+  } finally {
+    await source.remove();
+  }
+}
+
+runtimeContract('processes of this machine', async () => {
+  const bench = await openPostgresBench();
+  const { host, runtime, database } = bench;
+  const golden = await prepareGolden(bench);
+  const newSpec = async (identity: string) => {
+    const spec = await bench.specFor(await bench.copy(golden.target), golden.version, { port: null });
+    const args = spec.args.map((arg) =>
+      arg === `cluster_name=${spec.identity}` ? `cluster_name=${identity}` : arg,
+    );
+    return { ...spec, identity, args };
+  };
+  return {
+    runtime,
+    restarted: () => createProcessRuntime({ host }),
+    newSpec,
+    untilUp: (spec, server) => database.ready(spec, () => runtime.alive(server), undefined),
+    async crash(server) {
+      const children = await findServerProcesses(host, server.identity, server.pid);
+      await host.processes.signal(server, 'SIGKILL');
+      for (const child of children) await host.processes.signal(child, 'SIGKILL');
+      for (const gone of [server, ...children]) {
+        while ((await host.processes.identify(gone.pid)) !== undefined) {
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      }
+    },
+    async brokenSpec(identity) {
+      const spec = await newSpec(identity);
+      await writeFile(path.join(spec.dataDirectory, 'PG_VERSION'), '9.1\n');
+      return spec;
+    },
+    close: () => bench.close(),
+  };
+});
