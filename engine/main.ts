@@ -208,14 +208,8 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     const failure = toFailure(error);
     log.error('the engine can not run here', { problem: failure.message, stack: failure.stack });
   });
-  const storageLabel = (): Promise<string | null> =>
-    Promise.race([running.then(({ context }) => context.storage.label), Promise.resolve(null)]).catch(
-      () => null,
-    );
-
   let label: string | null = null;
   const info = (): EngineInfo => {
-    void storageLabel().then((found) => (label = found));
     return {
       name: 'thin-clones',
       version,
