@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { createFakeDatabase } from '../../../engine/database/fake/fakeDatabase.ts';
+import { createFakeHost } from '../../../engine/host/fake/fakeHost.ts';
+import { memberDefinitionSchema } from '../../../engine/protocol/entities.ts';
+import { datasetIdSchema, hostNameSchema, memberNameSchema } from '../../../engine/protocol/ids.ts';
+import { createFakeRuntime } from '../../../engine/runtime/fake/fakeRuntime.ts';
+import { databaseContract } from './database.contract.ts';
+
+databaseContract('in memory', async () => {
+  const host = createFakeHost({ name: hostNameSchema.parse('local') });
+  const damaged = new Set<string>();
+  const runtime = createFakeRuntime({
+    refuses: (spec) => (damaged.has(spec.dataDirectory) ? 'FATAL:  damaged' : undefined),
+  });
+  const database = createFakeDatabase({ host, runtime });
+  let number = 0;
+  const next = (): number => (number += 1);
+  const newDataset = () => {
+    const letters = [...String(next())].map((digit) => String.fromCharCode(97 + Number(digit)));
+    return datasetIdSchema.parse(`data-${letters.join('').padStart(16, 'a')}`);
+  };
+  return {
+    database,
+    runtime,
+    async sourceWith(text) {
+      const url = `postgresql://reader@source-${next()}/app`;
+      database.sources.set(url, { text, password: 'right' });
+      const target = `/target-${next()}`;
+      await host.files.makeDirectory(target);
+      return {
+        member: memberNameSchema.parse('orders'),
+        definition: memberDefinitionSchema.parse({ engine: 'postgres', retrieval: 'logical', url }),
+        password: 'right',
+        target,
+        dataset: newDataset(),
+        scratch: '/scratch',
+        mark: `job-${next()}`,
+      };
+    },
+    withWrongPassword: (request) => ({ ...request, password: 'wrong' }),
+    async copy(from) {
+      const to = `/copy-${next()}`;
+      await host.files.makeDirectory(to);
+      for (const { name } of await host.files.list(from)) {
+        await host.files.writeAtomic(`${to}/${name}`, (await host.files.read(`${from}/${name}`)) ?? '');
+      }
+      return to;
+    },
+    newDataset,
+    freePort: async () => 20_000 + next(),
+    logFile: () => `/log-${next()}`,
+    async takePort(port) {
+      database.takenPorts.add(port);
+      return async () => {
+        database.takenPorts.delete(port);
+      };
+    },
+    read: (spec) => database.readText(spec.dataDirectory),
+    write: (spec, _retrieved, text) => database.writeText(spec.dataDirectory, text),
+    async damage(directory) {
+      damaged.add(directory);
+    },
+    checkNothingLeft: async () => assert.equal(runtime.running.size, 0),
+    close: async () => undefined,
+  };
+});
