@@ -8,6 +8,7 @@ import { registerDocuments } from './documents.ts';
 import { createSession } from './engine/session.ts';
 import { NotTrusted, type Services } from './services.ts';
 import { createSourcePasswords } from './sources/sourcePasswords.ts';
+import { registerJobPages } from './webviews/jobPages.ts';
 import { publishContextKeys } from './views/contextKeys.ts';
 import { createStatusBar } from './views/statusBar.ts';
 import { createTree, viewId } from './views/treeProvider.ts';
@@ -17,6 +18,21 @@ export interface ExtensionExports {
   readonly services: Services;
   /** How long `activate` took. */
   readonly activationMs: number;
+}
+
+/** The engine reads its settings when it starts. */
+function offerRestart(services: Services): vscode.Disposable {
+  return vscode.workspace.onDidChangeConfiguration(async (change) => {
+    const concerned =
+      change.affectsConfiguration('thinClones.programs') || change.affectsConfiguration('thinClones.storage');
+    if (!concerned || services.session.state.kind !== 'connected') return;
+    const restart = 'Restart Engine';
+    const chosen = await vscode.window.showInformationMessage(
+      'The engine uses the new settings after a restart. Clones go on meanwhile.',
+      restart,
+    );
+    if (chosen === restart) await vscode.commands.executeCommand('thinClones.engine.restart');
+  });
 }
 
 export function activate(context: vscode.ExtensionContext): ExtensionExports {
@@ -38,7 +54,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionExports {
           bundledPrograms: programFolders(context),
           settings: engineSettings(),
           execPath: process.execPath,
-          hasSqlite: process.getBuiltinModule('node:sqlite') !== undefined,
+          hasSqlite: process.getBuiltinModule('node:sqlite' as string) !== undefined,
           nodeVersion: process.version,
         })
       : undefined;
@@ -62,6 +78,11 @@ export function activate(context: vscode.ExtensionContext): ExtensionExports {
   const tree = createTree(session);
   isViewVisible = () => tree.view.visible;
 
+  const jobPages = registerJobPages({
+    extensionUri: context.extensionUri,
+    feed: async () => (await import('./webviews/jobFeed.ts')).createJobFeed(session),
+    log: (text) => log.info(text),
+  });
   const services: Services = Object.freeze({
     context,
     session,
@@ -69,6 +90,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionExports {
     paths,
     passwords: createSourcePasswords(context.secrets, paths.home),
     tree: tree.access,
+    jobPages,
     async client() {
       if (!vscode.workspace.isTrusted) throw new NotTrusted(untrusted);
       if (session.state.kind === 'connected') return await session.connect();
@@ -92,7 +114,9 @@ export function activate(context: vscode.ExtensionContext): ExtensionExports {
     vscode.workspace.onDidGrantWorkspaceTrust(connectForView),
     publishContextKeys(session),
     createStatusBar(session),
+    jobPages,
     registerDocuments(),
+    offerRestart(services),
     registerCommands(services),
   );
   // The view may have been what activated the extension; then it is visible and no event comes.

@@ -13,6 +13,7 @@ export interface Services {
   readonly paths: HomePaths;
   readonly passwords: SourcePasswords;
   readonly tree: TreeAccess;
+  readonly jobPages: { show(id: string): Promise<void> };
   /** The engine's client; starts the engine when none runs, with progress shown. Throws `NotTrusted` in an untrusted folder. */
   client(): Promise<Client>;
 }

@@ -28,7 +28,7 @@ export async function resetCloneTo(services: Services, argument: unknown): Promi
         .filter((part) => part !== undefined)
         .join(' · '),
       ...(snapshot.message !== null && { detail: snapshot.message }),
-      value: { reference: snapshot.id as string, text: `snapshot ${snapshot.name}` },
+      value: { reference: snapshot.id, text: `snapshot ${snapshot.name}` },
     })),
     { title: `Reset ${clone.name}`, placeHolder: 'To which snapshot?' },
   );

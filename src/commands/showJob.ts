@@ -1,6 +1,5 @@
 /** Opens the page of a job: what it does, how far it is, its log. */
 import { jobMeant, pickJob } from '../dialogs/pickJob.ts';
-import { openPage } from '../documents.ts';
 import type { Services } from '../services.ts';
 
 export async function showJob(services: Services, argument: unknown): Promise<void> {
@@ -8,6 +7,5 @@ export async function showJob(services: Services, argument: unknown): Promise<vo
   const job =
     jobMeant(services, argument) ??
     (await pickJob(services, { title: 'Show Job', placeHolder: 'Which job?' }));
-  if (job === undefined) return;
-  await openPage(job.title, `# ${job.title}\n\n${job.state}`);
+  if (job !== undefined) await services.jobPages.show(job.id);
 }

@@ -45,7 +45,7 @@ export async function showMenu(services: Services): Promise<void> {
       item('database', 'Add Environment…', 'thinClones.environment.add'),
       separator('Look'),
       { label: '$(list-tree) Show Environments', value: { command: `${viewId}.focus` } },
-      item('history', 'Show Jobs…', 'thinClones.job.show'),
+      item('history', 'Show Job…', 'thinClones.job.show'),
       item('pulse', 'Host Doctor', 'thinClones.host.doctor'),
       item('output', 'Show Engine Log', 'thinClones.engine.showLog'),
       separator(connected ? `Engine ${session.state.info.version}` : 'Engine'),

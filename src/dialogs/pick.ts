@@ -24,13 +24,12 @@ export async function pickValue<T>(
 }
 
 /** Nothing to choose from: says so, and offers the command that makes the first one. */
-async function nothing(text: string, action?: { title: string; command: string }): Promise<undefined> {
+async function tellNothing(text: string, action?: { title: string; command: string }): Promise<void> {
   const chosen = await vscode.window.showInformationMessage(
     text,
     ...(action === undefined ? [] : [action.title]),
   );
   if (action !== undefined && chosen === action.title) await vscode.commands.executeCommand(action.command);
-  return undefined;
 }
 
 export interface PickOptions<T> {
@@ -52,10 +51,11 @@ export async function pickEnvironment(
   if (named !== undefined) return named;
   const items = [...environments.values()].filter(accept).sort((a, b) => a.name.localeCompare(b.name));
   if (items.length === 0) {
-    return await nothing('There is no environment for this yet.', {
+    await tellNothing('There is no environment for this yet.', {
       title: 'Add Environment',
       command: 'thinClones.environment.add',
     });
+    return undefined;
   }
   if (items.length === 1) return items[0];
   return await pickValue(
@@ -85,10 +85,11 @@ export async function pickClone(
   if (named !== undefined) return named;
   const items = [...clones.values()].filter(accept).sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
   if (items.length === 0) {
-    return await nothing('There is no clone for this yet.', {
+    await tellNothing('There is no clone for this yet.', {
       title: 'Create Clone',
       command: 'thinClones.clone.create',
     });
+    return undefined;
   }
   const selected = services.tree.selection().find(({ kind }) => kind === 'clone')?.key;
   items.sort((a, b) => Number(b.id === selected) - Number(a.id === selected));
@@ -119,7 +120,10 @@ export async function pickSnapshot(
   const named = snapshots.get(keyOfRow(argument, 'snapshot') ?? '');
   if (named !== undefined) return named;
   const items = [...snapshots.values()].filter(accept).sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
-  if (items.length === 0) return await nothing('There is no snapshot for this.');
+  if (items.length === 0) {
+    await tellNothing('There is no snapshot for this.');
+    return undefined;
+  }
   return await pickValue(
     items.map((value) => ({
       label: value.name,

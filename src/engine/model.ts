@@ -22,7 +22,7 @@ export interface Model extends Entities {
   /** Forgets everything, when there is no engine to vouch for it. */
   clear(): void;
   /** Something changed: at once for the first change, then gathered, so that a burst gives a few calls a second. */
-  readonly onDidChange: Subscribe<void>;
+  readonly onDidChange: Subscribe<undefined>;
   /** Every state of every job, without delay. */
   readonly onDidChangeJob: Subscribe<Job>;
 }
@@ -72,9 +72,9 @@ export function createModel(timer: Timer = systemTimer): Model {
   const clones = new Map<string, Clone>();
   const jobs = new Map<string, Job>();
   const all = [hosts, environments, snapshots, clones, jobs];
-  const changed = createEmitter<void>();
+  const changed = createEmitter<undefined>();
   const jobChanged = createEmitter<Job>();
-  const announce = gathered(() => changed.emit(), refreshIntervalMs, timer);
+  const announce = gathered(() => changed.emit(undefined), refreshIntervalMs, timer);
   let position: { epoch: string; seq: number } | undefined;
 
   const take = (event: Event): boolean => {

@@ -34,13 +34,13 @@ export interface EngineSession {
 
 export interface SessionOptions {
   /** Reaches the running engine, or with `start` also starts one. */
-  reach(options: { start: boolean; signal: AbortSignal }): Promise<EngineConnection>;
+  readonly reach: (options: { start: boolean; signal: AbortSignal }) => Promise<EngineConnection>;
   /** Asks the engine to stop and waits until it is gone. */
-  end(connection: EngineConnection, signal: AbortSignal | undefined): Promise<void>;
+  readonly end: (connection: EngineConnection, signal: AbortSignal | undefined) => Promise<void>;
   /** True while somebody looks: then an engine that died is started again without being asked for. */
-  wanted(): boolean;
-  log(level: 'info' | 'warning', text: string): void;
-  timer?: Timer;
+  readonly wanted: () => boolean;
+  readonly log: (level: 'info' | 'warning', text: string) => void;
+  readonly timer?: Timer;
 }
 
 const firstRetryMs = 250;

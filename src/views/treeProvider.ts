@@ -1,5 +1,6 @@
 /** Puts the rows into VS Code's tree, and tells it what to draw again when the engine says something new. */
 import * as vscode from 'vscode';
+import type { Subscription } from '../engine/emitter.ts';
 import type { EngineSession } from '../engine/session.ts';
 import type { TreeAccess } from '../services.ts';
 import { parseRowId, rowId, type RowReference } from './rowId.ts';
@@ -28,11 +29,11 @@ function themeIcon(icon: Row['icon']): vscode.ThemeIcon | undefined {
 const fadedDecorations: vscode.FileDecorationProvider = {
   provideFileDecoration(uri) {
     if (uri.scheme !== fadedScheme) return undefined;
-    return { color: new vscode.ThemeColor('disabledForeground'), tooltip: 'Out of reach' };
+    return new vscode.FileDecoration(undefined, 'Out of reach', new vscode.ThemeColor('disabledForeground'));
   },
 };
 
-export function createTree(session: EngineSession): vscode.Disposable & {
+export function createTree(session: EngineSession): Subscription & {
   readonly access: TreeAccess;
   readonly view: vscode.TreeView<RowReference>;
 } {

@@ -223,13 +223,10 @@ const doingByState = {
   destroying: 'destroying',
 } as const;
 
-/** "1.2 MB unshared of 842 MB"; a full copy has nothing shared. */
-export function cloneSizeText({ bytes }: Clone): string | undefined {
-  const { unshared, logical } = bytes;
-  if (unshared === null) return logical === null ? undefined : sizeOf(logical);
-  return logical === null || logical <= unshared
-    ? `${sizeOf(unshared)} unshared`
-    : `${sizeOf(unshared)} unshared of ${sizeOf(logical)}`;
+/** "1.2 MB unshared"; the full size where that is not known. */
+export function cloneSizeText({ bytes: { unshared, logical } }: Clone): string | undefined {
+  if (unshared !== null) return `${sizeOf(unshared)} unshared`;
+  return logical === null ? undefined : sizeOf(logical);
 }
 
 export function isProtected(clone: Clone, now: number): boolean {

@@ -25,6 +25,11 @@ export interface JobPageOptions {
 /** Shown until the engine says what the job is. */
 const unknownTitle = 'Job';
 
+const notTrusted: Problem = {
+  message: 'This folder is not trusted.',
+  next: 'Trust it with "Workspaces: Manage Workspace Trust", then connect.',
+};
+
 const problemOf = (error: unknown): Problem => {
   const { message, document } = toFailure(error);
   return { message, next: document.next };
@@ -68,6 +73,11 @@ export function openJobPage({ panel, id, feed, extensionUri, log }: JobPageOptio
   };
 
   const connect = async (): Promise<void> => {
+    // Connecting starts an engine when none runs; nothing is started in a folder that is not trusted.
+    if (!vscode.workspace.isTrusted) {
+      send({ kind: 'connection', state: 'disconnected', problem: notTrusted });
+      return;
+    }
     try {
       await feed.connect();
     } catch (error) {

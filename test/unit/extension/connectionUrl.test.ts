@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { nameFrom, parseConnectionUrl } from '../../../src/sources/connectionUrl.ts';
+import { findUrls } from '../../../src/sources/envFiles.ts';
+
+const parsed = (text: string) => {
+  const result = parseConnectionUrl(text);
+  assert.ok(result.ok, result.ok ? '' : result.problem);
+  return result.value;
+};
+const problem = (text: string): string => {
+  const result = parseConnectionUrl(text);
+  assert.ok(!result.ok, `"${text}" was accepted`);
+  return result.problem;
+};
+
+describe('a pasted connection URL', () => {
+  it('is split from its password', () => {
+    assert.deepEqual(parsed('postgresql://reader:s%40cret@db.example.org:5433/shop?sslmode=require'), {
+      url: 'postgresql://reader@db.example.org:5433/shop?sslmode=require',
+      password: 's@cret',
+      user: 'reader',
+      host: 'db.example.org',
+      port: 5433,
+      database: 'shop',
+    });
+  });
+
+  it('is accepted in the ways in which people copy it', () => {
+    const url = 'postgresql://reader@db/shop';
+    for (const text of [
+      'postgres://reader@db/shop',
+      '  postgresql://reader@db/shop\n',
+      '"postgresql://reader@db/shop"',
+      'DATABASE_URL=postgres://reader@db/shop',
+      'export DATABASE_URL="postgres://reader@db/shop"',
+    ]) {
+      assert.equal(parsed(text).url, url, text);
+    }
+  });
+
+  it('may have user and password as parameters, and then keeps neither there', () => {
+    const value = parsed('jdbc:postgresql://db:5432/shop?user=reader&password=geheim&sslmode=disable');
+    assert.equal(value.url, 'postgresql://reader@db:5432/shop?sslmode=disable');
+    assert.equal(value.password, 'geheim');
+  });
+
+  it('never keeps a password in the URL', () => {
+    for (const text of [
+      'postgres://a:pw1@h/d',
+      'postgres://a@h/d?password=pw1',
+      'postgres://a:pw1@h/d?password=pw1',
+    ]) {
+      assert.ok(!parsed(text).url.includes('pw1'), text);
+    }
+  });
+
+  it('is refused with what is missing', () => {
+    assert.match(problem(''), /Paste a URL/);
+    assert.match(problem('db.example.org'), /starts with postgresql/);
+    assert.match(problem('mysql://a@h/d'), /not mysql/);
+    assert.match(problem('mongodb://a@h/d'), /MongoDB/);
+    assert.match(problem('postgres://reader@db'), /database is missing/);
+    assert.match(problem('postgres://db/shop'), /user is missing/);
+    assert.match(problem('postgres://a:p%zz@db/shop'), /written as %25/);
+    assert.match(problem('postgres://a b@db/shop'), /no spaces/);
+  });
+
+  it('gives names that the engine accepts', () => {
+    const none = () => false;
+    assert.equal(nameFrom('shop', none, 'x'), 'shop');
+    assert.equal(nameFrom('/srv/dumps/shop 2026.sql.gz', none, 'x'), 'shop-2026');
+    assert.equal(nameFrom('../..', none, 'fallback'), 'fallback');
+    assert.equal(
+      nameFrom('shop', (name) => name === 'shop' || name === 'shop-2', 'x'),
+      'shop-3',
+    );
+  });
+});
+
+describe('an .env file', () => {
+  it('offers its PostgreSQL URLs, each once', () => {
+    const text = [
+      '# DATABASE_URL=postgres://old@h/old',
+      'PORT=3000',
+      "export DATABASE_URL='postgres://app:pw@localhost:5432/shop' # main",
+      'READ_URL=postgresql://reader@replica/shop   # a comment',
+      'AGAIN=postgres://app:other@localhost:5432/shop',
+      'MYSQL=mysql://a@h/d',
+      'BUILT=postgres://${USER}:${PASS}@h/d',
+      '',
+    ].join('\r\n');
+    assert.deepEqual(
+      findUrls(text).map(({ variable, line, connection }) => [
+        variable,
+        line,
+        connection.url,
+        connection.password,
+      ]),
+      [
+        ['DATABASE_URL', 3, 'postgresql://app@localhost:5432/shop', 'pw'],
+        ['READ_URL', 4, 'postgresql://reader@replica/shop', undefined],
+      ],
+    );
+  });
+});

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { commandIds } from '../../../src/commands/commandIds.ts';
+
+interface Manifest {
+  activationEvents: string[];
+  capabilities: { untrustedWorkspaces: { supported: string; restrictedConfigurations: string[] } };
+  icon: string;
+  contributes: {
+    commands: { command: string; title: string; category: string; icon: string }[];
+    menus: Record<string, { command: string; when: string; group?: string }[]>;
+    keybindings: { command: string; when: string }[];
+    viewsWelcome: { contents: string; when: string }[];
+    views: Record<string, { id: string; icon: string }[]>;
+    viewsContainers: { activitybar: { icon: string }[] };
+    configuration: { properties: Record<string, { type: string; scope?: string }> };
+    walkthroughs: { steps: { description: string; media: { svg: string }; completionEvents: string[] }[] }[];
+    jsonValidation: { url: string }[];
+  };
+}
+const root = new URL('../../../', import.meta.url);
+const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8')) as Manifest;
+const { contributes } = manifest;
+const known = new Set<string>(commandIds);
+const commandLinks = (text: string): string[] =>
+  [...text.matchAll(/\(command:([\w.]+)/g)]
+    .map(([, command]) => command ?? '')
+    .filter((id) => id.startsWith('thinClones'));
+
+describe('what package.json contributes', () => {
+  it('has exactly the commands of the table, each with a title, our category and an icon', () => {
+    assert.deepEqual(contributes.commands.map(({ command }) => command).sort(), [...commandIds].sort());
+    for (const command of contributes.commands) {
+      assert.equal(command.category, 'Thin Clones');
+      assert.match(command.icon, /^\$\([a-z-]+\)$/);
+      assert.ok(command.title.length > 3);
+    }
+  });
+
+  it('names only commands that exist in menus, keys, welcome texts and the walkthrough', () => {
+    const named = [...Object.values(contributes.menus).flat(), ...contributes.keybindings].map(
+      ({ command }) => command,
+    );
+    const linked = [
+      ...contributes.viewsWelcome.map(({ contents }) => contents),
+      ...contributes.walkthroughs.flatMap(({ steps }) => steps.map(({ description }) => description)),
+    ].flatMap(commandLinks);
+    for (const command of [...named, ...linked]) assert.ok(known.has(command), command);
+  });
+
+  it('has at most three inline actions on any row', () => {
+    const rows = [
+      'clone.ready',
+      'clone.ready.protected.bound',
+      'clone.stopped',
+      'clone.failed',
+      'clone.resetting.busy.cancellable',
+      'clone.creating.busy',
+      'snapshot.ready.used',
+      'environment.idle.filled',
+      'environment.idle.empty',
+      'environment.busy.filled.cancellable',
+      'clones',
+      'snapshots',
+      'note.noSnapshot',
+      'host.ready',
+      'host.unreachable',
+    ];
+    const inline = (contributes.menus['view/item/context'] ?? []).filter(({ group }) =>
+      group?.startsWith('inline'),
+    );
+    const actions = (row: string): string[] =>
+      inline
+        .filter(({ when }) => new RegExp(/viewItem =~ \/(.*)\/$/.exec(when)?.[1] ?? '$^').test(row))
+        .map(({ command }) => command.replace('thinClones.', ''));
+    for (const row of rows) assert.ok(actions(row).length <= 3, `${row}: ${actions(row).join(', ')}`);
+    assert.deepEqual(actions('clone.ready'), ['clone.reset', 'clone.copyUrl', 'clone.openPsql']);
+    assert.deepEqual(actions('clone.resetting.busy.cancellable'), ['job.cancel']);
+    assert.deepEqual(actions('clone.ready.busy'), []);
+    assert.deepEqual(actions('note.noSnapshot'), ['environment.refresh']);
+  });
+
+  it('keeps destructive commands in a group of their own, away from the pointer', () => {
+    for (const { command, group } of contributes.menus['view/item/context'] ?? []) {
+      if (/\.(destroy|delete)$/.test(command)) assert.match(group ?? '', /^3_destructive/);
+    }
+  });
+
+  it('binds keys only while our view has the focus', () => {
+    for (const { when } of contributes.keybindings)
+      assert.match(when, /focusedView == thinClones\.environments/);
+  });
+
+  it('restricts every setting that names a program, storage or file where the folder is not trusted', () => {
+    const dangerous = Object.entries(contributes.configuration.properties).filter(([name]) =>
+      /^thinClones\.(programs|storage)\./.test(name),
+    );
+    assert.ok(dangerous.length >= 4);
+    for (const [name, { scope }] of dangerous) {
+      assert.equal(scope, 'machine', name);
+      assert.ok(manifest.capabilities.untrustedWorkspaces.restrictedConfigurations.includes(name), name);
+    }
+  });
+
+  it('never activates at startup', () => {
+    for (const event of manifest.activationEvents) assert.doesNotMatch(event, /^(\*|onStartupFinished)$/);
+  });
+
+  it('names only pictures and files that are there', () => {
+    const files = [
+      manifest.icon,
+      ...Object.values(contributes.views)
+        .flat()
+        .map(({ icon }) => icon),
+      ...contributes.viewsContainers.activitybar.map(({ icon }) => icon),
+      ...contributes.walkthroughs.flatMap(({ steps }) => steps.map(({ media }) => media.svg)),
+      ...contributes.jsonValidation.map(({ url }) => url),
+    ];
+    for (const file of files) assert.ok(existsSync(new URL(file, root)), file);
+  });
+});

@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict';
+import { cloneIdSchema } from '../../../engine/protocol/ids.ts';
+import type { Entities } from '../../../src/engine/model.ts';
+import { rowId, parseRowId, keyOfRow } from '../../../src/views/rowId.ts';
+import { compareRows, rowsUnder, treeState, type Row } from '../../../src/views/treeRows.ts';
+import { describeRow } from '../../../src/views/tooltips.ts';
+import { fakeHost } from '../../support/fakeEngine/scriptedEngine.ts';
+import { fakeClone, fakeEnvironment, fakeJob, fakeSnapshot, ids } from '../cli/fakeEngine.ts';
+
+const now = Date.parse('2026-11-21T12:30:00.000Z');
+
+interface Parts {
+  hosts?: object[];
+  environments?: object[];
+  snapshots?: object[];
+  clones?: object[];
+  jobs?: object[];
+}
+function entities({
+  hosts = [{}],
+  environments = [],
+  snapshots = [],
+  clones = [],
+  jobs = [],
+}: Parts): Entities {
+  const byKey = <T>(items: T[], key: (item: T) => string): Map<string, T> =>
+    new Map(items.map((item) => [key(item), item]));
+  return {
+    hosts: byKey(hosts.map(fakeHost), ({ name }) => name),
+    environments: byKey(environments.map(fakeEnvironment), ({ name }) => name),
+    snapshots: byKey(snapshots.map(fakeSnapshot), ({ id }) => id),
+    clones: byKey(clones.map(fakeClone), ({ id }) => id),
+    jobs: byKey(jobs.map(fakeJob), ({ id }) => id),
+  };
+}
+
+/** The tree as text: icon, label, description, context. */
+function draw(parts: Parts): string {
+  const state = treeState(entities(parts), now);
+  const lines: string[] = [];
+  const walk = (rows: readonly Row[], depth: number): void => {
+    for (const row of rows) {
+      const icon = row.icon === undefined ? '' : `(${row.icon.id}) `;
+      lines.push(
+        `${'  '.repeat(depth)}${icon}${row.label} | ${row.description} | ${row.context}${row.faded ? ' | faded' : ''}`,
+      );
+      walk(rowsUnder(state, row.reference), depth + 1);
+    }
+  };
+  walk(rowsUnder(state, undefined), 0);
+  return lines.join('\n');
+}
+
+const cloneId = (letter: string) => `clone-${letter.repeat(16)}`;
+
+describe('the rows of the tree', () => {
+  it('are none without an environment, so that the welcome text shows', () => {
+    assert.equal(draw({}), '');
+  });
+
+  it('show a host with a problem even without an environment', () => {
+    assert.equal(
+      draw({ hosts: [{ state: 'unusable', problem: 'no space left', storage: null }] }),
+      '(warning) local | not usable · no space left | host.unusable',
+    );
+  });
+
+  it('name what to do in an environment without a snapshot', () => {
+    assert.equal(
+      draw({ environments: [{ latestSnapshot: null }] }),
+      [
+        '(database) shop | no snapshot yet | environment.idle.empty',
+        '  (info) No snapshot yet | refresh to take the first one | note.noSnapshot',
+        '(server) local | btrfs, thin · 64 GB free | host.ready',
+      ].join('\n'),
+    );
+  });
+
+  it('show clones and snapshots with state, age, size, branch and protection', () => {
+    assert.equal(
+      draw({
+        environments: [{}],
+        snapshots: [{ clones: [ids.clone] }],
+        clones: [
+          { branch: 'feature/b' },
+          {
+            id: cloneId('e'),
+            name: 'guarded',
+            createdAt: '2026-11-21T09:00:00.000Z',
+            protectedUntil: 'forever',
+            bytes: { unshared: 91_000_000, logical: 842_000_000 },
+          },
+          { id: cloneId('f'), name: 'broken', createdAt: '2026-11-18T09:00:00.000Z', state: 'failed' },
+        ],
+      }),
+      [
+        '(database) shop | 3 clones · data of 2 h ago | environment.idle.filled',
+        '  Clones | 3 | clones',
+        '    (circle-filled) feature/a | ready · 2 h ago · 400 kB unshared · for feature/b | clone.ready.bound',
+        '    (lock) guarded | ready · 3 h ago · 91 MB unshared · protected | clone.ready.protected',
+        '    (error) broken | failed · 3 days ago · 400 kB unshared | clone.failed',
+        '  Snapshots | 1 | snapshots',
+        '    (device-camera) nightly | latest · 2 h ago · 842 MB · 1 clone | snapshot.ready.used',
+        '(server) local | btrfs, thin · 64 GB free | host.ready',
+      ].join('\n'),
+    );
+  });
+
+  it('show how far a running job is in the row of its object, and that it can be canceled', () => {
+    assert.equal(
+      draw({
+        environments: [{}],
+        snapshots: [{}],
+        clones: [{ state: 'resetting' }],
+        jobs: [{ type: 'clone.reset', progress: 0.404 }],
+      }).split('\n')[2],
+      '    (loading~spin) feature/a | resetting… 40 % · 2 h ago · 400 kB unshared | clone.resetting.busy.cancellable',
+    );
+    assert.equal(
+      draw({
+        environments: [{ latestSnapshot: null }],
+        jobs: [
+          {
+            type: 'environment.refresh',
+            progress: 0.12,
+            object: { kind: 'environment', id: 'shop', name: 'shop' },
+          },
+        ],
+      })
+        .split('\n')
+        .slice(0, 2)
+        .join('\n'),
+      [
+        '(loading~spin) shop | refreshing… 12 % | environment.busy.empty.cancellable',
+        '  (loading~spin) Taking the first snapshot… | clones can be made when it is there | note.refreshing',
+      ].join('\n'),
+    );
+  });
+
+  it('fade what is on a host out of reach, and drop none of it', () => {
+    const tree = draw({
+      hosts: [{ state: 'unreachable', problem: 'timed out' }],
+      environments: [{}],
+      snapshots: [{}],
+      clones: [{}],
+    });
+    assert.equal(
+      tree,
+      [
+        '(database) shop | host out of reach · 1 clone · data of 2 h ago | environment.idle.filled | faded',
+        '  Clones | 1 | clones',
+        '    (circle-filled) feature/a | out of reach · 2 h ago · 400 kB unshared | clone.ready | faded',
+        '  Snapshots | 1 | snapshots',
+        '    (device-camera) nightly | latest · 2 h ago · 842 MB | snapshot.ready.unused | faded',
+        '(debug-disconnect) local | out of reach · timed out | host.unreachable | faded',
+      ].join('\n'),
+    );
+  });
+
+  it('say a full copy for what it is', () => {
+    const storage = {
+      driver: 'copy',
+      label: 'full copy, 3.1 GB each',
+      thin: false,
+      path: '/x',
+      totalBytes: 10,
+      freeBytes: 0,
+    };
+    assert.match(
+      draw({ hosts: [{ storage }], environments: [{}] }),
+      /local \| full copy, 3\.1 GB each · 0 B free/,
+    );
+  });
+
+  it('have ids that survive any change of state', () => {
+    const row = (changes: object) => {
+      const parts = { environments: [{}], snapshots: [{}], clones: [changes] };
+      return rowsUnder(treeState(entities(parts), now), { kind: 'clones', key: 'shop' })[0];
+    };
+    assert.equal(row({})?.id, row({ name: 'renamed', state: 'failed', protectedUntil: 'forever' })?.id);
+    assert.deepEqual(parseRowId(rowId({ kind: 'environment', key: 'a:b/c' })), {
+      kind: 'environment',
+      key: 'a:b/c',
+    });
+    assert.equal(keyOfRow({ kind: 'clone', key: 'x' }, 'environment'), undefined);
+    assert.equal(keyOfRow('clone:x', 'clone'), undefined);
+  });
+
+  it('escape names in the tooltip, so that a name is never a link or an icon', () => {
+    const parts = {
+      environments: [{}],
+      snapshots: [{ message: '[x](command:evil) $(zap) <b>' }],
+      clones: [{}],
+    };
+    const text = describeRow(treeState(entities(parts), now), { kind: 'snapshot', key: ids.snapshot });
+    assert.ok(text?.includes('\\[x\\]\\(command:evil\\) \\$\\(zap\\) \\<b\\>'), text);
+  });
+
+  describe('when something changes', () => {
+    const parts = (state: string): Parts => ({
+      environments: [{}],
+      snapshots: [{}],
+      clones: [{ state }, { id: cloneId('e'), name: 'other' }],
+    });
+    const shownOf = (given: Parts): Map<string, readonly Row[]> => {
+      const state = treeState(entities(given), now);
+      const shown = new Map<string, readonly Row[]>();
+      const walk = (id: string): void => {
+        const rows = rowsUnder(state, id === '' ? undefined : parseRowId(id));
+        shown.set(id, rows);
+        for (const row of rows) if (row.children !== 'none') walk(row.id);
+      };
+      walk('');
+      return shown;
+    };
+    const compare = (before: Parts, after: Parts) => {
+      const state = treeState(entities(after), now);
+      return compareRows(shownOf(before), (id) => rowsUnder(state, id === '' ? undefined : parseRowId(id)))
+        .change;
+    };
+
+    it('draw one row again when only that one changed', () => {
+      assert.deepEqual(compare(parts('ready'), parts('resetting')), [`clone:${ids.clone}`]);
+    });
+    it('draw nothing again when nothing changed', () => {
+      assert.deepEqual(compare(parts('ready'), parts('ready')), []);
+    });
+    it('draw the group again when a clone is gone, and the rows whose counts changed', () => {
+      const after = { ...parts('ready'), clones: [{}] };
+      assert.deepEqual(compare(parts('ready'), after), ['clones:shop', 'environment:shop']);
+    });
+    it('draw everything again when an environment is gone', () => {
+      assert.equal(compare(parts('ready'), {}), 'everything');
+    });
+  });
+
+  it('take less than 100 ms for 500 clones, also to compare', () => {
+    const letters = 'abcdefghijklmnopqrstuvwxyz';
+    const clones = Array.from({ length: 500 }, (_, index) => ({
+      id: cloneIdSchema.parse(
+        `clone-${letters[Math.floor(index / 26)] ?? ''}${letters[index % 26] ?? ''}${'a'.repeat(14)}`,
+      ),
+      name: `clone-${index}`,
+    }));
+    const given = entities({ environments: [{}], snapshots: [{}], clones });
+    const started = performance.now();
+    const state = treeState(given, now);
+    const rows = rowsUnder(state, { kind: 'clones', key: 'shop' });
+    const shown = new Map<string, readonly Row[]>([['', rows]]);
+    compareRows(shown, () => rowsUnder(treeState(given, now), { kind: 'clones', key: 'shop' }));
+    const ms = performance.now() - started;
+    assert.equal(rows.length, 500);
+    assert.ok(ms < 100, `${ms} ms`);
+  });
+});
