@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { installVSCode } from '../../support/vscode/install.ts';
+import type { VSCodeInstall } from '../../support/vscode/install.ts';
 import { makeScratch } from '../../support/vscode/scratch.ts';
 import type { Scratch } from '../../support/vscode/scratch.ts';
 import { startVSCodeServer } from '../../support/vscode/server.ts';
@@ -17,6 +18,8 @@ export interface UiSession {
   readonly workbench: Workbench;
   readonly server: VSCodeServer;
   readonly scratch: Scratch;
+  /** `install.limits` says what cannot work here, e.g. the terminal where nothing could be compiled. */
+  readonly install: VSCodeInstall;
 }
 
 export interface UseWorkbenchOptions {
@@ -61,7 +64,7 @@ export function useWorkbench(options: UseWorkbenchOptions = {}): () => UiSession
       screenshotsDir: join(checkout, 'out', 'screenshots', version),
     });
     undo.defer(async () => await workbench.close());
-    session = { workbench, server, scratch };
+    session = { workbench, server, scratch, install };
   });
 
   afterEach('keep a picture of a failure', async function () {

@@ -174,7 +174,7 @@ async function provideAddons(
     await npm(vscode, ['rebuild', '--ignore-scripts=false', ...addons]);
   } catch (error) {
     signal?.throwIfAborted();
-    reason = tools.missing.length > 0 ? describeMissing(tools.missing) : firstLines(error);
+    reason = tools.missing.length > 0 ? describeMissing(tools.missing) : String(error);
   }
   const absent = addons.filter((addon) => !hasBinary(modules, addon));
   if (absent.length === 0) return [];
@@ -217,25 +217,37 @@ type Npm = (cwd: string, args: readonly string[]) => Promise<void>;
 /** npm as run by the given Node, because native addons are built for the Node that runs npm. */
 function npmIn(nodeHome: string | undefined, signal?: AbortSignal): Npm {
   const path = [...(nodeHome ? [join(nodeHome, 'bin')] : []), process.env['PATH'] ?? ''].join(delimiter);
-  // Settings of an outer `npm start` (prefix, workspace, ignore-scripts ...) must not leak into these installs; the
-  // registry and the proxy must.
-  const kept = Object.entries(process.env).filter(
-    ([name]) => !/^npm_(?!config_(registry|.*proxy|cafile|cache|userconfig|globalconfig)$)/i.test(name),
-  );
+  // What an outer `npm start` says about itself and its own folder must not steer these installs; registry, proxy,
+  // certificates and timeouts must.
+  const foreign =
+    /^npm_(?!config_)|^npm_config_(.*prefix|global|workspaces?|omit|include|production|ignore_scripts|dry_run|save.*|package_lock|node_gyp)$/i;
+  const kept = Object.entries(process.env).filter(([name]) => !foreign.test(name));
   const env = { ...Object.fromEntries(kept), PATH: path, ...(nodeHome && { npm_config_nodedir: nodeHome }) };
   return async (cwd, args) => {
     const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'];
     const [verb = '', ...rest] = args;
-    await run('npm', [verb, ...flags, ...rest], {
-      cwd,
-      env,
-      maxBuffer: 64 * 1024 * 1024,
-      ...(signal && { signal }),
-    });
+    try {
+      await run('npm', [verb, ...flags, ...rest], {
+        cwd,
+        env,
+        maxBuffer: 64 * 1024 * 1024,
+        ...(signal && { signal }),
+      });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw new Error(`npm ${verb} ${rest.join(' ')} failed: ${npmReason(error)}`, { cause: error });
+    }
   };
 }
 
-function firstLines(error: unknown): string {
-  const text = error instanceof Error && 'stderr' in error ? String(error.stderr) : String(error);
-  return text.trim().split('\n').slice(0, 3).join(' ').slice(0, 300);
+/** The one line of npm's many that says what was wrong. */
+function npmReason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const text = 'stderr' in error ? String(error.stderr).trim() : '';
+  if (text === '') return error.message;
+  const lines = text.split('\n').map((line) => line.replace(/^npm (error|ERR!) /, ''));
+  const telling = lines.find((line) =>
+    /not found|No such file|request to .* failed|No space left/.test(line),
+  );
+  return (telling ?? lines.slice(0, 3).join(' ')).replace(/^gyp ERR! (stack )?(Error: )?/, '').slice(0, 300);
 }

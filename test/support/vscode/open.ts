@@ -122,8 +122,12 @@ async function openInBrowser(options: OpenVSCodeOptions): Promise<OpenedVSCode> 
       auth: 'password',
       password,
       // The person's own home: their Git identity and shell belong into the terminal.
-      env: { HOME: process.env['HOME'], ...env },
-      settings: { 'workbench.reduceMotion': 'auto' },
+      // code-server keeps a heartbeat and logs in the data folder of XDG, which must not litter that home.
+      env: { HOME: process.env['HOME'], XDG_DATA_HOME: join(runDir, 'home'), ...env },
+      settings: {
+        'workbench.reduceMotion': 'auto',
+        'terminal.integrated.env.linux': { XDG_DATA_HOME: null },
+      },
       ...(port !== undefined && { port }),
       ...(signal && { signal }),
     });
