@@ -1,26 +1,250 @@
-/** PLACEHOLDER by the lead until the real choose.ts lands: overwrite it. */
+/** Chooses where and how datasets are kept on this machine, by trying what works, and explains the choice. */
+import { randomBytes } from 'node:crypto';
+import { statfs, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { Host } from '../host/host.ts';
 import type { DoctorCheck, StorageDriver } from '../protocol/entities.ts';
+import { fail, isFailure, toFailure } from '../protocol/errors.ts';
 import type { InstallationId } from '../protocol/ids.ts';
 import { createBtrfsDriver } from './btrfs/btrfsDriver.ts';
+import { createCopyDriver } from './copy/copyDriver.ts';
+import { PROBE_PREFIX, readPool, type Pool } from './pool.ts';
+import { ensurePoolFile, guardPoolFile, poolFileOf, poolFileObstacle } from './poolFile.ts';
+import { createReflinkDriver, reflinkLabel, reflinkObstacle } from './reflink/reflinkDriver.ts';
 import type { Storage } from './storage.ts';
-import { openTaggedStore } from './taggedStore.ts';
-interface Options {
+import { openTaggedStore, type TreeDriver } from './taggedStore.ts';
+
+export interface StorageChoice {
+  /** Must be the local host: file systems are probed by system calls of this process. */
   host: Host;
+  /** Folder of the store, in THIN_CLONES_HOME. A pool file lies beside it, named after it (`pool` -> `pool.img`). */
   root: string;
-  configured?: { driver?: StorageDriver | undefined; path?: string | undefined };
+  /** From the settings; a driver that can't work is an error, never a reason to take another one. */
+  configured?: { driver?: StorageDriver | undefined; path?: string | undefined } | undefined;
   installation: InstallationId;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
-export async function chooseStorage({ host, root, configured, installation }: Options): Promise<Storage> {
-  const where = configured?.path ?? root;
-  return openTaggedStore({
-    host,
-    root: where,
-    installation,
-    driver: createBtrfsDriver({ host, root: where }),
+
+/** Why a candidate can't be taken, and the command or step that would change it. */
+interface Obstacle {
+  problem: string;
+  fix: string | null;
+}
+
+const BTRFS_MAGIC = 0x9123683e;
+
+/** Errors: storage_foreign, storage_failed (with the reason and what to do), storage_full. */
+export async function chooseStorage(choice: StorageChoice): Promise<Storage> {
+  const { host, installation, configured } = choice;
+  const root = configured?.path ?? choice.root;
+  choice.signal?.throwIfAborted();
+
+  if (configured?.path === undefined && (await host.files.stat(poolFileOf(root)))) {
+    return openPoolFile(choice, root);
+  }
+  const pool = await readPool(host, root, installation);
+  if (pool && (await hasDatasets(host, root))) return reopen(choice, root, pool);
+
+  const wanted = configured?.driver;
+  const problems: string[] = [];
+  for (const candidate of ['btrfs', 'reflink'] as const) {
+    if (wanted !== undefined && wanted !== candidate) continue;
+    choice.signal?.throwIfAborted();
+    const obstacle = await obstacleTo(candidate, host, root);
+    if (!obstacle) return open(choice, root, await driverOf(candidate, host, root));
+    problems.push(tell(obstacle));
+  }
+  if (configured?.path === undefined && (wanted === undefined || wanted === 'btrfs') && !pool) {
+    const obstacle = await poolFileObstacle(host, root, wanted);
+    if (!obstacle) return openPoolFile(choice, root);
+    problems.push(tell(obstacle));
+  }
+  if (wanted === undefined || wanted === 'copy') {
+    return open(choice, root, await createCopyDriver({ host, root }));
+  }
+  throw fail('storage_failed', {
+    storage: root,
+    problem: `the driver "${wanted}" from the settings can't work there: ${
+      wanted === 'memory' ? 'it is for tests only' : problems.join('; ')
+    }`,
   });
 }
-export async function explainStorage(_: Omit<Options, 'installation'>): Promise<readonly DoctorCheck[]> {
-  return [];
+
+async function open(
+  { host, installation }: StorageChoice,
+  root: string,
+  driver: TreeDriver,
+): Promise<Storage> {
+  return openTaggedStore({ host, root, installation, driver });
+}
+
+async function openPoolFile(choice: StorageChoice, root: string): Promise<Storage> {
+  const { host, configured, signal } = choice;
+  const kind = await ensurePoolFile(host, root, signal);
+  const driver =
+    kind === 'btrfs'
+      ? createBtrfsDriver({ host, root, label: 'btrfs pool file, thin' })
+      : createReflinkDriver({ host, root, label: 'XFS pool file, thin' });
+  if (configured?.driver !== undefined && configured.driver !== driver.driver) {
+    throw fail('storage_failed', {
+      storage: root,
+      problem: `the settings ask for "${configured.driver}", but the datasets are in the pool file ${poolFileOf(root)} (${driver.driver})`,
+    });
+  }
+  return guardPoolFile(host, root, (guard) => open(choice, root, guard(driver)));
+}
+
+/** Datasets stay with the driver that made them, even when a better one appears: they could not be cloned otherwise. */
+async function reopen(choice: StorageChoice, root: string, pool: Pool): Promise<Storage> {
+  const { host, configured } = choice;
+  const wanted = configured?.driver ?? pool.driver;
+  if (wanted !== pool.driver && (wanted === 'btrfs' || pool.driver === 'btrfs')) {
+    throw fail('storage_failed', {
+      storage: root,
+      problem: `the settings ask for "${wanted}", but its datasets were made by "${pool.driver}"; delete them first or choose another folder`,
+    });
+  }
+  const obstacle = await obstacleTo(wanted, host, root);
+  if (!obstacle) return open(choice, root, await driverOf(wanted, host, root));
+  throw fail('storage_failed', {
+    storage: root,
+    problem: `its datasets need the driver "${wanted}", which does not work: ${tell(obstacle)}`,
+  });
+}
+
+const tell = ({ problem, fix }: Obstacle): string => (fix === null ? problem : `${problem} (${fix})`);
+
+async function hasDatasets(host: Host, root: string): Promise<boolean> {
+  return (await host.files.list(join(root, 'tags'))).some(({ name }) => name.endsWith('.json'));
+}
+
+async function driverOf(kind: StorageDriver, host: Host, root: string): Promise<TreeDriver> {
+  switch (kind) {
+    case 'btrfs':
+      return createBtrfsDriver({ host, root });
+    case 'reflink': {
+      const { type } = await statfs(await nearestFolder(host, root));
+      return createReflinkDriver({ host, root, label: reflinkLabel(type, host.platform) });
+    }
+    case 'copy':
+      return createCopyDriver({ host, root });
+    case 'memory':
+      throw fail('storage_failed', { storage: root, problem: 'the driver "memory" is for tests only' });
+  }
+}
+
+async function obstacleTo(kind: StorageDriver, host: Host, root: string): Promise<Obstacle | undefined> {
+  if (kind === 'copy') return undefined;
+  if (kind === 'memory') return { problem: 'it is for tests only', fix: null };
+  if (host.platform === 'win32') return { problem: 'Windows shares no blocks between files here', fix: null };
+  const base = await nearestFolder(host, root);
+  const { type } = await statfs(base);
+  if (kind === 'btrfs' && (host.platform !== 'linux' || type !== BTRFS_MAGIC)) {
+    return {
+      problem: `${base} is not on btrfs`,
+      fix: 'put THIN_CLONES_HOME, or storage.path of the settings, on a btrfs file system',
+    };
+  }
+  const probe = join(base, `${PROBE_PREFIX}${randomBytes(6).toString('hex')}`);
+  try {
+    await host.files.makeDirectory(probe, { mode: 0o700 });
+    return await (kind === 'btrfs' ? tryBtrfs(host, probe) : tryReflink(probe));
+  } catch (error) {
+    if (isFailure(error, 'storage_full')) throw error;
+    return { problem: toFailure(error).message, fix: null };
+  } finally {
+    await host.files.remove(probe);
+  }
+}
+
+async function tryBtrfs(host: Host, probe: string): Promise<Obstacle | undefined> {
+  const driver = createBtrfsDriver({ host, root: probe });
+  const [origin, copy] = [join(probe, 'origin'), join(probe, 'copy')];
+  try {
+    await driver.makeTree(origin, undefined);
+    await driver.copyTree(origin, copy, {});
+    await driver.dropTree(copy, undefined);
+    await driver.dropTree(origin, undefined);
+    return undefined;
+  } catch (error) {
+    if (!isFailure(error, 'programs_missing')) throw error;
+    return { problem: 'the program btrfs is missing', fix: 'apt-get install btrfs-progs' };
+  }
+}
+
+async function tryReflink(probe: string): Promise<Obstacle | undefined> {
+  const origin = join(probe, 'origin');
+  await writeFile(origin, Buffer.alloc(65_536, 1));
+  const problem = await reflinkObstacle(origin, join(probe, 'copy'));
+  return problem === undefined
+    ? undefined
+    : { problem, fix: 'put THIN_CLONES_HOME, or storage.path of the settings, on btrfs or XFS' };
+}
+
+/** The folder itself, or the nearest one above it that exists. */
+async function nearestFolder(host: Host, path: string): Promise<string> {
+  let current = path;
+  while (!(await host.files.stat(current)) && dirname(current) !== current) current = dirname(current);
+  return current;
+}
+
+/** For the doctor: each candidate, why it was or was not taken, and what would enable it. Changes nothing. */
+export async function explainStorage(
+  choice: Omit<StorageChoice, 'installation'>,
+): Promise<readonly DoctorCheck[]> {
+  const { host, configured } = choice;
+  const root = configured?.path ?? choice.root;
+  const inPoolFile =
+    configured?.path === undefined && (await host.files.stat(poolFileOf(root))) !== undefined;
+  const checks: DoctorCheck[] = [];
+  let taken: string | undefined = inPoolFile ? 'pool file' : undefined;
+  const add = (name: string, obstacle: Obstacle | undefined, works: string): void => {
+    const first = !obstacle && taken === undefined;
+    if (first) taken = name;
+    checks.push({
+      name: `storage: ${name}`,
+      status: 'ok',
+      message: obstacle
+        ? `Not available: ${obstacle.problem}.`
+        : first
+          ? `Used: ${works}`
+          : `Available: ${works}`,
+      fix: obstacle?.fix ?? null,
+    });
+  };
+
+  if (inPoolFile) {
+    checks.push({
+      name: 'storage: pool file',
+      status: 'ok',
+      message: `Used: ${poolFileOf(root)}, mounted at ${root}.`,
+      fix: null,
+    });
+  }
+  for (const kind of ['btrfs', 'reflink'] as const) {
+    add(
+      kind,
+      inPoolFile ? await obstacleTo(kind, host, dirname(root)) : await obstacleTo(kind, host, root),
+      kind === 'btrfs' ? 'clones are btrfs snapshots.' : 'clones share the blocks of their files.',
+    );
+  }
+  if (!inPoolFile) {
+    add(
+      'pool file',
+      await poolFileObstacle(host, root, configured?.driver),
+      'a file system in a file beside the folder.',
+    );
+  }
+  const thin = taken !== undefined;
+  checks.push({
+    name: 'storage: full copy',
+    status: thin ? 'ok' : 'warning',
+    message: thin
+      ? 'Available: every clone is a full copy.'
+      : 'Used: nothing better works here, so every clone is a full copy of its snapshot.',
+    fix: thin
+      ? null
+      : 'put THIN_CLONES_HOME, or storage.path of the settings, on a btrfs or XFS file system, or run the engine as root once so that it can make a pool file',
+  });
+  return checks;
 }

@@ -1,6 +1,6 @@
 /** The pool file: says which installation owns a storage folder, so that nothing of anybody else is ever changed. */
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Host } from '../host/host.ts';
 import { storageDriverSchema } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
@@ -8,12 +8,15 @@ import { installationIdSchema, type InstallationId } from '../protocol/ids.ts';
 
 export const POOL_FILE = 'thin-clones-pool.json';
 
+/** Folders in which file systems are tried. */
+export const PROBE_PREFIX = '.thin-clones-probe-';
+
 /** Temporary files that a killed `writeAtomic` leaves. */
 export const temporaryPattern = /^\..+\.[0-9]+-[0-9]+\.tmp$/;
 
 /** Names that an otherwise empty folder may hold: what mkfs makes, and what a killed engine of ours left before the pool file. */
 const harmless = (name: string): boolean =>
-  name === 'lost+found' || name.startsWith('.thin-clones-probe-') || temporaryPattern.test(name);
+  name === 'lost+found' || name.startsWith(PROBE_PREFIX) || temporaryPattern.test(name);
 
 export const poolSchema = z.object({
   format: z.literal(1),

@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import type { Host } from '../host/host.ts';
 import { fail, isFailure } from '../protocol/errors.ts';
 import { datasetIdSchema, type DatasetId, type InstallationId } from '../protocol/ids.ts';
-import { POOL_FILE, readPool, temporaryPattern, writePool } from './pool.ts';
+import { POOL_FILE, PROBE_PREFIX, readPool, temporaryPattern, writePool } from './pool.ts';
 import {
   datasetTagsSchema,
   type Dataset,
@@ -81,7 +81,8 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
     await files.makeDirectory(folder.data, { mode: passable });
     for (const path of [root, folder.tags]) {
       for (const { name } of await files.list(path)) {
-        if (temporaryPattern.test(name)) await files.remove(join(path, name));
+        const left = temporaryPattern.test(name) || (path === root && name.startsWith(PROBE_PREFIX));
+        if (left) await files.remove(join(path, name));
       }
     }
     await assertReachable();
@@ -307,7 +308,8 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
       const strange: string[] = [];
       for (const { name } of await files.list(root)) {
         const expected = [POOL_FILE, 'data', 'tags', 'trash', 'lost+found'];
-        if (!expected.includes(name) && !temporaryPattern.test(name)) strange.push(join(root, name));
+        const passing = temporaryPattern.test(name) || name.startsWith(PROBE_PREFIX);
+        if (!expected.includes(name) && !passing) strange.push(join(root, name));
       }
       for (const { name } of await files.list(folder.data)) {
         if (!known.has(name)) strange.push(join(folder.data, name));

@@ -1,6 +1,6 @@
 /** Small file systems in loop files for tests: made, mounted, unmounted and removed here. Root on Linux only. */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -80,4 +80,11 @@ export async function makePool(kind: PoolKind, megabytes = 0): Promise<TestPool>
 
 function sbinEnvironment(): NodeJS.ProcessEnv {
   return { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
+}
+
+/** Unmounts the pool file that an engine which is root made in this home, so that the home can be removed. */
+export async function unmountHome(home: string): Promise<void> {
+  const path = join(home, 'pool');
+  const mounts = await readFile('/proc/self/mountinfo', 'utf8');
+  if (mounts.split('\n').some((line) => line.split(' ')[4] === path)) await run('umount', [path]);
 }

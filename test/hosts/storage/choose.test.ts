@@ -1,0 +1,218 @@
+/** Which storage is chosen on real file systems, and that the choice holds over restarts. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Host } from '../../../engine/host/host.ts';
+import { isFailure } from '../../../engine/protocol/errors.ts';
+import { chooseStorage, explainStorage } from '../../../engine/storage/choose.ts';
+import { poolFileObstacle } from '../../../engine/storage/poolFile.ts';
+import { passable, testHost } from '../../contract/storage/localFixture.ts';
+import { newDatasetId, newInstallationId, tagsOf } from '../../contract/storage/tags.ts';
+import { makePool, poolObstacle, unmountHome, type PoolKind, type TestPool } from '../../support/pools.ts';
+import { skipSuite } from '../../support/skips.ts';
+
+const run = promisify(execFile);
+
+const failed = (word: RegExp) => (error: unknown) => {
+  assert.ok(isFailure(error, 'storage_failed'), String(error));
+  assert.match(error.message, word);
+  return true;
+};
+
+describe('choosing storage', () => {
+  let host: Host;
+  const installation = newInstallationId();
+  before(async () => {
+    host = await testHost();
+  });
+
+  const onPool = (kind: PoolKind, megabytes: number, tests: (pool: () => TestPool) => void): void => {
+    describe(`on ${kind}`, () => {
+      let pool: TestPool | undefined;
+      before(async function () {
+        const obstacle = await poolObstacle(kind);
+        if (obstacle !== undefined) skipSuite(this, obstacle);
+        pool = await makePool(kind, megabytes);
+        await passable(dirname(pool.path));
+      });
+      after(() => pool?.dispose());
+      tests(() => {
+        assert.ok(pool);
+        return pool;
+      });
+    });
+  };
+
+  onPool('btrfs', 256, (pool) => {
+    it('takes btrfs and leaves no probe behind', async () => {
+      const storage = await chooseStorage({ host, root: join(pool().path, 'one'), installation });
+      assert.equal(storage.label, 'btrfs, thin');
+      const names = (await host.files.list(pool().path)).map(({ name }) => name);
+      assert.deepEqual(names, ['one']);
+    });
+
+    it('takes the driver of the settings instead', async () => {
+      for (const driver of ['reflink', 'copy'] as const) {
+        const root = join(pool().path, driver);
+        const storage = await chooseStorage({ host, root, installation, configured: { driver } });
+        assert.equal(storage.driver, driver);
+      }
+    });
+
+    it('keeps the driver that made the datasets, and refuses one that could not clone them', async () => {
+      const root = join(pool().path, 'sticky');
+      const first = await chooseStorage({ host, root, installation, configured: { driver: 'copy' } });
+      const id = newDatasetId();
+      await first.create(id, tagsOf(installation, id, 'filling'));
+      const second = await chooseStorage({ host, root, installation });
+      assert.equal(second.driver, 'copy');
+      await assert.rejects(
+        chooseStorage({ host, root, installation, configured: { driver: 'btrfs' } }),
+        failed(/made by "copy"/),
+      );
+      await second.destroy(id);
+      assert.equal((await chooseStorage({ host, root, installation })).driver, 'btrfs');
+    });
+
+    it('explains the choice', async () => {
+      const checks = await explainStorage({ host, root: join(pool().path, 'one') });
+      assert.deepEqual(
+        checks.map(({ name, status }) => [name, status]),
+        [
+          ['storage: btrfs', 'ok'],
+          ['storage: reflink', 'ok'],
+          ['storage: pool file', 'ok'],
+          ['storage: full copy', 'ok'],
+        ],
+      );
+      assert.match(checks[0]?.message ?? '', /^Used/);
+    });
+  });
+
+  onPool('xfs', 320, (pool) => {
+    it('takes reflink', async () => {
+      const storage = await chooseStorage({ host, root: join(pool().path, 'one'), installation });
+      assert.equal(storage.label, 'XFS reflink, thin');
+    });
+
+    it('refuses btrfs from the settings, with the reason', async () => {
+      const root = join(pool().path, 'two');
+      await assert.rejects(
+        chooseStorage({ host, root, installation, configured: { driver: 'btrfs', path: root } }),
+        failed(/"btrfs" from the settings can't work there: .* is not on btrfs/),
+      );
+      assert.equal(await host.files.stat(root), undefined);
+    });
+  });
+
+  onPool('ext4', 64, (pool) => {
+    it('takes the full copy when the disk is too small for a pool file, and says so', async () => {
+      const root = join(pool().path, 'home', 'pool');
+      await host.files.makeDirectory(dirname(root), { mode: 0o711 });
+      const storage = await chooseStorage({ host, root, installation });
+      assert.equal(storage.label, 'full copy');
+      const checks = await explainStorage({ host, root });
+      const last = checks.at(-1);
+      assert.equal(last?.status, 'warning');
+      assert.match(checks.find(({ name }) => name.endsWith('pool file'))?.message ?? '', /less than 1 GiB/);
+    });
+
+    it('refuses reflink from the settings, with the reason', async () => {
+      const root = join(pool().path, 'refused');
+      await assert.rejects(
+        chooseStorage({ host, root, installation, configured: { driver: 'reflink' } }),
+        failed(/can't share blocks/),
+      );
+    });
+  });
+
+  describe('where nothing but root helps', () => {
+    let home: string;
+    let root: string;
+    before(async function () {
+      const obstacle = await poolObstacle('btrfs');
+      if (obstacle !== undefined) skipSuite(this, obstacle);
+      home = await mkdtemp(join(tmpdir(), 'thin-clones-home-'));
+      await passable(home);
+      root = join(home, 'pool');
+      const reason = (await poolFileObstacle(host, root))?.problem;
+      const { type } = await run('stat', ['-f', '-c', '%T', home]).then(({ stdout }) => ({
+        type: stdout.trim(),
+      }));
+      if (reason !== undefined || type === 'btrfs' || type === 'xfs') {
+        await rm(home, { recursive: true });
+        skipSuite(this, reason ?? `the temporary folder is on ${type}, where no pool file is needed`);
+      }
+    });
+    afterEach(() => unmountHome(home));
+    after(() => rm(home, { recursive: true, force: true }));
+
+    it('makes a pool file, and finds its datasets again after a reboot', async () => {
+      await writeFile(`${root}.img.new`, 'left by a killed engine');
+      const storage = await chooseStorage({ host, root, installation });
+      assert.equal(storage.label, 'btrfs pool file, thin');
+      await assert.rejects(stat(`${root}.img.new`), { code: 'ENOENT' });
+      const id = newDatasetId();
+      await storage.create(id, tagsOf(installation, id, 'ready'));
+      const before = await storage.list();
+      await storage.close();
+
+      await unmountHome(home);
+      const again = await chooseStorage({ host, root, installation });
+      assert.deepEqual(await again.list(), before);
+      const checks = await explainStorage({ host, root });
+      assert.match(checks[0]?.message ?? '', /^Used: .*pool\.img, mounted/);
+    });
+
+    it('mounts it once, however often it is opened', async () => {
+      await chooseStorage({ host, root, installation });
+      await chooseStorage({ host, root, installation });
+      const { stdout } = await run('losetup', ['-j', `${root}.img`]);
+      assert.equal(stdout.trim().split('\n').length, 1);
+    });
+
+    it('lets it grow when the disk has more room', async () => {
+      await unmountHome(home);
+      await rm(`${root}.img`);
+      await writeFile(`${root}.img`, '');
+      await truncate(`${root}.img`, 2 ** 28);
+      await run('/usr/sbin/mkfs.btrfs', ['-q', `${root}.img`]);
+      const storage = await chooseStorage({ host, root, installation });
+      const { totalBytes } = await storage.space();
+      assert.ok(totalBytes > 2 ** 28 * 1.1, String(totalBytes));
+    });
+
+    it('never mounts over a store that is there already', async () => {
+      await unmountHome(home);
+      const pool = JSON.stringify({ format: 1 });
+      await writeFile(join(root, 'thin-clones-pool.json'), pool);
+      await assert.rejects(chooseStorage({ host, root, installation }), (error: unknown) =>
+        isFailure(error, 'storage_foreign'),
+      );
+      await rm(join(root, 'thin-clones-pool.json'));
+    });
+
+    it('says that the disk below is full, not that the pool is broken', async () => {
+      const poor: Host = {
+        ...host,
+        files: {
+          ...host.files,
+          space: async (path) => {
+            const real = await host.files.space(path);
+            return path.endsWith('.img') ? { ...real, freeBytes: 1000 } : real;
+          },
+        },
+      };
+      const storage = await chooseStorage({ host: poor, root, installation });
+      const id = newDatasetId();
+      await assert.rejects(storage.create(id, tagsOf(installation, id, 'filling')), (error: unknown) =>
+        isFailure(error, 'storage_full'),
+      );
+      assert.equal(await storage.get(id), undefined);
+      assert.equal((await storage.space()).freeBytes, 1000);
+    });
+  });
+});
