@@ -141,9 +141,12 @@ export function createEnvironments(context: ServiceContext): Environments {
     async run({ input, data, job, secrets, report, signal }) {
       const definition = memberOf(input.environment, name);
       const database = databaseOf(context, definition.engine);
-      const scratch = join(context.directories.scratch, job, name);
+      const jobScratch = join(context.directories.scratch, job);
+      const scratch = join(jobScratch, name);
       const tags = snapshotTags(context, snapshotOf(input.snapshot), name, dataset, 'filling');
       const { path } = await storage.create(dataset, tags, { signal });
+      // The server user has to pass through.
+      await host.files.makeDirectory(jobScratch, { mode: 0o711 });
       await host.files.makeDirectory(scratch, { mode: 0o700, serverUser: true });
       try {
         const retrieved = await database.retrieve(
@@ -165,7 +168,7 @@ export function createEnvironments(context: ServiceContext): Environments {
           dataStateAt: retrieved.dataStateAt.toISOString(),
         };
       } finally {
-        await host.files.remove(join(context.directories.scratch, job));
+        await host.files.remove(jobScratch);
       }
       return undefined;
     },

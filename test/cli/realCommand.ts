@@ -1,0 +1,63 @@
+/** Runs `thin-clones` as a process of its own, as a shell does, on the home of a test's engine. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { repository, type TestEngine } from '../support/engine.ts';
+
+export interface Finished {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+export interface RunningCommand {
+  pid: number;
+  finished: Promise<Finished>;
+  signal(name: NodeJS.Signals): void;
+  /** Resolves when stderr has this text; rejects when the command ends before. */
+  says(text: string): Promise<void>;
+}
+
+export function startCommand(
+  engine: TestEngine,
+  argv: readonly string[],
+  options: { cwd?: string; variables?: Record<string, string> } = {},
+): RunningCommand {
+  const child = spawn(process.execPath, [join(repository, 'engine', 'cli', 'main.ts'), ...argv], {
+    cwd: options.cwd ?? engine.home,
+    env: {
+      ...process.env,
+      NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
+      ...engine.variables,
+      ...options.variables,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  const closed = once(child, 'close') as Promise<[number | null]>;
+  const finished = closed.then(([code]) => ({ code, stdout, stderr }));
+  return {
+    pid: child.pid ?? 0,
+    finished,
+    signal: (name) => child.kill(name),
+    says: (text) =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (stderr.includes(text)) resolve();
+        };
+        look();
+        child.stderr.on('data', look);
+        void finished.then((ended) =>
+          reject(new Error(`it ended without "${text}": ${JSON.stringify(ended)}`)),
+        );
+      }),
+  };
+}
+
+export const thinClones = (engine: TestEngine, ...argv: string[]): Promise<Finished> =>
+  startCommand(engine, argv).finished;
+
+/** The one document on stdout; the test says what it must be. */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the same as `as Document` at each call
+export const parsed = <Document>({ stdout }: Finished): Document => JSON.parse(stdout) as Document;
