@@ -18,6 +18,8 @@ const sessionOptions = (major: number): string =>
     'default_transaction_read_only=off',
     'default_transaction_isolation=read\\ committed',
     'default_transaction_deferrable=off',
+    // A password that a power cut takes back is set again at the next start; waiting for the disk costs 5 to 10 ms.
+    'synchronous_commit=off',
     'session_preload_libraries=',
     'local_preload_libraries=',
     'search_path=pg_catalog',
