@@ -32,6 +32,16 @@ export function registerJobPages({ extensionUri, feed, log }: JobPagesOptions): 
     openJobPage({ panel, id, feed: await feed(), extensionUri, log });
   };
 
+  /** Screen readers call the page by the title that it was opened with, whatever it is later. */
+  const titleOf = async (id: string): Promise<string> => {
+    try {
+      return (await (await feed()).job(id)).title;
+    } catch {
+      // best effort: the page itself says what is wrong
+      return 'Job';
+    }
+  };
+
   const serializer = vscode.window.registerWebviewPanelSerializer(jobPageType, {
     async deserializeWebviewPanel(panel, state: unknown) {
       const { pageStateSchema } = await import('../../webview-ui/jobs/messages.ts');
@@ -55,7 +65,9 @@ export function registerJobPages({ extensionUri, feed, log }: JobPagesOptions): 
         shown.reveal();
         return;
       }
-      const panel = vscode.window.createWebviewPanel(jobPageType, 'Job', vscode.ViewColumn.Active);
+      const title = await titleOf(id);
+      if (panels.has(id)) return;
+      const panel = vscode.window.createWebviewPanel(jobPageType, title, vscode.ViewColumn.Active);
       await open(panel, id);
     },
     dispose: () => void serializer.dispose(),

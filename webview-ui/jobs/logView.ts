@@ -78,7 +78,8 @@ function heading(now: () => number): Heading {
       setText(name, title);
       twistie.style.visibility = data.lines > 0 ? 'visible' : 'hidden';
       changeIcon(twistie, data.expanded ? 'chevron-down' : 'chevron-right');
-      changeIcon(state, task === undefined ? 'layers' : taskIcons[task.state]);
+      const still = task?.state === 'running' && !live;
+      changeIcon(state, task === undefined ? 'layers' : still ? 'circle-outline' : taskIcons[task.state]);
       state.dataset['state'] = task?.state ?? 'none';
       inside.dataset['state'] = task?.state ?? 'none';
       setText(

@@ -141,28 +141,27 @@ jump.element.classList.add('jump');
 jump.element.hidden = true;
 const empty = element('p', { className: 'empty quiet' });
 
-document.body.append(
-  element('main', { className: 'page' }, [
-    element('header', {}, [
-      element('div', { className: 'title' }, [
-        element('span', { className: 'state' }, [stateIcon, ring]),
-        title,
-        cancel.element,
-      ]),
-      element('div', { className: 'about' }, [status, facts]),
-      element('div', { className: 'progress' }, [bar, percent]),
-      spoken,
-      notices,
+const main = element('main', { className: 'page' }, [
+  element('header', {}, [
+    element('div', { className: 'title' }, [
+      element('span', { className: 'state' }, [stateIcon, ring]),
+      title,
+      cancel.element,
     ]),
-    element('div', { className: 'toolbar', attributes: { role: 'toolbar', 'aria-label': 'Log' } }, [
-      search.element,
-      level,
-      amount,
-      copy.element,
-    ]),
-    element('div', { className: 'log-area' }, [view.element, empty, jump.element]),
+    element('div', { className: 'about' }, [status, facts]),
+    element('div', { className: 'progress' }, [bar, percent]),
+    spoken,
+    notices,
   ]),
-);
+  element('div', { className: 'toolbar', attributes: { role: 'toolbar', 'aria-label': 'Log' } }, [
+    search.element,
+    level,
+    amount,
+    copy.element,
+  ]),
+  element('div', { className: 'log-area' }, [view.element, empty, jump.element]),
+]);
+document.body.append(main);
 
 const stateIcons: Record<PageJob['state'], IconName> = {
   queued: 'clock',
@@ -183,7 +182,7 @@ function showHeading(): void {
   ring.hidden = !spinning;
   stateIcon.hidden = spinning;
   // Nothing turns while nothing is known to move.
-  changeIcon(stateIcon, jobState === 'running' ? 'clock' : stateIcons[jobState]);
+  changeIcon(stateIcon, jobState === 'running' && !live ? 'circle-outline' : stateIcons[jobState]);
   stateIcon.dataset['state'] = jobState;
   setText(status, job === null ? '' : jobStateTexts[job.state]);
   status.dataset['state'] = jobState;
@@ -314,6 +313,7 @@ let saving: ReturnType<typeof setTimeout> | undefined;
 function save(): void {
   clearTimeout(saving);
   saving = undefined;
+  const top = view.topLine;
   host.save({
     version: 1,
     job: jobId,
@@ -321,9 +321,11 @@ function save(): void {
     level: log.filter.level,
     search: log.filter.search,
     follow: view.following,
-    top: view.topLine,
+    top,
     last: state.job,
   });
+  // Tells whoever looks from outside that a reload would come back here.
+  main.dataset['savedTop'] = String(top);
 }
 function saveSoon(): void {
   saving ??= setTimeout(save, saveAfterMs);
