@@ -1,6 +1,6 @@
 /** Finds the running engine of this user and machine, starts one when there is none, and replaces an older one. */
 import { spawn } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient, type Client } from '../client.ts';
 import type { EngineInfo } from '../entities.ts';
@@ -72,19 +72,31 @@ const shouldReplace = ({ info, discovery }: EngineConnection, program: EnginePro
     ? discovery.build !== program.build
     : isNewer(program.version, info.version);
 
-/** Asks an engine to stop and waits until its socket no longer answers; clones go on. */
+/** Whether a process of this user runs. In a container whose first process reaps nobody, ended ones stay as zombies. */
+async function runs(pid: number): Promise<boolean> {
+  try {
+    process.kill(pid, 0);
+    if (process.platform !== 'linux') return true;
+    // proc(5): the state follows the name, which is in parentheses and may have any character in it.
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    return stat.charAt(stat.lastIndexOf(')') + 2) !== 'Z';
+  } catch {
+    // best effort: there is none (ESRCH, ENOENT), or it is somebody else's who got the number since (EPERM)
+    return false;
+  }
+}
+
+/** Asks an engine to stop and waits until its process is gone, so that its home is nobody's; clones go on. */
 export async function stopEngine(connection: EngineConnection, options: ConnectOptions): Promise<void> {
+  const { pid } = connection.info;
   await connection.client.call('engineStop', {}, { signal: options.signal });
   connection.close();
-  for (let tries = 0; tries < 1000; tries++) {
-    const again = await tryConnect(options);
-    if (again === undefined) return;
-    const stillTheSame = again.info.pid === connection.info.pid;
-    again.close();
-    if (!stillTheSame) return;
-    await sleep(10, undefined, { signal: options.signal });
+  const deadline = performance.now() + 10_000;
+  while (await runs(pid)) {
+    if (performance.now() > deadline)
+      throw fail('engine_unreachable', { problem: `engine ${pid} did not stop within 10 s` });
+    await sleep(5, undefined, { signal: options.signal });
   }
-  throw fail('engine_unreachable', { problem: `engine ${connection.info.pid} did not stop within 10 s` });
 }
 
 async function start(options: ConnectOptions, program: EngineProgram): Promise<EngineConnection> {
