@@ -18,7 +18,10 @@ export interface Scratch {
   readonly workspace: string;
   /** For THIN_CLONES_HOME: everything an engine owns. */
   readonly home: string;
-  /** Ends what still runs with `home` in its environment or arguments (engine, database servers), removes the folders. */
+  /**
+   * Ends what still runs with `home` in its environment or arguments (engine, database servers), unmounts what an
+   * engine mounted below it (its storage pool, as root), and removes the folders.
+   */
   dispose(): Promise<void>;
 }
 
@@ -50,9 +53,20 @@ export async function makeScratch(): Promise<Scratch> {
     home,
     async dispose() {
       await endProcessesOf(home);
+      await unmountBelow(home);
       await rm(root, { recursive: true, force: true, maxRetries: 3 });
     },
   };
+}
+
+async function unmountBelow(home: string): Promise<void> {
+  if (process.platform !== 'linux') return;
+  // proc_pid_mountinfo(5): the fifth field is the mount point; later lines are mounted over or below earlier ones.
+  const points = readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[4] ?? '')
+    .filter((point) => point.startsWith(`${home}/`));
+  for (const point of points.toReversed()) await run('umount', [point]);
 }
 
 async function endProcessesOf(home: string): Promise<void> {

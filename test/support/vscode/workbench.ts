@@ -39,7 +39,7 @@ export interface OpenWorkbenchOptions {
 export interface Workbench extends TreeDriver, QuickInputDriver, MessageDriver {
   /** For what this driver does not know. */
   readonly page: Page;
-  /** Opens a container of the activity bar by its title. */
+  /** Opens a container of the activity bar by its title and waits until its extension serves the views. */
   openView(containerTitle: string): Promise<void>;
   /** Presses an action in the title bar of the open container or of one of its views. */
   viewAction(title: string): Promise<void>;
@@ -59,8 +59,8 @@ export interface Workbench extends TreeDriver, QuickInputDriver, MessageDriver {
   clipboardText(): Promise<string>;
   /** Reloads the window as a person would, and waits for it. */
   reload(): Promise<void>;
-  /** Saves `NAME.png` and answers its path. */
-  screenshot(name: string): Promise<string>;
+  /** Saves `NAME.png`, of the window or of one part of it, and answers its path. */
+  screenshot(name: string, of?: Locator): Promise<string>;
   /** Errors that the page wrote to its console, for the report of a failed test. */
   consoleErrors(): readonly string[];
   /** Ends the window first and the browser then, so that the extension host is told and deactivates. */
@@ -110,10 +110,10 @@ export async function openWorkbench(options: OpenWorkbenchOptions): Promise<Work
         await page.reload();
         await workbenchStarted(page);
       },
-      async screenshot(name) {
+      async screenshot(name, of) {
         const path = join(screenshotsDir, `${name}.png`);
         await mkdir(dirname(path), { recursive: true });
-        await page.screenshot({ path });
+        await (of ?? page).screenshot({ path });
         return path;
       },
       consoleErrors: () => errors,
@@ -166,6 +166,8 @@ function windowDriver(page: Page): WindowDriver {
         },
         { seen: async () => await title.allInnerTexts() },
       );
+      // Shown until the extension that contributes the view has activated.
+      await sidebar.getByText('There is no data provider registered').waitFor({ state: 'hidden' });
     },
     async viewAction(title) {
       await sidebar.hover({ position: { x: 20, y: 60 } });
