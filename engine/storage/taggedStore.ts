@@ -4,7 +4,7 @@
  *
  * Every operation is a row of single atomic steps in an order that leaves a kill -9 between any two of them harmless:
  * the tag comes before the data and goes after it, and only the tag's rename is a commit. A tag is written through to the
- * disk except where a driver asks for `lazyTags` and nothing but a moment's work would be lost: see `durability`.
+ * disk except where nothing but a moment's work would be lost: see `durability`.
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import {
   type Storage,
   type StorageOptions,
 } from './storage.ts';
-import { systemCode } from './tools.ts';
+import { endLeftTools, systemCode } from './tools.ts';
 
 /** What a file system must be able to do. Paths are absolute; errors are of the table. */
 export interface TreeDriver {
@@ -27,8 +27,8 @@ export interface TreeDriver {
   readonly label: string;
   readonly capabilities: Storage['capabilities'];
   /**
-   * True where an fsync costs more than a clone (8 ms on btrfs: it commits the whole file system) and a rename over
-   * an older file starts writing the new one anyway (btrfs(5), flushoncommit and rename).
+   * True where an fsync costs more than a clone (8 ms on btrfs: after a snapshot it commits the whole file system) and
+   * a rename over an older file starts writing the new one anyway (btrfs_rename in the kernel's fs/btrfs/inode.c).
    */
   readonly lazyTags: boolean;
   /** Once for each start of the engine, e.g. to set hints on the folder that will hold all datasets. */
@@ -76,6 +76,7 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
     } else if (known.driver !== driver.driver) {
       await writePool(host, root, { ...known, driver: driver.driver });
     }
+    await endLeftTools(host, root);
     await files.makeDirectory(folder.tags, { mode: 0o700 });
     await files.makeDirectory(folder.trash, { mode: 0o700 });
     await files.makeDirectory(folder.data, { mode: passable });
@@ -150,14 +151,16 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
   }
 
   /**
-   * Without waiting for the disk: what is garbage anyway (`filling`), what is on its way out (`doomed`), and a clone
-   * at the moment that it becomes ready. After a power failure in the next seconds such a clone may be `filling` or
-   * foreign; snapshots, and clones that were ready before, are always written through.
+   * Without waiting for the disk: a clone that is `filling`, which is garbage until it is ready; and, with `lazyTags`, what
+   * is on its way out and a clone at the moment that it becomes ready. A power failure in the next seconds may leave such
+   * a clone `filling` or foreign; snapshots, and clones that were ready before, are always written through.
    */
   function durability(tags: DatasetTags, before: DatasetTags | undefined): 'now' | 'system' {
+    const clone = tags.content.kind === 'clone';
+    if (tags.state === 'filling') return clone || driver.lazyTags ? 'system' : 'now';
     if (!driver.lazyTags) return 'now';
-    const young = tags.content.kind === 'clone' && (!before || before.state === 'filling');
-    return tags.state !== 'ready' || young ? 'system' : 'now';
+    const young = clone && before?.state === 'filling';
+    return tags.state === 'doomed' || young ? 'system' : 'now';
   }
 
   async function writeTag(tags: DatasetTags, before: DatasetTags | undefined): Promise<void> {
@@ -195,8 +198,7 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
   ): Promise<Dataset> {
     assertMatches(id, tags);
     options.signal?.throwIfAborted();
-    await assertThere();
-    const before = await readTag(id);
+    const [before, occupied] = await Promise.all([readTag(id), files.stat(dataPath(id)), assertThere()]);
     if (before.kind === 'foreign') {
       throw fail('storage_foreign', { path: dataPath(id), problem: before.problem });
     }
@@ -206,7 +208,7 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
         problem: `the dataset ${id} exists already and is ${before.tags.state}`,
       });
     }
-    if (before.kind === 'none' && (await files.stat(dataPath(id)))) throw untagged(id);
+    if (before.kind === 'none' && occupied) throw untagged(id);
     const filling: DatasetTags = { ...tags, state: 'filling' };
     try {
       if (before.kind === 'ours') await putAside(id);

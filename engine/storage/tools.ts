@@ -1,4 +1,5 @@
 /** Runs the programs of file systems (btrfs, cp, mkfs ...) and turns their complaints into errors of the table. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CommandResult, Host, RunOptions } from '../host/host.ts';
 import { fail, isFailure } from '../protocol/errors.ts';
 
@@ -14,6 +15,20 @@ const ADMINISTRATOR_FOLDERS = ['/usr/sbin/', '/sbin/'];
 
 /** The text of ENOSPC and EDQUOT in the C locale (strerror(3)); btrfs and cp print it as it is. */
 const FULL = /No space left on device|Disk quota exceeded/;
+
+const markOf = (root: string): string => `storage ${root}`;
+
+/**
+ * Ends the tools that a killed engine left running on the store: a copy that goes on could write into a dataset which
+ * is made again under the same id.
+ */
+export async function endLeftTools(host: Host, root: string): Promise<void> {
+  const { processes } = host;
+  for (const left of await processes.findMarked(markOf(root))) {
+    await processes.signal(left, 'SIGKILL');
+    while ((await processes.identify(left.pid))?.startedAt === left.startedAt) await delay(2);
+  }
+}
 
 /**
  * Runs a tool on the store at `root`. Errors: storage_full, storage_failed with the tool's last words,
@@ -34,7 +49,7 @@ export async function runTool<Value>(
   for (const folder of folders) {
     try {
       return await host.run(
-        { ...tool, program: folder + tool.program, env: { LC_ALL: 'C' }, parse },
+        { ...tool, program: folder + tool.program, env: { LC_ALL: 'C' }, mark: markOf(root), parse },
         options,
       );
     } catch (error) {

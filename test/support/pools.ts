@@ -52,8 +52,12 @@ export async function poolObstacle(kind: PoolKind): Promise<string | undefined> 
 }
 
 /** Makes and mounts a file system of about this size (not less than the kind's minimum) in a sparse file. */
-export async function makePool(kind: PoolKind, megabytes = 0): Promise<TestPool> {
-  const { mkfs, options, minimum } = recipes[kind];
+export async function makePool(
+  kind: PoolKind,
+  megabytes = 0,
+  options = recipes[kind].options,
+): Promise<TestPool> {
+  const { mkfs, minimum } = recipes[kind];
   const folder = await mkdtemp(join(tmpdir(), `thin-clones-${kind}-`));
   const image = join(folder, 'image');
   const path = join(folder, 'mount');

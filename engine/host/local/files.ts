@@ -55,8 +55,8 @@ export function createFiles(options: FilesOptions): HostFiles {
         try {
           try {
             await file.writeFile(text);
-            // open(2) subtracts the umask.
-            await file.chmod(mode);
+            // open(2) subtracts the umask, which never takes the owner's own rights.
+            if ((mode & 0o077) !== 0) await file.chmod(mode);
             if (durability === 'now') await file.sync();
           } finally {
             await file.close();

@@ -1,0 +1,119 @@
+/** A process that works on a store is killed with -9 at random moments: no half dataset ever counts as ready. */
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { StorageDriver } from '../../../engine/protocol/entities.ts';
+import { chooseStorage } from '../../../engine/storage/choose.ts';
+import { passable, testHost } from '../../contract/storage/localFixture.ts';
+import { newInstallationId } from '../../contract/storage/tags.ts';
+import { makePool, poolObstacle, type PoolKind } from '../../support/pools.ts';
+import { skipSuite } from '../../support/skips.ts';
+import type { ChildTask } from './storageChild.ts';
+
+const child = fileURLToPath(new URL('storageChild.ts', import.meta.url));
+const ROUNDS = 10;
+const LONGEST_MS = 150;
+
+/** mulberry32, so that a failure can be repeated with its seed. */
+function randomFrom(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let value = Math.imul(state ^ (state >>> 15), 1 | state);
+    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
+    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const cases: readonly { driver: StorageDriver; kind?: PoolKind }[] = [
+  { driver: 'copy' },
+  { driver: 'reflink', kind: 'xfs' },
+  { driver: 'btrfs', kind: 'btrfs' },
+];
+
+describe('a store whose engine is killed at random moments', () => {
+  for (const { driver, kind } of cases) {
+    describe(driver, () => {
+      let folder: string;
+      let dispose: (() => Promise<void>) | undefined;
+      before(async function () {
+        if (kind) {
+          const obstacle = await poolObstacle(kind);
+          if (obstacle !== undefined) skipSuite(this, obstacle);
+          const pool = await makePool(kind, 512);
+          folder = pool.path;
+          await passable(dirname(folder));
+          dispose = () => pool.dispose();
+        } else {
+          folder = await mkdtemp(join(tmpdir(), 'thin-clones-killed-'));
+          await passable(folder);
+          dispose = () => rm(folder, { recursive: true });
+        }
+      });
+      after(() => dispose?.());
+
+      it('is whole again each time: nothing untagged, every ready dataset complete', async () => {
+        const seed = Number(process.env['THIN_CLONES_SEED'] ?? Date.now() % 100_000);
+        console.log(`        seed ${seed} (repeat with THIN_CLONES_SEED=${seed})`);
+        const random = randomFrom(seed);
+        const host = await testHost();
+        const installation = newInstallationId();
+        const root = join(folder, 'store');
+        const task: ChildTask = { task: 'churn', root, driver, installation };
+        for (let round = 0; round < ROUNDS; round += 1) {
+          const victim = spawn(process.execPath, [child, JSON.stringify(task)], {
+            stdio: ['ignore', 'pipe', 'inherit'],
+          });
+          await once(victim.stdout, 'data');
+          // The moment of the kill is what is random here; nothing waits for it to pass.
+          await delay(random() * LONGEST_MS);
+          victim.kill('SIGKILL');
+          const [code] = (await once(victim, 'exit')) as [number | null];
+          assert.equal(code, null, 'it ended by itself');
+          const storage = await chooseStorage({
+            host,
+            root,
+            installation,
+            configured: { driver, path: root },
+          });
+          assert.deepEqual(await storage.foreign(), []);
+          for (const { id, path, tags } of await storage.list()) {
+            if (tags.state === 'ready')
+              assert.equal((await host.files.list(path)).length, 12, tags.content.kind);
+            await storage.destroy(id);
+          }
+          await storage.emptyTrash();
+          assert.deepEqual(await storage.list(), []);
+          for (const name of ['data', 'tags', 'trash']) {
+            assert.deepEqual(await host.files.list(join(root, name)), [], name);
+          }
+        }
+      });
+
+      it('ends the copy that a killed engine left running, before anything is made again', async () => {
+        const host = await testHost();
+        const installation = newInstallationId();
+        const root = join(folder, 'left');
+        const openAgain = () =>
+          chooseStorage({ host, root, installation, configured: { driver, path: root } });
+        await (await openAgain()).close();
+        // Stands for the copy: it has the same mark in its environment and would not end by itself.
+        const left = await host.processes.spawnDetached({
+          program: 'sleep',
+          args: ['1000'],
+          env: {},
+          cwd: '/',
+          logFile: join(folder, 'left.log'),
+          mark: `storage ${root}`,
+        });
+        await (await openAgain()).close();
+        assert.equal(await host.processes.identify(left.pid), undefined);
+      });
+    });
+  }
+});

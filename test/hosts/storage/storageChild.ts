@@ -1,0 +1,71 @@
+/** A process that works on a store until it is done or killed; started by the tests beside it, with its task as JSON. */
+import { join } from 'node:path';
+import { createLocalHost } from '../../../engine/host/local/localHost.ts';
+import { findServerUser } from '../../../engine/host/local/serverUser.ts';
+import type { StorageDriver } from '../../../engine/protocol/entities.ts';
+import { hostNameSchema, installationIdSchema, type DatasetId } from '../../../engine/protocol/ids.ts';
+import { chooseStorage } from '../../../engine/storage/choose.ts';
+import { newDatasetId, tagsOf } from '../../contract/storage/tags.ts';
+
+export interface ChildTask {
+  task: 'round' | 'churn';
+  root: string;
+  driver: StorageDriver;
+  installation: string;
+}
+
+export const FILES = 12;
+
+const { task, root, driver, installation: owner } = JSON.parse(process.argv[2] ?? '') as ChildTask;
+const installation = installationIdSchema.parse(owner);
+const host = createLocalHost({
+  name: hostNameSchema.parse('local'),
+  serverUser: await findServerUser({ environment: process.env }),
+  environment: process.env,
+});
+const storage = await chooseStorage({ host, root, installation, configured: { driver, path: root } });
+
+async function snapshot(): Promise<DatasetId> {
+  const id = newDatasetId();
+  const { path } = await storage.create(id, tagsOf(installation, id, 'filling', 'snapshot'));
+  for (let number = 0; number < FILES; number += 1) {
+    await host.files.writeAtomic(join(path, `file-${number}`), `${number}`.repeat(50_000), 0o600, 'system');
+  }
+  await host.files.giveToServerUser(path);
+  await storage.seal(id);
+  await storage.tag(id, tagsOf(installation, id, 'ready', 'snapshot'));
+  return id;
+}
+
+async function clone(from: DatasetId): Promise<DatasetId> {
+  const id = newDatasetId();
+  await storage.clone(from, id, tagsOf(installation, id, 'filling'));
+  await storage.tag(id, tagsOf(installation, id, 'ready'));
+  return id;
+}
+
+if (task === 'round') {
+  const from = await snapshot();
+  const id = await clone(from);
+  await host.files.writeAtomic(join(storage.path(id), 'file-0'), 'changed');
+  const files = (await host.files.list(storage.path(id))).length;
+  const usage = await storage.usage(id);
+  await storage.destroy(from);
+  await storage.destroy(id);
+  await storage.emptyTrash();
+  const left = [
+    ...(await storage.list()),
+    ...(await storage.foreign()),
+    ...(await host.files.list(join(root, 'trash'))),
+  ];
+  console.log(JSON.stringify({ driver: storage.driver, files, logical: usage.logical, left: left.length }));
+} else {
+  console.log('started');
+  for (;;) {
+    const from = await snapshot();
+    const clones = await Promise.all([clone(from), clone(from)]);
+    for (const id of clones) await storage.destroy(id);
+    await Promise.all([storage.emptyTrash(), clone(from)]);
+    await storage.destroy(from);
+  }
+}

@@ -1,0 +1,74 @@
+/** The stores work for an ordinary user, too: the same round in a process that is not root. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { findServerUser } from '../../../engine/host/local/serverUser.ts';
+import type { StorageDriver } from '../../../engine/protocol/entities.ts';
+import { passable } from '../../contract/storage/localFixture.ts';
+import { newInstallationId } from '../../contract/storage/tags.ts';
+import { makePool, poolObstacle, type PoolKind } from '../../support/pools.ts';
+import { skipSuite } from '../../support/skips.ts';
+import type { ChildTask } from './storageChild.ts';
+
+const run = promisify(execFile);
+const child = fileURLToPath(new URL('storageChild.ts', import.meta.url));
+
+const cases: readonly { title: string; driver: StorageDriver; kind?: PoolKind; options?: string }[] = [
+  { title: 'full copy', driver: 'copy' },
+  { title: 'reflink on XFS', driver: 'reflink', kind: 'xfs' },
+  { title: 'btrfs that lets users delete subvolumes', driver: 'btrfs', kind: 'btrfs' },
+  { title: 'btrfs that does not', driver: 'btrfs', kind: 'btrfs', options: 'loop,noatime' },
+];
+
+describe('storage for an ordinary user', () => {
+  for (const { title, driver, kind, options } of cases) {
+    describe(title, () => {
+      let folder: string;
+      let dispose: (() => Promise<void>) | undefined;
+      before(async function () {
+        if (kind) {
+          const obstacle = await poolObstacle(kind);
+          if (obstacle !== undefined) skipSuite(this, obstacle);
+          const pool = await makePool(kind, 320, options);
+          await passable(dirname(pool.path));
+          folder = join(pool.path, 'user');
+          await mkdir(folder);
+          dispose = () => pool.dispose();
+        } else {
+          folder = await mkdtemp(join(tmpdir(), 'thin-clones-user-'));
+          dispose = () => rm(folder, { recursive: true });
+        }
+      });
+      after(() => dispose?.());
+
+      it('makes, clones, changes and destroys, and leaves nothing', async function () {
+        const user = await findServerUser({ environment: process.env });
+        if (user) {
+          await chown(folder, user.uid, user.gid);
+          const readable = await run('test', ['-r', child], { uid: user.uid, gid: user.gid }).then(
+            () => true,
+            () => false,
+          );
+          if (!readable) skipSuite(this, `the user ${user.name} can't read this checkout`);
+        }
+        const task: ChildTask = {
+          task: 'round',
+          root: join(folder, 'store'),
+          driver,
+          installation: newInstallationId(),
+        };
+        const { stdout } = await run(process.execPath, [child, JSON.stringify(task)], {
+          cwd: '/',
+          ...(user && { uid: user.uid, gid: user.gid }),
+        });
+        const { logical, ...result } = JSON.parse(stdout) as Record<string, unknown>;
+        assert.deepEqual(result, { driver, files: 12, left: 0 });
+        assert.ok(Number(logical) > 500_000);
+      });
+    });
+  }
+});
