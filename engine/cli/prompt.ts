@@ -22,7 +22,6 @@ export function createPrompter({ stdin, stderr }: PrompterOptions): Prompter {
     available: stdin.isTTY === true && stderr.isTTY === true,
     ask: (question, { hidden = false } = {}) =>
       new Promise((resolve, reject) => {
-        stderr.write(question);
         // With `terminal`, readline echoes what is typed itself: what it writes decides what is seen.
         const echo = new Writable({
           write(chunk: Buffer, _encoding, done) {
@@ -31,6 +30,8 @@ export function createPrompter({ stdin, stderr }: PrompterOptions): Prompter {
           },
         });
         const lines = createInterface({ input: stdin, output: echo, terminal: true });
+        // Only now does the terminal itself no longer echo: what is typed at the sight of the question stays unseen.
+        stderr.write(question);
         let answer: string | undefined;
         lines.on('line', (line) => {
           answer = line;
