@@ -77,10 +77,10 @@ export async function openPostgresBench(programs: FindPrograms = testPrograms())
     progress: [],
     newDataset() {
       number += 1;
-      const letters = [...number.toString(26)].map((digit) =>
-        String.fromCharCode(97 + Number.parseInt(digit, 26)),
-      );
-      return datasetIdSchema.parse(`data-${letters.join('').padStart(16, 'a')}`);
+      const letters = number
+        .toString(26)
+        .replace(/./g, (digit) => String.fromCharCode(97 + Number.parseInt(digit, 26)));
+      return datasetIdSchema.parse(`data-${letters.padStart(16, 'a')}`);
     },
     async newTarget() {
       number += 1;

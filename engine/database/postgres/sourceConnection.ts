@@ -118,9 +118,12 @@ export function libpqEnvironment(
   };
 }
 
-/** Sources are read only, whatever a program or a function there tries. */
+/**
+ * Sources are read only, whatever a program or a function there tries. Asking for the size of a table waits while
+ * somebody alters it, as pg_dump does: a minute is long enough for both.
+ */
 const START_OPTIONS =
-  '-c default_transaction_read_only=on -c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0';
+  '-c default_transaction_read_only=on -c statement_timeout=0 -c lock_timeout=60000 -c idle_in_transaction_session_timeout=0';
 
 export interface SourceSession {
   client: Client;

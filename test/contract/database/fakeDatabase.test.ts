@@ -16,8 +16,8 @@ databaseContract('in memory', async () => {
   let number = 0;
   const next = (): number => (number += 1);
   const newDataset = () => {
-    const letters = [...String(next())].map((digit) => String.fromCharCode(97 + Number(digit)));
-    return datasetIdSchema.parse(`data-${letters.join('').padStart(16, 'a')}`);
+    const letters = String(next()).replace(/\d/g, (digit) => String.fromCharCode(97 + Number(digit)));
+    return datasetIdSchema.parse(`data-${letters.padStart(16, 'a')}`);
   };
   return {
     database,

@@ -66,11 +66,13 @@ export async function prepareDump(options: PrepareDumpOptions): Promise<Prepared
     if ((await host.files.stat(path.join(dump, 'toc.dat'))) === undefined) {
       throw unreadable('it is a directory without toc.dat, so pg_dump did not make or not finish it');
     }
+    await checkDataFiles(host, dump, unreadable);
     return { format: 'directory', file: dump, isCopy: false, ...found };
   }
   if (stat.kind === 'other') throw unreadable('it is not a file');
   let content = recognise(await readAt(dump, 'start', HEAD_BYTES, unreadable));
   let file = dump;
+  const isPacked = content === 'gzip';
   if (content === 'gzip') {
     content = recognise(await firstUnpackedBytes(dump, unreadable));
     if (content === 'gzip') throw unreadable('it is compressed twice');
@@ -85,10 +87,11 @@ export async function prepareDump(options: PrepareDumpOptions): Promise<Prepared
       `it is ${content.other}${content.other.startsWith('compressed') ? '; unpack it first' : ''}`,
     );
   }
-  if (content === 'plain' && (file !== dump || stat.kind === 'file')) {
+  if (content === 'plain' && (file !== dump || !isPacked)) {
     signal?.throwIfAborted();
-    await checkEndMark(file === dump ? dump : file, unreadable, options.scratch === undefined);
+    await checkEndMark(file, unreadable);
   }
+  if (content === 'tar' && (file !== dump || !isPacked)) await checkTar(file, unreadable);
   return { format: content, file, isCopy: file !== dump, ...found };
 }
 
@@ -179,12 +182,42 @@ function explainGzip(error: unknown): string {
 }
 
 /** pg_dump ends each plain dump with a mark; without it the last tables are missing, and nothing else would tell. */
-async function checkEndMark(file: string, unreadable: Unreadable, lookOnly: boolean): Promise<void> {
+async function checkEndMark(file: string, unreadable: Unreadable): Promise<void> {
   const head = (await readAt(file, 'start', HEAD_BYTES, unreadable)).toString('latin1');
-  if (!/^-- PostgreSQL database (?:cluster )?dump\s*$/m.test(head) || lookOnly) return;
+  if (!/^-- PostgreSQL database (?:cluster )?dump\s*$/m.test(head)) return;
   const tail = (await readAt(file, 'end', TAIL_BYTES, unreadable)).toString('latin1');
   if (!/^-- PostgreSQL database (?:cluster )?dump complete\s*$/m.test(tail)) {
     throw unreadable('it is cut off: the mark that pg_dump writes at the end is missing');
+  }
+}
+
+/**
+ * pg_restore takes the end of a cut tar file for the end of a table, and restores what there is without a word. A whole
+ * one ends with a block of zeros after its last member (POSIX pax, "ustar Interchange Format").
+ */
+async function checkTar(file: string, unreadable: Unreadable): Promise<void> {
+  const handle = await open(file, 'r');
+  try {
+    const header = Buffer.alloc(512);
+    for (let at = 0; ;) {
+      const { bytesRead } = await handle.read(header, 0, 512, at);
+      if (bytesRead < 512) throw unreadable('it is cut off: the end of the tar file is missing');
+      if (header.every((byte) => byte === 0)) return;
+      const size = Number.parseInt(header.subarray(124, 136).toString('latin1').replace(/[\0 ]/g, ''), 8);
+      if (!Number.isInteger(size)) throw unreadable(`it is damaged: no tar header at byte ${at}`);
+      at += 512 + Math.ceil(size / 512) * 512;
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
+/** The same for a directory of files that are not compressed: pg_dump ends the data of a table with empty lines. */
+async function checkDataFiles(host: Host, dump: string, unreadable: Unreadable): Promise<void> {
+  for (const { name } of await host.files.list(dump)) {
+    if (!/^\d+\.dat$/.test(name)) continue;
+    const tail = await readAt(path.join(dump, name), 'end', 2, unreadable);
+    if (tail.toString('latin1') !== '\n\n') throw unreadable(`it is cut off: the end of ${name} is missing`);
   }
 }
 

@@ -59,6 +59,11 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
   const { definition, member, signal } = request;
   const source = parseSourceUrl(definition.url, request.password);
   const session = await openSource(source, member, signal);
+  // A query of ours may wait for a lock there: hanging up ends the wait at both ends.
+  const hangUp = (): void => {
+    void session.client.end().catch(() => undefined); // best effort: the abort's reason is what the caller hears
+  };
+  signal.addEventListener('abort', hangUp, { once: true });
   try {
     const plan = await planSource(session, source, request);
     const bench = await request.openBench(plan.facts);
@@ -103,6 +108,7 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
       dataStateAt: plan.takenAt,
     };
   } finally {
+    signal.removeEventListener('abort', hangUp);
     await session.client.end().catch(() => undefined); // best effort: it may have gone meanwhile
   }
 }

@@ -197,7 +197,7 @@ async function restoreFailure(
   if (extension !== null)
     return missingExtensions([extension[1] ?? extension[2] ?? ''], bench.server.version);
   const damaged =
-    /end of file|unexpected EOF|could not read|could not uncompress|incorrect (?:header|data) check|did not find magic string|corrupt|found unexpected block ID|could not open input file|could not seek|unsupported version|invalid .* in archive/;
+    /end of file|unexpected EOF|could not read|could not uncompress|incorrect (?:header|data) check|did not find magic string|corrupt|found unexpected block ID|could not open input file|could not close data file|could not seek|unsupported version|invalid .* in archive/;
   if (dump !== undefined && damaged.test(`${all}\n${stderr.slice(-4000)}`)) {
     const text = damaged.test(all) ? all : stderr;
     return fail('dump_unreadable', { file: dump, problem: explainUnreadable(text) });
