@@ -12,13 +12,14 @@ import { environmentNameSchema, memberNameSchema } from '../../engine/protocol/i
 import { askName } from '../dialogs/askName.ts';
 import { askPassword } from '../dialogs/askPassword.ts';
 import { pickValue } from '../dialogs/pick.ts';
+import { sentences } from '../dialogs/sentences.ts';
 import { openPage } from '../documents.ts';
 import type { Services } from '../services.ts';
 import { nameFrom, parseConnectionUrl, type ConnectionUrl } from '../sources/connectionUrl.ts';
 import { findConfigFiles, findWorkspaceUrls } from '../sources/workspaceFiles.ts';
 import { countOf, sizeOf } from '../views/amounts.ts';
 import { escaped } from '../views/tooltips.ts';
-import { refreshEnvironment } from './refreshEnvironment.ts';
+import { refreshNow } from './refreshEnvironment.ts';
 
 const title = 'Add Environment';
 
@@ -234,10 +235,7 @@ async function askNextStep(
   const details = 'Show Details';
   const wantsPassword = ['source_password', 'source_password_missing'].includes(problem.code);
   const buttons = [...(wantsPassword ? [password] : []), edit, ...(wantsPassword ? [] : [again]), details];
-  const chosen = await vscode.window.showErrorMessage(
-    `${problem.message} ${problem.next}`.trim(),
-    ...buttons,
-  );
+  const chosen = await vscode.window.showErrorMessage(sentences(problem.message, problem.next), ...buttons);
   switch (chosen) {
     case password:
       return 'password';
@@ -260,12 +258,12 @@ function detailsOf(
 ): string {
   return [
     '# Source test',
-    `❌ ${escaped(problem.message)}`,
+    `✗ ${escaped(problem.message)}`,
     escaped(problem.next),
     ...(connection === undefined ? [] : [`**URL:** \`${connection.url}\``]),
     `**Code:** \`${problem.code}\``,
     ...(report.serverVersion === null ? [] : [`**Server:** PostgreSQL ${escaped(report.serverVersion)}`]),
-    ...report.warnings.map((warning) => `⚠️ ${escaped(warning)}`),
+    ...report.warnings.map((warning) => `! ${escaped(warning)}`),
     '```json\n' + JSON.stringify(problem.details, undefined, 2) + '\n```',
     '[Add the environment again](command:thinClones.environment.add)',
   ].join('\n\n');
@@ -334,13 +332,12 @@ async function save(services: Services, client: Client, source: Source): Promise
     members: { [member]: source.member },
   });
   if (source.password !== undefined) await services.passwords.store(name, member, source.password);
-  await client.call('environmentApply', {
+  const { environment } = await client.call('environmentApply', {
     params: { name },
     body: { definition, ...(source.password !== undefined && { passwords: { [member]: source.password } }) },
   });
-  const reference = { kind: 'environment', key: name } as const;
-  if (refresh) await refreshEnvironment(services, reference);
-  await services.tree.reveal(reference);
+  if (refresh) await refreshNow(services, environment);
+  await services.tree.reveal({ kind: 'environment', key: name });
 }
 
 /** "PostgreSQL 16.4, 12 tables, 842 MB. Name of the environment." */

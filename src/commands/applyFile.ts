@@ -11,7 +11,7 @@ import { pickValue } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { findConfigFiles } from '../sources/workspaceFiles.ts';
 import { countOf } from '../views/amounts.ts';
-import { refreshEnvironment } from './refreshEnvironment.ts';
+import { refreshNow } from './refreshEnvironment.ts';
 
 const appliedSchema = z.object({
   items: z.array(
@@ -139,7 +139,5 @@ async function report(services: Services, { items }: Applied): Promise<void> {
   const refresh = empty.length === 1 ? 'Take First Snapshot' : 'Take First Snapshots';
   const chosen = await vscode.window.showInformationMessage(text, refresh);
   if (chosen !== refresh) return;
-  for (const { environment } of empty) {
-    await refreshEnvironment(services, { kind: 'environment', key: environment.name });
-  }
+  for (const { environment } of empty) await refreshNow(services, environment);
 }

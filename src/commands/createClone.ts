@@ -8,7 +8,7 @@ import { runJob } from '../dialogs/followJob.ts';
 import type { Services } from '../services.ts';
 import { ageOf } from '../views/amounts.ts';
 import { keyOfRow } from '../views/rowId.ts';
-import { refreshEnvironment } from './refreshEnvironment.ts';
+import { refreshNow } from './refreshEnvironment.ts';
 
 export async function createClone(services: Services, argument: unknown): Promise<void> {
   const client = await services.client();
@@ -83,7 +83,7 @@ async function offerRefresh(services: Services, environment: Environment): Promi
     `Environment ${environment.name} has no snapshot yet. A refresh copies its data and makes one.`,
     refresh,
   );
-  if (chosen === refresh) await refreshEnvironment(services, { kind: 'environment', key: environment.name });
+  if (chosen === refresh) await refreshNow(services, environment);
 }
 
 /** `clone-N` with the lowest number that is free. */

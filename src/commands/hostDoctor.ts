@@ -7,7 +7,7 @@ import { openPage } from '../documents.ts';
 import type { Services } from '../services.ts';
 import { escaped } from '../views/tooltips.ts';
 
-const marks: Record<DoctorCheck['status'], string> = { ok: '✅', warning: '⚠️', problem: '❌' };
+const marks: Record<DoctorCheck['status'], string> = { ok: '✓', warning: '!', problem: '✗' };
 const order: Record<DoctorCheck['status'], number> = { problem: 0, warning: 1, ok: 2 };
 
 export async function hostDoctor(services: Services, argument: unknown): Promise<void> {

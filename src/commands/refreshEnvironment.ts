@@ -1,5 +1,4 @@
 /** Copies an environment's data again and makes a new snapshot; asks for a password when the source wants one. */
-import * as vscode from 'vscode';
 import type { Environment } from '../../engine/protocol/entities.ts';
 import { toFailure } from '../../engine/protocol/errors.ts';
 import { referenceSchema } from '../../engine/protocol/ids.ts';
@@ -15,7 +14,11 @@ export async function refreshEnvironment(services: Services, argument: unknown):
     title: 'Refresh Environment',
     placeHolder: 'Which environment gets a new snapshot of its sources?',
   });
-  if (environment === undefined) return;
+  if (environment !== undefined) await refreshNow(services, environment);
+}
+
+/** Also for an environment that was declared a moment ago, which the model may not have yet. */
+export async function refreshNow(services: Services, environment: Environment): Promise<void> {
   for (;;) {
     try {
       await refresh(services, environment);
@@ -28,19 +31,15 @@ export async function refreshEnvironment(services: Services, argument: unknown):
 
 async function refresh(services: Services, environment: Environment): Promise<void> {
   const passwords = await services.passwords.of(environment);
-  await vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Window, title: `Refreshing ${environment.name}` },
-    () =>
-      runJob(services, (client, options) =>
-        client.call(
-          'environmentRefresh',
-          {
-            params: { environment: referenceSchema.parse(environment.name) },
-            body: passwords === undefined ? {} : { passwords },
-          },
-          options,
-        ),
-      ),
+  await runJob(services, (client, options) =>
+    client.call(
+      'environmentRefresh',
+      {
+        params: { environment: referenceSchema.parse(environment.name) },
+        body: passwords === undefined ? {} : { passwords },
+      },
+      options,
+    ),
   );
 }
 

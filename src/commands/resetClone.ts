@@ -1,5 +1,4 @@
 /** Puts a clone back to the snapshot that it stands on. */
-import * as vscode from 'vscode';
 import type { Clone } from '../../engine/protocol/entities.ts';
 import { referenceSchema, snapshotNameSchema, type SnapshotName } from '../../engine/protocol/ids.ts';
 import { confirmLoss } from '../dialogs/confirm.ts';
@@ -39,22 +38,18 @@ export async function confirmAndReset(
   });
   if (answer === undefined) return;
   const keepAs = answer === 'yes' ? undefined : keptName(services, clone);
-  await vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Window, title: `Resetting ${clone.name}` },
-    () =>
-      runJob(services, (client, options) =>
-        client.call(
-          'cloneReset',
-          {
-            params: { clone: referenceSchema.parse(clone.id) },
-            body: {
-              ...(target !== undefined && { snapshot: referenceSchema.parse(target.reference) }),
-              ...(keepAs !== undefined && { keepAs }),
-            },
-          },
-          options,
-        ),
-      ),
+  await runJob(services, (client, options) =>
+    client.call(
+      'cloneReset',
+      {
+        params: { clone: referenceSchema.parse(clone.id) },
+        body: {
+          ...(target !== undefined && { snapshot: referenceSchema.parse(target.reference) }),
+          ...(keepAs !== undefined && { keepAs }),
+        },
+      },
+      options,
+    ),
   );
 }
 

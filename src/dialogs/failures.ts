@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { ErrorDocument, Job } from '../../engine/protocol/entities.ts';
 import { toFailure } from '../../engine/protocol/errors.ts';
 import type { CommandId } from '../commands/commandIds.ts';
+import { sentences } from './sentences.ts';
 import { NotTrusted, type Services } from '../services.ts';
 
 /** A job that was waited for and did not succeed. */
@@ -90,7 +91,7 @@ export async function showFailure(
         : { title: 'Show Log', run: () => execute('thinClones.showLog') }
       : { title: 'Show Log', run: () => execute('thinClones.job.show', { kind: 'job', key: job.id }) },
   ];
-  const text = [error.message, nextStep(error, mend !== undefined)].filter((part) => part !== '').join(' ');
+  const text = sentences(error.message, nextStep(error, mend !== undefined));
   const chosen = await vscode.window.showErrorMessage(text, ...buttons.map(({ title }) => title));
   await buttons.find(({ title }) => title === chosen)?.run();
 }

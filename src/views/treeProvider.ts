@@ -155,6 +155,18 @@ export function createTree(session: EngineSession): Subscription & {
     if (result.change.length > 0) changed.fire(result.change.map((id) => elementOf(parseRowId(id))));
   };
 
+  const nextRefresh = (): Promise<void> =>
+    new Promise((resolve) => {
+      const done = (): void => {
+        subscription.dispose();
+        clearTimeout(patience);
+        // After our own listener, which takes the new rows.
+        setImmediate(resolve);
+      };
+      const subscription = session.model.onDidChange(done);
+      const patience = setTimeout(done, 1000);
+    });
+
   const tick = setInterval(() => {
     if (view.visible) refresh();
   }, ageTickMs);
@@ -171,7 +183,10 @@ export function createTree(session: EngineSession): Subscription & {
     access: {
       selection: () => view.selection,
       async reveal(reference) {
-        if (!view.visible || rowOf(reference) === undefined) return;
+        if (!view.visible) return;
+        // The engine's answer can overtake the event that brings the row.
+        if (rowOf(reference) === undefined) await nextRefresh();
+        if (rowOf(reference) === undefined) return;
         await view.reveal(elementOf(reference), { select: true, focus: false, expand: false });
       },
     },

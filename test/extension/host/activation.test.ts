@@ -1,19 +1,69 @@
 import assert from 'node:assert/strict';
+import { readdirSync } from 'node:fs';
 import * as vscode from 'vscode';
+import type { ExtensionExports } from '../../../src/extension.ts';
+
+const extension = (): vscode.Extension<ExtensionExports> => {
+  const found = vscode.extensions.getExtension<ExtensionExports>('thin-clones.thin-clones');
+  assert.ok(found, 'thin-clones.thin-clones is not loaded');
+  return found;
+};
 
 describe('the extension in the extension host', () => {
-  it('is present, with the commands it contributes, and activates', async () => {
-    const extension = vscode.extensions.getExtension('thin-clones.thin-clones');
-    assert.ok(extension, 'thin-clones.thin-clones is not loaded');
-    await extension.activate();
-    assert.equal(extension.isActive, true);
-    const manifest = extension.packageJSON as { contributes?: { commands?: { command: string }[] } };
+  it('is not active before it is needed', () => {
+    assert.equal(extension().isActive, false);
+  });
+
+  it('activates in less than 50 ms, and starts no engine then', async () => {
+    const { activationMs, services } = await extension().activate();
+    assert.ok(activationMs < 50, `${activationMs} ms`);
+    assert.equal(services.session.state.kind, 'idle');
+    assert.deepEqual(readdirSync(services.paths.home), []);
+  });
+
+  it('registers every command that it contributes', async () => {
+    const manifest = extension().packageJSON as { contributes?: { commands?: { command: string }[] } };
     const contributed = (manifest.contributes?.commands ?? []).map(({ command }) => command);
     const registered = new Set(await vscode.commands.getCommands(true));
     assert.deepEqual(
       contributed.filter((command) => !registered.has(command)),
       [],
-      'contributed but not registered',
     );
+  });
+
+  it('keeps a password in the secret storage under its home, environment and member', async () => {
+    const { services } = extension().exports;
+    const environment = {
+      name: 'a"b',
+      definition: { members: { m: {}, other: {} } },
+    } as unknown as Parameters<typeof services.passwords.of>[0];
+    assert.equal(await services.passwords.of(environment), undefined);
+    await services.passwords.store('a"b', 'm', 'secret');
+    assert.deepEqual(await services.passwords.of(environment), { m: 'secret' });
+    await services.passwords.forget(environment);
+    assert.equal(await services.passwords.of(environment), undefined);
+  });
+
+  it('starts the engine on the first need, and within a second', async () => {
+    const { services } = extension().exports;
+    const started = performance.now();
+    const client = await services.client();
+    const ms = performance.now() - started;
+    const info = await client.call('engineInfo', {});
+    assert.equal(info.home, services.paths.home);
+    assert.notEqual(info.pid, process.pid);
+    assert.ok(ms < 5000, `${ms} ms`);
+    assert.equal(services.session.state.kind, 'connected');
+  });
+
+  it('starts the engine again when a command needs it after a stop', async () => {
+    const { services } = extension().exports;
+    const before = await (await services.client()).call('engineInfo', {});
+    await vscode.commands.executeCommand('thinClones.engine.stop');
+    assert.equal(services.session.state.kind, 'stopped');
+    await vscode.commands.executeCommand('thinClones.engine.start');
+    const after = await (await services.client()).call('engineInfo', {});
+    assert.notEqual(after.pid, before.pid);
+    await vscode.commands.executeCommand('thinClones.engine.stop');
   });
 });

@@ -1,0 +1,296 @@
+/** The tree, its actions, dialogs and messages in a real workbench, on an engine that does what the test says. */
+import assert from 'node:assert/strict';
+import { fail } from '../../../engine/protocol/errors.ts';
+import { fakeClone, fakeConnection } from '../../unit/cli/fakeEngine.ts';
+import {
+  fakeHost,
+  furnish,
+  startScriptedEngine,
+  type ScriptedEngine,
+} from '../../support/fakeEngine/scriptedEngine.ts';
+import { themes } from '../../support/vscode/server.ts';
+import { until } from '../../support/vscode/until.ts';
+import { useWorkbench } from './useWorkbench.ts';
+
+describe('the tree', () => {
+  let engine: ScriptedEngine;
+  const ui = useWorkbench({
+    settings: { 'workbench.colorTheme': themes.dark },
+    async prepare(scratch) {
+      engine = await startScriptedEngine(scratch.home);
+      furnish(engine);
+    },
+  });
+  after('stop the engine', () => engine.close());
+  afterEach('let held jobs go', () => {
+    engine.holdJobs = false;
+    engine.release();
+  });
+  const cloneNamed = (name: string) => {
+    const clone = engine.fake.overview.clones.find((each) => each.name === name);
+    assert.ok(clone, `no clone ${name}`);
+    return clone;
+  };
+
+  it('shows environments with their clones and snapshots, and the host', async () => {
+    const { workbench } = ui();
+    await workbench.openView('Thin Clones');
+    await workbench.waitForRow('shop');
+    const rows = await workbench.treeRows();
+    assert.deepEqual(
+      rows.map(({ level, label, description }) => `${'  '.repeat(level - 1)}${label} | ${description}`),
+      [
+        'billing | no snapshot yet',
+        '  No snapshot yet | refresh to take the first one',
+        'shop | 4 clones · data of 3 h ago',
+        '  Clones | 4',
+        '    feature/login | ready · 5 min ago · 1.2 MB unshared',
+        '    load-test | ready · 1 h ago · 91 MB unshared · protected for 2 days',
+        '    old-report | stopped · 30 h ago · 400 kB unshared',
+        '    experiment | failed · 2 days ago · 400 kB unshared',
+        '  Snapshots | 3',
+        'local | btrfs, thin · 64 GB free',
+      ],
+    );
+    assert.equal(rows[3]?.ariaLabel, 'Clones of shop, 4 clones');
+  });
+
+  it('offers at most three inline actions, and the rest in the context menu', async () => {
+    const { workbench } = ui();
+    const titles = (actions: string[]) => actions.map((title) => title.replace(/ \(.*\)$/, ''));
+    assert.deepEqual(titles(await workbench.inlineActions('feature/login')), [
+      'Reset Clone',
+      'Copy Connection URL',
+      'Open psql',
+    ]);
+    assert.deepEqual(titles(await workbench.inlineActions('old-report')), ['Reset Clone', 'Start Clone']);
+    assert.deepEqual(await workbench.contextMenuItems('feature/login'), [
+      'Open psql',
+      'Copy Connection URL',
+      'Copy Connection As…',
+      'Commit Clone as Snapshot…',
+      'Protect Clone…',
+      'Show Clone Details',
+      'Show Job…',
+      'Reset Clone',
+      'Reset Clone To…',
+      'Destroy Clone…',
+    ]);
+  });
+
+  it('asks before a reset, shows its progress in the row, and lets it be canceled there', async () => {
+    const { workbench } = ui();
+    engine.holdJobs = true;
+    await workbench.inlineAction('feature/login', 'Reset Clone');
+    const dialog = await workbench.dialog();
+    assert.equal(dialog.text, 'Reset clone feature/login to snapshot refresh-2026-11-21?');
+    assert.match(dialog.detail, /5 min ago \(1\.2 MB\) is lost\. Port, user and password stay the same/);
+    await workbench.screenshot('reset-dialog');
+    await dialog.press('Reset');
+    await workbench.waitForRows('the progress in the row', (rows) =>
+      rows.some(
+        ({ label, description }) => label === 'feature/login' && description.startsWith('resetting… 40 %'),
+      ),
+    );
+    await workbench.statusBarItem('Reset clone feature/login 40 %');
+    await workbench.screenshot('reset-progress');
+    await workbench.inlineAction('feature/login', 'Cancel Job…');
+    await until('the cancel request', () => (engine.calls('jobCancel').length > 0 ? true : undefined));
+    engine.put({ kind: 'clone', entity: { ...cloneNamed('feature/login'), state: 'ready' } });
+    await workbench.waitForRows('the clone to be ready', (rows) =>
+      rows.some(({ label, description }) => label === 'feature/login' && description.startsWith('ready')),
+    );
+    engine.holdJobs = false;
+    engine.release();
+    assert.deepEqual(await workbench.notifications(), []);
+  });
+
+  it('copies the connection URL with one click and says nothing about it', async () => {
+    const { workbench } = ui();
+    await workbench.inlineAction('feature/login', 'Copy Connection URL');
+    await workbench.statusBarItem('URI copied');
+    assert.equal(await workbench.clipboardText(), "postgresql://clone:p%20w'd@127.0.0.1:54321/shop");
+    assert.deepEqual(await workbench.notifications(), []);
+  });
+
+  it('copies other formats, and never shows the password while choosing one', async () => {
+    const { workbench } = ui();
+    await workbench.palette('Thin Clones: Copy Connection As…');
+    await workbench.quickPick('feature/login', { title: 'Copy Connection As' });
+    const { items } = await workbench.quickInput({ placeholder: 'In which format?' });
+    assert.deepEqual(items, ['URI', 'psql command', '.env lines', 'JDBC URL', 'libpq keywords']);
+    await workbench.screenshot('copy-formats');
+    assert.doesNotMatch(await workbench.page.locator('.quick-input-widget').innerText(), /p w'd|p%20w/);
+    await workbench.quickPick('JDBC URL');
+    await workbench.statusBarItem('JDBC URL copied');
+    assert.match(
+      await workbench.clipboardText(),
+      /^jdbc:postgresql:\/\/127\.0\.0\.1:54321\/shop\?user=clone/,
+    );
+  });
+
+  it('creates a clone from the palette without any selection, and refuses a bad name while it is typed', async () => {
+    const { workbench } = ui();
+    await workbench.palette('Thin Clones: Create Clone…');
+    await workbench.quickPick('shop', { placeholder: 'A clone of which environment?' });
+    await workbench.quickPick('refresh-2026-11-21', { placeholder: 'Of which snapshot?' });
+    assert.match(await workbench.inputBoxRefusal('../x'), /letters, digits/);
+    assert.match(await workbench.inputBoxRefusal('load-test'), /already a clone "load-test"/);
+    await workbench.inputBox('review');
+    await workbench.waitForRows('the new clone, ready', (rows) =>
+      rows.some(({ label, description }) => label === 'review' && description.startsWith('ready · just now')),
+    );
+    await until('the new clone to be selected', async () =>
+      (await workbench.waitForRow('review')).selected ? true : undefined,
+    );
+  });
+
+  it('keeps the selection when rows are drawn again', async () => {
+    const { workbench } = ui();
+    await workbench.clickRow('load-test');
+    const clone = cloneNamed('load-test');
+    engine.put({
+      kind: 'clone',
+      entity: { ...clone, bytes: { unshared: 95_000_000, logical: 842_000_000 } },
+    });
+    engine.put({
+      kind: 'clone',
+      entity: fakeClone({ name: 'newcomer', createdAt: new Date().toISOString() }),
+    });
+    await workbench.waitForRow('newcomer');
+    const row = await workbench.waitForRow('load-test');
+    assert.match(row.description, /95 MB/);
+    assert.equal(row.selected, true);
+  });
+
+  it('says why a protected clone is not destroyed, with the button that changes that', async () => {
+    const { workbench } = ui();
+    await workbench.contextMenu('load-test', 'Destroy Clone…');
+    await (await workbench.dialog('Destroy clone load-test?')).press('Destroy');
+    const message = await workbench.notification('Clone load-test is protected until');
+    assert.deepEqual(message.buttons, ['Change Protection', 'Show Log']);
+    await message.press('Change Protection');
+    await workbench.quickPick('load-test');
+    await workbench.quickPick(/No longer/);
+    await workbench.waitForRows('the protection to go', (rows) =>
+      rows.some(({ label, description }) => label === 'load-test' && !description.includes('protected')),
+    );
+  });
+
+  it('destroys several selected clones after one question, by the Delete key', async () => {
+    const { workbench } = ui();
+    await workbench.clickRow('newcomer');
+    await workbench.page.keyboard.down('Control');
+    await workbench.clickRow('experiment');
+    await workbench.page.keyboard.up('Control');
+    await workbench.page.keyboard.press('Delete');
+    const dialog = await workbench.dialog('Destroy 2 clones?');
+    assert.match(dialog.detail, /newcomer, experiment|experiment, newcomer/);
+    await dialog.press('Destroy');
+    await workbench.waitForNoRow('newcomer');
+    await workbench.waitForNoRow('experiment');
+  });
+
+  it('shows a failed job with its next step, and its log on a page', async () => {
+    const { workbench } = ui();
+    engine.holdJobs = true;
+    await workbench.palette('Thin Clones: Refresh Environment');
+    await workbench.quickPick('billing');
+    await workbench.waitForRows('the refresh in the row', (rows) =>
+      rows.some(
+        ({ label, description }) => label === 'billing' && description.startsWith('refreshing… 40 %'),
+      ),
+    );
+    engine.release(fail('source_lost', { host: 'db', problem: 'connection reset' }).document);
+    engine.holdJobs = false;
+    const message = await workbench.notification(
+      'The connection to db was lost during the dump: connection reset. Check',
+    );
+    assert.match(message.text, /Check the source and refresh again/);
+    assert.deepEqual(message.buttons, ['Retry', 'Show Log']);
+    await workbench.screenshot('failure');
+    await message.press('Show Log');
+    await until('the page of the job', async () =>
+      (await workbench.editorTabs()).includes('Refresh billing') ? true : undefined,
+    );
+  });
+
+  it('fades what is on a host out of reach, with the reason, and drops none of it', async () => {
+    const { workbench } = ui();
+    engine.put({
+      kind: 'host',
+      entity: fakeHost({ state: 'unreachable', problem: 'the connection timed out' }),
+    });
+    const host = await workbench.waitForRows('the host out of reach', (rows) =>
+      rows.some(
+        ({ label, description }) => label === 'local' && description.includes('the connection timed out'),
+      ),
+    );
+    assert.ok(
+      host.some(
+        ({ label, description }) => label === 'feature/login' && description.startsWith('out of reach'),
+      ),
+    );
+    await workbench.screenshot('host-out-of-reach');
+    engine.put({ kind: 'host', entity: fakeHost() });
+    await workbench.waitForRows('the host to be back', (rows) =>
+      rows.some(({ label, description }) => label === 'local' && description.includes('btrfs, thin')),
+    );
+  });
+
+  it('reports what a host needs, with the command that mends it', async () => {
+    const { workbench } = ui();
+    await workbench.contextMenu('local', 'Host Doctor');
+    await until('the report', async () => {
+      const tabs = await workbench.editorTabs();
+      return tabs.some((tab) => tab.includes('local (host)')) ? true : undefined;
+    });
+    await workbench.screenshot('host-doctor');
+  });
+
+  it('opens psql with the password in the environment of the terminal alone', async function () {
+    const { workbench, install } = ui();
+    if (install.limits.some((limit) => limit.includes('terminal'))) this.skip();
+    // Nothing listens at the port of the fake clone: psql says where it tried to go.
+    engine.fake.script.cloneConnection = () => ({ items: [fakeConnection('orders', 9)] });
+    await workbench.inlineAction('feature/login', 'Open psql');
+    await workbench.page.locator('.terminal-wrapper').first().waitFor();
+    await workbench.page.keyboard.press('Control+j');
+  });
+
+  it('has a menu behind its status bar item', async () => {
+    const { workbench } = ui();
+    const item = await workbench.statusBarItem('2 environments: 4 clones');
+    await item.click();
+    const { items } = await workbench.quickInput({ title: 'Thin Clones' });
+    assert.ok(
+      items.some((label) => label.includes('Create Clone')),
+      items.join(),
+    );
+    await workbench.screenshot('menu');
+    await workbench.cancelQuickInput();
+  });
+
+  it('looks right in every theme', async () => {
+    const { workbench, server } = ui();
+    await workbench.expandRow(['shop', 'Snapshots']);
+    const classes = {
+      light: '.vs',
+      dark: '.vs-dark',
+      highContrast: '.hc-black',
+      highContrastLight: '.hc-light',
+    };
+    for (const name of ['light', 'dark', 'highContrast', 'highContrastLight'] as const) {
+      await server.updateSettings({ 'workbench.colorTheme': themes[name] });
+      await workbench.page.locator(`.monaco-workbench${classes[name]}`).waitFor();
+      await workbench.screenshot(`tree-${name}`);
+    }
+  });
+
+  it('goes on when the engine goes away and comes back', async () => {
+    const { workbench } = ui();
+    engine.fake.breakStreams();
+    engine.put({ kind: 'clone', entity: fakeClone({ id: 'clone-cccccccccccccccc', name: 'meanwhile' }) });
+    await workbench.waitForRow('meanwhile');
+  });
+});
