@@ -1,6 +1,6 @@
 /** The engine's composition root: takes the lock, answers at once, then opens its host and storage and recovers. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { chmod, lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -317,7 +317,9 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   return true;
 }
 
-const isMain = process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href;
+// Through a link or not: the running file is this one.
+const isMain =
+  process.argv[1] !== undefined && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href;
 if (isMain) {
   await serve();
   // Keep-alive sockets of clients must not hold a stopped engine.
