@@ -146,7 +146,7 @@ async function readSettings(
 
 /** The grammar of src/backend/utils/misc/guc-file.l: `name = 'value'`, `=` and quotes optional, `#` starts a comment. */
 export function parseConfiguration(text: string): readonly { name: string; value: string }[] {
-  const line = /^\s*([A-Za-z_][\w$.]*)\s*=?\s*('(?:[^'\\\n]|\\.|'')*'|[^\s#']+)/;
+  const line = /^\s*([A-Za-z_][\w$.]*)(?:\s*=\s*|\s+)('(?:[^'\\\n]|\\.|'')*'|[^\s#']+)/;
   return text.split('\n').flatMap((row) => {
     const match = line.exec(row);
     if (match === null) return [];

@@ -244,22 +244,22 @@ describe('a logical source that is not usable', () => {
     }
   });
 
-  it('never changes a source, not even by a function that a view calls', async () => {
+  it('never changes a source, by what a retrieval does', async () => {
     await source.run('postgres', 'CREATE DATABASE trap');
     await source.run('trap', 'CREATE TABLE t AS SELECT 1 AS id');
     const client = await source.connect('trap');
-    const wal = async (): Promise<unknown> =>
-      (
-        await client.query(
-          'SELECT xact_commit, tup_inserted + tup_updated + tup_deleted AS changes FROM pg_stat_database WHERE datname = current_database()',
-        )
-      ).rows[0].changes;
-    const before = await wal();
+    const changes = async (): Promise<unknown> => {
+      const { rows } = await client.query<{ changes: string }>(
+        'SELECT tup_inserted + tup_updated + tup_deleted AS changes FROM pg_stat_database WHERE datname = current_database()',
+      );
+      return rows[0]?.changes;
+    };
+    const before = await changes();
     await bench.retrieve(
       { retrieval: 'logical', url: url({ database: 'trap' }) },
       { password: SOURCE_PASSWORD },
     );
-    assert.deepEqual(await wal(), before);
+    assert.deepEqual(await changes(), before);
     await client.end();
   });
 });

@@ -122,7 +122,11 @@ export function createErrorCollector(): {
         /^(?:pg_restore|psql)(?::.*?)?: (?:error|fatal): (.*)$/i.exec(line) ??
         /^(?:psql:.*: )?(?:ERROR|FATAL|PANIC): +(.*)$/.exec(line);
       if (error !== null) {
-        const message = (error[1] ?? '').replace(/^could not execute query: /, '').replace(/^ERROR: +/, '');
+        const message = (error[1] ?? '')
+          .trim()
+          .replace(/^could not execute query: /, '')
+          .replace(/^ERROR: +/, '')
+          .trim();
         current = { message, command: '' };
         errors.push(current);
       } else if (/^(?:pg_restore|psql): /.test(line)) {

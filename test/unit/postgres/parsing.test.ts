@@ -1,0 +1,213 @@
+import assert from 'node:assert/strict';
+import { parseConfiguration } from '../../../engine/database/postgres/configuration.ts';
+import { parseArchiveList } from '../../../engine/database/postgres/retrieval/archive.ts';
+import { shapeOf } from '../../../engine/database/postgres/retrieval/dump.ts';
+import { recognise } from '../../../engine/database/postgres/retrieval/dumpFile.ts';
+import { rolesOf } from '../../../engine/database/postgres/retrieval/dumpRoles.ts';
+import {
+  createErrorCollector,
+  judgeRestoreError,
+} from '../../../engine/database/postgres/retrieval/restore.ts';
+import { settingAssignment } from '../../../engine/database/postgres/roles.ts';
+import { scramVerifier } from '../../../engine/database/postgres/scram.ts';
+import { parsePattern } from '../../../engine/database/postgres/selection.ts';
+import { socketDirectoryOf } from '../../../engine/database/postgres/serverSpec.ts';
+import { parseSourceUrl } from '../../../engine/database/postgres/sourceConnection.ts';
+import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
+import { datasetIdSchema } from '../../../engine/protocol/ids.ts';
+import { parseProcessList } from '../../../engine/runtime/process/serverProcesses.ts';
+
+describe('patterns for tables', () => {
+  const cases: readonly [string, { schema?: string; name: string }][] = [
+    ['Orders', { name: '^(orders)$' }],
+    ['"Orders"', { name: '^(Orders)$' }],
+    ['public.audit_*', { schema: '^(public)$', name: '^(audit_.*)$' }],
+    ['shop?.t', { schema: '^(shop.)$', name: '^(t)$' }],
+    ['"a.b"."c""d"', { schema: '^(a\\.b)$', name: '^(c"d)$' }],
+    ['"x*y"', { name: '^(x\\*y)$' }],
+    ['a$(b)|c', { name: '^(a\\$\\(b\\)\\|c)$' }],
+  ];
+  for (const [pattern, { schema, name }] of cases) {
+    it(`reads ${pattern} as pg_dump does`, () => {
+      assert.deepEqual(parsePattern(pattern), { schema, name });
+    });
+  }
+});
+
+describe('connection URLs of sources', () => {
+  it('takes every part, decoded', () => {
+    const url = 'postgresql://re%40der@db.example.org:6432/my%20shop?sslmode=verify-full&sslrootcert=/ca.pem';
+    assert.deepEqual(parseSourceUrl(url, 'p'), {
+      host: 'db.example.org',
+      port: 6432,
+      user: 're@der',
+      database: 'my shop',
+      password: 'p',
+      sslMode: 'verify-full',
+      sslFiles: { sslrootcert: '/ca.pem' },
+    });
+  });
+
+  it('knows sockets, IPv6 and defaults', () => {
+    assert.equal(parseSourceUrl('postgres://u@/db?host=/run/postgresql', undefined).host, '/run/postgresql');
+    assert.equal(parseSourceUrl('postgres://u@[::1]:5433/db', undefined).host, '::1');
+    const plain = parseSourceUrl('postgres://u@h', undefined);
+    assert.deepEqual([plain.port, plain.database, plain.sslMode], [5432, 'u', 'prefer']);
+  });
+
+  for (const url of [
+    '',
+    'http://x',
+    'postgres://h/db',
+    'postgres://u@a,b/db',
+    'postgres://u@h:99999/db',
+    'postgres://u@h/%zz',
+    'postgres://u@h/d?options=-c',
+    'postgres://u@h/d%00',
+  ]) {
+    it(`refuses ${JSON.stringify(url)} as source_url`, () => {
+      assert.throws(
+        () => parseSourceUrl(url, undefined),
+        (error: ThinClonesError) => error.code === 'source_url',
+      );
+    });
+  }
+});
+
+describe('postgresql.conf', () => {
+  it('is read with and without equals signs, quotes and comments', () => {
+    const text =
+      "# c\nport = 5432 # c\nWork_Mem '9MB'\nname = 'it''s'\n  app.x='a#b'\ninclude_dir 'conf.d'\nbroken\n";
+    assert.deepEqual(parseConfiguration(text), [
+      { name: 'port', value: '5432' },
+      { name: 'work_mem', value: '9MB' },
+      { name: 'name', value: "it's" },
+      { name: 'app.x', value: 'a#b' },
+      { name: 'include_dir', value: 'conf.d' },
+    ]);
+  });
+});
+
+describe('settings of roles', () => {
+  it('become one literal, or one for each name of a list', () => {
+    assert.equal(settingAssignment("work_mem=1'MB"), `"work_mem" TO '1''MB'`);
+    assert.equal(
+      settingAssignment('search_path="My Schema", public'),
+      `"search_path" TO 'My Schema', 'public'`,
+    );
+    assert.equal(settingAssignment('search_path='), `"search_path" TO ''`);
+    assert.equal(settingAssignment('app.tenant=a=b'), `"app"."tenant" TO 'a=b'`);
+  });
+});
+
+describe('the SCRAM verifier', () => {
+  it('is what PostgreSQL makes of the same password and salt', async () => {
+    // From PostgreSQL 15: ALTER ROLE ... PASSWORD 'pencil' with the salt of RFC 7677.
+    const verifier = await scramVerifier('pencil', Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64'));
+    assert.equal(
+      verifier,
+      'SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=',
+    );
+  });
+});
+
+describe('dumps', () => {
+  it('are recognised by their first bytes', () => {
+    assert.equal(recognise(Buffer.from('PGDMP\x01')), 'custom');
+    assert.equal(recognise(Buffer.from([0x1f, 0x8b, 8])), 'gzip');
+    assert.equal(recognise(Buffer.from('-- SQL')), 'plain');
+    assert.equal(recognise(Buffer.alloc(0)), 'empty');
+  });
+
+  it('name their roles in many statements', () => {
+    assert.deepEqual(rolesOf('ALTER TABLE public.t OWNER TO app;'), ['app']);
+    assert.deepEqual(rolesOf('ALTER TABLE t OWNER TO "O""dd Rôle";'), ['O"dd Rôle']);
+    assert.deepEqual(rolesOf('GRANT SELECT ON TABLE t TO a, "b c" WITH GRANT OPTION;'), ['a', 'b c']);
+    assert.deepEqual(rolesOf('REVOKE ALL ON SCHEMA public FROM PUBLIC;'), []);
+    assert.deepEqual(rolesOf('ALTER DEFAULT PRIVILEGES FOR ROLE x IN SCHEMA s GRANT ALL ON TABLES TO y;'), [
+      'y',
+      'x',
+    ]);
+    assert.deepEqual(rolesOf('CREATE POLICY p ON t FOR SELECT TO r USING (true);'), ['r']);
+  });
+
+  it('tell how their database was made', () => {
+    const shape = shapeOf(
+      "CREATE DATABASE x WITH TEMPLATE = template0 ENCODING = 'LATIN1' LOCALE_PROVIDER = icu LOCALE = 'de_DE' ICU_LOCALE = 'de-x-it''s';",
+    );
+    assert.deepEqual(
+      [shape.encoding, shape.provider, shape.collate, shape.locale],
+      ['LATIN1', 'i', 'de_DE', "de-x-it's"],
+    );
+  });
+
+  it('tell their contents', () => {
+    const archive = parseArchiveList(
+      ';\n; Archive created at 2026-11-20 10:00:01 UTC\n;     dbname: my shop\n;     Dumped from database version: 16.4 (Debian)\n;\n3360; 0 16386 TABLE DATA public orders app\n3208; 2606 16390 CONSTRAINT public orders orders_pkey app\n',
+    );
+    assert.equal(archive.database, 'my shop');
+    assert.equal(archive.sourceVersion, '16.4');
+    assert.equal(archive.createdAt?.toISOString(), '2026-11-20T10:00:01.000Z');
+    assert.deepEqual(archive.entries[0], {
+      dumpId: 3360,
+      kind: 'TABLE DATA',
+      schema: 'public',
+      name: 'orders',
+      owner: 'app',
+    });
+  });
+});
+
+describe('errors of a restore', () => {
+  it('are put together from several lines', () => {
+    const errors = createErrorCollector();
+    for (const line of [
+      'pg_restore: connecting to database for restore',
+      'pg_restore: while PROCESSING TOC:',
+      'pg_restore: error: could not execute query: ERROR:  relation "x" does not exist',
+      'Command was: ALTER TABLE ONLY y',
+      '    ADD CONSTRAINT z FOREIGN KEY (x) REFERENCES x;',
+      'pg_restore: finished item 1 TABLE y',
+    ]) {
+      errors.take(line);
+    }
+    assert.deepEqual(errors.list(), [
+      {
+        message: 'relation "x" does not exist',
+        command: 'ALTER TABLE ONLY y     ADD CONSTRAINT z FOREIGN KEY (x) REFERENCES x;',
+      },
+    ]);
+  });
+
+  it('are forgiven only where the copy is still what was asked for', () => {
+    const missing = {
+      message: 'relation "x" does not exist',
+      command: 'ALTER TABLE ONLY y ADD CONSTRAINT ...',
+    };
+    assert.equal(judgeRestoreError(missing, true), 'warning');
+    assert.equal(judgeRestoreError(missing, false), 'fatal');
+    const timeout = {
+      message: 'unrecognized configuration parameter "transaction_timeout"',
+      command: 'SET ...',
+    };
+    assert.equal(judgeRestoreError(timeout, false), 'harmless');
+    assert.equal(judgeRestoreError({ message: 'invalid input syntax', command: 'COPY t' }, true), 'fatal');
+  });
+});
+
+describe('processes of a server', () => {
+  it('are told by title and by parent', () => {
+    const listing =
+      ' 10 1 /usr/bin/postgres -D /d\n 11 10 postgres: data-a: checkpointer \n 12 1 postgres: data-a: clone shop idle\n 13 1 postgres: data-ab: idle\n';
+    assert.deepEqual(parseProcessList(listing, 'data-a', undefined), [11, 12]);
+    assert.deepEqual(parseProcessList(listing, 'data-x', 10), [11]);
+  });
+});
+
+describe('the socket folder of a server', () => {
+  const dataset = datasetIdSchema.parse('data-aaaaaaaaaaaaaaaa');
+  it('is refused with the reason when its path is too long', () => {
+    assert.equal(socketDirectoryOf('/run/tc', dataset, 'linux'), '/run/tc/aaaaaaaaaaaaaaaa');
+    assert.throws(() => socketDirectoryOf(`/${'x'.repeat(90)}`, dataset, 'linux'), /characters too long/);
+  });
+});
