@@ -65,7 +65,8 @@ export function textField(options: {
   readonly onInput: (value: string) => void;
 }): TextField {
   const element = document.createElement('vscode-text-field') as HTMLElement & { value: string };
-  element.setAttribute('aria-label', options.label);
+  // The component calls itself "Text field" when it is put into the page, which happens in this turn.
+  queueMicrotask(() => element.setAttribute('aria-label', options.label));
   element.setAttribute('placeholder', options.placeholder);
   element.setAttribute('maxlength', '1000');
   const symbol = icon(options.icon);

@@ -194,7 +194,8 @@ export function createLogView({ log, now, onDraw, onCopyLine }: LogViewOptions):
     const row = log.row(Math.min(Math.max(0, index), rows - 1));
     active = row.kind === 'group' ? { kind: 'group', name: row.name } : { kind: 'line', serial: row.serial };
     if (reveal) {
-      following = false;
+      // Whoever reads a line above the end wants it to stay.
+      following = live && index >= (log.tailRow(running) ?? 0);
       scrollTo(scrollTopToReveal(viewport(), Math.min(Math.max(0, index), rows - 1), scroller.scrollTop));
     }
     refresh();

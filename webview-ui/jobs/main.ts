@@ -174,7 +174,7 @@ const stateIcons: Record<PageJob['state'], IconName> = {
 function showHeading(): void {
   const { job } = state;
   const live = isLive(state);
-  const text = job?.title ?? (state.connection === 'connecting' ? 'Loading the job…' : 'Job');
+  const text = job?.title ?? (state.connection === 'disconnected' || state.gone ? 'Job' : 'Loading the job…');
   setText(title, text);
   const jobState = job?.state ?? 'queued';
   const still = document.body.classList.contains('vscode-reduce-motion');

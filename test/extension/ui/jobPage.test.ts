@@ -7,7 +7,6 @@ import { build } from 'esbuild';
 import type { FrameLocator, Locator } from 'playwright-core';
 import type { Job, JobLine, Task } from '../../../engine/protocol/entities.ts';
 import { jobIdSchema } from '../../../engine/protocol/ids.ts';
-import { themes } from '../../support/vscode/server.ts';
 import { until } from '../../support/vscode/until.ts';
 import { jobOf } from '../../unit/webviews/jobs.ts';
 import { webviewTarget } from '../../../webview-ui/build.mjs';
@@ -16,6 +15,14 @@ import { useWorkbench } from './useWorkbench.ts';
 
 const folder = join(tmpdir(), `tc-job-page-${process.pid}`);
 const socket = join(folder, 'engine.sock');
+
+/** By the names in the picker: it writes the settings itself, so that VS Code's own late changes to them do no harm. */
+const themes = {
+  light: { label: 'Light Modern', kind: 'vscode-light' },
+  dark: { label: 'Dark Modern', kind: 'vscode-dark' },
+  highContrast: { label: 'Dark High Contrast', kind: 'vscode-high-contrast' },
+  highContrastLight: { label: 'Light High Contrast', kind: 'vscode-high-contrast-light' },
+} as const;
 
 const ago = (seconds: number): string => new Date(Date.now() - seconds * 1000).toISOString();
 const task = (name: string, state: Task['state'], changes: Partial<Task> = {}): Task => ({
@@ -78,7 +85,6 @@ describe('the job page', function () {
   const ui = useWorkbench({
     extensionDevelopmentPath: folder,
     env: { THIN_CLONES_PROBE_SOCKET: socket, THIN_CLONES_PROBE_TOKEN: scriptedToken },
-    settings: { 'workbench.colorTheme': themes.dark },
   });
   after('remove them', async () => {
     await engine.stop();
@@ -100,6 +106,16 @@ describe('the job page', function () {
       return text.test(found) ? found : undefined;
     });
 
+  const useTheme = async (name: keyof typeof themes): Promise<void> => {
+    const { label, kind } = themes[name];
+    await ui().workbench.palette('Preferences: Color Theme');
+    const placeholder = 'Select Color Theme';
+    await ui().workbench.quickInput({ placeholder });
+    await ui().workbench.page.keyboard.type(label);
+    await ui().workbench.quickPick(label, { placeholder });
+    await page.locator(`body[data-vscode-theme-kind="${kind}"]`).waitFor();
+  };
+
   it('shows status, who, elapsed time and progress of a running job', async () => {
     const tables = ['customers', 'orders', 'order_items', 'products', 'invoices', 'addresses'];
     engine.keepLines([
@@ -116,7 +132,7 @@ describe('the job page', function () {
     await ui().workbench.statusBarItem('Job Page Probe');
     await showJob(id);
     page = await ui().workbench.webview('Refresh environment shop');
-    assert.equal(await page.locator('h1').textContent(), 'Refresh environment shop');
+    await sees('the title', page.locator('h1'), /^Refresh environment shop$/);
     assert.equal(await page.locator('.status').textContent(), 'Running');
     const facts = await sees('the facts', page.locator('.facts'), /environment shop.*by anna/);
     assert.match(facts, /^\d:\d\d /);
@@ -197,7 +213,7 @@ describe('the job page', function () {
     const { keyboard } = ui().workbench.page;
     await page.locator('[role=tree]').focus();
     const reached: string[] = [];
-    const focused = page.locator(':focus');
+    const focused = page.locator(':focus').first();
     for (let step = 0; step < 4; step++) {
       await keyboard.press('Shift+Tab');
       reached.push((await focused.getAttribute('aria-label')) ?? '');
@@ -207,19 +223,19 @@ describe('the job page', function () {
 
   it('filters by level and by text, and marks what was found', async () => {
     await page.locator('select').selectOption('warning');
-    await sees('the amount', page.locator('.amount'), /^1 of 15 lines$/);
+    await sees('the amount', page.locator('.amount'), /^1 of 16 lines$/);
     assert.equal((await texts()).length, 1);
     await page.locator('select').selectOption('info');
     await page.locator('vscode-text-field').click();
     await ui().workbench.page.keyboard.type('ORDER_items');
-    await sees('the amount', page.locator('.amount'), /^2 of 15 lines$/);
+    await sees('the amount', page.locator('.amount'), /^2 of 16 lines$/);
     assert.deepEqual(await page.locator('mark').allTextContents(), ['order_items', 'order_items']);
     await ui().workbench.page.keyboard.press('Control+A');
     await ui().workbench.page.keyboard.type('nothing like this');
     await sees('the note', page.locator('.empty'), /No line fits/);
     await ui().workbench.page.keyboard.press('Control+A');
     await ui().workbench.page.keyboard.press('Backspace');
-    await sees('all of them', page.locator('.amount'), /^15 lines$/);
+    await sees('all of them', page.locator('.amount'), /^16 lines$/);
   });
 
   it('copies the log', async () => {
@@ -228,28 +244,20 @@ describe('the job page', function () {
       const text = await ui().workbench.clipboardText();
       return text.includes('public.customers') ? text : undefined;
     });
-    assert.equal(copied.trimEnd().split('\n').length, 15);
+    assert.equal(copied.trimEnd().split('\n').length, 16);
     assert.match(copied, /^\d{4}-\d\d-\d\dT[\d:.]+Z info {4}Connected to shop/);
   });
 
   it('looks right in light, dark and high contrast', async () => {
-    for (const [name, theme] of Object.entries(themes)) {
-      await ui().server.updateSettings({ 'workbench.colorTheme': theme });
-      const kinds = {
-        light: 'light',
-        dark: 'dark',
-        highContrast: 'high-contrast',
-        highContrastLight: 'high-contrast-light',
-      };
-      const kind = `vscode-${kinds[name as keyof typeof kinds]}`;
-      await page.locator(`body[data-vscode-theme-kind="${kind}"]`).waitFor();
+    for (const name of ['light', 'highContrast', 'highContrastLight', 'dark'] as const) {
+      await useTheme(name);
       await ui().workbench.screenshot(`job-page-running-${name}`);
     }
-    await ui().server.updateSettings({ 'workbench.colorTheme': themes.dark });
-    await page.locator('body[data-vscode-theme-kind="vscode-dark"]').waitFor();
   });
 
   it('follows the end until the reader scrolls up, and goes back there when asked', async () => {
+    await page.locator('.log').focus();
+    await ui().workbench.page.keyboard.press('End');
     engine.addLines(Array.from({ length: 2000 }, (_, index) => line(`row batch ${index}`)));
     await sees('the end', page.locator('.line-text'), /row batch 1999/);
     const log = page.locator('.log');
@@ -259,7 +267,7 @@ describe('the job page', function () {
     assert.doesNotMatch((await texts()).join(), /row batch 1999/);
     const before = await texts();
     engine.addLines([line('while the reader is elsewhere')]);
-    await sees('the amount', page.locator('.amount'), /2,016 lines/);
+    await sees('the amount', page.locator('.amount'), /2,017 lines/);
     assert.deepEqual(await texts(), before);
     await button('Jump to End').click();
     await sees('the end', page.locator('.line-text'), /while the reader is elsewhere/);
@@ -303,7 +311,7 @@ describe('the job page', function () {
     await until('its state to be kept', async () => await kept(page, Number(place)));
     await ui().workbench.reload();
     page = await ui().workbench.webview('Refresh environment shop');
-    await sees('the amount', page.locator('.amount'), /2,017 lines/);
+    await sees('the amount', page.locator('.amount'), /2,018 lines/);
     await until('its place', async () => ((await top()) === place ? true : undefined), { seen: top });
     assert.equal(await button('Jump to End').isVisible(), true);
     await page.locator('.log').focus();
@@ -332,7 +340,7 @@ describe('the job page', function () {
     engine.keepLines([line('written while nobody could see it')]);
     await engine.start();
     await button('Connect').click();
-    await sees('the lines', page.locator('.amount'), /2,018 lines/);
+    await sees('the lines', page.locator('.amount'), /2,019 lines/);
     assert.equal(await page.locator('.notice').count(), 0);
   });
 
@@ -390,9 +398,7 @@ describe('the job page', function () {
     await sees('the error', page.locator('.notice.error'), /is full[^]*Destroy clones/);
     await sees('the log', page.locator('.line-text'), /No space left/);
     for (const theme of ['light', 'dark', 'highContrast'] as const) {
-      await ui().server.updateSettings({ 'workbench.colorTheme': themes[theme] });
-      const kind = theme === 'highContrast' ? 'vscode-high-contrast' : `vscode-${theme}`;
-      await page.locator(`body[data-vscode-theme-kind="${kind}"]`).waitFor();
+      await useTheme(theme);
       await ui().workbench.screenshot(`job-page-failed-${theme}`);
     }
   });
