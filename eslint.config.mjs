@@ -1,5 +1,4 @@
 import eslint from '@eslint/js';
-import { importX } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
 const forbid = (patterns, message) => ({
@@ -17,12 +16,11 @@ export default tseslint.config(
         tsconfigRootDir: import.meta.dirname,
       },
     },
-    plugins: { 'import-x': importX },
     rules: {
-      'import-x/no-default-export': 'error',
       'no-restricted-syntax': [
         'error',
         { selector: 'ExportAllDeclaration', message: 'No barrel files: import from the module itself.' },
+        { selector: 'ExportDefaultDeclaration', message: 'No default exports: one name everywhere.' },
         {
           selector: "ImportDeclaration[source.value='zod'] > ImportSpecifier",
           message: "Write import * as z from 'zod': only so do bundles carry 66 KB of it and not 443.",
@@ -43,9 +41,7 @@ export default tseslint.config(
         'error',
         { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true },
       ],
-      'import-x/no-cycle': ['error', { ignoreExternal: true }],
     },
-    settings: { 'import-x/resolver': { node: { extensions: ['.ts'] } } },
   },
   // Boundary: the domain is pure decisions over the protocol's words.
   {
