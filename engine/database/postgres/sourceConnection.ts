@@ -3,9 +3,7 @@ import { readFile } from 'node:fs/promises';
 import type { Client, ClientConfig } from 'pg';
 import { fail } from '../../protocol/errors.ts';
 import { APPLICATION_NAME } from './admin.ts';
-import { explainConnectError, isStartupParameterRefused } from './sourceErrors.ts';
-
-export const CONNECT_TIMEOUT_SECONDS = 10;
+import { CONNECT_TIMEOUT_SECONDS, explainConnectError, isStartupParameterRefused } from './sourceErrors.ts';
 
 const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 type SslMode = (typeof SSL_MODES)[number];

@@ -1,7 +1,9 @@
 /** Says in the words of the error table what went wrong at a source: in a session of ours, or in pg_dump. */
 import { fail, ThinClonesError } from '../../protocol/errors.ts';
 import { sqlState } from './admin.ts';
-import { CONNECT_TIMEOUT_SECONDS, type SourceConnection } from './sourceConnection.ts';
+import type { SourceConnection } from './sourceConnection.ts';
+
+export const CONNECT_TIMEOUT_SECONDS = 10;
 
 type Address = Pick<SourceConnection, 'host' | 'port' | 'user' | 'database'>;
 
