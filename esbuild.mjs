@@ -23,25 +23,7 @@ const withoutNativeAddons = {
   },
 };
 
-/**
- * `import { z } from 'zod'` keeps all of zod (454 KB with its 50 languages); as a namespace import the bundler keeps
- * what is used (about 90 KB). The extension has 300 KB for everything.
- */
-const zodAsNamespace = {
-  name: 'zod-as-namespace',
-  setup(build) {
-    build.onLoad({ filter: /[\\/](engine|src|webview-ui)[\\/].*\.ts$/ }, async ({ path }) => ({
-      loader: 'ts',
-      contents: (await readFile(path, 'utf8')).replace(
-        /^import \{ z \} from 'zod';$/m,
-        "import * as z from 'zod';",
-      ),
-    }));
-  },
-};
-
 const common = {
-  plugins: [zodAsNamespace],
   bundle: true,
   minify: production,
   sourcemap: !production,
@@ -53,7 +35,7 @@ const node = {
   ...common,
   platform: 'node',
   target: 'node22',
-  plugins: [zodAsNamespace, withoutNativeAddons],
+  plugins: [withoutNativeAddons],
 };
 // An ES module bundle has no `require`; CommonJS dependencies inside need one.
 const esmRequire = {

@@ -15,7 +15,7 @@ import { useWorkbench } from './useWorkbench.ts';
 describe('the tree', () => {
   let engine: ScriptedEngine;
   const ui = useWorkbench({
-    settings: { 'workbench.colorTheme': themes.dark },
+    settings: { 'workbench.colorTheme': themes.dark, 'window.autoDetectHighContrast': false },
     async prepare(scratch) {
       engine = await startScriptedEngine(scratch.home);
       furnish(engine);
@@ -282,7 +282,11 @@ describe('the tree', () => {
     };
     for (const name of ['light', 'dark', 'highContrast', 'highContrastLight'] as const) {
       await server.updateSettings({ 'workbench.colorTheme': themes[name] });
+      // A reload, because a busy machine may be out of file watches and never hear of the new settings.
+      await workbench.reload();
+      await workbench.openView('Thin Clones');
       await workbench.page.locator(`.monaco-workbench${classes[name]}`).waitFor();
+      await workbench.waitForRow(['shop', 'feature/login']);
       await workbench.screenshot(`tree-${name}`);
     }
   });

@@ -1,7 +1,7 @@
 /** Makes the throw-away folders of one VS Code run, and removes them with everything that still runs from them. */
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -28,6 +28,8 @@ export interface Scratch {
 export async function makeScratch(): Promise<Scratch> {
   // Short, because unix sockets live below it and their path may have 107 bytes at most (unix(7)).
   const root = await mkdtemp(join(tmpdir(), 'tcv-'));
+  // Where we are root, database servers run as another user, who must be able to pass through.
+  await chmod(root, 0o711);
   const workspace = join(root, 'workspace');
   const home = join(root, 'home');
   await Promise.all([workspace, home, join(root, 'run')].map(async (dir) => await mkdir(dir)));

@@ -1,0 +1,116 @@
+/** The whole loop as a person does it, with a real engine and a real PostgreSQL: add, snapshot, clone, break, reset, destroy. */
+import assert from 'node:assert/strict';
+import pg from 'pg';
+import { SOURCE_PASSWORD, startPostgresSource, type PostgresSource } from '../../support/postgresSource.ts';
+import { themes } from '../../support/vscode/server.ts';
+import { until } from '../../support/vscode/until.ts';
+import { useWorkbench } from './useWorkbench.ts';
+
+const minutes = 60_000;
+
+describe('the whole loop with a real database', () => {
+  let source: PostgresSource;
+  before('start a source', async function () {
+    this.timeout(2 * minutes);
+    source = await startPostgresSource();
+    await source.run('postgres', 'create database shop');
+    await source.run(
+      'shop',
+      'create table orders (id int primary key, note text)',
+      "insert into orders select n, 'order ' || n from generate_series(1, 20000) n",
+    );
+  });
+  const ui = useWorkbench({ settings: { 'workbench.colorTheme': themes.dark } });
+  after('stop the source', () => source.remove());
+
+  let url = '';
+  const query = async (sql: string): Promise<unknown[]> => {
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    try {
+      return (await client.query<Record<string, unknown>>(sql)).rows;
+    } finally {
+      await client.end();
+    }
+  };
+  const rowIs = (label: string, description: RegExp) => {
+    const { workbench } = ui();
+    return until(
+      `${label} to be ${String(description)}`,
+      async () => {
+        const row = (await workbench.treeRows()).find((each) => each.label === label);
+        return row !== undefined && description.test(row.description) ? row : undefined;
+      },
+      { timeoutMs: minutes, seen: () => workbench.treeRows() },
+    );
+  };
+
+  it('adds an environment from a pasted URL and takes its first snapshot', async function () {
+    this.timeout(3 * minutes);
+    const { workbench } = ui();
+    await workbench.openView('Thin Clones');
+    await workbench.pressWelcomeButton('Add Environment');
+    await workbench.quickPick(/Connection URL/);
+    const pasted = source.url('shop').replace('@', `:${encodeURIComponent(SOURCE_PASSWORD)}@`);
+    await workbench.inputBox(pasted, { prompt: 'Connection URL of the database' });
+    await workbench.inputBox('shop', { prompt: 'PostgreSQL' });
+    await workbench.quickPick(/Save and take the first snapshot/);
+    await rowIs('shop', /^data of just now/);
+    assert.deepEqual(await workbench.notifications(), []);
+  });
+
+  it('creates a clone that has the data', async function () {
+    this.timeout(2 * minutes);
+    const { workbench } = ui();
+    await workbench.inlineAction('shop', 'Create Clone…');
+    await workbench.inputBox('feature/a', { prompt: 'Name of the clone' });
+    await rowIs('feature/a', /^ready · just now/);
+    await workbench.inlineAction('feature/a', 'Copy Connection URL');
+    await workbench.statusBarItem('URI copied');
+    url = await workbench.clipboardText();
+    assert.deepEqual(await query('select count(*)::int from orders'), [{ count: 20_000 }]);
+    await workbench.screenshot('loop-clone');
+  });
+
+  it('opens psql on it in a terminal, without a password in sight', async function () {
+    const { workbench, install } = ui();
+    if (install.limits.some((limit) => limit.includes('terminal'))) this.skip();
+    await workbench.inlineAction('feature/a', 'Open psql');
+    await workbench.terminalText(/shop[=#>-]+/);
+    await workbench.typeInTerminal('drop table orders;\n');
+    const text = await workbench.terminalText(/DROP TABLE/);
+    assert.ok(!text.includes(new URL(url).password));
+    await workbench.screenshot('loop-psql');
+    await workbench.typeInTerminal('\\q\n');
+  });
+
+  it('has the data back with a reset, under the same URL', async function () {
+    this.timeout(2 * minutes);
+    const { workbench } = ui();
+    await query('drop table if exists orders');
+    await workbench.inlineAction('feature/a', 'Reset Clone');
+    await (await workbench.dialog('Reset clone feature/a')).press('Reset');
+    const counted = await until('the data to be back', async () => {
+      try {
+        return await query('select count(*)::int from orders');
+      } catch (error) {
+        // Between the old and the new server, and while the table is still gone.
+        if (error instanceof Error) return undefined;
+        throw error;
+      }
+    });
+    assert.deepEqual(counted, [{ count: 20_000 }]);
+    await rowIs('feature/a', /^ready/);
+    assert.deepEqual(await workbench.notifications(), []);
+  });
+
+  it('destroys it', async function () {
+    this.timeout(2 * minutes);
+    const { workbench } = ui();
+    await workbench.contextMenu('feature/a', 'Destroy Clone…');
+    await (await workbench.dialog('Destroy clone feature/a?')).press('Destroy');
+    await workbench.waitForRow('No clones yet');
+    await assert.rejects(query('select 1'));
+    await workbench.screenshot('loop-destroyed');
+  });
+});
