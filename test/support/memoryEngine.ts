@@ -1,0 +1,507 @@
+/** A whole engine in memory: the real jobs, services and state over fake ports, which can be stopped dead at any call. */
+import { randomBytes } from 'node:crypto';
+import { createFakeDatabase, type FakeDatabase } from '../../engine/database/fake/fakeDatabase.ts';
+import { createFakeHost, type FakeHost } from '../../engine/host/fake/fakeHost.ts';
+import type { Host } from '../../engine/host/host.ts';
+import { createRunner, type Failpoint } from '../../engine/jobs/runner.ts';
+import {
+  environmentDefinitionSchema,
+  type Clone,
+  type EnvironmentDefinition,
+  type Job,
+} from '../../engine/protocol/entities.ts';
+import { fail } from '../../engine/protocol/errors.ts';
+import type { Event } from '../../engine/protocol/events.ts';
+import {
+  cloneNameSchema,
+  environmentNameSchema,
+  hostNameSchema,
+  installationIdSchema,
+  memberNameSchema,
+  referenceSchema,
+  snapshotNameSchema,
+  type CloneName,
+  type EnvironmentName,
+  type Reference,
+  type SnapshotName,
+} from '../../engine/protocol/ids.ts';
+import { createFakeRuntime, type FakeRuntime } from '../../engine/runtime/fake/fakeRuntime.ts';
+import { createCatalog, publishingStore } from '../../engine/services/catalog.ts';
+import type { Clock, Random } from '../../engine/services/clock.ts';
+import type { ServiceContext } from '../../engine/services/context.ts';
+import { createFeed } from '../../engine/services/feed.ts';
+import type { RecoveryReport } from '../../engine/services/recovery.ts';
+import { createServices, type Services } from '../../engine/services/services.ts';
+import { openStore } from '../../engine/state/sqliteStore.ts';
+import type { Store } from '../../engine/state/store.ts';
+import { createVault } from '../../engine/state/vault.ts';
+import { createMemoryStorage } from '../../engine/storage/memory/memoryStorage.ts';
+import type { Storage } from '../../engine/storage/storage.ts';
+
+export const ref = (text: string): Reference => referenceSchema.parse(text);
+export const environmentName = (text: string): EnvironmentName => environmentNameSchema.parse(text);
+export const cloneName = (text: string): CloneName => cloneNameSchema.parse(text);
+export const snapshotName = (text: string): SnapshotName => snapshotNameSchema.parse(text);
+export const caller = { user: 'tester' };
+
+/** Numbers from a seed (mulberry32), so that a run can be repeated. */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
+
+/** Time that moves by a millisecond with each look, and otherwise only when a test says so. */
+export interface VirtualClock extends Clock {
+  /** Lets time pass; resolves when whoever slept so long sleeps again (or has ended). */
+  advance(ms: number): Promise<void>;
+}
+
+export function virtualClock(start = Date.parse('2026-11-20T03:00:00.000Z')): VirtualClock {
+  let wall = start;
+  let sleepers: { at: number; wake: () => void }[] = [];
+  return {
+    now: () => new Date((wall += 1)),
+    monotonic: () => wall,
+    sleep: (ms, signal) =>
+      new Promise((resolve, reject) => {
+        signal?.throwIfAborted();
+        const sleeper = { at: wall + ms, wake: resolve };
+        sleepers.push(sleeper);
+        signal?.addEventListener('abort', () => {
+          sleepers = sleepers.filter((each) => each !== sleeper);
+          reject(signal.reason as Error);
+        });
+      }),
+    async advance(ms) {
+      wall += ms;
+      const due = sleepers.filter(({ at }) => at <= wall);
+      sleepers = sleepers.filter(({ at }) => at > wall);
+      for (const { wake } of due) wake();
+      // A look of the watch in memory takes a few hundred turns at most.
+      for (let turn = 0; turn < 2000 && due.length > 0 && sleepers.length === 0; turn++)
+        await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+}
+
+export interface Strike {
+  /** 1 is the next call of any port (or of those whose name starts with `only`). */
+  nth: number;
+  /** `fail`: the caller gets an error; `kill`: the engine is gone at once, as by SIGKILL. */
+  how: 'fail' | 'kill';
+  /** Before or after the call had its effect. */
+  when: 'before' | 'after';
+  only?: string;
+  error?: Error;
+}
+
+/** What stands between one engine and the world: every call of a port passes here. */
+interface Gate {
+  calls: string[];
+  strike: Strike | undefined;
+  dead: boolean;
+  readonly killed: Promise<void>;
+  kill(): void;
+  isDead(): boolean;
+  pass<Value>(name: string, call: () => Promise<Value>): Promise<Value>;
+  /** Resolves when no call is at work in the world any more. */
+  quiet(): Promise<void>;
+}
+
+function createGate(): Gate {
+  let tellKilled = (): void => undefined;
+  const killed = new Promise<void>((resolve) => (tellKilled = resolve));
+  const never = <Value>(): Promise<Value> => new Promise(() => undefined);
+  const gate: Gate = {
+    calls: [],
+    strike: undefined,
+    dead: false,
+    killed,
+    kill() {
+      gate.dead = true;
+      tellKilled();
+    },
+    async pass(name, call) {
+      if (gate.dead) return never();
+      gate.calls.push(name);
+      const { strike } = gate;
+      const counts = strike !== undefined && name.startsWith(strike.only ?? '');
+      const struck = counts && --strike.nth === 0 ? strike : undefined;
+      if (struck !== undefined) gate.strike = undefined;
+      const hit = (): void => {
+        if (struck?.how === 'kill') gate.kill();
+        else if (struck !== undefined)
+          throw struck.error ?? fail('storage_failed', { storage: 'memory', problem: `ordered at ${name}` });
+      };
+      if (struck?.when === 'before') hit();
+      if (gate.isDead()) return never();
+      try {
+        const value = await call();
+        if (struck?.when === 'after' && !gate.isDead()) hit();
+        return gate.isDead() ? await never() : value;
+      } catch (error) {
+        if (gate.isDead()) return await never();
+        throw error;
+      }
+    },
+    isDead: () => gate.dead,
+    async quiet() {
+      // Everything is in memory: what was at work has had its effect within these turns.
+      for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    },
+  };
+  return gate;
+}
+
+/** The same port, with every asynchronous method behind the gate. */
+function gated<Port extends object>(port: Port, prefix: string, gate: Gate, plain: readonly string[]): Port {
+  const wrapped: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(port)) {
+    if (typeof value !== 'function' || plain.includes(name)) wrapped[name] = value;
+    else {
+      const method = value as (...args: unknown[]) => Promise<unknown>;
+      wrapped[name] = (...args: unknown[]) => gate.pass(`${prefix}.${name}`, () => method(...args));
+    }
+  }
+  return wrapped as Port;
+}
+
+/** A store whose engine can't write any more once it is dead. */
+function mortalStore(store: Store, gate: Gate): Store {
+  const check = (): void => {
+    if (gate.dead) throw new Error('this engine was killed');
+  };
+  const mortal = <Part extends object>(part: Part): Part =>
+    Object.fromEntries(
+      Object.entries(part).map(([name, value]) => [
+        name,
+        typeof value !== 'function'
+          ? value
+          : (...args: unknown[]) => {
+              check();
+              return (value as (...args: unknown[]) => unknown)(...args);
+            },
+      ]),
+    ) as Part;
+  return {
+    transaction: (change) => {
+      check();
+      return store.transaction(() => {
+        const value = change();
+        check();
+        return value;
+      });
+    },
+    environments: mortal(store.environments),
+    snapshots: mortal(store.snapshots),
+    clones: mortal(store.clones),
+    jobs: mortal(store.jobs),
+    close: () => undefined,
+  };
+}
+
+export interface MemoryEngineOptions {
+  seed?: number;
+  /** Ports that the operating system has to give. Default 200. */
+  ports?: number;
+  capabilities?: Partial<Storage['capabilities']>;
+  /** Milliseconds between the moments that two members' sources show. */
+  skewMs?: number;
+}
+
+/** One run of the engine on the world. */
+export interface Life {
+  context: ServiceContext;
+  services: Services;
+  gate: Gate;
+  report: RecoveryReport;
+  events: Event[];
+  /** What the engine wrote into its own log. */
+  log: string[];
+  /** The job at its end, or undefined when the engine died before. */
+  ended(job: Job): Promise<Job | undefined>;
+  /** Resolves when no job is at work. */
+  quiet(): Promise<void>;
+}
+
+export interface MemoryEngine {
+  readonly host: FakeHost;
+  readonly storage: Storage;
+  readonly runtime: FakeRuntime;
+  readonly database: FakeDatabase;
+  readonly clock: VirtualClock;
+  readonly random: () => number;
+  /** What lies in the state file, whoever runs. */
+  readonly store: Store;
+  /** The engine that runs now. */
+  life(): Life;
+  /** Ends the running engine as SIGKILL does and starts another one on the same world. */
+  restart(options?: { reboot?: boolean; loseState?: boolean; strike?: Strike }): Promise<Life>;
+  /** Ends it in the way that a user does. */
+  close(): Promise<void>;
+  /** Declares an environment whose members are sources with these texts. */
+  declare(name: string, members: Record<string, string>, clones?: EnvironmentDefinition['clones']): void;
+  /** Makes a request and insists on its success. */
+  done(request: (services: Services) => Job | Promise<Job>): Promise<Job>;
+  clone(name: string): Clone;
+  /** What a client reads in the members of a clone: the text, without asking the engine. */
+  read(name: string): Promise<Record<string, string>>;
+  write(name: string, text: string): Promise<void>;
+  /** What must hold when nothing is at work and the engine has started once since the last fault; [] when it does. */
+  violations(): Promise<string[]>;
+}
+
+const installation = installationIdSchema.parse('inst-aaaaaaaaaaaaaaaa');
+const directories = { serverLogs: '/home/logs', scratch: '/home/scratch', sockets: '/home/run' };
+const letters = 'abcdefghijklmnopqrstuvwxyz234567';
+
+export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promise<MemoryEngine> {
+  const { seed = 1, ports = 200, capabilities, skewMs = 0 } = options;
+  const random = seeded(seed);
+  const clock = virtualClock();
+  const host = createFakeHost({ name: hostNameSchema.parse('local') });
+  for (const folder of Object.values(directories)) await host.files.makeDirectory(folder);
+  const listening = (port: number): boolean =>
+    [...runtime.running.values()].some(({ spec }) => spec.port === port) || database.takenPorts.has(port);
+  const runtime: FakeRuntime = createFakeRuntime({
+    refuses: ({ port }) =>
+      port !== null && listening(port) ? `FATAL:  could not bind 127.0.0.1:${port}` : undefined,
+  });
+  const database = createFakeDatabase({ host, runtime, now: () => clock.now() });
+  const storage = await createMemoryStorage({
+    installation,
+    host,
+    ...(capabilities === undefined ? {} : { capabilities }),
+  });
+  const vault = createVault(Buffer.alloc(32, 7));
+  let store = openStore(':memory:');
+  let epochs = 0;
+
+  const draw = (count: number): string =>
+    Array.from({ length: count }, () => letters[Math.floor(random() * letters.length)]).join('');
+  const chance: Random = { id: () => draw(16), password: () => `pw${draw(22)}` };
+
+  /** As an operating system does it: any port that nothing is bound to, also one that a stopped clone has. */
+  const leasing = (held: Set<number>): Host['leasePort'] => {
+    const taken = (port: number): boolean => host.takenPorts.has(port) || listening(port);
+    return async (wanted) => {
+      const free = Array.from({ length: ports }, (_, index) => 20_000 + index).filter((port) => !taken(port));
+      const port = wanted ?? free[Math.floor(random() * free.length)];
+      if (port === undefined || taken(port)) throw fail('port_taken', { port: port ?? 0 });
+      host.takenPorts.add(port);
+      held.add(port);
+      return {
+        port,
+        release: async () => {
+          if (held.delete(port)) host.takenPorts.delete(port);
+        },
+      };
+    };
+  };
+
+  const held = new Map<Life, Set<number>>();
+  async function live(strike?: Strike): Promise<Life> {
+    const gate = createGate();
+    gate.strike = strike;
+    const events: Event[] = [];
+    const log: string[] = [];
+    const write = (text: string, fields: object = {}): void =>
+      void log.push(`${text} ${JSON.stringify(fields)}`);
+    const feed = createFeed(`epoch-${++epochs}`);
+    feed.subscribe({ epoch: feed.epoch, seq: 0 }, (event) => events.push(structuredClone(event)));
+    const published = publishingStore(mortalStore(store, gate), feed);
+    const failpoint: Failpoint = () => undefined;
+    const leased = new Set<number>();
+    const gatedHost: Host = {
+      ...gated(host as Host, 'host', gate, []),
+      files: gated(host.files, 'files', gate, []),
+      processes: gated(host.processes, 'processes', gate, []),
+      leasePort: (port) => gate.pass('host.leasePort', () => leasing(leased)(port)),
+    };
+    const loggers = { debug: write, info: write, warning: write, error: write };
+    const context: ServiceContext = {
+      installation,
+      store: published,
+      feed,
+      catalog: createCatalog({ store: published, feed }),
+      runner: createRunner({ store: published, clock, random: chance, feed, log: loggers, failpoint }),
+      clock,
+      random: chance,
+      vault,
+      log: loggers,
+      host: gatedHost,
+      storage: gated(storage as Storage, 'storage', gate, ['path']),
+      runtime: gated(runtime as FakeRuntime, 'runtime', gate, ['crash', 'reboot']),
+      databases: { postgres: gated(database, 'database', gate, ['readText', 'writeText', 'isClean']) },
+      directories,
+    };
+    const services = createServices(context);
+    const started = services.start(new AbortController().signal);
+    const report = await Promise.race([started, gate.killed]);
+    const ended: Life['ended'] = async (job) => {
+      const end = await Promise.race([context.runner.ended(job.id), gate.killed.then(() => undefined)]);
+      return end ?? undefined;
+    };
+    const life: Life = {
+      context,
+      services,
+      gate,
+      events,
+      log,
+      report: report ?? { adopted: { snapshots: 0, clones: 0 }, swept: 0, lost: [], puzzling: [] },
+      ended,
+      async quiet() {
+        for (;;) {
+          if (gate.dead) return;
+          const job = context.runner.working();
+          if (job === undefined) return;
+          await ended(job);
+          // The job is forgotten by the runner a turn after its end is told.
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      },
+    };
+    held.set(life, leased);
+    return life;
+  }
+  let current = await live();
+
+  /** The operating system takes back what a process held. */
+  const bury = async (life: Life): Promise<void> => {
+    life.gate.kill();
+    await life.gate.quiet();
+    for (const port of held.get(life) ?? []) host.takenPorts.delete(port);
+    held.delete(life);
+  };
+
+  const find = (name: string): Clone => {
+    const found = store.clones.list().find((clone) => clone.name === (name as CloneName));
+    if (found === undefined) throw new Error(`no clone ${name}`);
+    return found;
+  };
+
+  const engine: MemoryEngine = {
+    host,
+    storage,
+    runtime,
+    database,
+    clock,
+    random,
+    get store() {
+      return store;
+    },
+    life: () => current,
+    async restart({ reboot = false, loseState = false, strike } = {}) {
+      await bury(current);
+      if (reboot) runtime.reboot();
+      if (loseState) store = openStore(':memory:');
+      current = await live(strike);
+      return current;
+    },
+    async close() {
+      if (!current.gate.dead) await current.services.close();
+      store.close();
+    },
+    declare(name, members, clones = {}) {
+      const definition = environmentDefinitionSchema.parse({
+        members: Object.fromEntries(
+          Object.entries(members).map(([member, text], index) => {
+            const url = `postgresql://reader@source/${name}-${member}`;
+            database.sources.set(url, { text, at: new Date(clock.now().getTime() + index * skewMs) });
+            return [member, { engine: 'postgres', retrieval: 'logical', url }];
+          }),
+        ),
+        clones,
+      });
+      current.services.environments.apply(environmentName(name), { definition });
+    },
+    async done(request) {
+      const life = current;
+      const job = await request(life.services);
+      const end = await life.ended(job);
+      if (end?.state !== 'succeeded')
+        throw new Error(`${job.title}: ${end?.state ?? 'killed'} ${end?.error?.message ?? ''}`);
+      return end;
+    },
+    clone: find,
+    async read(name) {
+      const texts: Record<string, string> = {};
+      for (const { name: member, dataset } of find(name).members)
+        texts[member] = await database.readText(storage.path(dataset));
+      return texts;
+    },
+    async write(name, text) {
+      for (const { dataset } of find(name).members) await database.writeText(storage.path(dataset), text);
+    },
+    violations: () => violationsIn(engine),
+  };
+  return engine;
+}
+
+async function violationsIn(engine: MemoryEngine): Promise<string[]> {
+  const { host, storage, runtime, database, store } = engine;
+  const found: string[] = [];
+  const check = (holds: boolean, text: string): void => void (holds || found.push(text));
+  const clones = store.clones.list();
+  const snapshots = store.snapshots.list();
+  const datasets = await storage.list();
+  const referenced = new Set(
+    [...clones, ...snapshots].flatMap(({ members }) => members.map((m) => m.dataset)),
+  );
+
+  for (const { id, tags } of datasets) {
+    check(referenced.has(id), `orphan dataset ${id} (${tags.state}, ${tags.content.kind})`);
+    check(tags.state === 'ready', `dataset ${id} is ${tags.state}`);
+  }
+  const present = new Set(datasets.map(({ id }) => id));
+  for (const id of referenced) check(present.has(id), `dataset ${id} is referenced and gone`);
+  for (const path of await storage.foreign()) found.push(`foreign ${path}`);
+
+  for (const { id, state } of store.jobs.list(1000))
+    check(['succeeded', 'failed', 'cancelled'].includes(state), `job ${id} is ${state}`);
+  for (const { name, state } of snapshots) check(state === 'ready', `snapshot ${name} is ${state}`);
+  for (const clone of clones) {
+    const { name, state, problem } = clone;
+    check(['ready', 'stopped'].includes(state), `clone ${name} is ${state} (${problem ?? 'no problem'})`);
+    check(
+      snapshots.some(({ id }) => id === clone.snapshot),
+      `the snapshot of clone ${name} is gone`,
+    );
+    const life = engine.life();
+    const password = life.services.clones.connection(ref(clone.id))[0]?.password ?? '';
+    for (const member of clone.members) {
+      const identity = { identity: member.dataset, dataDirectory: storage.path(member.dataset) };
+      const server = await runtime.find(identity);
+      check((server !== undefined) === (state === 'ready'), `the server of ${name} does not fit ${state}`);
+      if (server === undefined) continue;
+      const { spec } = runtime.running.get(server.pid) ?? {};
+      check(spec?.port === member.port, `${name} listens at ${spec?.port ?? 'nothing'}, not ${member.port}`);
+      if (spec === undefined) continue;
+      await database
+        .checkLogin(spec, { user: member.user, password }, member.database)
+        .catch((error: unknown) => {
+          found.push(`${name}: ${String(error)}`);
+        });
+    }
+  }
+  for (const { identity } of runtime.running.values()) {
+    const served = clones.some(({ members }) => members.some(({ dataset }) => dataset === identity));
+    check(served, `a server runs on ${identity}, which no clone has`);
+  }
+  const numbers = clones.flatMap(({ members }) => members.map(({ port }) => port));
+  check(new Set(numbers).size === numbers.length, `a port is given twice: ${numbers.join(' ')}`);
+  check(host.takenPorts.size === 0, `ports are still held: ${[...host.takenPorts].join(' ')}`);
+  for (const { name } of await host.files.list(directories.scratch)) found.push(`left in scratch: ${name}`);
+  for (const { name } of await host.files.list(`${storage.root}/trash`))
+    found.push(`left in the trash: ${name}`);
+  return found;
+}
+
+/** A name that nobody has, for suites that share an engine. */
+export const freshName = (prefix: string): string => `${prefix}-${randomBytes(4).toString('hex')}`;
+export const member = (name: string) => memberNameSchema.parse(name);

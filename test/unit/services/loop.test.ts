@@ -1,0 +1,418 @@
+import assert from 'node:assert/strict';
+import { fail, isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';
+import {
+  caller,
+  cloneName,
+  environmentName,
+  member,
+  openMemoryEngine,
+  ref,
+  snapshotName,
+  type MemoryEngine,
+} from '../../support/memoryEngine.ts';
+
+const code =
+  (wanted: ErrorCode) =>
+  (error: unknown): boolean =>
+    isFailure(error, wanted);
+
+describe('the loop of an environment in memory', () => {
+  let engine: MemoryEngine;
+  const refresh = (name = 'shop') =>
+    engine.done(({ environments }) => environments.refresh(ref(name), {}, caller));
+  const create = (name: string, environment = 'shop') =>
+    engine.done(({ clones }) =>
+      clones.create({ environment: ref(environment), name: cloneName(name) }, caller),
+    );
+  const services = () => engine.life().services;
+
+  beforeEach(async () => {
+    engine = await openMemoryEngine();
+    engine.declare('shop', { orders: 'first' });
+  });
+  afterEach(async () => {
+    await engine.life().quiet();
+    assert.deepEqual(await engine.violations(), []);
+    await engine.close();
+  });
+
+  it('goes from a source to a clone, which is changed, reset, committed and destroyed', async () => {
+    await refresh();
+    await create('feature/a');
+    assert.deepEqual(await engine.read('feature/a'), { orders: 'first' });
+    await engine.write('feature/a', 'ruined');
+    await engine.done(({ clones }) => clones.reset(ref('feature/a'), {}, caller));
+    assert.deepEqual(await engine.read('feature/a'), { orders: 'first' });
+    await engine.write('feature/a', 'better');
+    await engine.done(({ clones }) =>
+      clones.commit(ref('feature/a'), { message: 'migrated', name: snapshotName('migrated') }, caller),
+    );
+    await engine.done(({ clones }) =>
+      clones.create({ environment: ref('shop'), name: cloneName('b'), snapshot: ref('migrated') }, caller),
+    );
+    assert.deepEqual(await engine.read('b'), { orders: 'better' });
+    await engine.done(({ clones }) => clones.destroy(ref('feature/a'), caller));
+    assert.deepEqual(
+      engine.store.clones.list().map(({ name }) => name as string),
+      ['b'],
+    );
+  });
+
+  it('keeps port, user and password of a clone over a reset', async () => {
+    await refresh();
+    await create('a');
+    const before = services().clones.connection(ref('a'));
+    await engine.done(({ clones }) => clones.reset(ref('a'), {}, caller));
+    assert.deepEqual(services().clones.connection(ref('a')), before);
+  });
+
+  it('keeps the present state as a named snapshot before a reset', async () => {
+    await refresh();
+    await create('a');
+    await engine.write('a', 'worth keeping');
+    await engine.done(({ clones }) => clones.reset(ref('a'), { keepAs: snapshotName('kept') }, caller));
+    assert.deepEqual(await engine.read('a'), { orders: 'first' });
+    await engine.done(({ clones }) => clones.reset(ref('a'), { snapshot: ref('kept') }, caller));
+    assert.deepEqual(await engine.read('a'), { orders: 'worth keeping' });
+    assert.equal(engine.life().context.catalog.snapshot(ref('kept')).origin, 'kept');
+  });
+
+  it('leaves existing clones alone when it refreshes, and clones the newest snapshot from then on', async () => {
+    await refresh();
+    await create('old');
+    engine.declare('shop', { orders: 'second' });
+    await refresh();
+    await create('new');
+    assert.deepEqual(await engine.read('old'), { orders: 'first' });
+    assert.deepEqual(await engine.read('new'), { orders: 'second' });
+    await engine.done(({ clones }) => clones.reset(ref('old'), { snapshot: ref('latest') }, caller));
+    assert.deepEqual(await engine.read('old'), { orders: 'second' });
+  });
+
+  it('copies a clone with its servers stopped, and starts them again, where the store needs that', async () => {
+    await engine.close();
+    engine = await openMemoryEngine({ capabilities: { live: false, thin: false } });
+    engine.declare('shop', { orders: 'first' });
+    await refresh();
+    await create('a');
+    await engine.write('a', 'changed');
+    await engine.done(({ clones }) =>
+      clones.commit(ref('a'), { message: 'm', name: snapshotName('c') }, caller),
+    );
+    assert.equal(engine.clone('a').state, 'ready');
+    const [kept] = engine.life().context.catalog.snapshot(ref('c')).members;
+    assert.equal(await engine.database.isClean(engine.storage.path(kept?.dataset ?? ('' as never))), true);
+  });
+
+  it('refuses to destroy a protected clone, until the protection ends or is taken off', async () => {
+    await refresh();
+    await create('a');
+    services().clones.protect(ref('a'), 'forever');
+    assert.throws(() => services().clones.destroy(ref('a'), caller), code('clone_protected'));
+    services().clones.protect(ref('a'), 30);
+    assert.throws(() => services().clones.destroy(ref('a'), caller), code('clone_protected'));
+    await engine.clock.advance(31 * 60_000);
+    await engine.done(({ clones }) => clones.destroy(ref('a'), caller));
+  });
+
+  it('keeps a protection when the state is lost', async () => {
+    await refresh();
+    await create('a');
+    services().clones.protect(ref('a'), 'forever');
+    // The tags follow the answer.
+    await engine.life().gate.quiet();
+    await engine.restart({ loseState: true });
+    assert.throws(() => services().clones.destroy(ref('a'), caller), code('clone_protected'));
+    services().clones.protect(ref('a'), null);
+    await engine.life().gate.quiet();
+  });
+
+  it('finds every environment, snapshot and clone again from the tags when the state is lost', async () => {
+    await refresh();
+    await create('a');
+    await engine.write('a', 'changed');
+    await engine.done(({ clones }) =>
+      clones.commit(ref('a'), { message: 'm', name: snapshotName('c') }, caller),
+    );
+    const before = services().clones.connection(ref('a'));
+    const { report } = await engine.restart({ loseState: true });
+    assert.deepEqual(report.adopted, { snapshots: 2, clones: 1 });
+    assert.deepEqual(services().clones.connection(ref('a')), before);
+    assert.deepEqual(await engine.read('a'), { orders: 'changed' });
+    assert.equal(engine.life().context.catalog.environment(ref('shop')).name, environmentName('shop'));
+  });
+
+  it('starts exactly the clones that should run after the machine went down', async () => {
+    await refresh();
+    await create('a');
+    await create('b');
+    await engine.write('a', 'changed');
+    await engine.restart({ reboot: true });
+    assert.equal(engine.runtime.running.size, 2);
+    assert.deepEqual(await engine.read('a'), { orders: 'changed' });
+  });
+
+  it('refuses a name that is taken, an unknown one, and a limit that is reached', async () => {
+    engine.declare('shop', { orders: 'first' }, { limit: 1 });
+    await refresh();
+    await create('a');
+    await assert.rejects(create('a'), code('name_taken'));
+    await assert.rejects(create('b'), code('clone_limit'));
+    await assert.rejects(create('b', 'nowhere'), code('not_found'));
+    assert.throws(() => services().clones.reset(ref('b'), {}, caller), code('not_found'));
+    assert.throws(
+      () => services().clones.reset(ref('a'), { snapshot: ref('none') }, caller),
+      code('not_found'),
+    );
+  });
+
+  it('refuses to clone an environment without a snapshot, and a snapshot of another environment', async () => {
+    await assert.rejects(create('a'), code('no_snapshot'));
+    engine.declare('other', { orders: 'x' });
+    await refresh('other');
+    await refresh();
+    await create('a');
+    const [foreign] = engine.store.snapshots
+      .list()
+      .filter(({ environment }) => environment === environmentName('other'));
+    assert.throws(
+      () => services().clones.reset(ref('a'), { snapshot: ref(foreign?.id ?? '') }, caller),
+      code('snapshot_foreign'),
+    );
+  });
+
+  it('never deletes a snapshot or an environment that clones stand on', async () => {
+    await refresh();
+    await create('a');
+    const snapshot = engine.clone('a').snapshot;
+    assert.throws(
+      () => services().environments.deleteSnapshot(ref(snapshot), caller),
+      code('snapshot_in_use'),
+    );
+    assert.throws(() => services().environments.delete(ref('shop'), caller), code('environment_in_use'));
+    await engine.done(({ clones }) => clones.destroy(ref('a'), caller));
+    await engine.done(({ environments }) => environments.deleteSnapshot(ref(snapshot), caller));
+    await engine.done(({ environments }) => environments.delete(ref('shop'), caller));
+    assert.deepEqual(await engine.storage.list(), []);
+  });
+
+  it('refuses a snapshot whose clone is still being made', async () => {
+    await refresh();
+    const job = await services().clones.create({ environment: ref('shop'), name: cloneName('a') }, caller);
+    const [snapshot] = engine.store.snapshots.list();
+    assert.throws(
+      () => services().environments.deleteSnapshot(ref(snapshot?.id ?? ''), caller),
+      (error) => isFailure(error, 'snapshot_in_use') || isFailure(error, 'busy'),
+    );
+    await engine.life().ended(job);
+  });
+
+  it('answers two windows that reset one clone at once with one job, and refuses a conflicting request', async () => {
+    await refresh();
+    await create('a');
+    const first = services().clones.reset(ref('a'), {}, caller);
+    assert.equal(services().clones.reset(ref('a'), {}, { user: 'other window' }).id, first.id);
+    assert.throws(() => services().clones.destroy(ref('a'), caller), code('busy'));
+    assert.throws(() => services().clones.commit(ref('a'), { message: 'm' }, caller), code('busy'));
+    await engine.life().ended(first);
+  });
+
+  it('has one effect for one idempotency key, also after the job has ended', async () => {
+    await refresh();
+    const request = () =>
+      services().clones.create(
+        { environment: ref('shop'), name: cloneName('a') },
+        { user: 'tester', idempotencyKey: 'key-1' },
+      );
+    const first = await engine.done(() => request());
+    assert.equal((await request()).id, first.id);
+    assert.equal(engine.store.clones.list().length, 1);
+  });
+
+  it('takes another port when a stranger takes the leased one before the start', async () => {
+    await refresh();
+    const job = await services().clones.create({ environment: ref('shop'), name: cloneName('a') }, caller);
+    const leased = engine.clone('a').members[0]?.port ?? 0;
+    engine.database.takenPorts.add(leased);
+    const end = await engine.life().ended(job);
+    assert.equal(end?.state, 'succeeded');
+    assert.notEqual(engine.clone('a').members[0]?.port, leased);
+  });
+
+  it('never gives the port of a stopped clone to another one', async () => {
+    await engine.close();
+    engine = await openMemoryEngine({ ports: 3 });
+    engine.declare('shop', { orders: 'first' });
+    await refresh();
+    await create('a');
+    const port = engine.clone('a').members[0]?.port;
+    engine.runtime.crash(engine.clone('a').members[0]?.dataset ?? '');
+    await create('b');
+    await create('c');
+    assert.equal(engine.clone('b').members[0]?.port === port, false);
+    assert.equal(engine.clone('c').members[0]?.port === port, false);
+    await engine.done(({ clones }) => clones.start(ref('a'), caller));
+  });
+
+  it('makes no snapshot of a source that fails, and tells the exact problem', async () => {
+    engine.database.sources.clear();
+    const job = services().environments.refresh(ref('shop'), {}, caller);
+    const end = await engine.life().ended(job);
+    assert.equal(end?.state, 'failed');
+    assert.equal(end.error?.code, 'source_refused');
+    assert.deepEqual(engine.store.snapshots.list(), []);
+    assert.ok(
+      engine
+        .life()
+        .context.runner.lines(job.id, 0)
+        .some(({ level }) => level === 'error'),
+    );
+  });
+
+  it('takes a refresh back when it is canceled', async () => {
+    engine.database.hold = new Promise(() => undefined);
+    const job = services().environments.refresh(ref('shop'), {}, caller);
+    engine.life().context.runner.cancel(job.id);
+    const end = await engine.life().ended(job);
+    assert.equal(end?.state, 'cancelled');
+    assert.deepEqual(engine.store.snapshots.list(), []);
+  });
+
+  it('uses a remembered password, and refuses a source whose password is nowhere', async () => {
+    const url = 'postgresql://reader@source/secret';
+    engine.database.sources.set(url, { text: 'secret data', password: 'right' });
+    const definition = {
+      host: 'local' as never,
+      members: {
+        [member('orders')]: { engine: 'postgres', retrieval: 'logical', url, password: { env: 'PW' } },
+      },
+      clones: {},
+    } as never;
+    services().environments.apply(environmentName('vault'), { definition });
+    assert.throws(
+      () => services().environments.refresh(ref('vault'), {}, caller),
+      code('source_password_missing'),
+    );
+    const passwords = { [member('orders')]: 'right' };
+    services().environments.apply(environmentName('vault'), { definition, passwords, remember: true });
+    await refresh('vault');
+    assert.equal(JSON.stringify(engine.store.environments.list()).includes('right'), false);
+    services().environments.apply(environmentName('vault'), {
+      definition,
+      passwords: { [member('orders')]: 'wrong' },
+      remember: true,
+    });
+    const job = services().environments.refresh(ref('vault'), {}, caller);
+    assert.equal((await engine.life().ended(job))?.error?.code, 'source_password');
+  });
+
+  it('says unchanged to the same declaration, and keeps members fixed once there are snapshots', async () => {
+    const { definition } = engine.life().context.catalog.environment(ref('shop'));
+    const apply = (changed = definition) =>
+      services().environments.apply(environmentName('shop'), { definition: changed });
+    assert.equal(apply().outcome, 'unchanged');
+    assert.equal(apply({ ...definition, clones: { limit: 3 } }).outcome, 'changed');
+    await refresh();
+    const members = {
+      ...definition.members,
+      [member('more')]: definition.members[member('orders')],
+    } as never;
+    assert.throws(() => apply({ ...definition, members }), code('environment_locked'));
+  });
+
+  it('refuses what this version does not support, by name', () => {
+    const definition = (changes: object): never =>
+      ({
+        host: 'local',
+        members: {
+          orders: { engine: 'postgres', retrieval: 'logical', url: 'postgresql://a@b/c', ...changes },
+        },
+        clones: {},
+      }) as never;
+    const refused: [object, ErrorCode][] = [
+      [{ engine: 'mongodb' }, 'not_supported'],
+      [{ retrieval: 'physical' }, 'not_supported'],
+      [{ url: 'postgresql://a:secret@b/c' }, 'source_url'],
+      [{ url: 'postgresql://a@b/c?password=secret' }, 'source_url'],
+      [{ url: 'http://a@b/c' }, 'source_url'],
+      [{ url: 'not a url' }, 'source_url'],
+      [{ url: undefined }, 'invalid_request'],
+      [{ dump: '/dump' }, 'invalid_request'],
+    ];
+    for (const [changes, wanted] of refused) {
+      const attempt = () =>
+        services().environments.apply(environmentName('x'), { definition: definition(changes) });
+      assert.throws(attempt, (error) => {
+        assert.ok(isFailure(error), String(error));
+        assert.equal(error.code, wanted, JSON.stringify(changes));
+        assert.equal(error.message.includes('secret@'), false);
+        return true;
+      });
+    }
+  });
+});
+
+describe('an environment of two members', () => {
+  let engine: MemoryEngine;
+  beforeEach(async () => {
+    engine = await openMemoryEngine({ skewMs: 4000 });
+    engine.declare('shop', { orders: 'o1', users: 'u1' });
+    await engine.done(({ environments }) => environments.refresh(ref('shop'), {}, caller));
+  });
+  afterEach(async () => {
+    await engine.life().quiet();
+    assert.deepEqual(await engine.violations(), []);
+    await engine.close();
+  });
+  const create = () =>
+    engine.life().services.clones.create({ environment: ref('shop'), name: cloneName('a') }, caller);
+
+  it('is snapshotted as one, with the time between its members told as skew', () => {
+    const [snapshot] = engine.store.snapshots.list();
+    assert.equal(snapshot?.members.length, 2);
+    assert.ok(snapshot.skewMs >= 4000 && snapshot.skewMs < 4100, String(snapshot.skewMs));
+  });
+
+  it('is cloned, reset and destroyed as one, with a port for each member', async () => {
+    await engine.done(() => create());
+    assert.deepEqual(await engine.read('a'), { orders: 'o1', users: 'u1' });
+    assert.equal(new Set(engine.clone('a').members.map(({ port }) => port)).size, 2);
+    await engine.write('a', 'ruined');
+    await engine.done(({ clones }) => clones.reset(ref('a'), {}, caller));
+    assert.deepEqual(await engine.read('a'), { orders: 'o1', users: 'u1' });
+    await engine.done(({ clones }) => clones.destroy(ref('a'), caller));
+    assert.equal(engine.runtime.running.size, 0);
+  });
+
+  for (const only of ['storage.clone', 'runtime.start', 'database.ready', 'storage.tag']) {
+    it(`is not cloned at all when the second ${only} fails`, async () => {
+      engine.life().gate.strike = { nth: 2, how: 'fail', when: 'before', only };
+      const job = await create();
+      const end = await engine.life().ended(job);
+      assert.equal(end?.state, 'failed');
+      assert.deepEqual(engine.store.clones.list(), []);
+      assert.equal(engine.runtime.running.size, 0);
+      assert.equal((await engine.storage.list()).length, 2);
+    });
+  }
+
+  it('keeps the old data of all members when the reset of one fails', async () => {
+    await engine.done(() => create());
+    await engine.write('a', 'mine');
+    for (const only of ['storage.clone', 'runtime.start', 'database.ready', 'storage.tag']) {
+      engine.life().gate.strike = {
+        nth: 2,
+        how: 'fail',
+        when: 'before',
+        only,
+        error: fail('storage_full', { storage: 'm', freeBytes: 0 }),
+      };
+      const job = engine.life().services.clones.reset(ref('a'), {}, caller);
+      const end = await engine.life().ended(job);
+      assert.equal(end?.state, 'failed', only);
+      assert.deepEqual(await engine.read('a'), { orders: 'mine', users: 'mine' }, only);
+      assert.equal(engine.clone('a').state, 'ready', only);
+      assert.deepEqual(await engine.violations(), [], only);
+    }
+  });
+});
