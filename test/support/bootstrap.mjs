@@ -4,7 +4,7 @@
  * Usage: node test/support/bootstrap.mjs start|test|bench|package [ARGUMENT...]
  */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -101,7 +101,50 @@ function run(program, args, { stdout = 'inherit', env = process.env } = {}) {
   });
 }
 
+/** Two commands at once must not install into one folder: the second waits for the first. */
+async function withInstallLock(action) {
+  const lock = join(checkout, '.cache', 'install.lock');
+  mkdirSync(dirname(lock), { recursive: true });
+  for (let told = false; ;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') throw error;
+    }
+    if (isAbandoned(lock)) {
+      rmSync(lock, { force: true });
+      continue;
+    }
+    if (!told) say('Another command is installing the packages; waiting for it.');
+    told = true;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  try {
+    return await action();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+function isAbandoned(lock) {
+  try {
+    const pid = Number(readFileSync(lock, 'utf8'));
+    // Empty for the moment between its making and the writing of the number.
+    if (!(pid > 0)) return false;
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return error.code === 'ESRCH';
+  }
+}
+
 async function install() {
+  if (whyInstall() === undefined && newNode() !== undefined) return;
+  await withInstallLock(installPackages);
+}
+
+async function installPackages() {
   const reason = whyInstall();
   const npm = npmCommand();
   // npm's messages go to stderr (2) like ours.
@@ -110,9 +153,16 @@ async function install() {
     const started = performance.now();
     say(`Installing the packages: ${reason}.`);
     const flags = ['--include=dev', '--include=optional', '--no-audit', '--no-fund', '--loglevel=error'];
-    const code = await run(npm.program, [...npm.args, 'ci', ...flags], options);
+    // `npm ci` begins by removing everything, also under the feet of a window, a watcher or an engine that runs from
+    // here: what is there is mended instead, by the same lock file.
+    const verb = existsSync(modules) ? ['install', '--no-save'] : ['ci'];
+    const code = await run(npm.program, [...npm.args, ...verb, ...flags], options);
     if (code !== 0) {
-      throw new CannotGoOn(`npm ci failed with exit code ${code}: its messages are above.`);
+      throw new CannotGoOn(`npm ${verb[0]} failed with exit code ${code}: its messages are above.`);
+    }
+    const left = whyInstall();
+    if (left !== undefined) {
+      throw new CannotGoOn(`npm ${verb[0]} left the packages incomplete: ${left}. Try: rm -r node_modules`);
     }
     say(`Packages installed in ${seconds(started)}.`);
   }
@@ -130,6 +180,11 @@ process.on('SIGINT', () => {
   if (!process.stdin.isTTY) child?.kill('SIGINT');
 });
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child?.kill(signal));
+// npm hands a signal to its shell, which ends without handing it on.
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) child?.kill('SIGTERM');
+}, 1000).unref();
 
 async function main() {
   const [command = '', ...args] = process.argv.slice(2);
