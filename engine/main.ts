@@ -157,7 +157,7 @@ async function startServices(
     storage,
     runtime,
     databases: { postgres },
-    directories: { serverLogs: paths.serverLogs, scratch: paths.scratch },
+    directories: { serverLogs: paths.serverLogs, scratch: paths.scratch, sockets: paths.socketRoot },
   };
   const services = createServices(context);
   // A state that can't be trusted decides nothing: no recovery, no watch, no sweep.

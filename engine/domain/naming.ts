@@ -18,5 +18,13 @@ export function freeSnapshotName(at: string, taken: ReadonlySet<string>): Snapsh
   }
 }
 
+/** The name itself, or with `-2`, `-3` ... when it is taken; shortened where it would get too long. */
+export function freeName(name: string, taken: ReadonlySet<string>): string {
+  for (let number = 1; ; number++) {
+    const candidate = number === 1 ? name : `${name.slice(0, 120)}-${number}`;
+    if (!taken.has(candidate)) return candidate;
+  }
+}
+
 /** Whom people log in as, in every clone. */
 export const cloneUser = 'thin_clone';

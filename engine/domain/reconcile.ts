@@ -17,13 +17,18 @@ export interface Desired {
   referenced: ReadonlySet<DatasetId>;
   /** Generation of each clone that the state knows. */
   generations: ReadonlyMap<CloneId, number>;
+  /** Known clones some of whose datasets are not in the storage. */
+  withoutData?: ReadonlySet<CloneId>;
   snapshots: ReadonlySet<SnapshotId>;
 }
 
 export interface ReconcilePlan {
   sweep: readonly DatasetId[];
   adoptSnapshots: readonly SnapshotId[];
-  /** With the generation whose datasets are complete. */
+  /**
+   * With the generation whose datasets are complete. Also a clone that the state knows, when the data that the state
+   * names is gone: after a power cut the state may be older than the data.
+   */
   adoptClones: readonly { clone: CloneId; generation: number }[];
   /** Referenced by the state, but not in the storage. */
   lost: readonly DatasetId[];
@@ -35,6 +40,7 @@ const groupKey = ({ content }: ObservedDataset): string =>
   content.kind === 'snapshot' ? content.snapshot : `${content.clone}#${content.generation}`;
 
 export function reconcile(observed: readonly ObservedDataset[], desired: Desired): ReconcilePlan {
+  const isLost = (clone: CloneId): boolean => desired.withoutData?.has(clone) === true;
   const sweep: DatasetId[] = [];
   const groups = new Map<string, ObservedDataset[]>();
   for (const dataset of observed) {
@@ -42,7 +48,10 @@ export function reconcile(observed: readonly ObservedDataset[], desired: Desired
     const known =
       dataset.content.kind === 'clone' ? desired.generations.get(dataset.content.clone) : undefined;
     const replaced =
-      dataset.content.kind === 'clone' && known !== undefined && dataset.content.generation < known;
+      dataset.content.kind === 'clone' &&
+      known !== undefined &&
+      dataset.content.generation < known &&
+      !isLost(dataset.content.clone);
     if (dataset.state !== 'ready' || replaced) sweep.push(dataset.id);
     else groups.set(groupKey(dataset), [...(groups.get(groupKey(dataset)) ?? []), dataset]);
   }
@@ -58,7 +67,8 @@ export function reconcile(observed: readonly ObservedDataset[], desired: Desired
     else if (content.kind === 'snapshot') {
       if (desired.snapshots.has(content.snapshot)) puzzling.push(...group.map(({ id }) => id));
       else adoptSnapshots.push(content.snapshot);
-    } else if (desired.generations.has(content.clone)) puzzling.push(...group.map(({ id }) => id));
+    } else if (desired.generations.has(content.clone) && !isLost(content.clone))
+      puzzling.push(...group.map(({ id }) => id));
     else newest.set(content.clone, Math.max(newest.get(content.clone) ?? -1, content.generation));
   }
   // An older complete generation beside a newer one was about to be given up when the state was lost.

@@ -1,7 +1,7 @@
 /** Runs jobs: journals every step, undoes what failed or was canceled, and after a crash finishes or undoes the rest. */
 import type { Reporter } from '../database/database.ts';
 import type { Job, JobLine, JobState, Task } from '../protocol/entities.ts';
-import { fail, toFailure, type ThinClonesError } from '../protocol/errors.ts';
+import { fail, isFailure, toFailure, type ThinClonesError } from '../protocol/errors.ts';
 import { jobIdSchema, type EnvironmentName, type JobId, type MemberName } from '../protocol/ids.ts';
 import type { Clock, Random } from '../services/clock.ts';
 import type { Feed } from '../services/feed.ts';
@@ -45,6 +45,10 @@ export interface Runner {
    * Throws `busy` when another job holds a lane.
    */
   submit<Input, Data>(submission: Submission<Input, Data>): Job;
+  /** The job, also an ended one, that a request with this idempotency key started. */
+  repeated(key: string): Job | undefined;
+  /** A job that has not ended, if there is one. */
+  working(): Job | undefined;
   /** The job that would stand in the way, for services that refuse early. */
   holder(lanes: readonly Lane[]): Job | undefined;
   get(id: JobId): Job | undefined;
@@ -232,7 +236,9 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   async function backward<Input, Data>({ record, steps, context }: Execution<Input, Data>): Promise<void> {
     for (const [index, step] of [...steps.entries()].reverse()) {
       const task = record.tasks[index];
-      if (task === undefined || task.state === 'pending' || task.state === 'undone') continue;
+      // The first step's undo also takes back what `prepare` changed, so it runs even if the step never began.
+      const untouched = task?.state === 'pending' && index > 0;
+      if (task === undefined || untouched || task.state === 'undone') continue;
       const wasFailed = task.state === 'failed';
       const stepContext = context(task, new AbortController().signal);
       try {
@@ -279,20 +285,56 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   };
 
   async function execute<Input, Data>(run: Execution<Input, Data>): Promise<void> {
-    const { record, kind, controller } = run;
+    const { record, controller } = run;
     try {
       Object.assign(record, { state: 'running', startedAt: record.startedAt ?? time() });
       await forward(run);
       end(run, 'succeeded', undefined);
     } catch (error) {
-      const canceled = controller.signal.aborted && !record.committed;
-      const failure = canceled ? fail('canceled', {}, { cause: error }) : toFailure(error);
+      const stopped = controller.signal.aborted && !record.committed;
+      const canceled = stopped && isFailure(controller.signal.reason, 'canceled');
+      const failure = canceled
+        ? fail('canceled', {}, { cause: error })
+        : stopped
+          ? fail('interrupted', { job: record.id }, { cause: error })
+          : toFailure(error);
       if (!record.committed) await backward(run);
       end(run, canceled ? 'cancelled' : 'failed', failure);
     } finally {
       lanes.release(record.id);
       running.delete(record.id);
     }
+    await afterEnd(run);
+  }
+
+  /** Undefined for a journal that this version does not understand. */
+  const readable = (
+    record: JobRecord,
+    kind: JobKind,
+    controller: AbortController,
+  ): Execution<unknown, unknown> | undefined => {
+    try {
+      const run = execution(record, kind, controller, new Map());
+      return run.steps.length === record.tasks.length ? run : undefined;
+    } catch (error) {
+      log.error('a job of the journal is not understood', {
+        job: record.id,
+        problem: toFailure(error).message,
+      });
+      return undefined;
+    }
+  };
+
+  /** What such a job left is tagged as unfinished, and swept after the recovery of jobs. */
+  const giveUp = (record: JobRecord): void => {
+    const error = fail('internal', { problem: `its journal is not of this version (${record.type})` });
+    Object.assign(record, { state: 'failed', endedAt: time(), error: error.document });
+    lanes.release(record.id);
+    running.delete(record.id);
+    save(record);
+  };
+
+  async function afterEnd<Input, Data>({ record, kind }: Execution<Input, Data>): Promise<void> {
     try {
       await kind.ended?.(kind.input.parse(record.input));
     } catch (error) {
@@ -304,7 +346,9 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     const done = work().then(
       () => jobEntity(record),
       (error: unknown) => {
-        // Only a failing state store ends here: nothing can be journalled any more.
+        // Only a failing state store ends here: the journal keeps the job, and the next start recovers it.
+        lanes.release(record.id);
+        running.delete(record.id);
         log.error('job runner failed', { job: record.id, problem: toFailure(error).message });
         return jobEntity(record);
       },
@@ -318,8 +362,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     submit(submission) {
       if (closing) throw fail('shutting_down', {});
       const key = submission.idempotencyKey;
-      const repeated = key === undefined ? undefined : store.jobs.byIdempotencyKey(key);
-      if (repeated !== undefined) return jobEntity(known(repeated.id) ?? repeated);
+      const repeated = key === undefined ? undefined : this.repeated(key);
+      if (repeated !== undefined) return repeated;
       const same = [...running.values()].find(({ record }) => record.fingerprint === submission.fingerprint);
       if (same !== undefined) return jobEntity(same.record);
       const holder = this.holder(submission.lanes);
@@ -357,6 +401,14 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       launch(record, controller, () => execute(run));
       return jobEntity(record);
     },
+    repeated(key) {
+      const record = store.jobs.byIdempotencyKey(key);
+      return record === undefined ? undefined : jobEntity(known(record.id) ?? record);
+    },
+    working: () => {
+      const [first] = running.values();
+      return first === undefined ? undefined : jobEntity(first.record);
+    },
     holder(wanted) {
       const id = lanes.conflict(wanted);
       const record = id === undefined ? undefined : known(id);
@@ -392,20 +444,31 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       const left = store.jobs.unfinished();
       for (const record of left) lanes.hold(record.id, record.lanes);
       for (const record of left) {
-        const kind = kinds.find(({ type }) => type === record.type);
-        if (kind === undefined) throw new Error(`no job kind ${record.type}`);
-        const run = execution(record, kind, new AbortController(), new Map());
-        log.info('recovering a job', { job: record.id, type: record.type, committed: record.committed });
-        if (record.committed) {
-          launch(record, run.controller, () => execute(run));
-        } else {
-          launch(record, run.controller, async () => {
+        const controller = new AbortController();
+        const resume = async (): Promise<void> => {
+          // Not before it is known as running.
+          await Promise.resolve();
+          const kind = kinds.find(({ type }) => type === record.type);
+          const run = kind === undefined ? undefined : readable(record, kind, controller);
+          if (run === undefined || kind === undefined) {
+            giveUp(record);
+            return;
+          }
+          log.info('recovering a job', { job: record.id, type: record.type, committed: record.committed });
+          if (record.committed) {
+            await execute(run);
+            return;
+          }
+          try {
             await backward(run);
             end(run, 'failed', fail('interrupted', { job: record.id }));
+          } finally {
+            lanes.release(record.id);
             running.delete(record.id);
-            await kind.ended?.(kind.input.parse(record.input));
-          });
-        }
+          }
+          await afterEnd(run);
+        };
+        launch(record, controller, resume);
       }
       await Promise.all([...running.values()].map(({ done }) => done));
       for (const id of store.transaction(() => store.jobs.prune(keptJobs)))

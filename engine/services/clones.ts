@@ -20,7 +20,7 @@ import {
 import type { CloneRecord, Lane, SnapshotRecord } from '../state/store.ts';
 import { all, newDatasetId, type ServiceContext } from './context.ts';
 import { dropFrozen, freezeClone, measureSnapshot } from './freeze.ts';
-import { withFreePort, type Servers } from './servers.ts';
+import { leaseFreePort, withFreePort, type Servers } from './servers.ts';
 import { cloneTags, snapshotTags } from './tags.ts';
 
 export interface Caller {
@@ -60,7 +60,7 @@ const memberDataset = z.object({ name: memberNameSchema, dataset: datasetIdSchem
 const keptSchema = z.object({ snapshot: snapshotIdSchema, datasets: z.array(memberDataset) });
 const noData = z.object({});
 
-const createInput = z.object({ clone: cloneIdSchema });
+const createInput = z.object({ clone: cloneIdSchema, datasets: z.array(datasetIdSchema) });
 const resetInput = z.object({
   clone: cloneIdSchema,
   target: snapshotIdSchema,
@@ -78,6 +78,8 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
   const { store, storage, catalog, runner, clock, random, vault } = context;
   /** Ports held between the acceptance of a create and the start of its servers. */
   const leases = new Map<DatasetId, PortLease>();
+  /** Tags that are being written outside of a job: whoever destroys a clone's data waits for them. */
+  const tagging = new Map<CloneId, Promise<void>>();
   const now = (): string => clock.now().toISOString();
 
   const cloneOf = (id: CloneId): CloneRecord => {
@@ -101,6 +103,12 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     clone: CloneRecord,
     state: Clone['members'][number]['state'],
   ): CloneRecord['members'] => clone.members.map((member) => ({ ...member, state }));
+
+  const tagReady = async (clone: CloneRecord): Promise<void> => {
+    await all(clone.members, ({ name, dataset }) =>
+      storage.tag(dataset, cloneTags(context, clone, name, dataset, 'ready')),
+    );
+  };
 
   const startMembers = async (clone: CloneRecord, signal?: AbortSignal): Promise<void> => {
     await all(clone.members, async (member) => {
@@ -128,6 +136,12 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     if (snapshot.state !== 'ready')
       throw fail('snapshot_not_ready', { snapshot: snapshot.name, state: snapshot.state });
     return snapshot;
+  };
+
+  /** After a job: frees the blocks of what was given up, and what its servers left beside the data. */
+  const tidy = async (datasets: readonly DatasetId[]): Promise<void> => {
+    await servers.clear(datasets);
+    await storage.emptyTrash();
   };
 
   // --- create ---------------------------------------------------------------------------------------------------
@@ -159,7 +173,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       await all(clone.members, async (member) => {
         const held = leases.get(member.dataset);
         leases.delete(member.dataset);
-        const lease = held ?? (await context.host.leasePort(member.port));
+        const lease = held ?? (await leaseFreePort(context));
         await withFreePort(context, lease, async (current) => {
           const { port } = current;
           if (port !== member.port)
@@ -175,7 +189,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         ...member,
         port: ports.get(member.name) ?? member.port,
       }));
-      return () => store.clones.put({ ...clone, members });
+      return () => store.clones.put({ ...cloneOf(input.clone), members });
     },
     async undo({ input }) {
       const clone = store.clones.get(input.clone);
@@ -199,17 +213,14 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         name: 'Hand over',
         commits: true,
         async run({ input }) {
-          const clone = cloneOf(input.clone);
-          const ready: CloneRecord = {
+          const changed = (clone: CloneRecord): CloneRecord => ({
             ...clone,
             state: 'ready',
             members: withMembers(clone, 'ready'),
             usedAt: now(),
-          };
-          await all(ready.members, ({ name, dataset }) =>
-            storage.tag(dataset, cloneTags(context, ready, name, dataset, 'ready')),
-          );
-          return () => store.clones.put(ready);
+          });
+          await tagReady(changed(cloneOf(input.clone)));
+          return () => store.clones.put(changed(cloneOf(input.clone)));
         },
       },
     ],
@@ -218,7 +229,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       () => {
         store.clones.remove(input.clone);
       },
-    ended: () => storage.emptyTrash(),
+    ended: ({ clone, datasets }) => tidy(store.clones.get(clone) === undefined ? datasets : []),
   };
 
   // --- reset ----------------------------------------------------------------------------------------------------
@@ -234,26 +245,31 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     })),
   });
 
-  /** Brings a clone's row back to what its servers really are. */
-  const settleState = async (clone: CloneRecord, problem: string | null): Promise<() => void> => {
-    const running = await all(clone.members, (member) => servers.running(member));
-    const members = clone.members.map((member, index) => ({
-      ...member,
-      state: running[index] === true ? ('ready' as const) : ('stopped' as const),
-    }));
+  /** Brings a clone's row back to what its servers really are, on these datasets. */
+  const settleState = async (
+    id: CloneId,
+    problem: string | null,
+    datasets: readonly z.infer<typeof memberDataset>[] = [],
+    change: Partial<CloneRecord> = {},
+  ): Promise<() => void> => {
+    const running = await all(withDatasets(cloneOf(id), datasets).members, (member) =>
+      servers.running(member),
+    );
     const ready = running.every(Boolean);
-    return () =>
+    return () => {
+      const clone = withDatasets(cloneOf(id), datasets);
+      const members = clone.members.map((member, index) => ({
+        ...member,
+        state: running[index] === true ? ('ready' as const) : ('stopped' as const),
+      }));
       store.clones.put({
         ...clone,
+        ...change,
         state: ready ? 'ready' : 'stopped',
         members,
         problem: ready ? null : problem,
       });
-  };
-
-  const undoToBefore = async (input: z.infer<typeof resetInput>): Promise<() => void> => {
-    const clone = withDatasets(cloneOf(input.clone), input.before.datasets);
-    return settleState(clone, 'The reset failed and its server could not be started again.');
+    };
   };
 
   const keepStep: Step<z.infer<typeof resetInput>, object> = {
@@ -262,15 +278,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       if (input.kept === null) return undefined;
       const snapshot = snapshotOf(input.kept.snapshot);
       await freezeClone(context, servers, cloneOf(input.clone), snapshot, input.kept.datasets, step, false);
-      const bytes = await measureSnapshot(
-        context,
-        input.kept.datasets.map(({ dataset }) => dataset),
-      );
-      const ready: SnapshotRecord = { ...snapshot, state: 'ready', bytes };
-      await all(input.kept.datasets, ({ name, dataset }) =>
-        storage.tag(dataset, snapshotTags(context, ready, name, dataset, 'ready')),
-      );
-      return () => store.snapshots.put(ready);
+      return undefined;
     },
     async undo({ input, job }) {
       const { kept } = input;
@@ -328,7 +336,12 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         // First, so that its undo runs last and tells what is left.
         name: 'Lock',
         run: () => Promise.resolve(undefined),
-        undo: ({ input: same }) => undoToBefore(same),
+        undo: ({ input: same }) =>
+          settleState(
+            same.clone,
+            'The reset failed and its server could not be started again.',
+            same.before.datasets,
+          ),
       },
       ...(input.kept === null ? [] : [keepStep]),
       copyForReset,
@@ -337,22 +350,28 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         name: 'Hand over',
         commits: true,
         async run({ input: same }) {
-          const clone = withDatasets(cloneOf(same.clone), same.datasets);
-          const ready: CloneRecord = {
-            ...clone,
-            snapshot: same.target,
-            generation: clone.generation + 1,
-            state: 'ready',
-            members: withMembers(clone, 'ready'),
-            resetAt: now(),
-            usedAt: now(),
-            problem: null,
-            bytes: { ...clone.bytes, unshared: null },
+          const at = now();
+          const changed = (): CloneRecord => {
+            const clone = withDatasets(cloneOf(same.clone), same.datasets);
+            return {
+              ...clone,
+              snapshot: same.target,
+              generation: clone.generation + 1,
+              state: 'ready',
+              members: withMembers(clone, 'ready'),
+              resetAt: at,
+              usedAt: at,
+              problem: null,
+              bytes: { ...clone.bytes, unshared: null },
+            };
           };
-          await all(ready.members, ({ name, dataset }) =>
-            storage.tag(dataset, cloneTags(context, ready, name, dataset, 'ready')),
-          );
-          return () => store.clones.put(ready);
+          // The kept state is offered together with the new one: until then the reset may be undone, and it with it.
+          const kept = same.kept === null ? undefined : await finishSnapshot(same.kept);
+          await tagReady(changed());
+          return () => {
+            if (kept !== undefined) store.snapshots.put(kept);
+            store.clones.put(changed());
+          };
         },
       },
       {
@@ -360,6 +379,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         cleanup: true,
         async run({ input: same }) {
           const clone = cloneOf(same.clone);
+          await tagging.get(clone.id);
           await all(withDatasets(clone, same.before.datasets).members, async (member) => {
             await servers.stop(member, 'immediate');
             await storage.destroy(member.dataset);
@@ -369,7 +389,23 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       },
     ],
     failed: ({ input }) => (input.kept === null ? undefined : removeUnfinished(input.kept.snapshot)),
-    ended: () => storage.emptyTrash(),
+    ended({ clone, datasets, before }) {
+      const used = new Set(store.clones.get(clone)?.members.map(({ dataset }) => dataset));
+      return tidy(
+        [...datasets, ...before.datasets].flatMap((each) => (used.has(each.dataset) ? [] : each.dataset)),
+      );
+    },
+  };
+
+  /** Tags the data of a snapshot that was made of a clone as ready, and returns its row. */
+  const finishSnapshot = async (kept: z.infer<typeof keptSchema>): Promise<SnapshotRecord> => {
+    const datasets = kept.datasets.map(({ dataset }) => dataset);
+    const bytes = await measureSnapshot(context, datasets);
+    const ready: SnapshotRecord = { ...snapshotOf(kept.snapshot), state: 'ready', bytes };
+    await all(kept.datasets, ({ name, dataset }) =>
+      storage.tag(dataset, snapshotTags(context, ready, name, dataset, 'ready')),
+    );
+    return ready;
   };
 
   /** The row of a snapshot that never became ready. */
@@ -387,11 +423,10 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       {
         name: 'Start',
         async run({ input, signal }) {
-          const clone = cloneOf(input.clone);
-          await startMembers(clone, signal);
-          return await settleState({ ...clone, usedAt: now() }, null);
+          await startMembers(cloneOf(input.clone), signal);
+          return await settleState(input.clone, null, [], { usedAt: now() });
         },
-        undo: ({ input }) => settleState(cloneOf(input.clone), 'Its server could not be started.'),
+        undo: ({ input }) => settleState(input.clone, 'Its server could not be started.'),
       },
     ],
   };
@@ -404,26 +439,24 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     data: noData,
     steps: () => [
       {
+        // Journalled as committed before the first effect: a half-destroyed clone is finished, never offered again.
         name: 'Give up',
         commits: true,
-        async run({ input }) {
-          const clone = cloneOf(input.clone);
-          await all(clone.members, async ({ name, dataset }) => {
-            const found = await storage.get(dataset);
-            if (found !== undefined)
-              await storage.tag(dataset, cloneTags(context, clone, name, dataset, 'doomed'));
-          });
-          return undefined;
-        },
-        undo: ({ input }) => settleState(cloneOf(input.clone), null),
+        run: () => Promise.resolve(undefined),
+        undo: ({ input }) => settleState(input.clone, null),
       },
       {
         name: 'Stop and remove',
         async run({ input }) {
           const clone = store.clones.get(input.clone);
-          await all(clone?.members ?? [], async (member) => {
+          if (clone === undefined) return undefined;
+          await tagging.get(clone.id);
+          await all(clone.members, async (member) => {
+            const { name, dataset } = member;
+            if ((await storage.get(dataset)) !== undefined)
+              await storage.tag(dataset, cloneTags(context, clone, name, dataset, 'doomed'));
             await servers.stop(member, 'immediate');
-            await storage.destroy(member.dataset);
+            await storage.destroy(dataset);
           });
           return () => store.clones.remove(input.clone);
         },
@@ -433,9 +466,10 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       ({ input }, problem) =>
       () => {
         const clone = store.clones.get(input.clone);
-        if (clone !== undefined) store.clones.put({ ...clone, state: 'failed', problem });
+        if (clone?.state === 'destroying') store.clones.put({ ...clone, state: 'failed', problem });
       },
-    ended: () => storage.emptyTrash(),
+    ended: ({ clone, datasets }) =>
+      tidy(store.clones.get(clone) === undefined ? datasets.map(({ dataset }) => dataset) : []),
   };
 
   // --- commit ---------------------------------------------------------------------------------------------------
@@ -449,7 +483,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         name: 'Lock',
         run: () => Promise.resolve(undefined),
         undo: ({ input }) =>
-          settleState(cloneOf(input.clone), 'Its server could not be started again after the copy.'),
+          settleState(input.clone, 'Its server could not be started again after the copy.'),
       },
       {
         name: 'Copy and check',
@@ -471,17 +505,8 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         name: 'Hand over',
         commits: true,
         async run({ input }) {
-          const clone = cloneOf(input.clone);
-          const snapshot = snapshotOf(input.kept.snapshot);
-          const bytes = await measureSnapshot(
-            context,
-            input.kept.datasets.map(({ dataset }) => dataset),
-          );
-          const ready: SnapshotRecord = { ...snapshot, state: 'ready', bytes };
-          await all(input.kept.datasets, ({ name, dataset }) =>
-            storage.tag(dataset, snapshotTags(context, ready, name, dataset, 'ready')),
-          );
-          const settle = await settleState(clone, null);
+          const ready = await finishSnapshot(input.kept);
+          const settle = await settleState(input.clone, null);
           return () => {
             store.snapshots.put(ready);
             settle();
@@ -539,8 +564,38 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     return { record, kept: { snapshot: id, datasets } };
   };
 
+  /** Writes the present row of a clone on its data, unless that is on its way out. */
+  const retag = async (id: CloneId): Promise<void> => {
+    const clone = store.clones.get(id);
+    await all(clone?.members ?? [], async ({ name, dataset }) => {
+      const found = await storage.get(dataset);
+      if (clone !== undefined && found?.tags.state === 'ready')
+        await storage.tag(dataset, cloneTags(context, clone, name, dataset, 'ready'));
+    });
+  };
+
   const create: Clones['create'] = async (request, caller) => {
     const environment = catalog.environment(request.environment);
+    // Ports first: from here to the submission nothing is waited for, so what is checked holds.
+    const held = await all(findSnapshot(environment.name, request.snapshot).members, () =>
+      leaseFreePort(context),
+    );
+    try {
+      return submitCreate(environment.name, request, caller, held);
+    } finally {
+      // Refused, or the same request as one that runs already: the job did not take them.
+      const taken = new Set(leases.values());
+      for (const lease of held) if (!taken.has(lease)) await lease.release();
+    }
+  };
+
+  const submitCreate = (
+    name: SnapshotRecord['environment'],
+    request: Parameters<Clones['create']>[0],
+    caller: Caller,
+    held: readonly PortLease[],
+  ): Job => {
+    const environment = catalog.environment(name);
     const snapshot = findSnapshot(environment.name, request.snapshot);
     const existing = store.clones.list();
     const mine = existing.filter((each) => each.environment === environment.name);
@@ -548,30 +603,28 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     const fingerprint = JSON.stringify([
       'clone.create',
       environment.name,
-      request.snapshot,
-      request.name,
-      caller,
+      request.snapshot ?? null,
+      request.name ?? null,
+      request.branch ?? null,
+      caller.user,
     ]);
     const taken = existing.find((each) => each.name === (request.name as string | undefined));
     if (taken !== undefined) {
       const running = store.jobs.unfinished().find((job) => job.fingerprint === fingerprint);
-      if (running === undefined || request.name === undefined) {
-        throw fail('name_taken', { kind: 'clone', name: taken.name });
-      }
+      if (running === undefined) throw fail('name_taken', { kind: 'clone', name: taken.name });
     }
     if (limit !== undefined && mine.length >= limit && taken === undefined) {
       throw fail('clone_limit', {
         environment: environment.name,
         limit,
-        clones: mine.map(({ name }) => name),
+        clones: mine.map(({ name: each }) => each),
       });
     }
-    const held = await all(snapshot.members, () => context.host.leasePort());
     const at = now();
     const id = cloneIdSchema.parse(`clone-${random.id()}`);
     const record: CloneRecord = {
       id,
-      name: request.name ?? freeCloneName(new Set(store.clones.list().map(({ name }) => name))),
+      name: request.name ?? freeCloneName(new Set(existing.map((each) => each.name))),
       environment: environment.name,
       snapshot: snapshot.id,
       state: 'creating',
@@ -580,8 +633,8 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       resetAt: null,
       protectedUntil: null,
       bytes: { unshared: null, logical: snapshot.bytes.logical },
-      members: snapshot.members.map(({ name, engine, version, database }, index) => ({
-        ...{ name, engine, version, database },
+      members: snapshot.members.map(({ name: member, engine, version, database }, index) => ({
+        ...{ name: member, engine, version, database },
         host: '127.0.0.1',
         port: held[index]?.port ?? 0,
         user: cloneUser,
@@ -594,38 +647,30 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       sealedPassword: vault.seal(random.password()),
       usedAt: at,
     };
-    record.members.forEach(({ dataset }, index) => {
-      const lease = held[index];
-      if (lease !== undefined) leases.set(dataset, lease);
+    return runner.submit({
+      kind: createKind,
+      title: `Create clone ${record.name}`,
+      input: { clone: id, datasets: record.members.map(({ dataset }) => dataset) },
+      data: {},
+      lanes: [
+        { key: id, mode: 'exclusive' },
+        { key: `name:${record.name}`, mode: 'exclusive' },
+        { key: snapshot.id, mode: 'shared' },
+      ],
+      // Two unnamed requests are two clones.
+      fingerprint: request.name === undefined ? `clone.create ${id}` : fingerprint,
+      createdBy: caller.user,
+      idempotencyKey: caller.idempotencyKey,
+      environment: environment.name,
+      object: { kind: 'clone', id, name: record.name },
+      prepare: () => {
+        store.clones.put(record);
+        record.members.forEach(({ dataset }, index) => {
+          const lease = held[index];
+          if (lease !== undefined) leases.set(dataset, lease);
+        });
+      },
     });
-    try {
-      return runner.submit({
-        kind: createKind,
-        title: `Create clone ${record.name}`,
-        input: { clone: id },
-        data: {},
-        lanes: [
-          { key: id, mode: 'exclusive' },
-          { key: `name:${record.name}`, mode: 'exclusive' },
-          { key: snapshot.id, mode: 'shared' },
-        ],
-        // Two unnamed requests are two clones.
-        fingerprint: request.name === undefined ? `clone.create ${id}` : fingerprint,
-        createdBy: caller.user,
-        idempotencyKey: caller.idempotencyKey,
-        environment: environment.name,
-        object: { kind: 'clone', id, name: record.name },
-        prepare: () => store.clones.put(record),
-      });
-    } finally {
-      // Refused, or the same request as one that runs already.
-      if (store.clones.get(id) === undefined) {
-        for (const { dataset } of record.members) {
-          await leases.get(dataset)?.release();
-          leases.delete(dataset);
-        }
-      }
-    }
   };
 
   return {
@@ -661,7 +706,12 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
           kept: reserved?.kept ?? null,
         },
         data: {},
-        lanes: [...lanes, { key: target.id, mode: 'shared' }, { key: clone.snapshot, mode: 'shared' }],
+        lanes: [
+          ...lanes,
+          { key: target.id, mode: 'shared' },
+          { key: clone.snapshot, mode: 'shared' },
+          ...(reserved === undefined ? [] : [{ key: reserved.record.id, mode: 'exclusive' as const }]),
+        ],
         fingerprint,
         createdBy: caller.user,
         idempotencyKey: caller.idempotencyKey,
@@ -747,18 +797,21 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       const changed = { ...clone, protectedUntil };
       store.clones.put(changed);
       // The tags follow: a state that is lost must not lose the protection.
-      void all(changed.members, async ({ name, dataset }) => {
-        const found = await storage.get(dataset);
-        if (found?.tags.state === 'ready')
-          await storage.tag(dataset, cloneTags(context, changed, name, dataset, 'ready'));
-      }).catch((error: unknown) => {
-        context.log.warning('protection could not be tagged', { clone: clone.id, problem: String(error) });
+      const before = tagging.get(clone.id) ?? Promise.resolve();
+      const written = before
+        .then(() => retag(clone.id))
+        .catch((error: unknown) => {
+          context.log.warning('protection could not be tagged', { clone: clone.id, problem: String(error) });
+        });
+      tagging.set(clone.id, written);
+      void written.then(() => {
+        if (tagging.get(clone.id) === written) tagging.delete(clone.id);
       });
       return catalog.cloneEntity(changed);
     },
     connection(reference) {
       const clone = catalog.clone(reference);
-      const password = vault.open(clone.sealedPassword);
+      const { password } = login(clone);
       return clone.members.map(({ name, engine, host, port, user, database }) => ({
         ...{ name, engine, host, port, user, database, password },
       }));

@@ -28,7 +28,8 @@ export interface ServiceContext {
   readonly storage: Storage;
   readonly runtime: Runtime;
   readonly databases: Partial<Record<DatabaseEngine, Database>>;
-  readonly directories: { serverLogs: string; scratch: string };
+  /** `sockets`: one folder for each server, see services/servers.ts. */
+  readonly directories: { serverLogs: string; scratch: string; sockets: string };
 }
 
 export function databaseOf(context: ServiceContext, engine: DatabaseEngine): Database {
@@ -39,6 +40,19 @@ export function databaseOf(context: ServiceContext, engine: DatabaseEngine): Dat
 
 export const newDatasetId = (context: ServiceContext): DatasetId =>
   datasetIdSchema.parse(`data-${context.random.id()}`);
+
+/** Runs work for each item, at most `width` at once; one that fails must say so itself. */
+export async function some<Item>(
+  items: readonly Item[],
+  width: number,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const left = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of left) await work(item);
+  };
+  await Promise.all(Array.from({ length: width }, worker));
+}
 
 /** Runs all, waits for all, then throws the first error: nothing is still at work when a step is undone. */
 export async function all<Item, Value>(

@@ -247,8 +247,17 @@ export function createEnvironments(context: ServiceContext): Environments {
     input: deleteSnapshotInput,
     data: noData,
     steps: () => [
-      // Journalled as committed before the first effect: a half-deleted snapshot is finished, never offered again.
-      { name: 'Give up', commits: true, run: () => Promise.resolve(undefined) },
+      {
+        // Journalled as committed before the first effect: a half-deleted snapshot is finished, never offered again.
+        name: 'Give up',
+        commits: true,
+        run: () => Promise.resolve(undefined),
+        undo: ({ input }) =>
+          Promise.resolve(() => {
+            const snapshot = store.snapshots.get(input.snapshot);
+            if (snapshot !== undefined) store.snapshots.put({ ...snapshot, state: 'ready' });
+          }),
+      },
       {
         name: 'Remove',
         async run({ input }) {
@@ -280,6 +289,15 @@ export function createEnvironments(context: ServiceContext): Environments {
       },
     ],
     ended: () => storage.emptyTrash(),
+  };
+
+  /** A remembered password whose key was lost is as good as none. */
+  const opened = (sealed: string, member: string): string => {
+    try {
+      return vault.open(sealed);
+    } catch (cause) {
+      throw fail('source_password_missing', { member, reference: null }, { cause });
+    }
   };
 
   // --- requests -------------------------------------------------------------------------------------------------
@@ -367,7 +385,7 @@ export function createEnvironments(context: ServiceContext): Environments {
       for (const [member, { password }] of Object.entries(definition.members)) {
         const key = memberNameSchema.parse(member);
         const sealed = environment.sealedPasswords[key];
-        const known = request.passwords?.[key] ?? (sealed === undefined ? undefined : vault.open(sealed));
+        const known = request.passwords?.[key] ?? (sealed === undefined ? undefined : opened(sealed, member));
         if (known !== undefined) secrets.set(key, known);
         else if (password !== undefined) {
           const place = 'env' in password ? `the variable ${password.env}` : `the file ${password.file}`;

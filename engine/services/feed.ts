@@ -11,14 +11,20 @@ export interface Feed {
    * first. Returns how to stop.
    */
   subscribe(from: { epoch: string; seq: number }, listener: (event: Event) => void): () => void;
+  /** Aborts when nothing will be published any more, as the state was rebuilt: streams end, and start at the new feed. */
+  readonly ended: AbortSignal;
+  end(): void;
 }
 
 export function createFeed(epoch: string, keep = 5000): Feed {
   const kept: Event[] = [];
   const listeners = new Set<(event: Event) => void>();
+  const ending = new AbortController();
   let seq = 0;
   return {
     epoch,
+    ended: ending.signal,
+    end: () => ending.abort(),
     seq: () => seq,
     publish(body) {
       seq += 1;
@@ -29,7 +35,7 @@ export function createFeed(epoch: string, keep = 5000): Feed {
     },
     subscribe(from, listener) {
       const oldest = kept[0]?.seq ?? seq + 1;
-      if (from.epoch !== epoch || from.seq > seq || from.seq + 1 < oldest) {
+      if (from.epoch !== epoch || !Number.isInteger(from.seq) || from.seq > seq || from.seq + 1 < oldest) {
         listener({ seq, kind: 'resync' });
       } else {
         for (const event of kept) if (event.seq > from.seq) listener(event);

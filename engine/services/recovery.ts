@@ -1,12 +1,22 @@
 /** What the engine does when it starts: finish or undo old jobs, compare state and storage, bring clones back up. */
-import { cloneUser } from '../domain/naming.ts';
+import { join } from 'node:path';
+import { cloneUser, freeName } from '../domain/naming.ts';
 import { reconcile, type ObservedDataset } from '../domain/reconcile.ts';
 import type { JobKind } from '../jobs/steps.ts';
-import type { CloneId, DatasetId, SnapshotId } from '../protocol/ids.ts';
+import {
+  cloneNameSchema,
+  datasetIdSchema,
+  jobIdSchema,
+  snapshotNameSchema,
+  type CloneId,
+  type DatasetId,
+  type SnapshotId,
+} from '../protocol/ids.ts';
 import type { CloneRecord } from '../state/store.ts';
 import type { Dataset } from '../storage/storage.ts';
-import { all, databaseOf, type ServiceContext } from './context.ts';
+import { all, databaseOf, some, type ServiceContext } from './context.ts';
 import type { Servers } from './servers.ts';
+import { cloneTags, snapshotTags } from './tags.ts';
 
 export interface RecoveryReport {
   adopted: { snapshots: number; clones: number };
@@ -35,8 +45,18 @@ const observe = ({ id, tags }: Dataset): ObservedDataset =>
         members: tags.content.clone.members.length,
       };
 
+const lostProblem = 'Its data is no longer in the storage.';
+/** Starts of servers at once, after a reboot: more only fight for the disk. */
+const startsAtOnce = 6;
+
 export function createRecovery(context: ServiceContext, servers: Servers): Recovery {
-  const { store, storage, runner, log, vault } = context;
+  const { store, storage, runner, log, vault, host, directories } = context;
+
+  /** When the tags of a dataset were last a whole truth, for choosing between environments' definitions. */
+  const ageOf = ({ tags: { content } }: Dataset): string =>
+    content.kind === 'snapshot'
+      ? content.snapshot.createdAt
+      : (content.clone.resetAt ?? content.clone.createdAt);
 
   const adopt = (
     datasets: ReadonlyMap<DatasetId, Dataset>,
@@ -44,7 +64,8 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
     clones: readonly { clone: CloneId; generation: number }[],
   ): void => {
     store.transaction(() => {
-      for (const { tags } of datasets.values()) {
+      // Newest first: an environment gets the newest definition that stands anywhere.
+      for (const { tags } of [...datasets.values()].sort((a, b) => (ageOf(a) < ageOf(b) ? 1 : -1))) {
         const { content, environment } = tags;
         const wanted =
           content.kind === 'snapshot'
@@ -58,12 +79,22 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
         }
         if (content.kind === 'snapshot') {
           const { clones: _, ...record } = content.snapshot;
-          store.snapshots.put({ ...record, state: 'ready' });
+          const others = store.snapshots
+            .list()
+            .filter((each) => each.environment === record.environment && each.id !== record.id);
+          const name = snapshotNameSchema.parse(
+            freeName(record.name, new Set(others.map((each) => each.name))),
+          );
+          store.snapshots.put({ ...record, name, state: 'ready' });
         } else {
           const { clone, generation, sealedPassword } = content;
+          const others = store.clones.list().filter(({ id }) => id !== clone.id);
+          const name = cloneNameSchema.parse(freeName(clone.name, new Set(others.map((each) => each.name))));
           store.clones.put({
             ...clone,
+            name,
             state: 'ready',
+            problem: null,
             generation,
             sealedPassword,
             usedAt: context.clock.now().toISOString(),
@@ -80,15 +111,96 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
     await storage.destroy(dataset.id);
   };
 
+  /** What a job that this version could not understand, or an undo that failed, left in between. */
+  const settleRows = (): void => {
+    for (const clone of store.clones.list()) {
+      const busy = runner.holder([{ key: clone.id, mode: 'exclusive' }]) !== undefined;
+      if (busy || ['ready', 'stopped', 'failed'].includes(clone.state)) continue;
+      store.clones.put({ ...clone, state: 'ready' });
+    }
+    for (const snapshot of store.snapshots.list()) {
+      const busy = runner.holder([{ key: snapshot.id, mode: 'exclusive' }]) !== undefined;
+      if (busy || snapshot.state === 'ready') continue;
+      if (snapshot.state === 'deleting') store.snapshots.put({ ...snapshot, state: 'ready' });
+      else store.snapshots.remove(snapshot.id);
+    }
+  };
+
+  const markLost = (lost: ReadonlySet<DatasetId>): void => {
+    for (const clone of store.clones.list()) {
+      const isLost = clone.members.some(({ dataset }) => lost.has(dataset));
+      if (isLost) {
+        const members = clone.members.map((member) => ({ ...member, state: 'failed' as const }));
+        store.clones.put({ ...clone, state: 'failed', members, problem: lostProblem });
+      } else if (clone.state === 'failed' && clone.problem === lostProblem) {
+        store.clones.put({ ...clone, state: 'ready', problem: null });
+      }
+    }
+  };
+
+  /** Clones whose password nobody knows any more get a new one. */
+  const renewPasswords = (): Set<CloneId> => {
+    const renewed = new Set<CloneId>();
+    for (const clone of store.clones.list()) {
+      try {
+        vault.open(clone.sealedPassword);
+      } catch {
+        // best effort: the key was lost, so the old password is too; the new one is as good
+        log.warning('a clone gets a new password: the old one can not be read', { clone: clone.id });
+        store.clones.put({ ...clone, sealedPassword: vault.seal(context.random.password()) });
+        renewed.add(clone.id);
+      }
+    }
+    return renewed;
+  };
+
+  /** The tags say what the state says: a power cut may have taken the last words back, adopting may have changed some. */
+  const retag = async (datasets: ReadonlyMap<DatasetId, Dataset>, changed: ReadonlySet<string>) => {
+    const isOld = (id: string, dataset: DatasetId): boolean =>
+      changed.has(id) || datasets.get(dataset)?.tags.state === 'filling';
+    for (const clone of store.clones.list()) {
+      if (clone.state !== 'ready' && clone.state !== 'stopped') continue;
+      for (const { name, dataset } of clone.members)
+        if (isOld(clone.id, dataset))
+          await storage.tag(dataset, cloneTags(context, clone, name, dataset, 'ready'));
+    }
+    for (const snapshot of store.snapshots.list()) {
+      for (const { name, dataset } of snapshot.members)
+        if (datasets.has(dataset) && isOld(snapshot.id, dataset))
+          await storage.tag(dataset, snapshotTags(context, snapshot, name, dataset, 'ready'));
+    }
+  };
+
+  /** Socket folders and logs of servers whose data is nowhere any more. */
+  const clearLeftovers = async (datasets: ReadonlyMap<DatasetId, Dataset>): Promise<void> => {
+    const used = new Set<DatasetId>([
+      ...datasets.keys(),
+      ...store.clones.list().flatMap(({ members }) => members.map(({ dataset }) => dataset)),
+    ]);
+    const found = [
+      ...(await host.files.list(directories.sockets)).map(({ name }) => `data-${name}`),
+      ...(await host.files.list(directories.serverLogs)).map(({ name }) => name.replace(/\.log$/, '')),
+    ];
+    const unused = found
+      .map((text) => datasetIdSchema.safeParse(text).data)
+      .filter((id) => id !== undefined && !used.has(id));
+    await servers.clear([...new Set(unused)].filter((id) => id !== undefined));
+    for (const { name } of await host.files.list(directories.scratch))
+      if (jobIdSchema.safeParse(name).success) await host.files.remove(join(directories.scratch, name));
+  };
+
   /** A machine that rebooted, or a server that ended while no engine looked: what should run is started again. */
-  const bringUp = async (clone: CloneRecord): Promise<void> => {
-    const running = await all(clone.members, (member) => servers.running(member));
-    if (clone.state !== 'ready' || running.every(Boolean)) return;
-    log.info('starting a clone that should run', { clone: clone.id, name: clone.name });
-    const durable = context.catalog.environment(clone.environment).definition.clones.durable ?? true;
+  const bringUp = async (clone: CloneRecord, renewed: boolean): Promise<void> => {
     try {
+      const running = await all(clone.members, (member) => servers.running(member));
+      const shouldStart = clone.state === 'ready' || (renewed && running.some(Boolean));
+      if (!shouldStart || (running.every(Boolean) && !renewed)) return;
+      log.info('starting a clone that should run', { clone: clone.id, name: clone.name });
+      const durable = context.catalog.environment(clone.environment).definition.clones.durable ?? true;
       const login = { user: cloneUser, password: vault.open(clone.sealedPassword) };
       await all(clone.members, (member) => servers.start(member, { title: clone.name, durable, login }));
+      const members = clone.members.map((member) => ({ ...member, state: 'ready' as const }));
+      store.clones.put({ ...clone, state: 'ready', members, problem: null });
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
       log.warning('a clone could not be started', { clone: clone.id, problem });
@@ -97,9 +209,19 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
     }
   };
 
+  const bestEffort = async (what: string, fields: Record<string, unknown>, work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      // best effort: it is tried again at the next start, and must not keep people from their clones
+      log.warning(what, { ...fields, problem: error instanceof Error ? error.message : String(error) });
+    }
+  };
+
   return {
     async run(kinds) {
       await runner.recover(kinds);
+      settleRows();
       const datasets = new Map((await storage.list()).map((dataset) => [dataset.id, dataset]));
       const clones = store.clones.list();
       const snapshots = store.snapshots.list();
@@ -109,19 +231,30 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
         ),
         generations: new Map(clones.map(({ id, generation }) => [id, generation])),
         snapshots: new Set(snapshots.map(({ id }) => id)),
+        withoutData: new Set(
+          clones
+            .filter(({ members }) => members.some(({ dataset }) => !datasets.has(dataset)))
+            .map(({ id }) => id),
+        ),
       });
       adopt(datasets, plan.adoptSnapshots, plan.adoptClones);
       for (const id of plan.sweep) {
         const dataset = datasets.get(id);
-        if (dataset !== undefined) await sweep(dataset);
+        if (dataset === undefined) continue;
+        await bestEffort('an unfinished dataset could not be removed', { dataset: id }, async () => {
+          await sweep(dataset);
+          datasets.delete(id);
+        });
       }
-      for (const clone of clones) {
-        if (clone.members.some(({ dataset }) => plan.lost.includes(dataset))) {
-          store.clones.put({ ...clone, state: 'failed', problem: 'Its data is no longer in the storage.' });
-        }
-      }
-      await Promise.all(store.clones.list().map(bringUp));
-      await storage.emptyTrash();
+      markLost(new Set(plan.lost));
+      const renewed = renewPasswords();
+      const adopted = [...plan.adoptSnapshots, ...plan.adoptClones.map(({ clone }) => clone)];
+      await bestEffort('tags could not be written', {}, () =>
+        retag(datasets, new Set<string>([...renewed, ...adopted])),
+      );
+      await some(store.clones.list(), startsAtOnce, (clone) => bringUp(clone, renewed.has(clone.id)));
+      await bestEffort('leftovers could not be removed', {}, () => clearLeftovers(datasets));
+      await bestEffort('the trash could not be emptied', {}, () => storage.emptyTrash());
       const report: RecoveryReport = {
         adopted: { snapshots: plan.adoptSnapshots.length, clones: plan.adoptClones.length },
         swept: plan.sweep.length,

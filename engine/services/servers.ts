@@ -37,8 +37,13 @@ export interface Servers {
     signal?: AbortSignal,
   ): Promise<void>;
   running(member: Pick<MemberServer, 'dataset'>): Promise<boolean>;
+  /** Removes what the servers of destroyed data left beside it: socket folder and log. */
+  clear(datasets: readonly DatasetId[]): Promise<void>;
   spec(member: MemberServer, options: Pick<StartOptions, 'title' | 'durable'>): Promise<ServerSpec>;
 }
+
+/** A server's folder in `directories.sockets`: short, since paths of unix sockets are. */
+export const socketFolder = (dataset: DatasetId): string => dataset.replace(/^data-/, '');
 
 export function createServers(context: ServiceContext): Servers {
   const { storage, runtime } = context;
@@ -95,6 +100,13 @@ export function createServers(context: ServiceContext): Servers {
       known.delete(member.dataset);
     },
     running: async (member) => (await find(member.dataset)) !== undefined,
+    async clear(datasets) {
+      const { serverLogs, sockets } = context.directories;
+      for (const dataset of datasets) {
+        await context.host.files.remove(join(sockets, socketFolder(dataset)));
+        await context.host.files.remove(join(serverLogs, `${dataset}.log`));
+      }
+    },
   };
 }
 
@@ -110,9 +122,27 @@ export async function withFreePort<Value>(
       return await start(lease);
     } catch (error) {
       if (!isFailure(error, 'port_taken') || tries === 3) throw error;
-      lease = await context.host.leasePort();
     } finally {
       await lease.release();
     }
+    lease = await leaseFreePort(context);
+  }
+}
+
+/** A port that no clone has: that of a stopped clone is free for the operating system, and still not ours to give away. */
+export async function leaseFreePort(context: ServiceContext): Promise<PortLease> {
+  const refused: PortLease[] = [];
+  try {
+    for (;;) {
+      const lease = await context.host.leasePort();
+      const taken = context.store.clones
+        .list()
+        .some(({ members }) => members.some(({ port }) => port === lease.port));
+      if (!taken) return lease;
+      // Held meanwhile, so that the next one is another.
+      refused.push(lease);
+    }
+  } finally {
+    for (const lease of refused) await lease.release();
   }
 }

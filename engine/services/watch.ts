@@ -98,33 +98,37 @@ export function createWatch(context: ServiceContext, servers: Servers, clones: C
     }
   };
 
+  const ready = (): readonly CloneRecord[] => store.clones.list().filter(({ state }) => state === 'ready');
+
   const look = async (round: number): Promise<void> => {
-    const list = store.clones.list();
-    await each(
-      list.filter(({ state }) => state === 'ready'),
-      'liveness',
-      checkAlive,
-    );
-    if (round % usageEvery === 1)
-      await each(
-        list.filter(({ state }) => state === 'ready'),
-        'usage',
-        measure,
-      );
-    if (round % idleEvery === 2) await each(list, 'idle', checkIdle);
+    await each(ready(), 'liveness', checkAlive);
+    await slowLook(round);
   };
 
   return {
     look,
     async run(signal) {
-      try {
-        for (let round = 1; ; round++) {
-          await clock.sleep(livenessIntervalMs, signal);
-          await look(round);
-        }
-      } catch (error) {
-        if (!signal.aborted) throw error;
-      }
+      // A server that hangs, or a slow storage, must not hide that another server ended: two rows of looks.
+      const rows = [slowLook, () => each(ready(), 'liveness', checkAlive)];
+      await Promise.all(rows.map((row) => repeat(row, signal)));
     },
   };
+
+  async function slowLook(round: number): Promise<void> {
+    if (round % usageEvery === 1) await each(ready(), 'usage', measure);
+    if (round % idleEvery === 2) await each(store.clones.list(), 'idle', checkIdle);
+  }
+
+  async function repeat(row: (round: number) => Promise<void>, signal: AbortSignal): Promise<void> {
+    for (let round = 1; ; round++) {
+      try {
+        await clock.sleep(livenessIntervalMs, signal);
+        await row(round);
+      } catch (error) {
+        if (signal.aborted) return;
+        // A state that can't be read at this moment must not end the watch.
+        log.error('watch', { problem: toFailure(error).message });
+      }
+    }
+  }
 }

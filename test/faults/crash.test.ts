@@ -1,0 +1,216 @@
+/** The engine is killed with -9 at every journal step of every operation, and at random moments. */
+import assert from 'node:assert/strict';
+import type { Client } from '../../engine/protocol/client.ts';
+import type { Connection, Job, JobType } from '../../engine/protocol/entities.ts';
+import { isFailure } from '../../engine/protocol/errors.ts';
+import { environment, fillWorld, openWorld, origin, type World } from './world.ts';
+
+const phases = ['before', 'effect', 'after'] as const;
+
+interface Operation {
+  name: string;
+  type: JobType;
+  /** Brings the subject there; the number makes names new. */
+  prepare(world: World, round: number): Promise<void>;
+  request(client: Client, round: number): Promise<{ job: Job }>;
+  /** What must be true when the job is said to have succeeded, or to have been undone. */
+  check(world: World, succeeded: boolean, round: number): Promise<void>;
+}
+
+const subject = 'subject';
+const params = { clone: subject };
+
+async function has(world: World, kind: 'clones' | 'snapshots', name: string): Promise<boolean> {
+  const overview = await (await world.client()).call('overview', {});
+  return overview[kind].some((each) => each.name === (name as never));
+}
+async function ensureSubject(world: World, round: number): Promise<void> {
+  if (!(await has(world, 'clones', subject)))
+    await world.done((client) =>
+      client.call('cloneCreate', { body: { environment, snapshot: 'first', name: subject } }),
+    );
+  await world.write(subject, `changed ${round}`);
+}
+async function withoutSubject(world: World): Promise<void> {
+  if (await has(world, 'clones', subject))
+    await world.done((client) => client.call('cloneDestroy', { params }));
+}
+async function dropSnapshot(world: World, name: string): Promise<void> {
+  if (await has(world, 'snapshots', name))
+    await world.done((client) => client.call('snapshotDelete', { params: { snapshot: name } }));
+}
+
+const operations: readonly Operation[] = [
+  {
+    name: 'create',
+    type: 'clone.create',
+    prepare: withoutSubject,
+    request: (client) =>
+      client.call('cloneCreate', { body: { environment, snapshot: 'first', name: subject } }),
+    async check(world, succeeded) {
+      assert.equal(await has(world, 'clones', subject), succeeded);
+      if (succeeded) assert.equal(await world.read(subject), origin);
+    },
+  },
+  {
+    name: 'reset',
+    type: 'clone.reset',
+    prepare: ensureSubject,
+    request: (client) => client.call('cloneReset', { params, body: {} }),
+    async check(world, succeeded, round) {
+      assert.equal(await world.read(subject), succeeded ? origin : `changed ${round}`);
+    },
+  },
+  {
+    name: 'reset with the state kept',
+    type: 'clone.reset',
+    prepare: ensureSubject,
+    request: (client, round) => client.call('cloneReset', { params, body: { keepAs: `kept-${round}` } }),
+    async check(world, succeeded, round) {
+      assert.equal(await world.read(subject), succeeded ? origin : `changed ${round}`);
+      assert.equal(await has(world, 'snapshots', `kept-${round}`), succeeded);
+      if (!succeeded) return;
+      await world.done((client) =>
+        client.call('cloneReset', { params, body: { snapshot: `kept-${round}` } }),
+      );
+      assert.equal(await world.read(subject), `changed ${round}`);
+      await world.done((client) => client.call('cloneReset', { params, body: { snapshot: 'first' } }));
+      await dropSnapshot(world, `kept-${round}`);
+    },
+  },
+  {
+    name: 'commit',
+    type: 'clone.commit',
+    prepare: ensureSubject,
+    request: (client, round) =>
+      client.call('cloneCommit', { params, body: { message: 'a crash', name: `commit-${round}` } }),
+    async check(world, succeeded, round) {
+      assert.equal(await world.read(subject), `changed ${round}`);
+      assert.equal(await has(world, 'snapshots', `commit-${round}`), succeeded);
+      await dropSnapshot(world, `commit-${round}`);
+    },
+  },
+  {
+    name: 'start',
+    type: 'clone.start',
+    prepare: ensureSubject,
+    request: (client) => client.call('cloneStart', { params }),
+    async check(world, _succeeded, round) {
+      assert.equal(await world.read(subject), `changed ${round}`);
+    },
+  },
+  {
+    name: 'destroy',
+    type: 'clone.destroy',
+    prepare: ensureSubject,
+    request: (client) => client.call('cloneDestroy', { params }),
+    async check(world, succeeded, round) {
+      assert.equal(await has(world, 'clones', subject), !succeeded);
+      if (!succeeded) assert.equal(await world.read(subject), `changed ${round}`);
+    },
+  },
+  {
+    name: 'refresh',
+    type: 'environment.refresh',
+    prepare: async () => undefined,
+    request: (client, round) =>
+      client.call('environmentRefresh', { params: { environment }, body: { name: `refresh-${round}` } }),
+    async check(world, succeeded, round) {
+      assert.equal(await has(world, 'snapshots', `refresh-${round}`), succeeded);
+      await dropSnapshot(world, `refresh-${round}`);
+    },
+  },
+  {
+    name: 'snapshot delete',
+    type: 'snapshot.delete',
+    async prepare(world, round) {
+      await ensureSubject(world, round);
+      await world.done((client) =>
+        client.call('cloneCommit', { params, body: { message: 'to delete', name: 'doomed' } }),
+      );
+    },
+    request: (client) => client.call('snapshotDelete', { params: { snapshot: 'doomed' } }),
+    async check(world, succeeded, round) {
+      assert.equal(await has(world, 'snapshots', 'doomed'), !succeeded);
+      if (!succeeded) {
+        await world.done((client) => client.call('cloneReset', { params, body: { snapshot: 'doomed' } }));
+        assert.equal(await world.read(subject), `changed ${round}`);
+        await world.done((client) => client.call('cloneReset', { params, body: { snapshot: 'first' } }));
+      }
+      await dropSnapshot(world, 'doomed');
+    },
+  },
+];
+
+describe('an engine killed with -9', function () {
+  this.timeout(120_000);
+  let world: World;
+  let bystander: Connection;
+  let round = 0;
+  before(async () => {
+    world = await openWorld();
+    await fillWorld(world);
+    await world.done((client) => client.call('cloneCreate', { body: { environment, name: 'bystander' } }));
+    await world.write('bystander', 'mine');
+    bystander = await world.connection('bystander');
+  });
+  after(() => world.dispose());
+
+  const checkAll = async (): Promise<void> => {
+    await world.checkNothingLeft();
+    assert.deepEqual(await world.connection('bystander'), bystander);
+    assert.equal(await world.readAt(bystander), 'mine');
+  };
+
+  for (const operation of operations) {
+    describe(`during ${operation.name}`, () => {
+      let steps = 0;
+      it('is not needed for it to succeed, and leaves nothing behind', async () => {
+        round += 1;
+        await operation.prepare(world, round);
+        const job = await world.done((client) => operation.request(client, round));
+        assert.equal(job.type, operation.type);
+        await operation.check(world, true, round);
+        await checkAll();
+        steps = job.tasks.length;
+      });
+      it('is finished or undone wherever it was killed, and everything else is as it was', async function () {
+        this.timeout(180_000);
+        for (let index = 0; index < steps; index++)
+          for (const phase of phases) await killedAt(`${operation.type}/${index}/${phase}`, operation);
+      });
+    });
+  }
+
+  async function killedAt(point: string, operation: Operation): Promise<void> {
+    try {
+      round += 1;
+      await operation.prepare(world, round);
+      // One more start without anything to recover changes nothing.
+      const settled = await world.portrait();
+      await world.engine.stop();
+      const { client, info } = await world.connect({ THIN_CLONES_CRASH_AT: point });
+      assert.deepEqual(await world.portrait(), settled);
+      await operation.request(client, round).catch((error: unknown) => {
+        if (!isFailure(error, 'engine_unreachable')) throw error;
+      });
+      await world.gone(info.pid);
+      assert.equal(await world.readAt(bystander), 'mine');
+
+      const { jobs } = await (await world.client()).call('overview', {});
+      const job = jobs[0];
+      assert.equal(job?.type, operation.type);
+      assert.notEqual(job.endedAt, null);
+      if (job.state !== 'succeeded') {
+        assert.equal(job.state, 'failed');
+        assert.equal(job.error?.code, 'interrupted');
+      }
+      await checkAll();
+      await operation.check(world, job.state === 'succeeded', round);
+    } catch (error) {
+      throw new Error(`killed at ${point}: ${error instanceof Error ? error.message : String(error)}`, {
+        cause: error,
+      });
+    }
+  }
+});
