@@ -121,7 +121,14 @@ export async function packageExtension(options: PackageOptions): Promise<Package
       process.execPath,
       [
         vsce,
-        ...['package', '--no-dependencies', '--allow-missing-repository', '--skip-license'],
+        ...[
+          'package',
+          '--no-dependencies',
+          // The picture travels in the VSIX: no web address is needed for it.
+          '--no-rewrite-relative-links',
+          '--allow-missing-repository',
+          '--skip-license',
+        ],
         ...['--target', target, '--out', made],
       ],
       { cwd: stage, maxBuffer: 64 * 1024 * 1024 },

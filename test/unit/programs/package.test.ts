@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,33 +16,6 @@ import { zipListing, type ZipEntry } from '../../support/package/zipListing.ts';
 const run = promisify(execFile);
 const repository = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** A checkout with our build and our allow-list, and as little source as a build takes; and things that must stay out. */
-async function smallCheckout(folder: string): Promise<void> {
-  const files: Readonly<Record<string, string>> = {
-    'README.md': '# Small\n',
-    'media/icon.svg': '<svg xmlns="http://www.w3.org/2000/svg"/>',
-    'engine/main.ts': "import * as z from 'zod';\nconsole.log(z.string().parse('engine'));\n",
-    'engine/cli/main.ts': "import * as z from 'zod';\nconsole.log(z.string().parse('command line'));\n",
-    'src/extension.ts':
-      "import * as vscode from 'vscode';\nexport const activate = (): void => void vscode;\n",
-    'src/.env': 'SECRET=1\n',
-    'webview-ui/jobs/main.ts': "document.title = 'Job';\n",
-  };
-  for (const [name, text] of Object.entries(files)) {
-    await mkdir(path.dirname(path.join(folder, name)), { recursive: true });
-    await writeFile(path.join(folder, name), text);
-  }
-  for (const name of ['.vscodeignore', 'LICENSE', 'esbuild.mjs', 'tsconfig.json']) {
-    await cp(path.join(repository, name), path.join(folder, name));
-  }
-  await cp(path.join(repository, 'webview-ui/tsconfig.json'), path.join(folder, 'webview-ui/tsconfig.json'));
-  const description: unknown = JSON.parse(await readFile(path.join(repository, 'package.json'), 'utf8'));
-  assert.ok(typeof description === 'object' && description !== null);
-  const small = { ...description, activationEvents: [], contributes: {}, icon: undefined };
-  await writeFile(path.join(folder, 'package.json'), JSON.stringify(small));
-  await symlink(path.join(repository, 'node_modules'), path.join(folder, 'node_modules'), 'junction');
-}
-
 describe('The VSIX of a platform', function () {
   this.timeout(180_000);
   let work = '';
@@ -56,10 +29,7 @@ describe('The VSIX of a platform', function () {
     if (here === undefined || here === 'win32-x64') return this.skip();
     platform = here;
     work = await realpath(await mkdtemp(path.join(tmpdir(), 'thin-clones-vsix-')));
-    const root = path.join(work, 'checkout');
-    await mkdir(root);
-    await smallCheckout(root);
-    packaged = await packageExtension({ target: platform, root, into: work });
+    packaged = await packageExtension({ target: platform, root: repository, into: work });
     entries = await zipListing(packaged.file);
     // Python's unpacker gives no file its run bits.
     await run('python3', ['-m', 'zipfile', '-e', packaged.file, path.join(work, 'unpacked')]);
