@@ -59,14 +59,18 @@ export function openJobPage({ panel, id, feed, extensionUri, log }: JobPageOptio
   const relay = createLineRelay({
     fetch: (after, signal) => feed.lines(id, after, signal),
     send: (lines) => send({ kind: 'lines', lines: [...lines] }),
-    onFailure: (error) => log(`The log of ${id} could not be read: ${toFailure(error).message}`),
+    onFailure(error) {
+      // The page says itself that there is no engine; the lines come when it is back.
+      if (feed.connection.kind !== 'connected') return;
+      log(`The log of ${id} could not be read: ${toFailure(error).message}`);
+    },
   });
 
   const readJob = async (): Promise<void> => {
     try {
       sendJob(await feed.job(id, ended.signal));
     } catch (error) {
-      if (ended.signal.aborted) return;
+      if (ended.signal.aborted || feed.connection.kind !== 'connected') return;
       if (isFailure(error, 'not_found')) send({ kind: 'gone' });
       else log(`${id} could not be read: ${toFailure(error).message}`);
     }
@@ -89,7 +93,6 @@ export function openJobPage({ panel, id, feed, extensionUri, log }: JobPageOptio
     switch (message.kind) {
       case 'ready':
         sendConnection(feed.connection);
-        if (feed.connection.kind !== 'connected') return;
         await readJob();
         relay.start(message.through);
         return;

@@ -349,7 +349,8 @@ export function createLogView({ log, now, onDraw, onCopyLine }: LogViewOptions):
     ownScrollTop = undefined;
     if (!own) {
       waitingFor = undefined;
-      following = live && tailInSight();
+      // A log that shrinks to nothing (a new filter is at work) moves the view, too: that is not the reader's wish.
+      if (log.tailRow(running) !== undefined) following = live && tailInSight();
     }
     refresh();
   });
