@@ -18,6 +18,7 @@ export async function openPsql(services: Services, argument: unknown): Promise<v
     searchPath: process.env.PATH ?? '',
     bundled: programFolders(services.context),
     platform: process.platform,
+    serverMajor: Math.max(...clone.members.map(({ version }) => Number.parseInt(version, 10) || 0), 0),
   });
   if (psql === undefined) {
     await tellMissing();

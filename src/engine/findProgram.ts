@@ -1,4 +1,5 @@
 /** Finds a client program: in the folder of the setting, on the search path, among those that travel with the extension. */
+import { execFile } from 'node:child_process';
 import { access, constants, readdir, readFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 
@@ -9,16 +10,30 @@ export interface ProgramSearch {
   /** A folder of trees, each with a manifest.json. */
   readonly bundled: string;
   readonly platform: NodeJS.Platform;
+  /** The major version of the server: a client of an older one works only in part, and is taken when there is no other. */
+  readonly serverMajor: number;
 }
 
 export async function findProgram(name: string, search: ProgramSearch): Promise<string | undefined> {
   const file = search.platform === 'win32' ? `${name}.exe` : name;
   if (search.setting !== '') return await runnable(join(search.setting, file));
+  let older: string | undefined;
   for (const folder of search.searchPath.split(delimiter)) {
     const found = folder === '' ? undefined : await runnable(join(folder, file));
-    if (found !== undefined) return found;
+    if (found === undefined) continue;
+    if ((await majorOf(found)) >= search.serverMajor) return found;
+    older ??= found;
   }
-  return await bundledProgram(name, search.bundled);
+  return (await bundledProgram(name, search.bundled)) ?? older;
+}
+
+/** 18 of "psql (PostgreSQL) 18.4 (Debian ...)"; 0 when it does not say. */
+async function majorOf(program: string): Promise<number> {
+  const text = await new Promise<string>((resolve) => {
+    // best effort: one that does not run says nothing, and is then taken last
+    execFile(program, ['--version'], { timeout: 5000 }, (_error, stdout) => resolve(stdout));
+  });
+  return Number(/\)\s+(\d+)/.exec(text)?.[1] ?? 0);
 }
 
 async function bundledProgram(name: string, folder: string): Promise<string | undefined> {

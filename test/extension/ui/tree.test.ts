@@ -15,7 +15,7 @@ import { useWorkbench } from './useWorkbench.ts';
 describe('the tree', () => {
   let engine: ScriptedEngine;
   const ui = useWorkbench({
-    settings: { 'workbench.colorTheme': themes.dark, 'window.autoDetectHighContrast': false },
+    settings: { 'workbench.colorTheme': themes.dark },
     async prepare(scratch) {
       engine = await startScriptedEngine(scratch.home);
       furnish(engine);
@@ -221,15 +221,15 @@ describe('the tree', () => {
       kind: 'host',
       entity: fakeHost({ state: 'unreachable', problem: 'the connection timed out' }),
     });
-    const host = await workbench.waitForRows('the host out of reach', (rows) =>
-      rows.some(
-        ({ label, description }) => label === 'local' && description.includes('the connection timed out'),
-      ),
-    );
-    assert.ok(
-      host.some(
-        ({ label, description }) => label === 'feature/login' && description.startsWith('out of reach'),
-      ),
+    const shows = (
+      rows: readonly { label: string; description: string }[],
+      label: string,
+      text: string,
+    ): boolean => rows.some((row) => row.label === label && row.description.includes(text));
+    await workbench.waitForRows(
+      'the host and its clones out of reach',
+      (rows) =>
+        shows(rows, 'local', 'the connection timed out') && shows(rows, 'feature/login', 'out of reach'),
     );
     await workbench.screenshot('host-out-of-reach');
     engine.put({ kind: 'host', entity: fakeHost() });
@@ -269,26 +269,6 @@ describe('the tree', () => {
     );
     await workbench.screenshot('menu');
     await workbench.cancelQuickInput();
-  });
-
-  it('looks right in every theme', async () => {
-    const { workbench, server } = ui();
-    await workbench.expandRow(['shop', 'Snapshots']);
-    const classes = {
-      light: '.vs',
-      dark: '.vs-dark',
-      highContrast: '.hc-black',
-      highContrastLight: '.hc-light',
-    };
-    for (const name of ['light', 'dark', 'highContrast', 'highContrastLight'] as const) {
-      await server.updateSettings({ 'workbench.colorTheme': themes[name] });
-      // A reload, because a busy machine may be out of file watches and never hear of the new settings.
-      await workbench.reload();
-      await workbench.openView('Thin Clones');
-      await workbench.page.locator(`.monaco-workbench${classes[name]}`).waitFor();
-      await workbench.waitForRow(['shop', 'feature/login']);
-      await workbench.screenshot(`tree-${name}`);
-    }
   });
 
   it('goes on when the engine goes away and comes back', async () => {

@@ -7,10 +7,10 @@ import { engineVariables } from '../../../src/engine/locate.ts';
 
 describe('the search for a client program', () => {
   let root: string;
-  const program = async (...path: string[]): Promise<string> => {
+  const program = async (version: string, ...path: string[]): Promise<string> => {
     const file = join(root, ...path);
     await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, '');
+    await writeFile(file, `#!/bin/sh\necho 'psql (PostgreSQL) ${version}'\n`);
     await chmod(file, 0o755);
     return file;
   };
@@ -20,29 +20,39 @@ describe('the search for a client program', () => {
       searchPath: join(root, 'path'),
       bundled: join(root, 'bundled'),
       platform: 'linux',
+      serverMajor: 18,
       ...changes,
     });
   beforeEach(async () => (root = await mkdtemp(join(tmpdir(), 'thin-clones-find-'))));
   afterEach(() => rm(root, { recursive: true, force: true }));
 
   it('takes the folder of the setting and no other', async () => {
-    await program('path', 'psql');
+    await program('18.1', 'path', 'psql');
     assert.equal(await search({ setting: join(root, 'mine') }), undefined);
-    const mine = await program('mine', 'psql');
+    const mine = await program('15.2', 'mine', 'psql');
     assert.equal(await search({ setting: join(root, 'mine') }), mine);
   });
 
   it('prefers the program of the machine to the one that travels with us', async () => {
-    const own = await program('bundled', 'client-18', 'bin', 'psql');
+    const own = await program('18.4', 'bundled', 'client-18', 'bin', 'psql');
     await writeFile(join(root, 'bundled', 'client-18', 'manifest.json'), '{"programs":{"psql":"bin/psql"}}');
     assert.equal(await search({}), own);
-    const machine = await program('path', 'psql');
+    const machine = await program('18.1', 'path', 'psql');
     assert.equal(await search({}), machine);
+  });
+
+  it('takes an older one of the machine only when none travels with us', async () => {
+    const older = await program('15.18 (Debian 15.18-0)', 'path', 'psql');
+    assert.equal(await search({}), older);
+    assert.equal(await search({ serverMajor: 15 }), older);
+    const own = await program('18.4', 'bundled', 'client-18', 'bin', 'psql');
+    await writeFile(join(root, 'bundled', 'client-18', 'manifest.json'), '{"programs":{"psql":"bin/psql"}}');
+    assert.equal(await search({}), own);
   });
 
   it('finds nothing where nothing is, or where it may not run', async () => {
     assert.equal(await search({}), undefined);
-    const file = await program('bundled', 'client-18', 'bin', 'other');
+    const file = await program('18.4', 'bundled', 'client-18', 'bin', 'other');
     await writeFile(join(root, 'bundled', 'client-18', 'manifest.json'), 'not JSON');
     assert.ok(file);
     assert.equal(await search({}), undefined);
