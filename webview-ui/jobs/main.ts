@@ -82,6 +82,7 @@ const bar = element(
   },
   [barFill],
 );
+const progress = element('div', { className: 'progress' }, [bar, percent]);
 const spoken = element('div', {
   className: 'for-screen-readers',
   attributes: { role: 'status', 'aria-live': 'polite' },
@@ -199,8 +200,7 @@ function showHeading(): void {
     setText(facts, parts.filter((part) => part !== null).join('  ·  '));
   }
   const unfinished = job?.endedAt === null && job.state !== 'queued';
-  bar.hidden = !unfinished;
-  percent.hidden = !unfinished;
+  progress.hidden = !unfinished;
   if (job !== null) {
     const share = percentText(job.progress);
     barFill.style.width = `${job.progress * 100}%`;
