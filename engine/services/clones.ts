@@ -146,6 +146,14 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
 
   // --- create ---------------------------------------------------------------------------------------------------
 
+  const releaseLeases = async (datasets: readonly DatasetId[]): Promise<void> => {
+    for (const dataset of datasets) {
+      const lease = leases.get(dataset);
+      leases.delete(dataset);
+      await lease?.release();
+    }
+  };
+
   const copyForCreate: Step<z.infer<typeof createInput>, object> = {
     name: 'Copy',
     async run({ input, signal, report }) {
@@ -159,6 +167,8 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       return undefined;
     },
     async undo({ input }) {
+      // Held since the request: the step that lets go of them may not have begun.
+      await releaseLeases(input.datasets);
       const clone = store.clones.get(input.clone);
       await all(clone?.members ?? [], ({ dataset }) => storage.destroy(dataset));
       return undefined;
@@ -193,11 +203,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     },
     async undo({ input }) {
       const clone = store.clones.get(input.clone);
-      await all(clone?.members ?? [], async (member) => {
-        await leases.get(member.dataset)?.release();
-        leases.delete(member.dataset);
-        await servers.stop(member, 'immediate');
-      });
+      await all(clone?.members ?? [], (member) => servers.stop(member, 'immediate'));
       return undefined;
     },
   };
@@ -272,6 +278,26 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     };
   };
 
+  /**
+   * The clone as it was before a job that is taken back. Servers that ran then are started again: the machine may have
+   * gone down with the engine.
+   */
+  const bringBack = async (
+    id: CloneId,
+    problem: string,
+    datasets: readonly z.infer<typeof memberDataset>[] = [],
+  ): Promise<() => void> => {
+    const clone = withDatasets(cloneOf(id), datasets);
+    const ran = clone.members.filter(({ state }) => state === 'ready');
+    try {
+      await startMembers({ ...clone, members: ran });
+    } catch (error) {
+      // best effort: the row then says which servers run, and why the clone is stopped
+      context.log.warning('a clone could not be started again', { clone: id, problem: String(error) });
+    }
+    return settleState(id, ran.length === 0 ? 'It was stopped before. Start it again.' : problem, datasets);
+  };
+
   const keepStep: Step<z.infer<typeof resetInput>, object> = {
     name: 'Keep the present state',
     async run({ input, ...step }) {
@@ -337,7 +363,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         name: 'Lock',
         run: () => Promise.resolve(undefined),
         undo: ({ input: same }) =>
-          settleState(
+          bringBack(
             same.clone,
             'The reset failed and its server could not be started again.',
             same.before.datasets,
@@ -443,7 +469,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         name: 'Give up',
         commits: true,
         run: () => Promise.resolve(undefined),
-        undo: ({ input }) => settleState(input.clone, null),
+        undo: ({ input }) => bringBack(input.clone, 'Its server could not be started again.'),
       },
       {
         name: 'Stop and remove',
@@ -451,12 +477,14 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
           const clone = store.clones.get(input.clone);
           if (clone === undefined) return undefined;
           await tagging.get(clone.id);
-          await all(clone.members, async (member) => {
-            const { name, dataset } = member;
+          // All before the first is gone: whoever finds one of them knows that the others are to go too.
+          await all(clone.members, async ({ name, dataset }) => {
             if ((await storage.get(dataset)) !== undefined)
               await storage.tag(dataset, cloneTags(context, clone, name, dataset, 'doomed'));
+          });
+          await all(clone.members, async (member) => {
             await servers.stop(member, 'immediate');
-            await storage.destroy(dataset);
+            await storage.destroy(member.dataset);
           });
           return () => store.clones.remove(input.clone);
         },
@@ -482,8 +510,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       {
         name: 'Lock',
         run: () => Promise.resolve(undefined),
-        undo: ({ input }) =>
-          settleState(input.clone, 'Its server could not be started again after the copy.'),
+        undo: ({ input }) => bringBack(input.clone, 'Its server could not be started again after the copy.'),
       },
       {
         name: 'Copy and check',

@@ -234,12 +234,16 @@ export function createEnvironments(context: ServiceContext): Environments {
 
   // --- delete ---------------------------------------------------------------------------------------------------
 
+  const snapshotsOf = (environment: EnvironmentName): SnapshotRecord[] =>
+    store.snapshots.list().filter((each) => each.environment === environment);
+
   const dropSnapshot = async (snapshot: SnapshotRecord): Promise<void> => {
+    // All before the first is gone: whoever finds one of them knows that the others are to go too.
     await all(snapshot.members, async ({ name, dataset }) => {
-      if ((await storage.get(dataset)) === undefined) return;
-      await storage.tag(dataset, snapshotTags(context, snapshot, name, dataset, 'doomed'));
-      await storage.destroy(dataset);
+      if ((await storage.get(dataset)) !== undefined)
+        await storage.tag(dataset, snapshotTags(context, snapshot, name, dataset, 'doomed'));
     });
+    await all(snapshot.members, ({ dataset }) => storage.destroy(dataset));
   };
 
   const deleteSnapshotKind: JobKind<z.infer<typeof deleteSnapshotInput>, object> = {
@@ -275,11 +279,20 @@ export function createEnvironments(context: ServiceContext): Environments {
     input: deleteEnvironmentInput,
     data: noData,
     steps: () => [
-      { name: 'Give up', commits: true, run: () => Promise.resolve(undefined) },
+      {
+        name: 'Give up',
+        commits: true,
+        run: () => Promise.resolve(undefined),
+        undo: ({ input }) =>
+          Promise.resolve(() => {
+            for (const snapshot of snapshotsOf(input.environment))
+              store.snapshots.put({ ...snapshot, state: 'ready' });
+          }),
+      },
       {
         name: 'Remove snapshots',
         async run({ input }) {
-          const snapshots = store.snapshots.list().filter((each) => each.environment === input.environment);
+          const snapshots = snapshotsOf(input.environment);
           for (const snapshot of snapshots) await dropSnapshot(snapshot);
           return () => {
             for (const { id } of snapshots) store.snapshots.remove(id);
@@ -355,16 +368,16 @@ export function createEnvironments(context: ServiceContext): Environments {
         data: {},
         lanes: [
           environmentLane(name, 'exclusive'),
-          ...store.snapshots
-            .list()
-            .filter((each) => each.environment === name)
-            .map(({ id }) => ({ key: id, mode: 'exclusive' as const })),
+          ...snapshotsOf(name).map(({ id }) => ({ key: id, mode: 'exclusive' as const })),
         ],
         fingerprint: JSON.stringify(['environment.delete', name]),
         createdBy: caller.user,
         idempotencyKey: caller.idempotencyKey,
         environment: name,
         object: { kind: 'environment', id: name, name },
+        prepare: () => {
+          for (const snapshot of snapshotsOf(name)) store.snapshots.put({ ...snapshot, state: 'deleting' });
+        },
       });
     },
     refresh(reference, request, caller) {

@@ -111,6 +111,37 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
     await storage.destroy(dataset.id);
   };
 
+  /**
+   * Data in use that is tagged as doomed, or a snapshot that was being deleted and whose data is partly gone: somebody
+   * gave it up, and the job that removed it failed. It is never offered again, so the rest goes too.
+   */
+  const finishGivenUp = async (datasets: Map<DatasetId, Dataset>): Promise<void> => {
+    const isDoomed = ({ dataset }: { dataset: DatasetId }): boolean =>
+      datasets.get(dataset)?.tags.state === 'doomed';
+    const remove = async (members: readonly { dataset: DatasetId }[]): Promise<void> => {
+      for (const { dataset } of members) {
+        const found = datasets.get(dataset);
+        if (found !== undefined) await sweep(found);
+        datasets.delete(dataset);
+      }
+    };
+    for (const { id, members } of store.clones.list()) {
+      if (!members.some(isDoomed)) continue;
+      await bestEffort('a clone that was given up could not be removed', { clone: id }, async () => {
+        await remove(members);
+        store.clones.remove(id);
+      });
+    }
+    for (const { id, state, members } of store.snapshots.list()) {
+      const isPartlyGone = state === 'deleting' && members.some(({ dataset }) => !datasets.has(dataset));
+      if (!isPartlyGone && !members.some(isDoomed)) continue;
+      await bestEffort('a snapshot that was given up could not be removed', { snapshot: id }, async () => {
+        await remove(members);
+        store.snapshots.remove(id);
+      });
+    }
+  };
+
   /** What a job that this version could not understand, or an undo that failed, left in between. */
   const settleRows = (): void => {
     for (const clone of store.clones.list()) {
@@ -221,8 +252,9 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
   return {
     async run(kinds) {
       await runner.recover(kinds);
-      settleRows();
       const datasets = new Map((await storage.list()).map((dataset) => [dataset.id, dataset]));
+      await finishGivenUp(datasets);
+      settleRows();
       const clones = store.clones.list();
       const snapshots = store.snapshots.list();
       const plan = reconcile([...datasets.values()].map(observe), {
