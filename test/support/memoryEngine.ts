@@ -108,6 +108,8 @@ interface Gate {
   readonly killed: Promise<void>;
   kill(): void;
   isDead(): boolean;
+  /** Whether a strike is still to come. */
+  armed(): boolean;
   pass<Value>(name: string, call: () => Promise<Value>): Promise<Value>;
   /** Resolves when no call is at work in the world any more. */
   quiet(): Promise<void>;
@@ -150,6 +152,7 @@ function createGate(): Gate {
       }
     },
     isDead: () => gate.dead,
+    armed: () => gate.strike !== undefined,
     async quiet() {
       // Everything is in memory: what was at work has had its effect within these turns.
       for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
@@ -318,7 +321,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
     const failpoint: Failpoint = () => undefined;
     const leased = new Set<number>();
     const gatedHost: Host = {
-      ...gated(host as Host, 'host', gate, []),
+      ...gated<Host>(host, 'host', gate, []),
       files: gated(host.files, 'files', gate, []),
       processes: gated(host.processes, 'processes', gate, []),
       leasePort: (port) => gate.pass('host.leasePort', () => leasing(leased)(port)),
@@ -335,8 +338,8 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
       vault,
       log: loggers,
       host: gatedHost,
-      storage: gated(storage as Storage, 'storage', gate, ['path']),
-      runtime: gated(runtime as FakeRuntime, 'runtime', gate, ['crash', 'reboot']),
+      storage: gated<Storage>(storage, 'storage', gate, ['path']),
+      runtime: gated(runtime, 'runtime', gate, ['crash', 'reboot']),
       databases: { postgres: gated(database, 'database', gate, ['readText', 'writeText', 'isClean']) },
       directories,
     };
@@ -446,7 +449,9 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
 async function violationsIn(engine: MemoryEngine): Promise<string[]> {
   const { host, storage, runtime, database, store } = engine;
   const found: string[] = [];
-  const check = (holds: boolean, text: string): void => void (holds || found.push(text));
+  const check = (holds: boolean, text: string): void => {
+    if (!holds) found.push(text);
+  };
   const clones = store.clones.list();
   const snapshots = store.snapshots.list();
   const datasets = await storage.list();

@@ -217,18 +217,6 @@ describe('the loop of an environment in memory', () => {
     await engine.life().ended(first);
   });
 
-  it('has one effect for one idempotency key, also after the job has ended', async () => {
-    await refresh();
-    const request = () =>
-      services().clones.create(
-        { environment: ref('shop'), name: cloneName('a') },
-        { user: 'tester', idempotencyKey: 'key-1' },
-      );
-    const first = await engine.done(() => request());
-    assert.equal((await request()).id, first.id);
-    assert.equal(engine.store.clones.list().length, 1);
-  });
-
   it('takes another port when a stranger takes the leased one before the start', async () => {
     await refresh();
     const job = await services().clones.create({ environment: ref('shop'), name: cloneName('a') }, caller);

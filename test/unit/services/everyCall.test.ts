@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict';
+import type { Job } from '../../../engine/protocol/entities.ts';
+import type { Services } from '../../../engine/services/services.ts';
+import {
+  caller,
+  cloneName,
+  openMemoryEngine,
+  ref,
+  snapshotName,
+  type MemoryEngine,
+  type MemoryEngineOptions,
+  type Strike,
+} from '../../support/memoryEngine.ts';
+
+interface Operation {
+  name: string;
+  request: (services: Services) => Job | Promise<Job>;
+  /** What clone `a` may hold afterwards; `none`: it may be gone. */
+  after: readonly ('mine' | 'first' | 'none')[];
+  removes?: true;
+}
+
+const operations: readonly Operation[] = [
+  {
+    name: 'create',
+    request: ({ clones }) => clones.create({ environment: ref('shop'), name: cloneName('b') }, caller),
+    after: ['mine'],
+  },
+  { name: 'reset', request: ({ clones }) => clones.reset(ref('a'), {}, caller), after: ['mine', 'first'] },
+  {
+    name: 'reset with the old state kept',
+    request: ({ clones }) => clones.reset(ref('a'), { keepAs: snapshotName('kept') }, caller),
+    after: ['mine', 'first'],
+  },
+  {
+    name: 'commit',
+    request: ({ clones }) => clones.commit(ref('a'), { message: 'm', name: snapshotName('c') }, caller),
+    after: ['mine'],
+  },
+  {
+    name: 'destroy',
+    request: ({ clones }) => clones.destroy(ref('a'), caller),
+    after: ['mine', 'none'],
+    removes: true,
+  },
+  {
+    name: 'refresh',
+    request: ({ environments }) => environments.refresh(ref('shop'), {}, caller),
+    after: ['mine'],
+  },
+  {
+    name: 'delete of a snapshot',
+    request: ({ environments }) => environments.deleteSnapshot(ref('spare'), caller),
+    after: ['mine'],
+  },
+  {
+    name: 'delete of an environment',
+    request: ({ environments }) => environments.delete(ref('other'), caller),
+    after: ['mine'],
+  },
+];
+
+/** One ready clone `a` with data of its own, a snapshot that nobody uses, and an environment without clones. */
+async function prepare(options: MemoryEngineOptions): Promise<MemoryEngine> {
+  const engine = await openMemoryEngine({ ...options, seed: 7 });
+  const refresh = (name: string, as: string) =>
+    engine.done(({ environments }) => environments.refresh(ref(name), { name: snapshotName(as) }, caller));
+  engine.declare('other', { orders: 'x' });
+  await refresh('other', 'others');
+  engine.declare('shop', { orders: 'first', users: 'first' });
+  await refresh('shop', 'spare');
+  await refresh('shop', 'base');
+  await engine.done(({ clones }) =>
+    clones.create({ environment: ref('shop'), name: cloneName('a') }, caller),
+  );
+  await engine.write('a', 'mine');
+  assert.deepEqual(await engine.violations(), []);
+  return engine;
+}
+
+/** Strikes the operation's n-th call of a port, for n = 1, 2, 3 ... until it passes without being struck. */
+async function everyCall(
+  operation: Operation,
+  strike: Pick<Strike, 'how' | 'when'>,
+  options: MemoryEngineOptions & { reboot?: boolean },
+): Promise<number> {
+  for (let nth = 1; ; nth++) {
+    const engine = await prepare(options);
+    const life = engine.life();
+    life.gate.calls.length = 0;
+    const where = () =>
+      `${operation.name}, ${strike.how} ${strike.when} call ${nth} (${life.gate.calls[nth - 1] ?? 'none'})`;
+    life.gate.strike = { ...strike, nth };
+    let end: Job | undefined;
+    try {
+      const job = await Promise.race([operation.request(life.services), life.gate.killed]);
+      if (job !== undefined) end = await life.ended(job);
+    } catch (error) {
+      // Refused before there was a job: nothing may have changed.
+      assert.match(String(error), /ordered at/, where());
+    }
+    await life.quiet();
+    if (end !== undefined) assert.ok(['succeeded', 'failed'].includes(end.state), `${where()}: ${end.state}`);
+    if (strike.how === 'fail' && end?.state === 'failed')
+      assert.notEqual(end.error?.code, 'internal', `${where()}: ${end.error?.message ?? ''}`);
+    // The gate has let go of the order when it was carried out.
+    const struck = !life.gate.armed();
+
+    if (struck) {
+      await engine.restart({ reboot: options.reboot ?? false });
+      // A removal that was accepted and failed may be asked for again, and then ends.
+      if (end?.state === 'failed' && operation.removes === true) {
+        const half = engine.store.clones.list().find(({ state }) => state === 'failed');
+        if (half !== undefined) await engine.done(({ clones }) => clones.destroy(ref(half.id), caller));
+      }
+      assert.deepEqual(await engine.violations(), [], where());
+      const a = engine.store.clones.list().find(({ name }) => name === cloneName('a'));
+      if (a === undefined) assert.ok(operation.after.includes('none'), `${where()}: clone a is gone`);
+      else {
+        assert.equal(a.state, 'ready', `${where()}: ${a.problem ?? ''}`);
+        const texts = new Set(Object.values(await engine.read('a')));
+        assert.equal(texts.size, 1, `${where()}: members differ`);
+        const [text] = texts;
+        assert.ok(
+          operation.after.some((each) => each === text),
+          `${where()}: clone a holds ${text ?? ''}`,
+        );
+      }
+    }
+    await engine.close();
+    if (!struck) return nth - 1;
+  }
+}
+
+describe('at every single call of a port', () => {
+  for (const operation of operations) {
+    for (const when of ['before', 'after'] as const) {
+      it(`a ${operation.name} that fails ${when} it ends, and nothing is lost or left`, async () => {
+        assert.ok((await everyCall(operation, { how: 'fail', when }, {})) > 1);
+      });
+      it(`a ${operation.name} whose engine is killed ${when} it is finished or undone by the next engine`, async () => {
+        assert.ok((await everyCall(operation, { how: 'kill', when }, {})) > 1);
+      });
+    }
+    it(`a ${operation.name} during which the machine goes down is finished or undone, with all clones up`, async () => {
+      await everyCall(operation, { how: 'kill', when: 'after' }, { reboot: true });
+    });
+    it(`a ${operation.name} on a store that copies only what is stopped is finished or undone too`, async () => {
+      await everyCall(operation, { how: 'kill', when: 'after' }, { capabilities: { live: false } });
+      await everyCall(operation, { how: 'fail', when: 'before' }, { capabilities: { live: false } });
+    });
+  }
+});
