@@ -150,7 +150,7 @@ const main = element('main', { className: 'page' }, [
       cancel.element,
     ]),
     element('div', { className: 'about' }, [status, facts]),
-    element('div', { className: 'progress' }, [bar, percent]),
+    progress,
     spoken,
     notices,
   ]),
