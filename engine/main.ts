@@ -13,9 +13,9 @@ import { createApp, listen } from './http/server.ts';
 import { createRunner, type Failpoint } from './jobs/runner.ts';
 import { systemClock, systemRandom } from './process/clock.ts';
 import { openLog, parseLevel } from './process/fileLog.ts';
-import { loadInstallation } from './process/installation.ts';
+import { hasInstallation, loadInstallation } from './process/installation.ts';
 import { tryLock, type Lock } from './process/lock.ts';
-import { readSettings, type Settings } from './process/settings.ts';
+import { readSettings, settingsSchema, type Settings } from './process/settings.ts';
 import { examinePrograms, findPrograms, type FindOptions } from './programs/find.ts';
 import type { EngineInfo } from './protocol/entities.ts';
 import { fail, toFailure } from './protocol/errors.ts';
@@ -35,6 +35,7 @@ import { openStore, StateUnusable } from './state/sqliteStore.ts';
 import type { Store } from './state/store.ts';
 import { createVault, loadKey } from './state/vault.ts';
 import { chooseStorage, explainStorage } from './storage/choose.ts';
+import { ensurePoolFile, poolFileOf } from './storage/poolFile.ts';
 
 declare const __THIN_CLONES_VERSION__: string | undefined;
 
@@ -59,7 +60,13 @@ async function anotherAnswers(paths: HomePaths): Promise<boolean> {
   if (discovery === undefined) return false;
   const transport = createTransport({ socketPath: discovery.socket });
   try {
-    await createClient({ transport, user: 'engine', token: discovery.token }).call('engineInfo', {});
+    // One that hangs is no answer, and must not make this process hang with it.
+    const signal = AbortSignal.timeout(2000);
+    await createClient({ transport, user: 'engine', token: discovery.token }).call(
+      'engineInfo',
+      {},
+      { signal },
+    );
     return true;
   } catch {
     // best effort: gone, going or not up yet, the lock decides
@@ -115,6 +122,14 @@ async function makeOwnFolder(path: string, mode: number): Promise<void> {
   await chmod(path, mode);
 }
 
+function trySettings(paths: HomePaths): { settings: Settings; problem: unknown } {
+  try {
+    return { settings: readSettings(paths.settings, process.env), problem: undefined };
+  } catch (error) {
+    return { settings: settingsSchema.parse({}), problem: error };
+  }
+}
+
 /** Everything above the state store, ready for requests. */
 async function startServices(
   { paths, log, host, failpoint }: Surroundings,
@@ -123,6 +138,9 @@ async function startServices(
   signal: AbortSignal,
 ): Promise<Running> {
   const settings = readSettings(paths.settings, process.env);
+  // The id may be lost with the pool file still to be mounted, which holds it too.
+  const inPoolFile = settings.storage.path === undefined && existsSync(poolFileOf(paths.pool));
+  if (inPoolFile && !hasInstallation(paths.installation)) await ensurePoolFile(host, paths.pool, signal);
   const installation = loadInstallation(paths.installation, settings.storage.path ?? paths.pool, () =>
     systemRandom.id(),
   );
@@ -176,8 +194,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   const isRoot = process.getuid?.() === 0;
   // Root's servers run as another user, who must be able to pass through.
   await mkdir(paths.home, { recursive: true, mode: isRoot ? 0o711 : 0o700 });
-  await mkdir(paths.engineDirectory, { recursive: true, mode: 0o700 });
-  await chmod(paths.engineDirectory, 0o700);
+  await makeOwnFolder(paths.engineDirectory, 0o700);
   const lock = await acquireLock(paths);
   if (lock === undefined) return false;
 
@@ -185,10 +202,27 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   const { version, build } = readBuild();
   const echo = foreground ? (line: string) => process.stderr.write(`${line}\n`) : undefined;
   const { log, close: closeLog } = openLog(paths.log, parseLevel(process.env.THIN_CLONES_LOG), echo);
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      // A defect of ours: what runs on is not to be trusted, and the next start recovers.
+      const problem = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      log.error(`ended by an ${event}`, { problem });
+      void closeLog().finally(() => process.exit(1));
+    });
+  }
   const stopping = new AbortController();
+  // Settings that are not right are told by everything that needs them; the engine answers nevertheless.
+  const { settings, problem: settingsProblem } = trySettings(paths);
+  let serverUser: Host['serverUser'];
+  let userProblem: unknown;
+  try {
+    serverUser = await findServerUser({ configured: settings.serverUser, environment: process.env });
+  } catch (error) {
+    userProblem = error;
+  }
   const host = createLocalHost({
     name: hostNameSchema.parse('local'),
-    serverUser: await findServerUser({ environment: process.env }),
+    serverUser,
     environment: process.env,
   });
   const surroundings = { paths, log, host, failpoint: crashPoint(process.env) };
@@ -203,7 +237,11 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     log.error('the state is not usable', { problem: blocked });
     store = openStore(':memory:');
   }
-  let running = startServices(surroundings, store, blocked, stopping.signal);
+  const bringUp = async (): Promise<Running> => {
+    for (const problem of [settingsProblem, userProblem]) if (problem !== undefined) throw toFailure(problem);
+    return startServices(surroundings, store, blocked, stopping.signal);
+  };
+  let running = bringUp();
   running.catch((error: unknown) => {
     const failure = toFailure(error);
     log.error('the engine can not run here', { problem: failure.message, stack: failure.stack });
@@ -225,34 +263,55 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   };
   void running.then(({ context }) => (label = context.storage.label)).catch(() => undefined);
 
-  const rebuild = async (): Promise<{ snapshots: number; clones: number; keptAs: string | null }> => {
-    let keptAs: string | null = null;
-    if (blocked !== null) {
-      const before = await running;
-      await before.services.close();
-      await before.context.storage.close();
-      before.context.store.close();
-      before.context.feed.publish({ kind: 'resync' });
-      keptAs = `${paths.state}.unusable-${startedAt.toISOString().replaceAll(':', '')}`;
-      await rename(paths.state, keptAs);
-      for (const suffix of ['-wal', '-shm']) await rm(`${paths.state}${suffix}`, { force: true });
-      store = openStore(paths.state);
-      blocked = null;
-      running = startServices(surroundings, store, null, stopping.signal);
-    }
-    const { context } = await running;
-    return {
-      snapshots: context.store.snapshots.list().length,
-      clones: context.store.clones.list().length,
-      keptAs,
-    };
+  const setAside = async (): Promise<string> => {
+    const before = await running;
+    await before.services.close();
+    await before.context.storage.close();
+    before.context.store.close();
+    const keptAs = `${paths.state}.unusable-${new Date().toISOString().replaceAll(':', '')}`;
+    await rename(paths.state, keptAs);
+    for (const suffix of ['-wal', '-shm']) await rm(`${paths.state}${suffix}`, { force: true });
+    store = openStore(paths.state);
+    blocked = null;
+    running = bringUp();
+    // Whoever listens reads everything again, from the feed of the new state.
+    before.context.feed.publish({ kind: 'resync' });
+    before.context.feed.end();
+    return keptAs;
+  };
+  let rebuilding: Promise<unknown> = Promise.resolve();
+  const rebuild = (): Promise<{ snapshots: number; clones: number; keptAs: string | null }> => {
+    const turn = rebuilding.then(async () => {
+      const keptAs = blocked === null ? null : await setAside();
+      const { context } = await running;
+      return {
+        snapshots: context.store.snapshots.list().length,
+        clones: context.store.clones.list().length,
+        keptAs,
+      };
+    });
+    // best effort: the next turn does not depend on this one, whose error its own caller gets
+    rebuilding = turn.catch(() => undefined);
+    return turn;
   };
 
   const token = randomBytes(32).toString('base64url');
-  const settings = readSettings(paths.settings, process.env);
   const stop = (): void => {
     // The answer to the request that asked goes out first.
     setImmediate(() => stopping.abort());
+  };
+  const stopOnRequest = async (ifIdle: boolean): Promise<void> => {
+    const job = ifIdle
+      ? await running.then(
+          ({ context }) => context.runner.working(),
+          () => undefined, // best effort: an engine that can't run here has no jobs
+        )
+      : undefined;
+    if (job !== undefined) {
+      const { kind, name } = job.object;
+      throw fail('busy', { kind, name, job: job.id, doing: job.title, by: job.createdBy });
+    }
+    stop();
   };
   const handlers = createHandlers({
     info,
@@ -262,7 +321,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
       () => explainStorage({ host, root: paths.pool, configured: settings.storage }),
       () => examinePrograms(programOptions(surroundings, settings)),
     ],
-    stop,
+    stop: stopOnRequest,
     rebuild,
   });
   const app = createApp({
@@ -276,7 +335,15 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   if (dirname(paths.socket) !== paths.engineDirectory && !paths.socket.startsWith('\\\\')) {
     await makeOwnFolder(dirname(paths.socket), isRoot ? 0o711 : 0o700);
   }
-  const listening = await listen(app, { socket: paths.socket, tcpPort: settings.tcpPort ?? null });
+  const listening = await listen(app, {
+    socket: paths.socket,
+    tcpPort: settings.tcpPort ?? null,
+    onTcpProblem: (error) =>
+      log.error('the TCP port can not be used', {
+        port: settings.tcpPort,
+        problem: toFailure(error).message,
+      }),
+  });
   const discovery: Discovery = {
     format: 1,
     pid: process.pid,
@@ -289,7 +356,8 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     tcpPort: listening.tcpPort,
   };
   const fresh = `${paths.discovery}.${process.pid}`;
-  writeFileSync(fresh, JSON.stringify(discovery), { mode: 0o600, flag: 'w' });
+  await rm(fresh, { force: true });
+  writeFileSync(fresh, JSON.stringify(discovery), { mode: 0o600, flag: 'wx' });
   await rename(fresh, paths.discovery);
   log.info('engine started', {
     pid: process.pid,

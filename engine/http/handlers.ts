@@ -1,8 +1,9 @@
 /** What each route does: use cases, found through whatever the engine runs on at the moment. */
 import type { Host } from '../host/host.ts';
-import type { EngineInfo, Host as HostEntity } from '../protocol/entities.ts';
+import type { EngineInfo, Host as HostEntity, Job, JobType } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { jobIdSchema, type JobId } from '../protocol/ids.ts';
+import type { Caller } from '../services/clones.ts';
 import type { ServiceContext } from '../services/context.ts';
 import { examineHost, hostEntity, type Examine } from '../services/hosts.ts';
 import type { Services } from '../services/services.ts';
@@ -21,7 +22,8 @@ export interface HandlerDependencies {
   /** Resolves when the engine has recovered; rejects with the reason when it can't run here. */
   running: () => Promise<Running>;
   examine: readonly Examine[];
-  stop: () => void;
+  /** `ifIdle`: rejects with `busy` while a job runs. */
+  stop: (ifIdle: boolean) => Promise<void>;
   rebuild: () => Promise<{ snapshots: number; clones: number; keptAs: string | null }>;
 }
 
@@ -49,6 +51,21 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       throw fail('not_found', { kind: 'host', name: reference, known: all.map(({ name }) => name) });
     return found;
   };
+  /** The same key again: the job that it started, also when that has ended and the request would be refused now. */
+  const once = async (
+    type: JobType,
+    caller: Caller,
+    submit: (services: Services) => Job | Promise<Job>,
+  ): Promise<{ job: Job }> => {
+    const { context, services } = await trusted();
+    const { idempotencyKey: key } = caller;
+    const repeated = key === undefined ? undefined : context.runner.repeated(key);
+    if (repeated === undefined) return { job: await submit(services) };
+    if (repeated.type === type) return { job: repeated };
+    throw fail('invalid_request', {
+      problems: [`the idempotency key ${key ?? ''} belongs to another request (${repeated.title})`],
+    });
+  };
   const jobId = (reference: string): JobId => {
     const id = jobIdSchema.safeParse(reference);
     if (!id.success) throw fail('not_found', { kind: 'job', name: reference });
@@ -57,8 +74,8 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
 
   return {
     engineInfo: () => info(),
-    engineStop: () => {
-      dependencies.stop();
+    engineStop: async ({ query }) => {
+      await dependencies.stop(query.unless === 'working');
       return { stopping: true };
     },
     engineRebuild: () => dependencies.rebuild(),
@@ -96,12 +113,14 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     },
     environmentApply: async ({ params, body }) =>
       (await trusted()).services.environments.apply(params.name, body),
-    environmentDelete: async ({ params, caller }) => ({
-      job: (await trusted()).services.environments.delete(params.environment, caller),
-    }),
-    environmentRefresh: async ({ params, body, caller }) => ({
-      job: (await trusted()).services.environments.refresh(params.environment, body, caller),
-    }),
+    environmentDelete: ({ params, caller }) =>
+      once('environment.delete', caller, ({ environments }) =>
+        environments.delete(params.environment, caller),
+      ),
+    environmentRefresh: ({ params, body, caller }) =>
+      once('environment.refresh', caller, ({ environments }) =>
+        environments.refresh(params.environment, body, caller),
+      ),
     sourceTest: async ({ body, signal }) =>
       (await trusted()).services.environments.testSource(body.member, body.password, signal),
 
@@ -118,9 +137,10 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       const { catalog } = (await running()).context;
       return catalog.snapshotEntity(catalog.snapshot(params.snapshot));
     },
-    snapshotDelete: async ({ params, caller }) => ({
-      job: (await trusted()).services.environments.deleteSnapshot(params.snapshot, caller),
-    }),
+    snapshotDelete: ({ params, caller }) =>
+      once('snapshot.delete', caller, ({ environments }) =>
+        environments.deleteSnapshot(params.snapshot, caller),
+      ),
 
     cloneList: async ({ query }) => {
       const { store, catalog } = (await running()).context;
@@ -138,23 +158,18 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     cloneConnection: async ({ params }) => ({
       items: (await running()).services.clones.connection(params.clone),
     }),
-    cloneCreate: async ({ body, caller }) => ({
-      job: await (await trusted()).services.clones.create(body, caller),
-    }),
-    cloneReset: async ({ params, body, caller }) => ({
-      job: (await trusted()).services.clones.reset(params.clone, body, caller),
-    }),
-    cloneStart: async ({ params, caller }) => ({
-      job: (await trusted()).services.clones.start(params.clone, caller),
-    }),
-    cloneDestroy: async ({ params, caller }) => ({
-      job: (await trusted()).services.clones.destroy(params.clone, caller),
-    }),
+    cloneCreate: ({ body, caller }) =>
+      once('clone.create', caller, ({ clones }) => clones.create(body, caller)),
+    cloneReset: ({ params, body, caller }) =>
+      once('clone.reset', caller, ({ clones }) => clones.reset(params.clone, body, caller)),
+    cloneStart: ({ params, caller }) =>
+      once('clone.start', caller, ({ clones }) => clones.start(params.clone, caller)),
+    cloneDestroy: ({ params, caller }) =>
+      once('clone.destroy', caller, ({ clones }) => clones.destroy(params.clone, caller)),
     cloneProtect: async ({ params, body }) =>
       (await trusted()).services.clones.protect(params.clone, body.minutes),
-    cloneCommit: async ({ params, body, caller }) => ({
-      job: (await trusted()).services.clones.commit(params.clone, body, caller),
-    }),
+    cloneCommit: ({ params, body, caller }) =>
+      once('clone.commit', caller, ({ clones }) => clones.commit(params.clone, body, caller)),
 
     jobList: async ({ query }) => ({ items: (await running()).context.runner.list(query.limit ?? 100) }),
     jobShow: async ({ params }) => {

@@ -52,6 +52,7 @@ export interface ServerOptions {
 const acrossProtocols: ReadonlySet<string> = new Set([routes.engineInfo.path, routes.engineStop.path]);
 const bodyBytes = 1024 * 1024;
 const keepAliveMs = 15_000;
+const mostWaiting = 20_000;
 
 export function createApp({ handlers, feed, log, token, version, signal }: ServerOptions): Hono {
   const app = new Hono();
@@ -99,10 +100,7 @@ export function createApp({ handlers, feed, log, token, version, signal }: Serve
       if (problems.length > 0 || !parsed.params.success || !parsed.query.success || !parsed.body.success) {
         throw fail('invalid_request', { problems });
       }
-      const caller: Caller = {
-        user: decodeURIComponent(context.req.header(clientHeader) ?? 'unknown').slice(0, 100),
-        idempotencyKey: context.req.header(idempotencyHeader)?.slice(0, 200),
-      };
+      const caller = readCaller(context);
       const answer = await handler({
         params: parsed.params.data,
         query: parsed.query.data,
@@ -119,30 +117,54 @@ export function createApp({ handlers, feed, log, token, version, signal }: Serve
     const from = { epoch: context.req.query('epoch') ?? '', seq: Number(context.req.query('after') ?? 0) };
     return streamSSE(context, async (stream) => {
       const current = await feed();
+      const ending = AbortSignal.any([signal, current.ended]);
       const waiting: Event[] = [];
       let wake = (): void => undefined;
+      const client = { tooSlow: false };
       const unsubscribe = current.subscribe(from, (event) => {
-        waiting.push(event);
+        // A client that does not read must not fill the engine's memory: it comes back and reads the overview.
+        if (waiting.length >= mostWaiting) client.tooSlow = true;
+        else waiting.push(event);
         wake();
       });
       const timer = setInterval(() => wake(), keepAliveMs);
-      signal.addEventListener('abort', () => wake());
-      stream.onAbort(() => wake());
+      const onEnd = (): void => wake();
+      ending.addEventListener('abort', onEnd);
+      stream.onAbort(onEnd);
       try {
         await stream.write(': ready\n\n');
-        while (!stream.aborted && !signal.aborted) {
+        while (!stream.aborted && !client.tooSlow) {
           const batch = waiting.splice(0);
           const text = batch.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('');
           await stream.write(text === '' ? ': still here\n\n' : text);
-          if (waiting.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+          if (waiting.length > 0) continue;
+          // What came before the end is told.
+          if (ending.aborted) break;
+          await new Promise<void>((resolve) => (wake = resolve));
         }
       } finally {
         clearInterval(timer);
+        ending.removeEventListener('abort', onEnd);
         unsubscribe();
       }
     });
   });
   return app;
+}
+
+const longestKey = 200;
+
+function readCaller(context: Context): Caller {
+  const key = context.req.header(idempotencyHeader);
+  // Cut short, two keys could become one.
+  if (key !== undefined && (key === '' || key.length > longestKey))
+    throw fail('invalid_request', { problems: [`${idempotencyHeader}: 1 to ${longestKey} characters`] });
+  const name = context.req.header(clientHeader) ?? 'unknown';
+  try {
+    return { user: decodeURIComponent(name).slice(0, 100), idempotencyKey: key };
+  } catch (error) {
+    throw fail('invalid_request', { problems: [`${clientHeader} is not percent-encoded`] }, { cause: error });
+  }
 }
 
 async function readJson(context: Context): Promise<unknown> {
@@ -163,7 +185,7 @@ export interface Listening {
 /** Listens on a unix socket of mode 0600 (or a named pipe), and on loopback TCP when a port is given (0: any). */
 export async function listen(
   app: Hono,
-  address: { socket: string; tcpPort: number | null },
+  address: { socket: string; tcpPort: number | null; onTcpProblem?: (error: unknown) => void },
 ): Promise<Listening> {
   const servers: Server[] = [];
   const open = async (target: { path: string } | { host: string; port: number }): Promise<Server> => {
@@ -174,7 +196,13 @@ export async function listen(
     );
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen(target, resolve);
+      // A socket file is made inside of this call, and nobody else may connect before its mode is set.
+      const umask = process.platform === 'win32' ? undefined : process.umask(0o177);
+      try {
+        server.listen(target, resolve);
+      } finally {
+        if (umask !== undefined) process.umask(umask);
+      }
     });
     servers.push(server);
     return server;
@@ -184,7 +212,14 @@ export async function listen(
   if (!pipe) await rm(address.socket, { force: true });
   await open({ path: address.socket });
   if (!pipe) await chmod(address.socket, 0o600);
-  const tcp = address.tcpPort === null ? undefined : await open({ host: '127.0.0.1', port: address.tcpPort });
+  let tcp: Server | undefined;
+  try {
+    if (address.tcpPort !== null) tcp = await open({ host: '127.0.0.1', port: address.tcpPort });
+  } catch (error) {
+    // The socket is what clients use; a port that is taken must not keep them from their clones.
+    if (address.onTcpProblem === undefined) throw error;
+    address.onTcpProblem(error);
+  }
   const bound = tcp?.address();
   return {
     tcpPort: typeof bound === 'object' && bound !== null ? bound.port : null,

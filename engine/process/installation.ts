@@ -1,39 +1,44 @@
 /** Whose data a storage holds: an id made once for each home, and its key for sealing secrets. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { installationIdSchema, type InstallationId } from '../protocol/ids.ts';
 
 const fileSchema = z.object({ format: z.literal(1), installation: installationIdSchema });
 
-function read(path: string): InstallationId | undefined {
+type Found = InstallationId | undefined;
+
+/** The id in a file; undefined when there is no file, or none that can be read. */
+function read(path: string, schema: z.ZodType<{ installation: InstallationId }>): Found {
+  let text: string;
   try {
-    return fileSchema.parse(JSON.parse(readFileSync(path, 'utf8'))).installation;
+    text = readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
+  try {
+    return schema.parse(JSON.parse(text)).installation;
+  } catch {
+    // best effort: a damaged file is as good as none; a storage of another id is refused, never changed
+    return undefined;
+  }
 }
+
+export const hasInstallation = (path: string): boolean => read(path, fileSchema) !== undefined;
 
 /**
  * The id of this home. When its file is gone but the home's own storage is still there, the storage's id is taken
- * up again, so that nothing in it becomes a stranger's.
+ * up again, so that nothing in it becomes a stranger's. Call as the holder of the engine's lock.
  */
 export function loadInstallation(path: string, pool: string, newId: () => string): InstallationId {
-  const known = read(path) ?? readPool(pool);
-  const installation = known ?? installationIdSchema.parse(`inst-${newId()}`);
-  if (read(path) === undefined) {
-    writeFileSync(path, JSON.stringify({ format: 1, installation }), { mode: 0o600, flush: true });
-  }
+  const known = read(path, fileSchema);
+  if (known !== undefined) return known;
+  const ofPool = read(join(pool, 'thin-clones-pool.json'), z.object({ installation: installationIdSchema }));
+  const installation = ofPool ?? installationIdSchema.parse(`inst-${newId()}`);
+  const fresh = `${path}.new`;
+  rmSync(fresh, { force: true });
+  writeFileSync(fresh, JSON.stringify({ format: 1, installation }), { mode: 0o600, flag: 'wx', flush: true });
+  renameSync(fresh, path);
   return installation;
-}
-
-function readPool(pool: string): InstallationId | undefined {
-  try {
-    const document: unknown = JSON.parse(readFileSync(join(pool, 'thin-clones-pool.json'), 'utf8'));
-    return z.object({ installation: installationIdSchema }).parse(document).installation;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
 }

@@ -89,6 +89,8 @@ export const routes = {
     },
   ),
   engineStop: route('engineStop', 'POST', '/v1/engine/stop', 'admin', 'Stop the engine; clones go on.', {
+    /** `working`: refused with `busy` while a job runs; without it, running jobs are undone and end as interrupted. */
+    query: { unless: z.literal('working').optional() },
     response: z.object({ stopping: z.literal(true) }),
   }),
   engineRebuild: route(

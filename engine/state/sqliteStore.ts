@@ -1,8 +1,10 @@
 /** The state store over node:sqlite: write-ahead log, numbered migrations, a check at every open. */
 import { chmodSync, existsSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { crc32 } from 'node:zlib';
 import type * as z from 'zod';
 import { migrations } from './migrations.ts';
+import { jobIdSchema } from '../protocol/ids.ts';
 import {
   cloneRecordSchema,
   environmentRecordSchema,
@@ -64,8 +66,13 @@ export function openStore(path: string): Store {
 }
 
 interface Row {
+  key: string;
   document: string;
+  checksum: number;
 }
+
+/** SQLite checks its pages, not what is written in them: a flipped bit in a document is found by this alone. */
+const checksum = (key: string, document: string): number => crc32(`${key}\n${document}`);
 
 function createStore(db: DatabaseSync): Store {
   const prepared = new Map<string, StatementSync>();
@@ -74,12 +81,29 @@ function createStore(db: DatabaseSync): Store {
     if (statement === undefined) prepared.set(text, (statement = db.prepare(text)));
     return statement;
   };
-  const read = <Schema extends z.ZodType>(schema: Schema, row: unknown): z.output<Schema> =>
-    schema.parse(JSON.parse((row as Row).document));
+  const read = <Schema extends z.ZodType>(schema: Schema, row: unknown): z.output<Schema> => {
+    const { key, document, checksum: expected } = row as Row;
+    if (checksum(key, document) !== expected)
+      throw new StateUnusable(`it is damaged: the document of ${key}`);
+    return schema.parse(JSON.parse(document));
+  };
   const readAll = <Schema extends z.ZodType>(schema: Schema, rows: unknown[]): z.output<Schema>[] =>
     rows.map((row) => read(schema, row));
   const readOne = <Schema extends z.ZodType>(schema: Schema, row: unknown): z.output<Schema> | undefined =>
     row === undefined ? undefined : read(schema, row);
+  /** History decides nothing: what can't be read of it is left out. */
+  const readHistory = <Schema extends z.ZodType>(
+    rows: unknown[],
+    readRow: (row: unknown) => z.output<Schema>,
+  ): z.output<Schema>[] =>
+    rows.flatMap((row) => {
+      try {
+        return [readRow(row)];
+      } catch {
+        // best effort: an old job or line that is damaged must not keep people from everything else
+        return [];
+      }
+    });
 
   return {
     transaction(change) {
@@ -95,13 +119,21 @@ function createStore(db: DatabaseSync): Store {
     },
     environments: {
       list: () =>
-        readAll(environmentRecordSchema, sql('SELECT document FROM environments ORDER BY name').all()),
+        readAll(
+          environmentRecordSchema,
+          sql('SELECT name AS key, document, checksum FROM environments ORDER BY name').all(),
+        ),
       get: (name) =>
-        readOne(environmentRecordSchema, sql('SELECT document FROM environments WHERE name = ?').get(name)),
+        readOne(
+          environmentRecordSchema,
+          sql('SELECT name AS key, document, checksum FROM environments WHERE name = ?').get(name),
+        ),
       put: (record) => {
-        sql('INSERT OR REPLACE INTO environments (name, document) VALUES (?, ?)').run(
+        const document = JSON.stringify(record);
+        sql('INSERT OR REPLACE INTO environments (name, document, checksum) VALUES (?, ?, ?)').run(
           record.name,
-          JSON.stringify(record),
+          document,
+          checksum(record.name, document),
         );
       },
       remove: (name) => {
@@ -112,14 +144,20 @@ function createStore(db: DatabaseSync): Store {
       list: () =>
         readAll(
           snapshotRecordSchema,
-          sql('SELECT document FROM snapshots ORDER BY created_at DESC, id DESC').all(),
+          sql('SELECT id AS key, document, checksum FROM snapshots ORDER BY created_at DESC, id DESC').all(),
         ),
-      get: (id) => readOne(snapshotRecordSchema, sql('SELECT document FROM snapshots WHERE id = ?').get(id)),
+      get: (id) =>
+        readOne(
+          snapshotRecordSchema,
+          sql('SELECT id AS key, document, checksum FROM snapshots WHERE id = ?').get(id),
+        ),
       put: (record) => {
-        sql('INSERT OR REPLACE INTO snapshots (id, created_at, document) VALUES (?, ?, ?)').run(
+        const document = JSON.stringify(record);
+        sql('INSERT OR REPLACE INTO snapshots (id, created_at, document, checksum) VALUES (?, ?, ?, ?)').run(
           record.id,
           record.createdAt,
-          JSON.stringify(record),
+          document,
+          checksum(record.id, document),
         );
       },
       remove: (id) => {
@@ -130,14 +168,20 @@ function createStore(db: DatabaseSync): Store {
       list: () =>
         readAll(
           cloneRecordSchema,
-          sql('SELECT document FROM clones ORDER BY created_at DESC, id DESC').all(),
+          sql('SELECT id AS key, document, checksum FROM clones ORDER BY created_at DESC, id DESC').all(),
         ),
-      get: (id) => readOne(cloneRecordSchema, sql('SELECT document FROM clones WHERE id = ?').get(id)),
+      get: (id) =>
+        readOne(
+          cloneRecordSchema,
+          sql('SELECT id AS key, document, checksum FROM clones WHERE id = ?').get(id),
+        ),
       put: (record) => {
+        const document = JSON.stringify(record);
         sql(
-          `INSERT INTO clones (id, name, created_at, document) VALUES (?, ?, ?, ?)
-           ON CONFLICT (id) DO UPDATE SET name = excluded.name, document = excluded.document`,
-        ).run(record.id, record.name, record.createdAt, JSON.stringify(record));
+          `INSERT INTO clones (id, name, created_at, document, checksum) VALUES (?, ?, ?, ?, ?)
+           ON CONFLICT (id) DO UPDATE SET
+             name = excluded.name, document = excluded.document, checksum = excluded.checksum`,
+        ).run(record.id, record.name, record.createdAt, document, checksum(record.id, document));
       },
       remove: (id) => {
         sql('DELETE FROM clones WHERE id = ?').run(id);
@@ -145,28 +189,40 @@ function createStore(db: DatabaseSync): Store {
     },
     jobs: {
       list: (limit) =>
-        readAll(
-          jobRecordSchema,
-          sql('SELECT document FROM jobs ORDER BY created_at DESC, id DESC LIMIT ?').all(limit),
+        readHistory<typeof jobRecordSchema>(
+          sql('SELECT id AS key, document, checksum FROM jobs ORDER BY created_at DESC, id DESC LIMIT ?').all(
+            limit,
+          ),
+          (row) => read(jobRecordSchema, row),
         ),
       unfinished: () =>
         readAll(
           jobRecordSchema,
-          sql('SELECT document FROM jobs WHERE finished = 0 ORDER BY created_at, id').all(),
+          sql(
+            'SELECT id AS key, document, checksum FROM jobs WHERE finished = 0 ORDER BY created_at, id',
+          ).all(),
         ),
-      get: (id) => readOne(jobRecordSchema, sql('SELECT document FROM jobs WHERE id = ?').get(id)),
+      get: (id) =>
+        readOne(jobRecordSchema, sql('SELECT id AS key, document, checksum FROM jobs WHERE id = ?').get(id)),
       byIdempotencyKey: (key) =>
-        readOne(jobRecordSchema, sql('SELECT document FROM jobs WHERE idempotency_key = ?').get(key)),
+        readOne(
+          jobRecordSchema,
+          sql('SELECT id AS key, document, checksum FROM jobs WHERE idempotency_key = ?').get(key),
+        ),
       put: (record) => {
+        const document = JSON.stringify(record);
         sql(
-          `INSERT INTO jobs (id, created_at, finished, idempotency_key, document) VALUES (?, ?, ?, ?, ?)
-           ON CONFLICT (id) DO UPDATE SET finished = excluded.finished, document = excluded.document`,
+          `INSERT INTO jobs (id, created_at, finished, idempotency_key, document, checksum)
+           VALUES (?, ?, ?, ?, ?, ?)
+           ON CONFLICT (id) DO UPDATE SET
+             finished = excluded.finished, document = excluded.document, checksum = excluded.checksum`,
         ).run(
           record.id,
           record.createdAt,
           record.endedAt === null ? 0 : 1,
           record.idempotencyKey,
-          JSON.stringify(record),
+          document,
+          checksum(record.id, document),
         );
       },
       addLine: (line) => {
@@ -183,19 +239,19 @@ function createStore(db: DatabaseSync): Store {
           }
         ).line,
       lines: (id, after, limit) =>
-        readAll(
-          storedLineSchema,
+        readHistory<typeof storedLineSchema>(
           sql('SELECT document FROM job_lines WHERE job = ? AND line > ? ORDER BY line LIMIT ?').all(
             id,
             after,
             limit,
           ),
+          (row) => storedLineSchema.parse(JSON.parse((row as Pick<Row, 'document'>).document)),
         ),
       prune: (keep) => {
         const old = sql(
-          'SELECT id, document FROM jobs WHERE finished = 1 ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?',
-        ).all(keep);
-        const ids = readAll(jobRecordSchema, old).map((record) => record.id);
+          'SELECT id FROM jobs WHERE finished = 1 ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?',
+        ).all(keep) as { id: string }[];
+        const ids = old.map(({ id }) => jobIdSchema.parse(id));
         for (const id of ids) {
           sql('DELETE FROM job_lines WHERE job = ?').run(id);
           sql('DELETE FROM jobs WHERE id = ?').run(id);

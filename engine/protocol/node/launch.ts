@@ -50,16 +50,25 @@ export function isNewer(version: string, than: string): boolean {
   return false;
 }
 
+/** An engine answers this in a millisecond; one that is stopped (SIGSTOP) or hangs never does. */
+const ANSWER_PATIENCE_MS = 15_000;
+
 async function tryConnect(options: ConnectOptions): Promise<EngineConnection | undefined> {
   const discovery = await readDiscovery(options.paths.discovery);
   if (discovery === undefined) return undefined;
   const transport = createTransport({ socketPath: discovery.socket });
   const client = createClient({ transport, user: options.user, token: discovery.token });
+  const patience = AbortSignal.timeout(ANSWER_PATIENCE_MS);
+  const signal = options.signal === undefined ? patience : AbortSignal.any([options.signal, patience]);
   try {
-    const info = await client.call('engineInfo', {}, { signal: options.signal });
+    const info = await client.call('engineInfo', {}, { signal });
     return { client, info, discovery, close: () => transport.close() };
   } catch (error) {
     transport.close();
+    if (patience.aborted) {
+      const problem = `engine ${discovery.pid} does not answer; end that process, clones go on`;
+      throw fail('engine_unreachable', { problem }, { cause: error });
+    }
     // A discovery file of an engine that is gone or going: its socket does not answer, or its token is of the past.
     const gone = ['engine_unreachable', 'shutting_down', 'unauthorized'] as const;
     if (gone.some((code) => isFailure(error, code))) return undefined;
@@ -87,15 +96,34 @@ async function runs(pid: number): Promise<boolean> {
 }
 
 /** Asks an engine to stop and waits until its process is gone, so that its home is nobody's; clones go on. */
-export async function stopEngine(connection: EngineConnection, options: ConnectOptions): Promise<void> {
+export async function stopEngine(
+  connection: EngineConnection,
+  options: ConnectOptions,
+  query: { unless?: 'working' } = {},
+): Promise<void> {
   const { pid } = connection.info;
-  await connection.client.call('engineStop', {}, { signal: options.signal });
+  await connection.client.call('engineStop', { query }, { signal: options.signal });
   connection.close();
   const deadline = performance.now() + 10_000;
   while (await runs(pid)) {
     if (performance.now() > deadline)
       throw fail('engine_unreachable', { problem: `engine ${pid} did not stop within 10 s` });
     await sleep(5, undefined, { signal: options.signal });
+  }
+}
+
+/**
+ * Stops an engine that is to be replaced. One that works is kept until a later connection, since a refresh may have
+ * taken hours; but one of another protocol can't be used, and its jobs end as interrupted.
+ */
+async function giveWay(connection: EngineConnection, options: ConnectOptions): Promise<boolean> {
+  const speaksOurs = connection.info.protocol === protocolVersion;
+  try {
+    await stopEngine(connection, options, speaksOurs ? { unless: 'working' } : {});
+    return true;
+  } catch (error) {
+    if (isFailure(error, 'busy')) return false;
+    throw error;
   }
 }
 
@@ -135,10 +163,7 @@ export async function connectEngine(options: ConnectOptions): Promise<EngineConn
     let connection = await tryConnect(options);
     const { program } = options;
     if (connection !== undefined && program !== undefined) {
-      if (shouldReplace(connection, program)) {
-        await stopEngine(connection, options);
-        connection = undefined;
-      }
+      if (shouldReplace(connection, program) && (await giveWay(connection, options))) connection = undefined;
     }
     if (connection === undefined) {
       if (program === undefined) throw fail('engine_unreachable', { problem: 'none is running' });
