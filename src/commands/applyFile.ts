@@ -6,6 +6,7 @@ import * as z from 'zod';
 import { environmentSchema, errorSchema, type ErrorDocument } from '../../engine/protocol/entities.ts';
 import { fail, ThinClonesError } from '../../engine/protocol/errors.ts';
 import { askPassword } from '../dialogs/askPassword.ts';
+import { sentences } from '../dialogs/sentences.ts';
 import { showFailure } from '../dialogs/failures.ts';
 import { pickValue } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
@@ -115,7 +116,7 @@ async function showInFile(services: Services, file: vscode.Uri, error: ErrorDocu
     return;
   }
   const open = 'Open File';
-  const chosen = await vscode.window.showErrorMessage(`${error.message} ${error.next}`, open);
+  const chosen = await vscode.window.showErrorMessage(sentences(error.message, error.next), open);
   if (chosen !== open) return;
   const place = /:(\d+):(\d+)/.exec(error.message);
   const line = Math.max(0, Number(place?.[1] ?? 1) - 1);

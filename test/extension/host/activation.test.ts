@@ -44,15 +44,12 @@ describe('the extension in the extension host', () => {
     assert.equal(await services.passwords.of(environment), undefined);
   });
 
-  it('starts the engine on the first need, and within a second', async () => {
+  it('starts the engine, as a process of its own, on the first need', async () => {
     const { services } = extension().exports;
-    const started = performance.now();
     const client = await services.client();
-    const ms = performance.now() - started;
     const info = await client.call('engineInfo', {});
     assert.equal(info.home, services.paths.home);
     assert.notEqual(info.pid, process.pid);
-    assert.ok(ms < 5000, `${ms} ms`);
     assert.equal(services.session.state.kind, 'connected');
   });
 

@@ -248,7 +248,7 @@ describe('the tree', () => {
     await workbench.screenshot('host-doctor');
   });
 
-  it('opens psql with the password in the environment of the terminal alone', async function () {
+  it('opens psql in a terminal', async function () {
     const { workbench, install } = ui();
     if (install.limits.some((limit) => limit.includes('terminal'))) this.skip();
     // Nothing listens at the port of the fake clone: psql says where it tried to go.

@@ -1,0 +1,74 @@
+/** Declaring environments by a thin-clones.yaml of the workspace. */
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fail } from '../../../engine/protocol/errors.ts';
+import {
+  fakeHost,
+  startScriptedEngine,
+  type ScriptedEngine,
+} from '../../support/fakeEngine/scriptedEngine.ts';
+import { until } from '../../support/vscode/until.ts';
+import { useWorkbench } from './useWorkbench.ts';
+
+const file = (retrieval: string): string => `version: 1
+environments:
+  shop:
+    members:
+      orders:
+        engine: postgres
+        retrieval: ${retrieval}
+        url: postgresql://reader@db.example.org/shop
+`;
+
+describe('a thin-clones.yaml in the workspace', () => {
+  let engine: ScriptedEngine;
+  const ui = useWorkbench({
+    async prepare(scratch) {
+      engine = await startScriptedEngine(scratch.home);
+      engine.put({ kind: 'host', entity: fakeHost() });
+      engine.fake.script.sourceTest = () => ({
+        ok: true,
+        error: null,
+        serverVersion: '16.4',
+        databases: [],
+        tables: [],
+        warnings: [],
+      });
+      engine.fake.script.environmentShow = ({ params }) => {
+        const found = engine.fake.overview.environments.find(({ name }) => name === params.environment);
+        if (found === undefined) throw fail('not_found', { kind: 'environment', name: 'shop' });
+        return found;
+      };
+      await writeFile(join(scratch.workspace, 'thin-clones.yaml'), file('sideways'));
+    },
+  });
+  after('stop the engine', () => engine.close());
+
+  it('is refused with the place of the mistake, which one button opens', async () => {
+    const { workbench } = ui();
+    await workbench.openView('Thin Clones');
+    await workbench.palette('Thin Clones: Apply thin-clones.yaml');
+    const message = await workbench.notification('is not valid');
+    assert.match(message.text, /thin-clones\.yaml:7:/);
+    await workbench.screenshot('apply-refused');
+    // Away from where the palette was: a tooltip there covers the button.
+    await workbench.page.mouse.move(640, 300);
+    await workbench.page.locator('.monaco-hover.workbench-hover').waitFor({ state: 'hidden' });
+    await message.press('Open File');
+    await until('the file to be open', async () =>
+      (await workbench.editorTabs()).includes('thin-clones.yaml') ? true : undefined,
+    );
+    await workbench.statusBarItem(/Ln 7, Col/);
+  });
+
+  it('declares its environments, and offers their first snapshot', async () => {
+    const { workbench, scratch } = ui();
+    await writeFile(join(scratch.workspace, 'thin-clones.yaml'), file('logical'));
+    await workbench.openView('Thin Clones');
+    await workbench.palette('Thin Clones: Apply thin-clones.yaml');
+    const message = await workbench.notification('shop: created.');
+    await message.press('Take First Snapshot');
+    await workbench.waitForRow(['shop', 'Snapshots']);
+  });
+});
