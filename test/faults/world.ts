@@ -36,6 +36,8 @@ export interface World {
   write(name: string, value: string): Promise<void>;
   /** What `read` finds at a known port with a known password, without asking the engine. */
   readAt(connection: Connection): Promise<string>;
+  /** A dump file whose restore sleeps for minutes. */
+  slowDump(): Promise<string>;
   /** Resolves when no process has the pid. */
   gone(pid: number): Promise<void>;
   /** Everything that the store, the processes and the folders hold belongs to what the engine lists, and the other way round. */
@@ -138,6 +140,12 @@ function makeWorld(engine: TestEngine, pool: TestPool | undefined): World {
       await withSession(await connection(name), (session) =>
         session.query('UPDATE mark SET v = $1', [value]),
       );
+    },
+    async slowDump() {
+      const dump = join(engine.home, 'sources', 'slow.sql');
+      await writeFile(dump, 'CREATE TABLE mark (v text); SELECT pg_sleep(300);');
+      await chmod(dump, 0o644);
+      return dump;
     },
     async gone(pid) {
       const deadline = performance.now() + 15_000;
