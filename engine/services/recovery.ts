@@ -220,12 +220,36 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
       if (jobIdSchema.safeParse(name).success) await host.files.remove(join(directories.scratch, name));
   };
 
+  /** The row says which of its servers run; a clone whose servers all do is ready. */
+  const tellRunning = async (clone: CloneRecord, problem: string | null): Promise<void> => {
+    const running = await all(clone.members, (member) => servers.running(member));
+    const isUp = running.every(Boolean);
+    const members = clone.members.map((member, index) => ({
+      ...member,
+      state: running[index] === true ? ('ready' as const) : ('stopped' as const),
+    }));
+    if (!isUp && members.every(({ state }, index) => state === clone.members[index]?.state)) {
+      if (clone.state === 'stopped' && problem === clone.problem) return;
+    }
+    store.clones.put({
+      ...clone,
+      state: isUp ? 'ready' : 'stopped',
+      members,
+      problem: isUp ? null : problem,
+    });
+  };
+
   /** A machine that rebooted, or a server that ended while no engine looked: what should run is started again. */
   const bringUp = async (clone: CloneRecord, renewed: boolean): Promise<void> => {
+    if (clone.state === 'failed') return;
     try {
       const running = await all(clone.members, (member) => servers.running(member));
       const shouldStart = clone.state === 'ready' || (renewed && running.some(Boolean));
-      if (!shouldStart || (running.every(Boolean) && !renewed)) return;
+      if (!shouldStart) {
+        await tellRunning(clone, clone.problem);
+        return;
+      }
+      if (running.every(Boolean) && !renewed) return;
       log.info('starting a clone that should run', { clone: clone.id, name: clone.name });
       const durable = context.catalog.environment(clone.environment).definition.clones.durable ?? true;
       const login = { user: cloneUser, password: vault.open(clone.sealedPassword) };
@@ -235,8 +259,7 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
       log.warning('a clone could not be started', { clone: clone.id, problem });
-      const members = clone.members.map((member) => ({ ...member, state: 'stopped' as const }));
-      store.clones.put({ ...clone, state: 'stopped', members, problem });
+      await tellRunning(clone, problem);
     }
   };
 
@@ -284,7 +307,11 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
       await bestEffort('tags could not be written', {}, () =>
         retag(datasets, new Set<string>([...renewed, ...adopted])),
       );
-      await some(store.clones.list(), startsAtOnce, (clone) => bringUp(clone, renewed.has(clone.id)));
+      await some(store.clones.list(), startsAtOnce, (clone) =>
+        bestEffort('a clone could not be looked at', { clone: clone.id }, () =>
+          bringUp(clone, renewed.has(clone.id)),
+        ),
+      );
       await bestEffort('leftovers could not be removed', {}, () => clearLeftovers(datasets));
       await bestEffort('the trash could not be emptied', {}, () => storage.emptyTrash());
       const report: RecoveryReport = {

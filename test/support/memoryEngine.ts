@@ -479,10 +479,15 @@ async function violationsIn(engine: MemoryEngine): Promise<string[]> {
     );
     const life = engine.life();
     const password = life.services.clones.connection(ref(clone.id))[0]?.password ?? '';
+    const isUp = clone.members.every(({ state: each }) => each === 'ready');
+    check(isUp === (state === 'ready'), `the members of ${name} do not fit ${state}`);
     for (const member of clone.members) {
       const identity = { identity: member.dataset, dataDirectory: storage.path(member.dataset) };
       const server = await runtime.find(identity);
-      check((server !== undefined) === (state === 'ready'), `the server of ${name} does not fit ${state}`);
+      check(
+        (server !== undefined) === (member.state === 'ready'),
+        `the server of ${name} does not fit ${member.state}`,
+      );
       if (server === undefined) continue;
       const { spec } = runtime.running.get(server.pid) ?? {};
       check(spec?.port === member.port, `${name} listens at ${spec?.port ?? 'nothing'}, not ${member.port}`);
