@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { chmod, lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createPostgres } from './database/postgres/postgres.ts';
 import type { Host } from './host/host.ts';
@@ -82,7 +83,8 @@ async function acquireLock(paths: HomePaths): Promise<Lock | undefined> {
     const lock = tryLock(paths.lock);
     if (lock !== undefined) return lock;
     if ((await anotherAnswers(paths)) || performance.now() > deadline) return undefined;
-    await systemClock.sleep(10);
+    // Not the engine's clock, whose sleep keeps no process alive: Node would end this one with code 13.
+    await sleep(10);
   }
 }
 

@@ -20,7 +20,7 @@ export interface RawAnswer {
 export function ask(discovery: Discovery | undefined, wanted: RawRequest): Promise<RawAnswer> {
   if (discovery === undefined) throw new Error('no engine runs');
   const headers: Record<string, string> = {};
-  const all = {
+  const all: Record<string, string | undefined> = {
     host: 'localhost',
     authorization: `Bearer ${discovery.token}`,
     ...(wanted.body === undefined
