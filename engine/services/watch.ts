@@ -32,7 +32,13 @@ export function createWatch(context: ServiceContext, servers: Servers, clones: C
   const checkAlive = async (clone: CloneRecord): Promise<void> => {
     const running = await all(clone.members, (member) => servers.running(member));
     const current = quiet(clone);
-    if (current?.state !== 'ready' || running.every(Boolean)) return;
+    // Nothing ended that was not known to be stopped.
+    if (
+      current === undefined ||
+      current.members.every(({ state }, index) => state !== 'ready' || running[index])
+    )
+      return;
+    if (current.state !== 'ready' && current.state !== 'stopped') return;
     const ended = clone.members.filter((_, index) => running[index] !== true).map(({ name }) => name);
     log.warning('a server ended by itself', { clone: clone.id, members: ended });
     store.clones.put({
@@ -100,8 +106,16 @@ export function createWatch(context: ServiceContext, servers: Servers, clones: C
 
   const ready = (): readonly CloneRecord[] => store.clones.list().filter(({ state }) => state === 'ready');
 
+  /** Of a stopped clone some servers may still run. */
+  const withServers = (): readonly CloneRecord[] =>
+    store.clones
+      .list()
+      .filter(({ state, members }) =>
+        state === 'stopped' ? members.some((member) => member.state === 'ready') : state === 'ready',
+      );
+
   const look = async (round: number): Promise<void> => {
-    await each(ready(), 'liveness', checkAlive);
+    await each(withServers(), 'liveness', checkAlive);
     await slowLook(round);
   };
 
@@ -109,7 +123,7 @@ export function createWatch(context: ServiceContext, servers: Servers, clones: C
     look,
     async run(signal) {
       // A server that hangs, or a slow storage, must not hide that another server ended: two rows of looks.
-      const rows = [slowLook, () => each(ready(), 'liveness', checkAlive)];
+      const rows = [slowLook, () => each(withServers(), 'liveness', checkAlive)];
       await Promise.all(rows.map((row) => repeat(row, signal)));
     },
   };

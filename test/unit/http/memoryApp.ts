@@ -1,0 +1,114 @@
+/** The engine's HTTP side over an engine in memory, called in process or through a real socket. */
+import type { Hono } from 'hono';
+import { createHandlers } from '../../../engine/http/handlers.ts';
+import { createApp } from '../../../engine/http/server.ts';
+import type { Transport } from '../../../engine/protocol/client.ts';
+import { protocolVersion, routes, type RouteName } from '../../../engine/protocol/routes.ts';
+import { openMemoryEngine, type MemoryEngine } from '../../support/memoryEngine.ts';
+
+export const token = 'a-token-of-43-characters-as-the-engine-makes-';
+
+export interface MemoryApp {
+  app: Hono;
+  engine: MemoryEngine;
+  /** What the engine wrote into its log. */
+  log: string[];
+  stopped(): boolean;
+  /** Nothing may be changed from now on. */
+  block(problem: string | null): void;
+  /** Ends open event streams. */
+  end(): void;
+  request(method: string, path: string, options?: RequestOptions): Promise<Response>;
+  transport: Transport;
+}
+
+export interface RequestOptions {
+  headers?: Record<string, string | undefined>;
+  body?: unknown;
+}
+
+export async function openMemoryApp(): Promise<MemoryApp> {
+  const engine = await openMemoryEngine();
+  const log: string[] = [];
+  const write = (text: string, fields: object = {}): void => {
+    log.push(`${text} ${JSON.stringify(fields)}`);
+  };
+  const stopping = new AbortController();
+  let blocked: string | null = null;
+  let stopped = false;
+  const { context, services } = engine.life();
+  const handlers = createHandlers({
+    info: () => ({
+      name: 'thin-clones',
+      version: '1.2.3',
+      protocol: protocolVersion,
+      pid: 1,
+      home: '/home',
+      startedAt: '2026-11-20T03:00:00.000Z',
+      uptimeMs: 5,
+      state: blocked === null ? 'ready' : 'blocked',
+      problem: blocked,
+      storage: 'memory',
+    }),
+    host: () => context.host,
+    running: async () => ({ context, services, blocked }),
+    examine: [async () => [{ name: 'storage', status: 'ok', message: 'fine', fix: null }]],
+    stop: async () => {
+      stopped = true;
+    },
+    rebuild: async () => ({ snapshots: 0, clones: 0, keptAs: null }),
+  });
+  const app = createApp({
+    handlers,
+    feed: async () => context.feed,
+    log: { debug: write, info: write, warning: write, error: write },
+    token,
+    version: '1.2.3',
+    signal: stopping.signal,
+  });
+  const request: MemoryApp['request'] = async (method, path, { headers = {}, body } = {}) => {
+    const all = { host: 'localhost', authorization: `Bearer ${token}`, ...headers };
+    const sent = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    const text = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
+    const type: [string, string][] =
+      body === undefined || 'content-type' in headers ? [] : [['content-type', 'application/json']];
+    return app.request(path, { method, headers: [...sent, ...type], ...text });
+  };
+  return {
+    app,
+    engine,
+    log,
+    stopped: () => stopped,
+    block: (problem) => (blocked = problem),
+    end: () => stopping.abort(),
+    request,
+    transport: {
+      async request({ method, path, headers, body }) {
+        const answer = await request(method, path, { headers, ...(body === undefined ? {} : { body }) });
+        return { status: answer.status, text: await answer.text() };
+      },
+      async *stream({ path, headers }) {
+        const answer = await request('GET', path, { headers });
+        const decoder = new TextDecoder();
+        for await (const chunk of answer.body ?? []) yield decoder.decode(chunk as Uint8Array);
+      },
+    },
+  };
+}
+
+/** A request that fits each route: its parameters name what is not there. */
+export function exampleOf(name: RouteName): { method: string; path: string; body: unknown } {
+  const route = routes[name];
+  const path = route.path.replace(/:[a-z]+/g, 'nowhere');
+  const member = { engine: 'postgres', retrieval: 'logical', url: 'postgresql://reader@127.0.0.1:1/app' };
+  const bodies: Partial<Record<RouteName, unknown>> = {
+    environmentApply: { definition: { members: { orders: member } } },
+    sourceTest: { member },
+    cloneCreate: { environment: 'nowhere' },
+    cloneProtect: { minutes: 5 },
+    cloneCommit: { message: 'm' },
+    environmentRefresh: {},
+    cloneReset: {},
+  };
+  return { method: route.method, path, body: bodies[name] };
+}
