@@ -11,8 +11,15 @@ const run = promisify(execFile);
 const GRACE_MS = 3_000;
 const POLL_MS = 50;
 
-/** Caches that Node and VS Code's own programs keep in the temporary folder for their next run. */
-const HARMLESS = [/^node-compile-cache$/, /^v8-compile-cache/, /^\.?org\.chromium\./, /^npm-/];
+/** Caches of Node, Chromium and npm for their next run; sockets that VS Code itself leaves when it is ended. */
+const HARMLESS = [
+  /^node-compile-cache$/,
+  /^v8-compile-cache/,
+  /^\.?org\.chromium\./,
+  /^npm-/,
+  /^vscode-(git|ipc)-[\w-]+\.sock$/,
+  /^vscode-typescript\d+$/,
+];
 
 export interface Leftovers {
   /** The temporary folder that the suite is given: everything it makes lies below it or carries its name. */

@@ -54,8 +54,7 @@ export async function runSuite(suite: Suite, index: number, context: RunContext)
       const logStart = existsSync(log) ? readFileSync(log, 'utf8').length : 0;
       rmSync(results, { force: true });
       const { code, timedOut } = await runChild({
-        program: process.execPath,
-        args: ['--disable-warning=ExperimentalWarning', ...step.args],
+        ...commandOf(step),
         cwd: context.checkout,
         env: suiteEnvironment(leftovers.folder, results, skips),
         log,
@@ -92,6 +91,15 @@ export async function runSuite(suite: Suite, index: number, context: RunContext)
     await leftovers.clear();
   }
   return { suite: suite.name, passed, failures, skipped, unavailable, ms: performance.now() - started, log };
+}
+
+function commandOf(step: Step): { program: string; args: readonly string[] } {
+  const args = ['--disable-warning=ExperimentalWarning', ...step.args];
+  const hasDisplay = ['DISPLAY', 'WAYLAND_DISPLAY'].some((name) => process.env[name]);
+  const virtual = '/usr/bin/xvfb-run';
+  return step.display === true && process.platform === 'linux' && !hasDisplay && existsSync(virtual)
+    ? { program: virtual, args: ['-a', process.execPath, ...args] }
+    : { program: process.execPath, args };
 }
 
 /** Nothing of the caller's own engine may be used or changed by a test. */
