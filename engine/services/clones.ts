@@ -459,6 +459,19 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
 
   // --- destroy --------------------------------------------------------------------------------------------------
 
+  /** What resets could not remove: without their clone they would be taken for one that the state forgot. */
+  const olderCopies = async (
+    clone: CloneRecord,
+  ): Promise<Pick<CloneRecord['members'][number], 'engine' | 'dataset' | 'version'>[]> => {
+    if (clone.generation === 0) return [];
+    const used = new Set(clone.members.map(({ dataset }) => dataset));
+    return (await storage.list()).flatMap(({ id, tags: { content, member } }) => {
+      if (content.kind !== 'clone' || content.clone.id !== clone.id || used.has(id)) return [];
+      const known = clone.members.find(({ name }) => name === member);
+      return known === undefined ? [] : [{ ...known, dataset: id }];
+    });
+  };
+
   const destroyKind: JobKind<z.infer<typeof cloneInput>, object> = {
     type: 'clone.destroy',
     input: cloneInput,
@@ -482,7 +495,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
             if ((await storage.get(dataset)) !== undefined)
               await storage.tag(dataset, cloneTags(context, clone, name, dataset, 'doomed'));
           });
-          await all(clone.members, async (member) => {
+          await all([...clone.members, ...(await olderCopies(clone))], async (member) => {
             await servers.stop(member, 'immediate');
             await storage.destroy(member.dataset);
           });

@@ -66,6 +66,17 @@ describe('the loop of an environment in memory', () => {
     assert.deepEqual(services().clones.connection(ref('a')), before);
   });
 
+  it('does not bring a destroyed clone back for an old copy that its reset could not remove', async () => {
+    await refresh();
+    await create('a');
+    engine.life().gate.strike = { nth: 1, how: 'fail', when: 'before', only: 'storage.destroy' };
+    await engine.done(({ clones }) => clones.reset(ref('a'), {}, caller));
+    assert.equal((await engine.storage.list()).length, 3);
+    await engine.done(({ clones }) => clones.destroy(ref('a'), caller));
+    const { report } = await engine.restart();
+    assert.deepEqual(report.adopted, { snapshots: 0, clones: 0 });
+  });
+
   it('keeps the present state as a named snapshot before a reset', async () => {
     await refresh();
     await create('a');
