@@ -171,9 +171,12 @@ export function publishingStore(store: Store, feed: Feed): Store {
       try {
         return store.transaction(change);
       } catch (error) {
-        environments.clear();
-        snapshots.clear();
-        clones.clear();
+        // A nested one is refused, and what the outer one changed is still to be told.
+        if (depth === 1) {
+          environments.clear();
+          snapshots.clear();
+          clones.clear();
+        }
         throw error;
       } finally {
         depth -= 1;

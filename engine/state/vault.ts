@@ -40,7 +40,10 @@ export function createVault(key: Buffer): Vault {
     },
     open(sealed) {
       const bytes = Buffer.from(sealed, 'base64');
-      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes));
+      const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(0, nonceBytes), {
+        // Else a text that was cut short would be judged by what is left of its tag.
+        authTagLength: tagBytes,
+      });
       decipher.setAuthTag(bytes.subarray(nonceBytes, nonceBytes + tagBytes));
       return Buffer.concat([
         decipher.update(bytes.subarray(nonceBytes + tagBytes)),

@@ -1,0 +1,407 @@
+import assert from 'node:assert/strict';
+import * as z from 'zod';
+import { createLanes } from '../../../engine/jobs/lanes.ts';
+import { createRunner, type Runner, type Submission } from '../../../engine/jobs/runner.ts';
+import type { JobKind, Step, StepContext } from '../../../engine/jobs/steps.ts';
+import type { Job } from '../../../engine/protocol/entities.ts';
+import { fail, isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';
+import type { Event } from '../../../engine/protocol/events.ts';
+import { jobIdSchema } from '../../../engine/protocol/ids.ts';
+import { createFeed } from '../../../engine/services/feed.ts';
+import { openStore } from '../../../engine/state/sqliteStore.ts';
+import type { Lane, Store } from '../../../engine/state/store.ts';
+import { seeded, virtualClock } from '../../support/memoryEngine.ts';
+
+type Data = { learned: string[] };
+type TestStep = Step<object, Data>;
+const code =
+  (wanted: ErrorCode) =>
+  (error: unknown): boolean =>
+    isFailure(error, wanted);
+
+const random = seeded(1);
+const letters = 'abcdefghijklmnopqrstuvwxyz234567';
+const id = (): string => Array.from({ length: 16 }, () => letters[Math.floor(random() * 32)]).join('');
+
+function open(store: Store = openStore(':memory:')) {
+  const events: Event[] = [];
+  const feed = createFeed('epoch');
+  feed.subscribe({ epoch: 'epoch', seq: 0 }, (event) => events.push(structuredClone(event)));
+  const story: string[] = [];
+  const log = {
+    debug: () => undefined,
+    info: () => undefined,
+    warning: () => undefined,
+    error: (text: string) => story.push(`log: ${text}`),
+  };
+  let crash: string | undefined;
+  const runner: Runner = createRunner({
+    store,
+    clock: virtualClock(),
+    random: { id, password: id },
+    feed,
+    log,
+    failpoint: (name) => {
+      story.push(name);
+      if (name === crash) throw new Error('crash');
+    },
+  });
+  return { store, events, story, runner, crashAt: (name: string) => (crash = name) };
+}
+
+/** Steps that write down what is called; `extra` adds to the step of that name. */
+function kindOf(
+  story: string[],
+  names: readonly string[],
+  extra: Record<string, Partial<TestStep>> = {},
+): JobKind<object, Data> {
+  return {
+    type: 'clone.create',
+    input: z.object({}),
+    data: z.object({ learned: z.array(z.string()) }),
+    steps: () =>
+      names.map((name) => ({
+        name,
+        run: async ({ data }) => {
+          story.push(`run ${name}`);
+          data.learned.push(name);
+          return () => story.push(`commit ${name}`);
+        },
+        undo: async () => {
+          story.push(`undo ${name}`);
+          return undefined;
+        },
+        ...extra[name],
+      })),
+    failed: () => () => story.push('failed'),
+    ended: async () => {
+      story.push('ended');
+    },
+  };
+}
+
+const submission = (
+  kind: JobKind<object, Data>,
+  changes: Partial<Submission<object, Data>> = {},
+): Submission<object, Data> => ({
+  kind,
+  title: 'Create clone a',
+  input: {},
+  data: { learned: [] },
+  lanes: [{ key: 'a', mode: 'exclusive' }],
+  fingerprint: 'one',
+  createdBy: 'tester',
+  environment: null,
+  object: { kind: 'clone', id: 'clone-a', name: 'a' },
+  ...changes,
+});
+
+const calls = (story: readonly string[]): string[] => story.filter((each) => !each.includes('/'));
+const until = async (holds: () => boolean): Promise<void> => {
+  while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+};
+
+describe('the job runner', () => {
+  it('runs the steps in order, saves what they learned, and ends as succeeded', async () => {
+    const { runner, store, story } = open();
+    const job = runner.submit(submission(kindOf(story, ['a', 'b'])));
+    assert.ok(['queued', 'running'].includes(job.state));
+    const end = await runner.ended(job.id);
+    assert.equal(end.state, 'succeeded');
+    assert.equal(end.progress, 1);
+    assert.deepEqual(calls(story), ['run a', 'commit a', 'run b', 'commit b', 'ended']);
+    assert.deepEqual(store.jobs.get(job.id)?.data, { learned: ['a', 'b'] });
+  });
+
+  it('undoes in the opposite order what ran, and not what never began', async () => {
+    const { runner, story } = open();
+    const kind = kindOf(story, ['a', 'b', 'c', 'd'], {
+      c: { run: () => Promise.reject(fail('storage_full', { storage: 's', freeBytes: 0 })) },
+    });
+    const job = runner.submit(submission(kind));
+    const end = await runner.ended(job.id);
+    assert.equal(end.state, 'failed');
+    assert.equal(end.error?.code, 'storage_full');
+    assert.deepEqual(calls(story).slice(4, -1), ['undo c', 'undo b', 'undo a', 'log: job failed', 'failed']);
+    assert.deepEqual(
+      end.tasks.map(({ state }) => state),
+      ['undone', 'undone', 'failed', 'pending'],
+    );
+  });
+
+  it('undoes nothing after the commit', async () => {
+    const { runner, story } = open();
+    const kind = kindOf(story, ['a', 'b'], {
+      a: { commits: true },
+      b: { run: () => Promise.reject(new Error('no')) },
+    });
+    const end = await runner.ended(runner.submit(submission(kind)).id);
+    assert.equal(end.state, 'failed');
+    assert.equal(
+      story.some((each) => each.startsWith('undo')),
+      false,
+    );
+  });
+
+  it('takes the failure of a cleanup for a warning', async () => {
+    const { runner, story } = open();
+    const kind = kindOf(story, ['a', 'sweep'], {
+      a: { commits: true },
+      sweep: { cleanup: true, run: () => Promise.reject(new Error('busy')) },
+    });
+    const job = runner.submit(submission(kind));
+    const end = await runner.ended(job.id);
+    assert.equal(end.state, 'succeeded');
+    assert.equal(end.tasks[1]?.state, 'skipped');
+    assert.ok(
+      runner.lines(job.id, 0).some(({ level, text }) => level === 'warning' && text.includes('busy')),
+    );
+  });
+
+  it('goes on undoing when one undo fails, and says so', async () => {
+    const { runner, story } = open();
+    const kind = kindOf(story, ['a', 'b', 'c'], {
+      b: { undo: () => Promise.reject(new Error('stuck')) },
+      c: { run: () => Promise.reject(new Error('no')) },
+    });
+    const job = runner.submit(submission(kind));
+    await runner.ended(job.id);
+    assert.ok(story.includes('undo a'));
+    assert.ok(runner.lines(job.id, 0).some(({ text }) => text.includes('stuck')));
+  });
+
+  it('cancels a job before its commit, and undoes it', async () => {
+    const { runner, story } = open();
+    const kind = kindOf(story, ['a', 'wait'], {
+      wait: {
+        run: ({ signal }) =>
+          new Promise((_, reject) => {
+            story.push('waiting');
+            signal.addEventListener('abort', () => reject(signal.reason as Error));
+          }),
+      },
+    });
+    const job = runner.submit(submission(kind));
+    await until(() => story.includes('waiting'));
+    runner.cancel(job.id);
+    const end = await runner.ended(job.id);
+    assert.equal(end.state, 'cancelled');
+    assert.ok(story.includes('undo a'));
+    assert.throws(() => runner.cancel(job.id), code('not_cancellable'));
+  });
+
+  it('refuses to cancel after the commit', async () => {
+    const { runner, story } = open();
+    let finish = (): void => undefined;
+    const kind = kindOf(story, ['a', 'wait'], {
+      a: { commits: true },
+      wait: {
+        run: ({ signal }: StepContext<object, Data>) =>
+          new Promise((resolve) => {
+            story.push('waiting');
+            finish = () => resolve(() => assert.equal(signal.aborted, false));
+          }),
+      },
+    });
+    const job = runner.submit(submission(kind));
+    await until(() => story.includes('waiting'));
+    assert.equal(runner.get(job.id)?.cancellable, false);
+    assert.throws(() => runner.cancel(job.id), code('not_cancellable'));
+    finish();
+    assert.equal((await runner.ended(job.id)).state, 'succeeded');
+  });
+
+  it('joins the same request, refuses a conflicting one with who works, and repeats by key', async () => {
+    const { runner, story } = open();
+    const kind = kindOf(story, ['a']);
+    const first = runner.submit(submission(kind, { idempotencyKey: 'k' }));
+    assert.equal(runner.submit(submission(kind, { createdBy: 'another' })).id, first.id);
+    assert.throws(
+      () => runner.submit(submission(kind, { fingerprint: 'two' })),
+      (error) => {
+        assert.ok(isFailure(error, 'busy'));
+        assert.match(error.message, /Create clone a \(started by tester\)/);
+        return true;
+      },
+    );
+    const shared: Lane[] = [{ key: 'snapshot', mode: 'shared' }];
+    const others = ['three', 'four'].map((fingerprint) =>
+      runner.submit(submission(kind, { fingerprint, lanes: shared })),
+    );
+    assert.equal(new Set([first.id, ...others.map((job) => job.id)]).size, 3);
+    await Promise.all([first, ...others].map((job) => runner.ended(job.id)));
+    assert.equal(runner.submit(submission(kind, { idempotencyKey: 'k' })).id, first.id);
+    assert.notEqual(runner.submit(submission(kind)).id, first.id);
+  });
+
+  it('tells a progress that never falls and numbers its lines without a gap', async () => {
+    const { runner, story, events } = open();
+    const report = (fractions: readonly number[]): Partial<TestStep> => ({
+      run: async ({ report: to }) => {
+        for (const fraction of fractions) {
+          to.progress(fraction);
+          to.line(`at ${fraction}`);
+        }
+        return undefined;
+      },
+    });
+    const kind = kindOf(story, ['a', 'b', 'c'], {
+      a: report([0.2, 0.1, 0.9, -1, 7, Number.NaN]),
+      b: report([0.5, 0.4]),
+      c: { run: () => Promise.reject(new Error('no')) },
+    });
+    const job = runner.submit(submission(kind));
+    await runner.ended(job.id);
+    const told = events.flatMap((event) => (event.kind === 'job' ? [event.entity.progress] : []));
+    assert.deepEqual(
+      told,
+      [...told].sort((a, b) => a - b),
+    );
+    assert.ok(told.every((each) => each >= 0 && each <= 1));
+    const lines = runner.lines(job.id, 0);
+    assert.deepEqual(
+      lines.map(({ line }) => line),
+      lines.map((_, index) => index + 1),
+    );
+    assert.deepEqual(runner.lines(job.id, 3), lines.slice(3));
+    assert.equal(events.filter(({ kind: each }) => each === 'jobLine').length, lines.length);
+  });
+
+  it('changes the state and the journal together, or neither', async () => {
+    const { runner, store, story } = open();
+    const kind = kindOf(story, ['a'], {
+      a: {
+        run: async () => () => {
+          throw new Error('the change is refused');
+        },
+      },
+    });
+    const job = runner.submit(submission(kind));
+    assert.equal((await runner.ended(job.id)).state, 'failed');
+    assert.equal(store.jobs.get(job.id)?.state, 'failed');
+    assert.throws(() =>
+      runner.submit(
+        submission(kind, {
+          fingerprint: 'x',
+          prepare: () => {
+            throw new Error('the preparation is refused');
+          },
+        }),
+      ),
+    );
+    assert.equal(runner.list(10).length, 1);
+    // The lane is free.
+    runner.submit(submission(kindOf(story, ['a']), { fingerprint: 'y' }));
+  });
+
+  it('undoes at the next start what was not committed, and finishes what was', async () => {
+    for (const commits of [false, true]) {
+      const store = openStore(':memory:');
+      const before = open(store);
+      const names = ['a', 'b', 'c'];
+      const kind = (story: string[]) => kindOf(story, names, commits ? { a: { commits: true } } : {});
+      // Stops for ever in the middle of step b, as a killed engine does.
+      const stuck = kind(before.story);
+      const hanging: JobKind<object, Data> = {
+        ...stuck,
+        steps: (input) =>
+          stuck.steps(input).map((step) =>
+            step.name === 'b'
+              ? {
+                  ...step,
+                  run: () => {
+                    before.story.push('hangs');
+                    return new Promise(() => undefined);
+                  },
+                }
+              : step,
+          ),
+      };
+      const job = before.runner.submit(submission(hanging));
+      await until(() => before.story.includes('hangs'));
+
+      const next = open(store);
+      await next.runner.recover([kind(next.story) as unknown as JobKind]);
+      const end = next.runner.get(job.id) as Job;
+      if (commits) {
+        assert.equal(end.state, 'succeeded');
+        assert.deepEqual(calls(next.story), ['run b', 'commit b', 'run c', 'commit c', 'ended']);
+      } else {
+        assert.equal(end.state, 'failed');
+        assert.equal(end.error?.code, 'interrupted');
+        assert.deepEqual(
+          calls(next.story).filter((each) => each.startsWith('undo') || each === 'failed'),
+          ['undo b', 'undo a', 'failed'],
+        );
+      }
+      assert.equal(store.jobs.unfinished().length, 0);
+      // Nothing holds the lane, and the numbers of the lines go on.
+      assert.equal(next.runner.holder([{ key: 'a', mode: 'exclusive' }]), undefined);
+      const lines = next.runner.lines(job.id, 0).map(({ line }) => line);
+      assert.deepEqual(
+        lines,
+        lines.map((_, index) => index + 1),
+      );
+    }
+  });
+
+  it('ends a job of the journal that this version does not know', async () => {
+    const store = openStore(':memory:');
+    const before = open(store);
+    const hang: Partial<TestStep> = { run: () => new Promise(() => undefined) };
+    const job = before.runner.submit(submission(kindOf(before.story, ['a'], { a: hang })));
+    const next = open(store);
+    await next.runner.recover([]);
+    assert.equal(next.runner.get(job.id)?.state, 'failed');
+    assert.equal(store.jobs.unfinished().length, 0);
+  });
+
+  it('accepts nothing new when it closes, and undoes what runs', async () => {
+    const { runner, story } = open();
+    const kind = kindOf(story, ['a', 'wait'], {
+      wait: {
+        run: ({ signal }) =>
+          new Promise((_, reject) => {
+            story.push('waiting');
+            signal.addEventListener('abort', () => reject(signal.reason as Error));
+          }),
+      },
+    });
+    const job = runner.submit(submission(kind));
+    await until(() => story.includes('waiting'));
+    await runner.close();
+    assert.equal(runner.get(job.id)?.error?.code, 'interrupted');
+    assert.ok(story.includes('undo a'));
+    assert.throws(() => runner.submit(submission(kind)), code('shutting_down'));
+  });
+
+  it('keeps the newest five hundred jobs', async () => {
+    const { runner, store, story } = open();
+    for (let number = 0; number < 510; number++) {
+      const job = runner.submit(submission(kindOf(story, ['a']), { fingerprint: String(number) }));
+      await runner.ended(job.id);
+      await until(() => runner.working() === undefined);
+    }
+    await open(store).runner.recover([]);
+    assert.equal(store.jobs.list(1000).length, 500);
+  });
+});
+
+describe('lanes', () => {
+  const one = jobIdSchema.parse('job-aaaaaaaaaaaaaaaa');
+  const two = jobIdSchema.parse('job-bbbbbbbbbbbbbbbb');
+  const lane = (key: string, mode: Lane['mode']): Lane => ({ key, mode });
+
+  it('let shared ones pass each other, and an exclusive one nobody', () => {
+    const lanes = createLanes();
+    lanes.hold(one, [lane('a', 'shared'), lane('b', 'exclusive')]);
+    assert.equal(lanes.conflict([lane('a', 'shared')]), undefined);
+    assert.equal(lanes.conflict([lane('c', 'exclusive')]), undefined);
+    assert.equal(lanes.conflict([lane('a', 'exclusive')]), one);
+    assert.equal(lanes.conflict([lane('b', 'shared')]), one);
+    lanes.hold(two, [lane('a', 'shared')]);
+    lanes.release(one);
+    assert.equal(lanes.conflict([lane('b', 'exclusive')]), undefined);
+    assert.equal(lanes.conflict([lane('a', 'exclusive')]), two);
+  });
+});
