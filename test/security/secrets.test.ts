@@ -74,6 +74,7 @@ describe('where secrets are, over a whole loop with a real database', function (
   let client: Client;
   let follower: JobFollower;
   let folder: string;
+  const cleanup: (() => Promise<void>)[] = [];
   const events: Event[] = [];
   const ending = new AbortController();
   let listening: Promise<void> = Promise.resolve();
@@ -91,7 +92,9 @@ describe('where secrets are, over a whole loop with a real database', function (
   before(async function () {
     if (process.platform !== 'linux') skipSuite(this, 'command lines and listeners are read from /proc');
     folder = await mkdtemp(join(tmpdir(), 'tc-secrets-'));
+    cleanup.push(() => rm(folder, { recursive: true, force: true }));
     source = await startPostgresSource();
+    cleanup.push(() => source.remove());
     await source.run('postgres', 'CREATE DATABASE shop');
     await source.run(
       'shop',
@@ -102,12 +105,14 @@ describe('where secrets are, over a whole loop with a real database', function (
     engine = await makeTestEngine({
       variables: { THIN_CLONES_STORAGE_DRIVER: 'copy', THIN_CLONES_TCP_PORT: '0', THIN_CLONES_LOG: 'debug' },
     });
+    cleanup.push(() => engine.dispose());
     client = await engine.client();
     const { epoch, seq } = await client.call('overview', {});
     listening = (async () => {
       for await (const event of client.events({ epoch, seq }, ending.signal)) events.push(event);
     })().catch(() => undefined);
     follower = await followJobs(client);
+    cleanup.push(() => follower.close());
 
     const definition = {
       members: {
@@ -139,13 +144,10 @@ describe('where secrets are, over a whole loop with a real database', function (
   });
   after(async () => {
     commandLines.stop();
-    if (engine === undefined) return;
     ending.abort();
     await listening;
-    await follower.close();
-    await engine.dispose();
-    await source.remove();
-    await rm(folder, { recursive: true, force: true });
+    // What `before` did not get to is not there.
+    for (const undo of cleanup.reverse()) await undo();
   });
 
   const login = async (connection: Connection, user: string, password: string): Promise<unknown> => {

@@ -34,8 +34,7 @@ export async function openMemoryApp(): Promise<MemoryApp> {
     log.push(`${text} ${JSON.stringify(fields)}`);
   };
   const stopping = new AbortController();
-  let blocked: string | null = null;
-  let stopped = false;
+  const state: { blocked: string | null; stopped: boolean } = { blocked: null, stopped: false };
   const { context, services } = engine.life();
   const handlers = createHandlers({
     info: () => ({
@@ -46,15 +45,15 @@ export async function openMemoryApp(): Promise<MemoryApp> {
       home: '/home',
       startedAt: '2026-11-20T03:00:00.000Z',
       uptimeMs: 5,
-      state: blocked === null ? 'ready' : 'blocked',
-      problem: blocked,
+      state: state.blocked === null ? 'ready' : 'blocked',
+      problem: state.blocked,
       storage: 'memory',
     }),
     host: () => context.host,
-    running: async () => ({ context, services, blocked }),
+    running: async () => ({ context, services, blocked: state.blocked }),
     examine: [async () => [{ name: 'storage', status: 'ok', message: 'fine', fix: null }]],
     stop: async () => {
-      stopped = true;
+      state.stopped = true;
     },
     rebuild: async () => ({ snapshots: 0, clones: 0, keptAs: null }),
   });
@@ -67,7 +66,11 @@ export async function openMemoryApp(): Promise<MemoryApp> {
     signal: stopping.signal,
   });
   const request: MemoryApp['request'] = async (method, path, { headers = {}, body } = {}) => {
-    const all = { host: 'localhost', authorization: `Bearer ${token}`, ...headers };
+    const all: NonNullable<RequestOptions['headers']> = {
+      host: 'localhost',
+      authorization: `Bearer ${token}`,
+      ...headers,
+    };
     const sent = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined);
     const text = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
     const type: [string, string][] =
@@ -78,8 +81,8 @@ export async function openMemoryApp(): Promise<MemoryApp> {
     app,
     engine,
     log,
-    stopped: () => stopped,
-    block: (problem) => (blocked = problem),
+    stopped: () => state.stopped,
+    block: (problem) => (state.blocked = problem),
     end: () => stopping.abort(),
     request,
     transport: {

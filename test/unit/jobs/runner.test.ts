@@ -321,7 +321,7 @@ describe('the job runner', () => {
       await until(() => before.story.includes('hangs'));
 
       const next = open(store);
-      await next.runner.recover([kind(next.story) as unknown as JobKind]);
+      await next.runner.recover([kind(next.story)]);
       const end = next.runner.get(job.id) as Job;
       if (commits) {
         assert.equal(end.state, 'succeeded');

@@ -61,12 +61,14 @@ const operations: readonly Operation[] = [
 ];
 
 /** One ready clone `a` with data of its own, a snapshot that nobody uses, and an environment without clones. */
-async function prepare(options: MemoryEngineOptions): Promise<MemoryEngine> {
+async function prepare(options: MemoryEngineOptions & { other?: boolean }): Promise<MemoryEngine> {
   const engine = await openMemoryEngine({ ...options, seed: 7 });
   const refresh = (name: string, as: string) =>
     engine.done(({ environments }) => environments.refresh(ref(name), { name: snapshotName(as) }, caller));
-  engine.declare('other', { orders: 'x' });
-  await refresh('other', 'others');
+  if (options.other === true) {
+    engine.declare('other', { orders: 'x' });
+    await refresh('other', 'others');
+  }
   engine.declare('shop', { orders: 'first', users: 'first' });
   await refresh('shop', 'spare');
   await refresh('shop', 'base');
@@ -85,7 +87,7 @@ async function everyCall(
   options: MemoryEngineOptions & { reboot?: boolean },
 ): Promise<number> {
   for (let nth = 1; ; nth++) {
-    const engine = await prepare(options);
+    const engine = await prepare({ ...options, other: operation.name === 'delete of an environment' });
     const life = engine.life();
     life.gate.calls.length = 0;
     const where = () =>
@@ -138,16 +140,16 @@ describe('at every single call of a port', () => {
       it(`a ${operation.name} that fails ${when} it ends, and nothing is lost or left`, async () => {
         assert.ok((await everyCall(operation, { how: 'fail', when }, {})) > 1);
       });
-      it(`a ${operation.name} whose engine is killed ${when} it is finished or undone by the next engine`, async () => {
-        assert.ok((await everyCall(operation, { how: 'kill', when }, {})) > 1);
-      });
     }
+    // Killed before a call is as good as killed after the one before it.
+    it(`a ${operation.name} whose engine is killed is finished or undone by the next engine`, async () => {
+      assert.ok((await everyCall(operation, { how: 'kill', when: 'after' }, {})) > 1);
+    });
     it(`a ${operation.name} during which the machine goes down is finished or undone, with all clones up`, async () => {
       await everyCall(operation, { how: 'kill', when: 'after' }, { reboot: true });
     });
     it(`a ${operation.name} on a store that copies only what is stopped is finished or undone too`, async () => {
       await everyCall(operation, { how: 'kill', when: 'after' }, { capabilities: { live: false } });
-      await everyCall(operation, { how: 'fail', when: 'before' }, { capabilities: { live: false } });
     });
   }
 });
