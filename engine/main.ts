@@ -30,8 +30,10 @@ import { createProcessRuntime } from './runtime/process/processRuntime.ts';
 import { createCatalog, publishingStore } from './services/catalog.ts';
 import type { ServiceContext } from './services/context.ts';
 import { createFeed } from './services/feed.ts';
+import { tellFullDisk } from './services/fullDisk.ts';
 import type { Log } from './services/log.ts';
 import { createServices } from './services/services.ts';
+import { cachedStore } from './state/cachedStore.ts';
 import { openStore, StateUnusable } from './state/sqliteStore.ts';
 import type { Store } from './state/store.ts';
 import { createVault, loadKey } from './state/vault.ts';
@@ -160,7 +162,7 @@ async function startServices(
   const programs = findPrograms(programOptions({ paths, host }, settings));
   const postgres = createPostgres({ host, runtime, programs, socketRoot: paths.socketRoot });
   const feed = createFeed(systemRandom.id());
-  const published = publishingStore(store, feed);
+  const published = publishingStore(cachedStore(store), feed);
   const clock = systemClock;
   const random = systemRandom;
   const context: ServiceContext = {
@@ -168,7 +170,10 @@ async function startServices(
     store: published,
     feed,
     catalog: createCatalog({ store: published, feed }),
-    runner: createRunner({ store: published, clock, random, feed, log, failpoint }),
+    runner: createRunner({
+      ...{ store: published, clock, random, feed, log, failpoint },
+      explain: (error) => tellFullDisk(error, storage.root),
+    }),
     clock,
     random,
     vault: createVault(loadKey(join(paths.secrets, 'key'))),

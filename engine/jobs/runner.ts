@@ -20,6 +20,8 @@ export interface RunnerDependencies {
   feed: Feed;
   log: Log;
   failpoint: Failpoint;
+  /** Finds better words for an error of a step, e.g. that the disk is full. */
+  explain?: (error: unknown) => unknown;
 }
 
 export interface Submission<Input, Data> {
@@ -119,7 +121,7 @@ interface Running {
 }
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
-  const { store, clock, random, feed, log, failpoint } = dependencies;
+  const { store, clock, random, feed, log, failpoint, explain = (error: unknown) => error } = dependencies;
   const lanes = createLanes();
   const running = new Map<JobId, Running>();
   let closing = false;
@@ -216,7 +218,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         save(record, change);
         failpoint(`${record.type}/${index}/after`);
       } catch (error) {
-        const failure = toFailure(error);
+        const failure = toFailure(explain(error));
         if (step.cleanup === true) {
           Object.assign(task, { state: 'skipped', endedAt: time() });
           stepContext.report.line(

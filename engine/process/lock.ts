@@ -1,4 +1,5 @@
 /** One engine for each home: a lock of the operating system, which a killed engine can't leave behind. */
+import { closeSync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 
 export interface Lock {
@@ -7,6 +8,8 @@ export interface Lock {
 
 /** Takes the lock, or returns undefined when another process holds it. SQLite's file locks go with their process. */
 export function tryLock(path: string): Lock | undefined {
+  // Before SQLite makes it: the files beside it get the mode of this one.
+  closeSync(openSync(path, 'a', 0o600));
   const db = new DatabaseSync(path);
   try {
     db.exec('PRAGMA busy_timeout = 0; BEGIN EXCLUSIVE;');

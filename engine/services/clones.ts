@@ -21,7 +21,7 @@ import type { CloneRecord, Lane, SnapshotRecord } from '../state/store.ts';
 import { all, newDatasetId, type ServiceContext } from './context.ts';
 import { dropFrozen, freezeClone, measureSnapshot } from './freeze.ts';
 import { leaseFreePort, withFreePort, type Servers } from './servers.ts';
-import { cloneTags, snapshotTags } from './tags.ts';
+import { cloneTags, doom, snapshotTags } from './tags.ts';
 
 export interface Caller {
   user: string;
@@ -491,10 +491,9 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
           if (clone === undefined) return undefined;
           await tagging.get(clone.id);
           // All before the first is gone: whoever finds one of them knows that the others are to go too.
-          await all(clone.members, async ({ name, dataset }) => {
-            if ((await storage.get(dataset)) !== undefined)
-              await storage.tag(dataset, cloneTags(context, clone, name, dataset, 'doomed'));
-          });
+          await all(clone.members, ({ name, dataset }) =>
+            doom(context, cloneTags(context, clone, name, dataset, 'doomed')),
+          );
           await all([...clone.members, ...(await olderCopies(clone))], async (member) => {
             await servers.stop(member, 'immediate');
             await storage.destroy(member.dataset);

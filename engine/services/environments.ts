@@ -25,7 +25,7 @@ import type { EnvironmentRecord, SnapshotRecord } from '../state/store.ts';
 import type { Caller } from './clones.ts';
 import { all, databaseOf, newDatasetId, type ServiceContext } from './context.ts';
 import { measureSnapshot } from './freeze.ts';
-import { snapshotTags } from './tags.ts';
+import { doom, snapshotTags } from './tags.ts';
 
 type Passwords = Partial<Record<MemberName, string>>;
 
@@ -239,10 +239,9 @@ export function createEnvironments(context: ServiceContext): Environments {
 
   const dropSnapshot = async (snapshot: SnapshotRecord): Promise<void> => {
     // All before the first is gone: whoever finds one of them knows that the others are to go too.
-    await all(snapshot.members, async ({ name, dataset }) => {
-      if ((await storage.get(dataset)) !== undefined)
-        await storage.tag(dataset, snapshotTags(context, snapshot, name, dataset, 'doomed'));
-    });
+    await all(snapshot.members, ({ name, dataset }) =>
+      doom(context, snapshotTags(context, snapshot, name, dataset, 'doomed')),
+    );
     await all(snapshot.members, ({ dataset }) => storage.destroy(dataset));
   };
 

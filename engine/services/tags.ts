@@ -1,4 +1,5 @@
 /** The tags that stand on the data of snapshots and clones. */
+import { isFailure } from '../protocol/errors.ts';
 import type { DatasetId, EnvironmentName, MemberName } from '../protocol/ids.ts';
 import type { CloneRecord, SnapshotRecord } from '../state/store.ts';
 import type { DatasetTags } from '../storage/storage.ts';
@@ -44,4 +45,14 @@ export function cloneTags(
     ...base(context, clone.environment, member, dataset, state),
     content: { kind: 'clone', clone: cloneEntity(clone), generation, sealedPassword },
   };
+}
+
+/** Tags data as given up, if it is there. A full disk must not keep it from going: then its removal alone says so. */
+export async function doom(context: ServiceContext, tags: DatasetTags): Promise<void> {
+  try {
+    if ((await context.storage.get(tags.dataset)) !== undefined)
+      await context.storage.tag(tags.dataset, tags);
+  } catch (error) {
+    if (!isFailure(error, 'storage_full')) throw error;
+  }
 }

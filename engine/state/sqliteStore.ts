@@ -1,5 +1,5 @@
 /** The state store over node:sqlite: write-ahead log, numbered migrations, a check at every open. */
-import { chmodSync, existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import type * as z from 'zod';
@@ -45,8 +45,9 @@ export function openStore(path: string): Store {
   const fresh = path !== ':memory:' && !existsSync(path);
   let db: DatabaseSync | undefined;
   try {
+    // Before SQLite makes it: the files beside it get the mode of this one.
+    if (fresh) closeSync(openSync(path, 'a', 0o600));
     db = new DatabaseSync(path);
-    if (fresh) chmodSync(path, 0o600);
     // NORMAL: a killed engine loses nothing; a power cut may lose the last commits, which the tags hold as well.
     db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000;');
     check(db);
@@ -57,6 +58,7 @@ export function openStore(path: string): Store {
     store.snapshots.list();
     store.clones.list();
     store.jobs.unfinished();
+    checkJobs(db);
     return store;
   } catch (error) {
     db?.close();
@@ -71,8 +73,17 @@ interface Row {
   checksum: number;
 }
 
-/** SQLite checks its pages, not what is written in them: a flipped bit in a document is found by this alone. */
+/** SQLite checks its pages, not what is written in them: a flipped bit in a row is found by this alone. `key`: its columns. */
 const checksum = (key: string, document: string): number => crc32(`${key}\n${document}`);
+
+/** Also finished ones, unread: a flipped flag would hide one that has not finished. */
+function checkJobs(db: DatabaseSync): void {
+  const rows = db
+    .prepare('SELECT concat_ws(char(32), id, created_at, finished) AS key, document, checksum FROM jobs')
+    .all() as unknown as Row[];
+  const damaged = rows.find(({ key, document, checksum: expected }) => checksum(key, document) !== expected);
+  if (damaged !== undefined) throw new StateUnusable(`it is damaged: the document of ${damaged.key}`);
+}
 
 function createStore(db: DatabaseSync): Store {
   const prepared = new Map<string, StatementSync>();
@@ -144,12 +155,16 @@ function createStore(db: DatabaseSync): Store {
       list: () =>
         readAll(
           snapshotRecordSchema,
-          sql('SELECT id AS key, document, checksum FROM snapshots ORDER BY created_at DESC, id DESC').all(),
+          sql(
+            'SELECT concat_ws(char(32), id, created_at) AS key, document, checksum FROM snapshots ORDER BY created_at DESC, id DESC',
+          ).all(),
         ),
       get: (id) =>
         readOne(
           snapshotRecordSchema,
-          sql('SELECT id AS key, document, checksum FROM snapshots WHERE id = ?').get(id),
+          sql(
+            'SELECT concat_ws(char(32), id, created_at) AS key, document, checksum FROM snapshots WHERE id = ?',
+          ).get(id),
         ),
       put: (record) => {
         const document = JSON.stringify(record);
@@ -157,7 +172,7 @@ function createStore(db: DatabaseSync): Store {
           record.id,
           record.createdAt,
           document,
-          checksum(record.id, document),
+          checksum(`${record.id} ${record.createdAt}`, document),
         );
       },
       remove: (id) => {
@@ -168,12 +183,16 @@ function createStore(db: DatabaseSync): Store {
       list: () =>
         readAll(
           cloneRecordSchema,
-          sql('SELECT id AS key, document, checksum FROM clones ORDER BY created_at DESC, id DESC').all(),
+          sql(
+            'SELECT concat_ws(char(32), id, name, created_at) AS key, document, checksum FROM clones ORDER BY created_at DESC, id DESC',
+          ).all(),
         ),
       get: (id) =>
         readOne(
           cloneRecordSchema,
-          sql('SELECT id AS key, document, checksum FROM clones WHERE id = ?').get(id),
+          sql(
+            'SELECT concat_ws(char(32), id, name, created_at) AS key, document, checksum FROM clones WHERE id = ?',
+          ).get(id),
         ),
       put: (record) => {
         const document = JSON.stringify(record);
@@ -181,7 +200,13 @@ function createStore(db: DatabaseSync): Store {
           `INSERT INTO clones (id, name, created_at, document, checksum) VALUES (?, ?, ?, ?, ?)
            ON CONFLICT (id) DO UPDATE SET
              name = excluded.name, document = excluded.document, checksum = excluded.checksum`,
-        ).run(record.id, record.name, record.createdAt, document, checksum(record.id, document));
+        ).run(
+          record.id,
+          record.name,
+          record.createdAt,
+          document,
+          checksum(`${record.id} ${record.name} ${record.createdAt}`, document),
+        );
       },
       remove: (id) => {
         sql('DELETE FROM clones WHERE id = ?').run(id);
@@ -190,24 +215,31 @@ function createStore(db: DatabaseSync): Store {
     jobs: {
       list: (limit) =>
         readHistory<typeof jobRecordSchema>(
-          sql('SELECT id AS key, document, checksum FROM jobs ORDER BY created_at DESC, id DESC LIMIT ?').all(
-            limit,
-          ),
+          sql(
+            'SELECT concat_ws(char(32), id, created_at, finished) AS key, document, checksum FROM jobs ORDER BY created_at DESC, id DESC LIMIT ?',
+          ).all(limit),
           (row) => read(jobRecordSchema, row),
         ),
       unfinished: () =>
         readAll(
           jobRecordSchema,
           sql(
-            'SELECT id AS key, document, checksum FROM jobs WHERE finished = 0 ORDER BY created_at, id',
+            'SELECT concat_ws(char(32), id, created_at, finished) AS key, document, checksum FROM jobs WHERE finished = 0 ORDER BY created_at, id',
           ).all(),
         ),
       get: (id) =>
-        readOne(jobRecordSchema, sql('SELECT id AS key, document, checksum FROM jobs WHERE id = ?').get(id)),
+        readOne(
+          jobRecordSchema,
+          sql(
+            'SELECT concat_ws(char(32), id, created_at, finished) AS key, document, checksum FROM jobs WHERE id = ?',
+          ).get(id),
+        ),
       byIdempotencyKey: (key) =>
         readOne(
           jobRecordSchema,
-          sql('SELECT id AS key, document, checksum FROM jobs WHERE idempotency_key = ?').get(key),
+          sql(
+            'SELECT concat_ws(char(32), id, created_at, finished) AS key, document, checksum FROM jobs WHERE idempotency_key = ?',
+          ).get(key),
         ),
       put: (record) => {
         const document = JSON.stringify(record);
@@ -222,7 +254,7 @@ function createStore(db: DatabaseSync): Store {
           record.endedAt === null ? 0 : 1,
           record.idempotencyKey,
           document,
-          checksum(record.id, document),
+          checksum(`${record.id} ${record.createdAt} ${record.endedAt === null ? 0 : 1}`, document),
         );
       },
       addLine: (line) => {
