@@ -32,6 +32,7 @@ import type { ServiceContext } from '../../engine/services/context.ts';
 import { createFeed } from '../../engine/services/feed.ts';
 import type { RecoveryReport } from '../../engine/services/recovery.ts';
 import { createServices, type Services } from '../../engine/services/services.ts';
+import { cachedStore } from '../../engine/state/cachedStore.ts';
 import { openStore } from '../../engine/state/sqliteStore.ts';
 import type { Store } from '../../engine/state/store.ts';
 import { createVault } from '../../engine/state/vault.ts';
@@ -317,7 +318,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
       void log.push(`${text} ${JSON.stringify(fields)}`);
     const feed = createFeed(`epoch-${++epochs}`);
     feed.subscribe({ epoch: feed.epoch, seq: 0 }, (event) => events.push(structuredClone(event)));
-    const published = publishingStore(mortalStore(store, gate), feed);
+    const published = publishingStore(cachedStore(mortalStore(store, gate)), feed);
     const failpoint: Failpoint = () => undefined;
     const leased = new Set<number>();
     const gatedHost: Host = {
