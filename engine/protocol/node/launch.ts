@@ -127,10 +127,16 @@ async function giveWay(connection: EngineConnection, options: ConnectOptions): P
   }
 }
 
+/**
+ * The engine waits most of its life. A young generation of 1 MB instead of 16 (V8's default on 64 bits) and code without
+ * its own speculation keep an idle one small; its work is other programs' work.
+ */
+const memoryFlags = ['--max-semi-space-size=1', '--optimize-for-size'];
+
 async function start(options: ConnectOptions, program: EngineProgram): Promise<EngineConnection> {
   await mkdir(options.paths.home, { recursive: true });
   let exited: string | undefined;
-  const child = spawn(program.execPath, [program.file, 'serve'], {
+  const child = spawn(program.execPath, [...memoryFlags, program.file, 'serve'], {
     detached: true,
     stdio: 'ignore',
     cwd: options.paths.home,
