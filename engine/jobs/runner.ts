@@ -72,44 +72,23 @@ const linesAtOnce = 5000;
 /** What people see of a job. */
 export function jobEntity(record: JobRecord): Job {
   const {
-    id,
-    type,
-    title,
-    state,
-    createdBy,
-    createdAt,
-    startedAt,
-    endedAt,
-    error,
-    tasks,
-    environment,
-    object,
+    lanes: _lanes,
+    fingerprint: _fingerprint,
+    idempotencyKey: _key,
+    input: _input,
+    data: _data,
+    committed,
+    ...entity
   } = record;
+  // The runner goes on changing its tasks; what was told must not change with them.
+  const tasks = record.tasks.map((task) => ({ ...task }));
   const done = tasks.map((task) => (task.state === 'succeeded' ? 1 : (task.progress ?? 0)));
-  const progress =
-    state === 'succeeded'
-      ? 1
-      : tasks.length === 0
-        ? 0
-        : done.reduce((sum, part) => sum + part, 0) / tasks.length;
-  const cancellable = endedAt === null && !record.committed;
+  const share = tasks.length === 0 ? 0 : done.reduce((sum, part) => sum + part, 0) / tasks.length;
   return {
-    ...{
-      id,
-      type,
-      title,
-      state,
-      createdBy,
-      createdAt,
-      startedAt,
-      endedAt,
-      error,
-      tasks,
-      environment,
-      object,
-    },
-    progress: Math.min(1, progress),
-    cancellable,
+    ...entity,
+    tasks,
+    progress: record.state === 'succeeded' ? 1 : Math.min(1, share),
+    cancellable: record.endedAt === null && !committed,
   };
 }
 

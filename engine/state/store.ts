@@ -4,18 +4,14 @@ import {
   cloneSchema,
   environmentDefinitionSchema,
   jobLineSchema,
-  jobStateSchema,
-  jobTypeSchema,
-  errorSchema,
+  jobSchema,
   snapshotSchema,
-  taskSchema,
   timeSchema,
   type JobLine,
 } from '../protocol/entities.ts';
 import {
   cloneIdSchema,
   environmentNameSchema,
-  jobIdSchema,
   memberNameSchema,
   type CloneId,
   type EnvironmentName,
@@ -50,19 +46,7 @@ export const laneSchema = z.object({ key: z.string(), mode: z.enum(['shared', 'e
 export type Lane = z.infer<typeof laneSchema>;
 
 /** A job with its journal: `input` never changes, `data` is what the steps have learned so far. */
-export const jobRecordSchema = z.object({
-  id: jobIdSchema,
-  type: jobTypeSchema,
-  title: z.string(),
-  state: jobStateSchema,
-  createdBy: z.string(),
-  createdAt: timeSchema,
-  startedAt: timeSchema.nullable(),
-  endedAt: timeSchema.nullable(),
-  error: errorSchema.nullable(),
-  tasks: z.array(taskSchema),
-  environment: environmentNameSchema.nullable(),
-  object: z.object({ kind: z.enum(['environment', 'snapshot', 'clone']), id: z.string(), name: z.string() }),
+export const jobRecordSchema = jobSchema.omit({ progress: true, cancellable: true }).extend({
   lanes: z.array(laneSchema),
   /** Two requests with the same text, unfinished, are one job. */
   fingerprint: z.string(),
