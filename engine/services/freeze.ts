@@ -30,7 +30,7 @@ export async function freezeClone(
     const database = databaseOf(context, member.engine);
     const running = await servers.running(member);
     if (running && storage.capabilities.live) {
-      await database.flush(await servers.spec(member, { title: clone.name, durable }), step.signal);
+      await servers.flush(member, { title: clone.name, durable }, step.signal);
     } else if (running) {
       step.report.line(`Stopping ${member.name}: this storage copies only what does not run`);
       await servers.stop(member, 'clean', step.signal);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Login } from '../database/database.ts';
 import type { PortLease } from '../host/host.ts';
 import type { DatabaseEngine } from '../protocol/entities.ts';
-import { isFailure } from '../protocol/errors.ts';
+import { fail, isFailure } from '../protocol/errors.ts';
 import type { DatasetId, MemberName } from '../protocol/ids.ts';
 import type { RunningServer, ServerSpec, StopMode } from '../runtime/runtime.ts';
 import { databaseOf, type ServiceContext } from './context.ts';
@@ -39,6 +39,12 @@ export interface Servers {
   running(member: Pick<MemberServer, 'dataset'>): Promise<boolean>;
   /** Removes what the servers of destroyed data left beside it: socket folder and log. */
   clear(datasets: readonly DatasetId[]): Promise<void>;
+  /** Before a live copy: what is in memory reaches the data files. */
+  flush(
+    member: MemberServer,
+    options: Pick<StartOptions, 'title' | 'durable'>,
+    signal?: AbortSignal,
+  ): Promise<void>;
   spec(member: MemberServer, options: Pick<StartOptions, 'title' | 'durable'>): Promise<ServerSpec>;
 }
 
@@ -71,14 +77,29 @@ export function createServers(context: ServiceContext): Servers {
     });
   };
 
+  /** A session that broke off says nothing; why it did stands in the server's log. */
+  const told = async (server: ServerSpec, error: unknown, signal?: AbortSignal): Promise<unknown> => {
+    if (signal?.aborted === true || isFailure(error)) return error;
+    const problem = (await runtime.logTail(server, 10)).join(' ');
+    if (problem === '') return error;
+    return fail('server_start_failed', { server: server.title, problem }, { cause: error });
+  };
+
   return {
     spec,
+    async flush(member, options, signal) {
+      const server = await spec(member, options);
+      try {
+        await databaseOf(context, member.engine).flush(server, signal);
+      } catch (error) {
+        throw await told(server, error, signal);
+      }
+    },
     async start(member, { title, durable, login, lease, signal }) {
       const database = databaseOf(context, member.engine);
       const serverSpec = await spec(member, { title, durable });
       let server = await find(member.dataset);
       if (server === undefined) {
-        await database.makeStartable(serverSpec.dataDirectory);
         await lease?.release();
         server = await runtime.start(serverSpec, signal);
         known.set(member.dataset, server);
@@ -91,7 +112,7 @@ export function createServers(context: ServiceContext): Servers {
       } catch (error) {
         await runtime.stop(started, 'immediate');
         known.delete(member.dataset);
-        throw error;
+        throw await told(serverSpec, error, signal);
       }
     },
     async stop(member, mode, signal) {

@@ -23,6 +23,7 @@ describe('a full disk', function () {
     mine = await world.connection('subject');
   });
   after(() => world.dispose());
+  afterEach(() => rm(filler(), { force: true }));
 
   const failure = async (job: Job): Promise<string> => {
     const { state, error } = await world.ended(job);
