@@ -18,7 +18,7 @@ import {
   type SnapshotName,
 } from '../protocol/ids.ts';
 import type { CloneRecord, Lane, SnapshotRecord } from '../state/store.ts';
-import { all, newDatasetId, type ServiceContext } from './context.ts';
+import { all, databaseOf, newDatasetId, type ServiceContext } from './context.ts';
 import { dropFrozen, freezeClone, measureSnapshot } from './freeze.ts';
 import { leaseFreePort, withFreePort, type Servers } from './servers.ts';
 import { cloneTags, doom, snapshotTags } from './tags.ts';
@@ -159,10 +159,14 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     async run({ input, signal, report }) {
       const clone = cloneOf(input.clone);
       const snapshot = snapshotOf(clone.snapshot);
-      await all(clone.members, async ({ name, dataset }) => {
+      await all(clone.members, async ({ name, dataset, engine }) => {
         const tags = cloneTags(context, clone, name, dataset, 'filling');
         const onProgress = (fraction: number) => report.progress(fraction);
-        await storage.clone(sourceDataset(snapshot, name), dataset, tags, { signal, onProgress });
+        const copy = await storage.clone(sourceDataset(snapshot, name), dataset, tags, {
+          signal,
+          onProgress,
+        });
+        await databaseOf(context, engine).makeStartable(copy.path);
       });
       return undefined;
     },
@@ -322,10 +326,11 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       const target = snapshotOf(input.target);
       const clone = withDatasets(cloneOf(input.clone), input.datasets);
       const next = { ...clone, generation: clone.generation + 1, snapshot: target.id };
-      await all(input.datasets, async ({ name, dataset }) => {
+      await all(next.members, async ({ name, dataset, engine }) => {
         const tags = cloneTags(context, next, name, dataset, 'filling');
         const onProgress = (fraction: number) => report.progress(fraction);
-        await storage.clone(sourceDataset(target, name), dataset, tags, { signal, onProgress });
+        const copy = await storage.clone(sourceDataset(target, name), dataset, tags, { signal, onProgress });
+        await databaseOf(context, engine).makeStartable(copy.path);
       });
       return undefined;
     },
