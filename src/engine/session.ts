@@ -176,7 +176,13 @@ export function createSession(options: SessionOptions): EngineSession {
       cancelRetry?.();
       if (connection === undefined) return;
       current = undefined;
-      await end(connection, signal);
+      try {
+        await end(connection, signal);
+      } catch (error) {
+        // It did not stop: what is followed is still it.
+        current ??= connection;
+        throw error;
+      }
       connection.close();
       enter({ kind: 'stopped' });
       retry({ start: false, delayMs: firstRetryMs });

@@ -102,7 +102,12 @@ export async function stopEngine(
   query: { unless?: 'working' } = {},
 ): Promise<void> {
   const { pid } = connection.info;
-  await connection.client.call('engineStop', { query }, { signal: options.signal });
+  try {
+    await connection.client.call('engineStop', { query }, { signal: options.signal });
+  } catch (error) {
+    // It may be gone before its answer is out: whether its process ends is what counts.
+    if (!isFailure(error, 'engine_unreachable')) throw error;
+  }
   connection.close();
   const deadline = performance.now() + 10_000;
   while (await runs(pid)) {
