@@ -132,4 +132,18 @@ describe('the session with an engine', () => {
     assert.equal(session.state.kind, 'connected');
     assert.deepEqual(reached, [true, true]);
   });
+
+  it('goes on with an engine that could not be stopped, without reaching for it again', async () => {
+    session.dispose();
+    session = open({
+      async end() {
+        throw fail('engine_unreachable', { problem: 'it did not stop within 10 s' });
+      },
+    });
+    await session.connect();
+    await assert.rejects(session.stop(), (error) => isFailure(error, 'engine_unreachable'));
+    assert.equal(session.state.kind, 'connected');
+    await session.connect();
+    assert.deepEqual(reached, [true]);
+  });
 });
