@@ -145,9 +145,8 @@ async function startServices(
   // The id may be lost with the pool file still to be mounted, which holds it too.
   const inPoolFile = settings.storage.path === undefined && existsSync(poolFileOf(paths.pool));
   if (inPoolFile && !hasInstallation(paths.installation)) await ensurePoolFile(host, paths.pool, signal);
-  const installation = loadInstallation(paths.installation, settings.storage.path ?? paths.pool, () =>
-    systemRandom.id(),
-  );
+  // Only from the home's own pool: a configured folder may be another home's.
+  const installation = loadInstallation(paths.installation, paths.pool, () => systemRandom.id());
   const storage = await chooseStorage({
     host,
     root: paths.pool,
@@ -277,7 +276,9 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     before.context.store.close();
     const keptAs = `${paths.state}.unusable-${new Date().toISOString().replaceAll(':', '')}`;
     await rename(paths.state, keptAs);
-    for (const suffix of ['-wal', '-shm']) await rm(`${paths.state}${suffix}`, { force: true });
+    // The log belongs to what is kept: its last commits may be nowhere else.
+    if (existsSync(`${paths.state}-wal`)) await rename(`${paths.state}-wal`, `${keptAs}-wal`);
+    await rm(`${paths.state}-shm`, { force: true });
     store = openStore(paths.state);
     blocked = null;
     running = bringUp();

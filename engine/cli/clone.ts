@@ -222,7 +222,7 @@ export function addCloneCommands(program: Command, session: Session): void {
 
   clone
     .command('protect')
-    .description('keep a clone from being reset, destroyed or cleaned up, for good or for a while')
+    .description('keep a clone from being destroyed or cleaned up, for good or for a while')
     .argument('<clone>', 'a clone')
     .addOption(new Option('--for <time>', 'for this long, e.g. 30m, 8h or 7d').argParser(parseMinutes))
     .addOption(new Option('--off', 'protect it no longer').conflicts('for'))

@@ -345,7 +345,13 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       const key = submission.idempotencyKey;
       const repeated = key === undefined ? undefined : this.repeated(key);
       if (repeated !== undefined) return repeated;
-      const same = [...running.values()].find(({ record }) => record.fingerprint === submission.fingerprint);
+      // One that is past its commit or on its way back would not do what is asked now: that is a conflict.
+      const same = [...running.values()].find(
+        ({ record, controller }) =>
+          record.fingerprint === submission.fingerprint &&
+          !controller.signal.aborted &&
+          (!record.committed || submission.kind.commitsFirst === true),
+      );
       if (same !== undefined) return jobEntity(same.record);
       const holder = this.holder(submission.lanes);
       if (holder !== undefined) {

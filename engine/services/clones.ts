@@ -479,6 +479,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
 
   const destroyKind: JobKind<z.infer<typeof cloneInput>, object> = {
     type: 'clone.destroy',
+    commitsFirst: true,
     input: cloneInput,
     data: noData,
     steps: () => [
@@ -834,6 +835,11 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     },
     protect(reference, minutes) {
       const clone = catalog.clone(reference);
+      const holder = clone.state === 'destroying' ? runner.holder(exclusive(clone)) : undefined;
+      if (holder !== undefined) {
+        const { id, title, createdBy } = holder;
+        throw fail('busy', { kind: 'clone', name: clone.name, job: id, doing: title, by: createdBy });
+      }
       const protectedUntil =
         typeof minutes === 'number'
           ? new Date(clock.now().getTime() + minutes * 60_000).toISOString()

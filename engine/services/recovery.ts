@@ -147,7 +147,9 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
     for (const clone of store.clones.list()) {
       const busy = runner.holder([{ key: clone.id, mode: 'exclusive' }]) !== undefined;
       if (busy || ['ready', 'stopped', 'failed'].includes(clone.state)) continue;
-      store.clones.put({ ...clone, state: 'ready' });
+      // Nobody has seen it, and its copy may be half: its data is swept as unfinished.
+      if (clone.state === 'creating') store.clones.remove(clone.id);
+      else store.clones.put({ ...clone, state: 'ready' });
     }
     for (const snapshot of store.snapshots.list()) {
       const busy = runner.holder([{ key: snapshot.id, mode: 'exclusive' }]) !== undefined;
@@ -302,6 +304,14 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
         });
       }
       markLost(new Set(plan.lost));
+      // Nobody looked while no engine ran, so nobody knows that a clone was idle: its time begins anew.
+      const now = context.clock.now().toISOString();
+      store.transaction(() => {
+        for (const clone of store.clones.list()) {
+          const { idleTtl } = context.catalog.environment(clone.environment).definition.clones;
+          if (idleTtl !== undefined) store.clones.put({ ...clone, usedAt: now });
+        }
+      });
       const renewed = renewPasswords();
       const adopted = [...plan.adoptSnapshots, ...plan.adoptClones.map(({ clone }) => clone)];
       await bestEffort('tags could not be written', {}, () =>

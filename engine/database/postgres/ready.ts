@@ -15,6 +15,8 @@ const PROBE_MS = 2;
 /** Asking whether the process lives costs a file read: every tenth probe is often enough. */
 const PROBES_PER_LIFE_CHECK = 10;
 const LOG_LINES = 15;
+/** A postmaster opens its socket before it recovers: one that lives without a socket for this long never answers. */
+const SOCKET_PATIENCE_MS = 60_000;
 
 export interface ReadyOptions {
   spec: ServerSpec;
@@ -24,7 +26,7 @@ export interface ReadyOptions {
   signal: AbortSignal | undefined;
 }
 
-/** Rejects with `server_start_failed` or `port_taken`. Recovery of much WAL takes minutes, so there is no time limit. */
+/** Rejects with `server_start_failed` or `port_taken`. Recovery of much WAL takes minutes, so only a missing socket has a time limit. */
 export async function waitUntilReady(options: ReadyOptions): Promise<void> {
   const { spec, login, signal } = options;
   signal?.throwIfAborted();
@@ -44,14 +46,20 @@ async function connectWhenUp(options: ReadyOptions): Promise<Client> {
   const { spec, signal } = options;
   const file = socketPath(spec);
   let probes = 0;
+  let seen = performance.now();
   for (;;) {
     signal?.throwIfAborted();
     if (await accepts(file)) {
+      seen = performance.now();
       const client = await tryToConnect(spec);
       if (client !== undefined) return client;
     }
     probes += 1;
     if (probes % PROBES_PER_LIFE_CHECK === 0 && !(await options.isAlive())) throw await startFailure(options);
+    if (performance.now() - seen > SOCKET_PATIENCE_MS) {
+      const problem = `it runs, but nothing listens at ${file}`;
+      throw fail('server_start_failed', { server: spec.title, problem });
+    }
     await delay(PROBE_MS, undefined, signal === undefined ? {} : { signal });
   }
 }
