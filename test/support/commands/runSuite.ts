@@ -68,7 +68,7 @@ export async function runSuite(suite: Suite, index: number, context: RunContext)
           title: `${step.title} did not end within ${suite.timeoutMinutes} minutes`,
           error: tail(output),
         });
-      } else if (code === CANNOT_RUN_HERE) {
+      } else if (code === CANNOT_RUN_HERE && saysSo(output) && readResults(results) === undefined) {
         unavailable = reasonIn(output);
       } else if (step.kind === 'check') {
         if (code === 0) passed += 1;
@@ -150,10 +150,14 @@ function explain(counts: Counts | undefined, skipsFile: string): NotRun[] {
   }));
 }
 
+const cannotRun = 'Cannot run here: ';
+
+/** The exit code alone says nothing: mocha's is its number of failures. */
+const saysSo = (output: string): boolean => output.split('\n').some((line) => line.startsWith(cannotRun));
+
 function reasonIn(output: string): string {
-  const lines = output.trim().split('\n');
-  const line = lines.findLast((text) => text.startsWith('Cannot run here: ')) ?? lines.at(-1) ?? '';
-  return line.replace('Cannot run here: ', '');
+  const line = output.split('\n').findLast((text) => text.startsWith(cannotRun)) ?? '';
+  return line.replace(cannotRun, '');
 }
 
 function tail(output: string, lines = TAIL_LINES): string {
