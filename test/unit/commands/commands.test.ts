@@ -77,6 +77,13 @@ describe('the test command', () => {
     assert.equal(outcome.failures.length, 0);
   });
 
+  it('fails three failing tests, whose number is the exit code of mocha', async () => {
+    const failing = ['one', 'two', 'three'].map((name) => `it('${name}', () => { throw new Error('no'); });`);
+    const outcome = await outcomeOf(failing.join('\n'));
+    assert.equal(outcome.unavailable, undefined);
+    assert.equal(outcome.failures.length, 3);
+  });
+
   it('fails a suite that left a process or a file behind, and removes them', async function () {
     if (process.platform !== 'linux') return this.skip();
     const outcome = await outcomeOf(`

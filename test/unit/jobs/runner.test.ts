@@ -234,6 +234,28 @@ describe('the job runner', () => {
     assert.notEqual(runner.submit(submission(kind)).id, first.id);
   });
 
+  it('joins neither a job whose result is in place nor one that is being canceled', async () => {
+    const { runner, story } = open();
+    let go = (): void => undefined;
+    const wait = { run: () => new Promise<undefined>((resolve) => (go = () => resolve(undefined))) };
+    const kind = kindOf(story, ['a', 'b'], { a: { commits: true }, b: wait });
+    const first = runner.submit(submission(kind));
+    await until(() => runner.get(first.id)?.cancellable === false);
+    const isBusy = (error: unknown): boolean => isFailure(error, 'busy');
+    assert.throws(() => runner.submit(submission(kind)), isBusy);
+    assert.equal(runner.submit(submission({ ...kind, commitsFirst: true })).id, first.id);
+    await until(() => runner.get(first.id)?.tasks[1]?.state === 'running');
+    go();
+    await runner.ended(first.id);
+
+    const second = runner.submit(submission(kindOf(story, ['b', 'c'], { b: wait })));
+    await until(() => runner.get(second.id)?.tasks[0]?.state === 'running');
+    runner.cancel(second.id);
+    assert.throws(() => runner.submit(submission(kind)), isBusy);
+    go();
+    assert.equal((await runner.ended(second.id)).state, 'cancelled');
+  });
+
   it('tells a progress that never falls and numbers its lines without a gap', async () => {
     const { runner, story, events } = open();
     const report = (fractions: readonly number[]): Partial<TestStep> => ({
