@@ -3,25 +3,55 @@ import * as vscode from 'vscode';
 import { randomUUID } from 'node:crypto';
 import type { CallOptions, Client } from '../../engine/protocol/client.ts';
 import type { Job } from '../../engine/protocol/entities.ts';
+import { isFailure, toFailure } from '../../engine/protocol/errors.ts';
 import type { EngineSession } from '../engine/session.ts';
 import type { Services } from '../services.ts';
 import { viewId } from '../views/treeProvider.ts';
 import { isUnfinished } from '../views/treeRows.ts';
 import { JobFailed } from './failures.ts';
 
-/** Resolves with the job when it has ended, however it ended. A lost engine is waited for: the job goes on there. */
+/**
+ * Resolves with the job when it has ended, however it ended. A lost engine is waited for: the job goes on there. Rejects
+ * with `not_found` when the engine no longer knows the job, e.g. after its state was rebuilt.
+ */
 export function jobEnd(session: EngineSession, started: Job): Promise<Job> {
-  return new Promise((resolve) => {
-    const known = session.model.jobs.get(started.id) ?? started;
+  const { model } = session;
+  return new Promise((resolve, reject) => {
+    const known = model.jobs.get(started.id) ?? started;
     if (!isUnfinished(known)) {
       resolve(known);
       return;
     }
-    const subscription = session.model.onDidChangeJob((job) => {
+    let asking = false;
+    const look = (job: Job): void => {
       if (job.id !== started.id || isUnfinished(job)) return;
-      subscription.dispose();
+      end();
       resolve(job);
-    });
+    };
+    // An overview that was read anew may not hold the job: then nobody will tell of it.
+    const askWhenUnknown = async (): Promise<void> => {
+      if (asking || model.jobs.has(started.id) || session.state.kind !== 'connected') return;
+      asking = true;
+      try {
+        const client = await session.connect();
+        look(await client.call('jobShow', { params: { job: started.id } }));
+      } catch (error) {
+        if (isFailure(error, 'engine_unreachable')) return;
+        end();
+        reject(toFailure(error));
+      } finally {
+        asking = false;
+      }
+    };
+    const subscriptions = [
+      model.onDidChangeJob(look),
+      model.onDidChange(() => {
+        void askWhenUnknown();
+      }),
+    ];
+    const end = (): void => {
+      for (const subscription of subscriptions) subscription.dispose();
+    };
   });
 }
 
