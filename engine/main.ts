@@ -38,6 +38,7 @@ import { openStore, StateUnusable } from './state/sqliteStore.ts';
 import type { Store } from './state/store.ts';
 import { createVault, loadKey } from './state/vault.ts';
 import { chooseStorage, explainStorage } from './storage/choose.ts';
+import { POOL_FILE } from './storage/pool.ts';
 import { ensurePoolFile, poolFileOf } from './storage/poolFile.ts';
 
 declare const __THIN_CLONES_VERSION__: string | undefined;
@@ -134,6 +135,21 @@ function trySettings(paths: HomePaths): { settings: Settings; problem: unknown }
   }
 }
 
+/**
+ * A folder without a storage, although there should be data: it is not mounted, or another one was configured when the
+ * data was made. Making a new storage there would call every clone lost.
+ */
+function refuseEmptyStorage(root: string, store: Store): void {
+  const kept = store.snapshots.list().length + store.clones.list().length;
+  if (kept === 0 || existsSync(join(root, POOL_FILE))) return;
+  const problem =
+    `${root} holds no storage, but this home has ${kept} snapshots and clones. ` +
+    'Mount it, or name the folder that was configured when they were made (storage.path in settings.json)';
+  throw fail('storage_failed', { storage: root, problem });
+}
+
+const keyOf = (paths: HomePaths): string => join(paths.secrets, 'key');
+
 /** Everything above the state store, ready for requests. */
 async function startServices(
   { paths, log, host, failpoint }: Surroundings,
@@ -145,8 +161,11 @@ async function startServices(
   // The id may be lost with the pool file still to be mounted, which holds it too.
   const inPoolFile = settings.storage.path === undefined && existsSync(poolFileOf(paths.pool));
   if (inPoolFile && !hasInstallation(paths.installation)) await ensurePoolFile(host, paths.pool, signal);
-  // Only from the home's own pool: a configured folder may be another home's.
-  const installation = loadInstallation(paths.installation, paths.pool, () => systemRandom.id());
+  // A configured folder may be another home's: its id is taken up only by a home that has worked before.
+  const isNewHome = !existsSync(keyOf(paths)) && store.environments.list().length === 0;
+  const pool = isNewHome ? paths.pool : (settings.storage.path ?? paths.pool);
+  const installation = loadInstallation(paths.installation, pool, () => systemRandom.id());
+  if (!inPoolFile) refuseEmptyStorage(settings.storage.path ?? paths.pool, store);
   const storage = await chooseStorage({
     host,
     root: paths.pool,
@@ -175,7 +194,7 @@ async function startServices(
     }),
     clock,
     random,
-    vault: createVault(loadKey(join(paths.secrets, 'key'))),
+    vault: createVault(loadKey(keyOf(paths))),
     log,
     host,
     storage,
