@@ -37,6 +37,13 @@ export async function openPsql(services: Services, argument: unknown): Promise<v
       PGDATABASE: connection.database,
       PGPASSWORD: connection.password,
       PGAPPNAME: 'psql (Thin Clones)',
+      // libpq would follow these before the clone's own address.
+      PGSERVICE: null,
+      PGSERVICEFILE: null,
+      PGHOSTADDR: null,
+      PGOPTIONS: null,
+      PGPASSFILE: null,
+      PGSSLMODE: null,
     },
     iconPath: new vscode.ThemeIcon('database'),
     // Kept terminals would store the environment with the window.

@@ -32,6 +32,10 @@ export interface TemporaryServer {
 
 /** No subscription calls production, no vacuum in the middle. fsync is off as well, since `syncToDisk` follows. */
 const QUIET: Readonly<Record<string, string>> = {
+  // Its log is shown in the job: statements of a dump may hold passwords.
+  log_statement: 'none',
+  log_min_error_statement: 'panic',
+  log_min_duration_statement: '-1',
   autovacuum: 'off',
   max_logical_replication_workers: '0',
 };

@@ -23,13 +23,24 @@ export interface CommandRunnerOptions {
   platform: NodeJS.Platform;
 }
 
+/**
+ * libpq follows PGSERVICE, PGHOSTADDR and the like before what a command names: a tool that was told to fill a copy would
+ * write to the database of whoever started the engine. A command sets what it wants itself.
+ */
+function withoutLibpq(environment: Environment): Environment {
+  return Object.fromEntries(
+    Object.entries(environment).filter(([name]) => !name.toUpperCase().startsWith('PG')),
+  );
+}
+
 /** The environment that a process of the server user sees: no home folder of somebody else. */
 export function serverUserVariables(serverUser: ServerUser): Record<string, string> {
   return { HOME: '/nonexistent', USER: serverUser.name, LOGNAME: serverUser.name };
 }
 
 export function createCommandRunner(options: CommandRunnerOptions) {
-  const { environment, serverUser, platform } = options;
+  const { serverUser, platform } = options;
+  const environment = withoutLibpq(options.environment);
   const groups = platform !== 'win32';
 
   return async function run<Value>(command: Command<Value>, runOptions: RunOptions = {}): Promise<Value> {

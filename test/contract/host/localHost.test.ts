@@ -62,6 +62,21 @@ describe('local host', () => {
     assert.equal(output, 'secret mark-env\n');
   });
 
+  it("does not let a command follow the libpq variables of the engine's own environment", async () => {
+    const surrounded = createLocalHost({
+      name,
+      serverUser: undefined,
+      environment: { ...process.env, PGSERVICE: 'production', PGHOSTADDR: '192.0.2.1', PGPASSWORD: 'secret' },
+    });
+    const output = await surrounded.run({
+      program: 'sh',
+      args: ['-c', 'echo "[$PGSERVICE][$PGHOSTADDR][$PGPASSWORD][$PGUSER]"'],
+      env: { PGUSER: 'reader' },
+      parse: ({ stdout }) => stdout,
+    });
+    assert.equal(output, '[][][][reader]\n');
+  });
+
   it('gives stdin to a command, and does not fail when it is not read', async () => {
     const cat = await host.run({
       program: 'cat',

@@ -223,7 +223,11 @@ export function missingExtensions(names: readonly string[], version: string): Th
   });
 }
 
-const shorten = (command: string): string => (command.length > 120 ? `${command.slice(0, 117)}...` : command);
+/** For a job's lines, which are stored: a command that holds a password is only named by its first words. */
+function shorten(command: string): string {
+  if (/password/i.test(command)) return `${command.split(/\s+/, 3).join(' ')} ...`;
+  return command.length > 120 ? `${command.slice(0, 117)}...` : command;
+}
 
 export interface ScriptOptions {
   client: ClientPrograms;
