@@ -138,11 +138,17 @@ export function suitesOf(checkout: string, options: { readonly grep?: string | u
     },
     {
       name: 'ui-minimum',
-      about: 'the side bar in the workbench of the oldest VS Code',
+      about: 'tree, dialogs, welcome texts and job page in the workbench of the oldest VS Code',
       needs: ['packages', 'build', 'programs', 'vscode'],
       timeoutMinutes: 12,
       steps: [
-        extension('runUi.ts', '--version', 'minimum', join('test', 'extension', 'ui', 'sidebar.test.ts')),
+        extension(
+          'runUi.ts',
+          ...['--version', 'minimum'],
+          ...['sidebar', 'tree', 'welcome', 'jobPage'].map((name) =>
+            join('test', 'extension', 'ui', `${name}.test.ts`),
+          ),
+        ),
       ],
     },
     {
