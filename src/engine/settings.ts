@@ -17,6 +17,6 @@ export function engineSettings(): EngineSettings {
 /** Where programs that travel with the extension are; in a checkout, where `npm run programs` puts them. */
 export function programFolders(context: vscode.ExtensionContext): string {
   const packaged = bundledProgramsFolder(context.extensionPath);
-  if (context.extensionMode === vscode.ExtensionMode.Production || existsSync(packaged)) return packaged;
-  return join(context.extensionPath, '.cache', 'programs', `${process.platform}-${process.arch}`);
+  const fetched = join(context.extensionPath, '.cache', 'programs', `${process.platform}-${process.arch}`);
+  return !existsSync(packaged) && existsSync(fetched) ? fetched : packaged;
 }

@@ -1,6 +1,7 @@
 /** Keeps the passwords of sources in VS Code's secret storage, one entry for each member of each environment. */
+import { readFile } from 'node:fs/promises';
 import type { SecretStorage } from 'vscode';
-import type { Environment } from '../../engine/protocol/entities.ts';
+import type { Environment, SecretReference } from '../../engine/protocol/entities.ts';
 
 export interface SourcePasswords {
   /** Passwords by member name, as the engine takes them with a refresh; undefined when none is known. */
@@ -13,12 +14,26 @@ export interface SourcePasswords {
 export const passwordKey = (home: string, environment: string, member: string): string =>
   `source:${JSON.stringify([home, environment, member])}`;
 
+/** What a definition's `password: { env }` or `{ file }` names, as this window sees it; undefined when that is empty or missing. */
+async function referenced(reference: SecretReference): Promise<string | undefined> {
+  if ('env' in reference) return process.env[reference.env] || undefined;
+  try {
+    return (await readFile(reference.file, 'utf8')).replace(/\r?\n$/, '') || undefined;
+  } catch {
+    // best effort: the engine says which place is empty, and a password that was typed is tried next
+    return undefined;
+  }
+}
+
 export function createSourcePasswords(secrets: SecretStorage, home: string): SourcePasswords {
   return {
     async of(environment) {
       const known: Record<string, string> = {};
-      for (const member of Object.keys(environment.definition.members)) {
-        const password = await secrets.get(passwordKey(home, environment.name, member));
+      for (const [member, { password: reference }] of Object.entries(environment.definition.members)) {
+        const password =
+          // What was typed counts more: it was asked for because the named place did not help.
+          (await secrets.get(passwordKey(home, environment.name, member))) ??
+          (reference === undefined ? undefined : await referenced(reference));
         if (password !== undefined) known[member] = password;
       }
       return Object.keys(known).length === 0 ? undefined : known;

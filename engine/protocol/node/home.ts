@@ -1,7 +1,7 @@
 /** Where the engine keeps everything it owns, on this machine, for this user. */
 import { createHash } from 'node:crypto';
 import { homedir, tmpdir, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 
 export interface HomeEnvironment {
   platform: NodeJS.Platform;
@@ -23,7 +23,7 @@ export const processEnvironment = (): HomeEnvironment => ({
  */
 export function homeDirectory({ platform, uid, variables }: HomeEnvironment): string {
   const named = variables.THIN_CLONES_HOME;
-  if (named !== undefined && named !== '') return named;
+  if (named !== undefined && named !== '') return resolve(named);
   if (platform === 'win32')
     return join(variables.LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), 'thin-clones');
   if (uid === 0) return '/var/lib/thin-clones';

@@ -139,7 +139,13 @@ async function giveWay(connection: EngineConnection, options: ConnectOptions): P
 const memoryFlags = ['--max-semi-space-size=1', '--optimize-for-size'];
 
 async function start(options: ConnectOptions, program: EngineProgram): Promise<EngineConnection> {
-  await mkdir(options.paths.home, { recursive: true });
+  try {
+    await mkdir(options.paths.home, { recursive: true });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const problem = `${options.paths.home} can't be made (${code ?? String(error)}): set THIN_CLONES_HOME to a folder of yours`;
+    throw fail('engine_start_failed', { problem, log: options.paths.log }, { cause: error });
+  }
   let exited: string | undefined;
   const child = spawn(program.execPath, [...memoryFlags, program.file, 'serve'], {
     detached: true,
