@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { copyFile, cp, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
 import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
@@ -179,5 +180,19 @@ describe('retrieval from a dump', () => {
       bench.retrieve({ retrieval: 'dump', dump: dumpOf('extension.sql') }),
       code('restore_failed', /the extension nowhere_to_be_found/),
     );
+  });
+
+  it('leaves no trace of a password in the lines or the error when its statement fails', async () => {
+    await writeFile(
+      dumpOf('mapping.sql'),
+      "CREATE USER MAPPING FOR PUBLIC SERVER nowhere OPTIONS (user 'app', password 'hunter-2');\n",
+    );
+    await assert.rejects(bench.retrieve({ retrieval: 'dump', dump: dumpOf('mapping.sql') }), (error) => {
+      code('restore_failed', /server "nowhere" does not exist/)(error as ThinClonesError);
+      assert.doesNotMatch(inspect(error, { depth: Infinity }), /hunter-2/);
+      return true;
+    });
+    assert.ok(bench.lines.some((line) => line.includes('server "nowhere" does not exist')));
+    assert.doesNotMatch(bench.lines.join('\n'), /hunter-2/);
   });
 });
