@@ -346,11 +346,13 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       const repeated = key === undefined ? undefined : this.repeated(key);
       if (repeated !== undefined) return repeated;
       // One that is past its commit or on its way back would not do what is asked now: that is a conflict.
+      // A removal commits with its first step, before any effect, and is joined to its end.
+      const commitsFirst = submission.kind.steps(submission.input)[0]?.commits === true;
       const same = [...running.values()].find(
         ({ record, controller }) =>
           record.fingerprint === submission.fingerprint &&
           !controller.signal.aborted &&
-          (!record.committed || submission.kind.commitsFirst === true),
+          (!record.committed || commitsFirst),
       );
       if (same !== undefined) return jobEntity(same.record);
       const holder = this.holder(submission.lanes);

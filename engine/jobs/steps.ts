@@ -37,8 +37,6 @@ export interface JobKind<Input = unknown, Data = unknown> {
   input: z.ZodType<Input>;
   data: z.ZodType<Data>;
   steps(input: Input): readonly Step<Input, Data>[];
-  /** It commits before its first effect (a removal): the same request joins it to its end. */
-  commitsFirst?: true;
   /** Last change of a job that failed or was canceled, after all is undone (or, past the commit, as it stands). */
   failed?(context: StepContext<Input, Data>, problem: string): StoreChange | undefined;
   /** Runs after the job ended in any way; its errors are logged. */

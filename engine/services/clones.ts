@@ -479,7 +479,6 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
 
   const destroyKind: JobKind<z.infer<typeof cloneInput>, object> = {
     type: 'clone.destroy',
-    commitsFirst: true,
     input: cloneInput,
     data: noData,
     steps: () => [

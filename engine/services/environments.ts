@@ -247,7 +247,6 @@ export function createEnvironments(context: ServiceContext): Environments {
 
   const deleteSnapshotKind: JobKind<z.infer<typeof deleteSnapshotInput>, object> = {
     type: 'snapshot.delete',
-    commitsFirst: true,
     input: deleteSnapshotInput,
     data: noData,
     steps: () => [
@@ -276,7 +275,6 @@ export function createEnvironments(context: ServiceContext): Environments {
 
   const deleteEnvironmentKind: JobKind<z.infer<typeof deleteEnvironmentInput>, object> = {
     type: 'environment.delete',
-    commitsFirst: true,
     input: deleteEnvironmentInput,
     data: noData,
     steps: () => [

@@ -238,13 +238,14 @@ describe('the job runner', () => {
     const { runner, story } = open();
     let go = (): void => undefined;
     const wait = { run: () => new Promise<undefined>((resolve) => (go = () => resolve(undefined))) };
-    const kind = kindOf(story, ['a', 'b'], { a: { commits: true }, b: wait });
+    const kind = kindOf(story, ['z', 'a', 'b'], { a: { commits: true }, b: wait });
+    const removal = kindOf(story, ['a', 'b'], { a: { commits: true }, b: wait });
     const first = runner.submit(submission(kind));
     await until(() => runner.get(first.id)?.cancellable === false);
     const isBusy = (error: unknown): boolean => isFailure(error, 'busy');
     assert.throws(() => runner.submit(submission(kind)), isBusy);
-    assert.equal(runner.submit(submission({ ...kind, commitsFirst: true })).id, first.id);
-    await until(() => runner.get(first.id)?.tasks[1]?.state === 'running');
+    assert.equal(runner.submit(submission(removal)).id, first.id);
+    await until(() => runner.get(first.id)?.tasks[2]?.state === 'running');
     go();
     await runner.ended(first.id);
 
