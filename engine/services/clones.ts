@@ -50,7 +50,8 @@ export interface Clones {
     request: { message: string; name?: SnapshotName | undefined },
     caller: Caller,
   ): Job;
-  protect(clone: Reference, minutes: number | 'forever' | null): Clone;
+  /** Resolves when the protection stands on the data as well: a state that is lost must not lose it. */
+  protect(clone: Reference, minutes: number | 'forever' | null): Promise<Clone>;
   connection(clone: Reference): Connection[];
   /** For the runner's recovery. */
   readonly kinds: readonly JobKind[];
@@ -618,6 +619,20 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     });
   };
 
+  /** After a change without a job: one after another, so that the last row is what stands on the data in the end. */
+  const tagDurably = async (id: CloneId, warning: string): Promise<void> => {
+    const before = tagging.get(id) ?? Promise.resolve();
+    const written = before
+      .then(() => retag(id))
+      .catch((error: unknown) => {
+        // best effort: the row holds, and the next start compares it with the tags
+        context.log.warning(warning, { clone: id, problem: String(error) });
+      });
+    tagging.set(id, written);
+    await written;
+    if (tagging.get(id) === written) tagging.delete(id);
+  };
+
   const create: Clones['create'] = async (request, caller) => {
     const environment = catalog.environment(request.environment);
     // Ports first: from here to the submission nothing is waited for, so what is checked holds.
@@ -832,7 +847,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         },
       });
     },
-    protect(reference, minutes) {
+    async protect(reference, minutes) {
       const clone = catalog.clone(reference);
       const holder = clone.state === 'destroying' ? runner.holder(exclusive(clone)) : undefined;
       if (holder !== undefined) {
@@ -845,17 +860,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
           : minutes;
       const changed = { ...clone, protectedUntil };
       store.clones.put(changed);
-      // The tags follow: a state that is lost must not lose the protection.
-      const before = tagging.get(clone.id) ?? Promise.resolve();
-      const written = before
-        .then(() => retag(clone.id))
-        .catch((error: unknown) => {
-          context.log.warning('protection could not be tagged', { clone: clone.id, problem: String(error) });
-        });
-      tagging.set(clone.id, written);
-      void written.then(() => {
-        if (tagging.get(clone.id) === written) tagging.delete(clone.id);
-      });
+      await tagDurably(clone.id, 'protection could not be tagged');
       return catalog.cloneEntity(changed);
     },
     connection(reference) {

@@ -1,6 +1,7 @@
 /** Use cases of environments and their snapshots: declare, refresh, delete; test a source; delete a snapshot. */
 import { join } from 'node:path';
 import * as z from 'zod';
+import { canonicalText } from '../domain/canonicalText.ts';
 import { freeSnapshotName } from '../domain/naming.ts';
 import type { JobKind, Step } from '../jobs/steps.ts';
 import type {
@@ -113,13 +114,6 @@ function refusePassword(url: string, member: string): void {
     });
   }
 }
-
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, (_, each: unknown) =>
-    typeof each === 'object' && each !== null && !Array.isArray(each)
-      ? Object.fromEntries(Object.entries(each).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : each,
-  );
 
 export function createEnvironments(context: ServiceContext): Environments {
   const { store, storage, catalog, runner, clock, random, vault, host } = context;
@@ -326,7 +320,7 @@ export function createEnvironments(context: ServiceContext): Environments {
       const running = runner.holder([environmentLane(name, 'exclusive')]);
       if (running !== undefined) {
         const { id, title, createdBy } = running;
-        if (before === undefined || canonical(before.definition) !== canonical(definition)) {
+        if (before === undefined || canonicalText(before.definition) !== canonicalText(definition)) {
           throw fail('busy', { kind: 'environment', name, job: id, doing: title, by: createdBy });
         }
       }
@@ -347,7 +341,7 @@ export function createEnvironments(context: ServiceContext): Environments {
       const outcome =
         before === undefined
           ? 'created'
-          : canonical(before.definition) === canonical(definition)
+          : canonicalText(before.definition) === canonicalText(definition)
             ? 'unchanged'
             : 'changed';
       if (outcome !== 'unchanged' || (remember && Object.keys(passwords).length > 0))
@@ -477,7 +471,7 @@ export function createEnvironments(context: ServiceContext): Environments {
     const fields: string[] = [];
     if (before.definition.host !== definition.host) fields.push('host');
     const engines = (members: EnvironmentDefinition['members']): string =>
-      canonical(
+      canonicalText(
         Object.entries(members)
           .map(([name, { engine }]) => [name, engine])
           .sort(),

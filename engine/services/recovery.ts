@@ -16,7 +16,7 @@ import type { CloneRecord } from '../state/store.ts';
 import type { Dataset } from '../storage/storage.ts';
 import { all, databaseOf, some, type ServiceContext } from './context.ts';
 import type { Servers } from './servers.ts';
-import { cloneTags, snapshotTags } from './tags.ts';
+import { cloneTags, sayTheSame, snapshotTags } from './tags.ts';
 
 export interface RecoveryReport {
   adopted: { snapshots: number; clones: number };
@@ -187,20 +187,31 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
     return renewed;
   };
 
-  /** The tags say what the state says: a power cut may have taken the last words back, adopting may have changed some. */
-  const retag = async (datasets: ReadonlyMap<DatasetId, Dataset>, changed: ReadonlySet<string>) => {
-    const isOld = (id: string, dataset: DatasetId): boolean =>
-      changed.has(id) || datasets.get(dataset)?.tags.state === 'filling';
-    for (const clone of store.clones.list()) {
-      if (clone.state !== 'ready' && clone.state !== 'stopped') continue;
-      for (const { name, dataset } of clone.members)
-        if (isOld(clone.id, dataset))
-          await storage.tag(dataset, cloneTags(context, clone, name, dataset, 'ready'));
-    }
-    for (const snapshot of store.snapshots.list()) {
-      for (const { name, dataset } of snapshot.members)
-        if (datasets.has(dataset) && isOld(snapshot.id, dataset))
-          await storage.tag(dataset, snapshotTags(context, snapshot, name, dataset, 'ready'));
+  /**
+   * The tags say what the rows say: the engine may have ended between a row and its tags, a power cut may have taken the
+   * last words back, adopting may have changed a name, and somebody the definition of the environment.
+   */
+  const retag = async (datasets: ReadonlyMap<DatasetId, Dataset>): Promise<void> => {
+    const clones = store.clones.list().filter(({ state }) => state === 'ready' || state === 'stopped');
+    const wanted = [
+      ...clones.flatMap((clone) =>
+        clone.members.map(({ name, dataset }) => cloneTags(context, clone, name, dataset, 'ready')),
+      ),
+      ...store.snapshots
+        .list()
+        .flatMap((snapshot) =>
+          snapshot.members.map(({ name, dataset }) =>
+            snapshotTags(context, snapshot, name, dataset, 'ready'),
+          ),
+        ),
+    ];
+    for (const tags of wanted) {
+      const found = datasets.get(tags.dataset)?.tags;
+      // What is doomed and still there could not be removed: that is for the next start.
+      if (found === undefined || found.state === 'doomed' || sayTheSame(found, tags)) continue;
+      await bestEffort('tags could not be written', { dataset: tags.dataset }, () =>
+        storage.tag(tags.dataset, tags),
+      );
     }
   };
 
@@ -313,10 +324,7 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
         }
       });
       const renewed = renewPasswords();
-      const adopted = [...plan.adoptSnapshots, ...plan.adoptClones.map(({ clone }) => clone)];
-      await bestEffort('tags could not be written', {}, () =>
-        retag(datasets, new Set<string>([...renewed, ...adopted])),
-      );
+      await bestEffort('tags could not be compared', {}, () => retag(datasets));
       await some(store.clones.list(), startsAtOnce, (clone) =>
         bestEffort('a clone could not be looked at', { clone: clone.id }, () =>
           bringUp(clone, renewed.has(clone.id)),

@@ -1,4 +1,5 @@
 /** The tags that stand on the data of snapshots and clones. */
+import { canonicalText } from '../domain/canonicalText.ts';
 import { isFailure } from '../protocol/errors.ts';
 import type { DatasetId, EnvironmentName, MemberName } from '../protocol/ids.ts';
 import type { CloneRecord, SnapshotRecord } from '../state/store.ts';
@@ -45,6 +46,20 @@ export function cloneTags(
     ...base(context, clone.environment, member, dataset, state),
     content: { kind: 'clone', clone: cloneEntity(clone), generation, sealedPassword },
   };
+}
+
+/** Whether two tags say the same of what lasts; sizes and what servers do change all the time and are found anew. */
+export const sayTheSame = (one: DatasetTags, other: DatasetTags): boolean =>
+  canonicalText(lasting(one)) === canonicalText(lasting(other));
+
+function lasting({ content, ...tags }: DatasetTags): unknown {
+  if (content.kind === 'snapshot') {
+    const { state: _state, bytes: _bytes, clones: _clones, ...snapshot } = content.snapshot;
+    return { ...tags, ...content, snapshot };
+  }
+  const { state: _state, bytes: _bytes, problem: _problem, members, ...clone } = content.clone;
+  const lastingMembers = members.map(({ state: _memberState, ...member }) => member);
+  return { ...tags, ...content, clone: { ...clone, members: lastingMembers } };
 }
 
 /** Tags data as given up, if it is there. A full disk must not keep it from going: then its removal alone says so. */

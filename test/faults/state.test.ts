@@ -60,6 +60,19 @@ describe('a state that is lost or damaged', function () {
     await world.checkNothingLeft();
   });
 
+  it('finds the last protection again whenever the engine ends with its answer', async () => {
+    for (const minutes of [null, 30, null, 'forever'] as const) {
+      const client = await world.client();
+      const body = { minutes };
+      const { protectedUntil } = await client.call('cloneProtect', { params: { clone: 'feature/a' }, body });
+      await world.engine.stop();
+      for (const file of files()) await rm(file, { force: true });
+      const found = await (await world.client()).call('cloneShow', { params: { clone: 'feature/a' } });
+      assert.equal(found.protectedUntil, protectedUntil);
+    }
+    assert.deepEqual(await world.portrait(), before_);
+  });
+
   const damages: Record<string, (state: string) => Promise<void>> = {
     'is garbage': (state) => writeFile(state, seededBytes(7, 40_000)),
     'is cut in half': async (state) => truncate(state, Math.floor((await stat(state)).size / 2)),

@@ -118,24 +118,68 @@ describe('the loop of an environment in memory', () => {
   it('refuses to destroy a protected clone, until the protection ends or is taken off', async () => {
     await refresh();
     await create('a');
-    services().clones.protect(ref('a'), 'forever');
+    await services().clones.protect(ref('a'), 'forever');
     assert.throws(() => services().clones.destroy(ref('a'), caller), code('clone_protected'));
-    services().clones.protect(ref('a'), 30);
+    await services().clones.protect(ref('a'), 30);
     assert.throws(() => services().clones.destroy(ref('a'), caller), code('clone_protected'));
     await engine.clock.advance(31 * 60_000);
     await engine.done(({ clones }) => clones.destroy(ref('a'), caller));
   });
 
-  it('keeps a protection when the state is lost', async () => {
+  it('keeps a protection when the engine ends with its answer and the state is lost', async () => {
     await refresh();
     await create('a');
-    services().clones.protect(ref('a'), 'forever');
-    // The tags follow the answer.
-    await engine.life().gate.quiet();
+    for (const minutes of ['forever', null, 30, 'forever'] as const) {
+      const { protectedUntil } = await services().clones.protect(ref('a'), minutes);
+      await engine.restart({ loseState: true });
+      assert.equal(engine.clone('a').protectedUntil, protectedUntil);
+    }
+  });
+
+  it('keeps the last of several protections that were asked for at once', async () => {
+    await refresh();
+    await create('a');
+    const minutes = [30, 'forever', null, 60] as const;
+    const all = await Promise.all(minutes.map((each) => services().clones.protect(ref('a'), each)));
     await engine.restart({ loseState: true });
-    assert.throws(() => services().clones.destroy(ref('a'), caller), code('clone_protected'));
-    services().clones.protect(ref('a'), null);
-    await engine.life().gate.quiet();
+    assert.equal(engine.clone('a').protectedUntil, all.at(-1)?.protectedUntil);
+  });
+
+  it('answers a protection that could not be tagged with a warning in the log, and tags it at the next start', async () => {
+    await refresh();
+    await create('a');
+    engine.life().gate.strike = { nth: 1, how: 'fail', when: 'before', only: 'storage.tag' };
+    await services().clones.protect(ref('a'), 'forever');
+    assert.match(engine.life().log.join('\n'), /protection could not be tagged/);
+    await engine.restart();
+    await engine.restart({ loseState: true });
+    assert.equal(engine.clone('a').protectedUntil, 'forever');
+  });
+
+  it('tags at the next start what the engine did not come to tag before it was killed', async () => {
+    await refresh();
+    await create('a');
+    const { gate } = engine.life();
+    gate.strike = { nth: 1, how: 'kill', when: 'before', only: 'storage.tag' };
+    await Promise.race([services().clones.protect(ref('a'), 'forever'), gate.killed]);
+    assert.ok(gate.isDead());
+    await engine.restart();
+    await engine.restart({ loseState: true });
+    assert.equal(engine.clone('a').protectedUntil, 'forever');
+  });
+
+  it('writes a changed definition of an environment on older data at the next start, and nothing after that', async () => {
+    await refresh();
+    await create('a');
+    engine.declare('shop', { orders: 'first' }, { limit: 7 });
+    await engine.restart();
+    const { gate } = await engine.restart();
+    assert.deepEqual(
+      gate.calls.filter((name) => name === 'storage.tag'),
+      [],
+    );
+    await engine.restart({ loseState: true });
+    assert.equal(engine.life().context.catalog.environment(ref('shop')).definition.clones.limit, 7);
   });
 
   it('finds every environment, snapshot and clone again from the tags when the state is lost', async () => {

@@ -87,7 +87,7 @@ describe('the watch over clones', () => {
     }
     assert.ok(exists());
     engine.database.connectionCounts.clear();
-    engine.life().services.clones.protect(ref('a'), 'forever');
+    await engine.life().services.clones.protect(ref('a'), 'forever');
     await engine.clock.advance(9 * hour);
     await seconds(40);
     assert.ok(exists());
