@@ -11,7 +11,7 @@ import { createLocalHost } from './host/local/localHost.ts';
 import { findServerUser } from './host/local/serverUser.ts';
 import { createHandlers, type Running } from './http/handlers.ts';
 import { createApp, listen } from './http/server.ts';
-import { createRunner, type Failpoint } from './jobs/runner.ts';
+import { busyWith, createRunner, type Failpoint } from './jobs/runner.ts';
 import { systemClock, systemRandom } from './process/clock.ts';
 import { openLog, parseLevel } from './process/fileLog.ts';
 import { hasInstallation, loadInstallation } from './process/installation.ts';
@@ -334,10 +334,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
           () => undefined, // best effort: an engine that can't run here has no jobs
         )
       : undefined;
-    if (job !== undefined) {
-      const { kind, name } = job.object;
-      throw fail('busy', { kind, name, job: job.id, doing: job.title, by: job.createdBy });
-    }
+    if (job !== undefined) throw busyWith(job, job.object);
     stop();
   };
   const handlers = createHandlers({

@@ -92,6 +92,12 @@ export function jobEntity(record: JobRecord): Job {
   };
 }
 
+/** The refusal of a request because a job works on the object that it is for. */
+export const busyWith = (
+  holder: Job,
+  { kind, name }: Pick<Job['object'], 'kind' | 'name'>,
+): ThinClonesError => fail('busy', { kind, name, job: holder.id, doing: holder.title, by: holder.createdBy });
+
 interface Running {
   record: JobRecord;
   controller: AbortController;
@@ -356,10 +362,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       );
       if (same !== undefined) return jobEntity(same.record);
       const holder = this.holder(submission.lanes);
-      if (holder !== undefined) {
-        const { kind, name } = submission.object;
-        throw fail('busy', { kind, name, job: holder.id, doing: holder.title, by: holder.createdBy });
-      }
+      if (holder !== undefined) throw busyWith(holder, submission.object);
       const { kind } = submission;
       const record: JobRecord = {
         id: jobIdSchema.parse(`job-${random.id()}`),

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { isProtected } from '../domain/expiry.ts';
 import { cloneUser, freeCloneName, freeSnapshotName } from '../domain/naming.ts';
 import type { PortLease } from '../host/host.ts';
+import { busyWith } from '../jobs/runner.ts';
 import type { JobKind, Step, StepContext } from '../jobs/steps.ts';
 import type { Clone, Connection, Job } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
@@ -850,10 +851,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     async protect(reference, minutes) {
       const clone = catalog.clone(reference);
       const holder = clone.state === 'destroying' ? runner.holder(exclusive(clone)) : undefined;
-      if (holder !== undefined) {
-        const { id, title, createdBy } = holder;
-        throw fail('busy', { kind: 'clone', name: clone.name, job: id, doing: title, by: createdBy });
-      }
+      if (holder !== undefined) throw busyWith(holder, { kind: 'clone', name: clone.name });
       const protectedUntil =
         typeof minutes === 'number'
           ? new Date(clock.now().getTime() + minutes * 60_000).toISOString()

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { canonicalText } from '../domain/canonicalText.ts';
 import { freeSnapshotName } from '../domain/naming.ts';
+import { busyWith } from '../jobs/runner.ts';
 import type { JobKind, Step } from '../jobs/steps.ts';
 import type {
   Environment,
@@ -319,10 +320,8 @@ export function createEnvironments(context: ServiceContext): Environments {
       const before = store.environments.get(name);
       const running = runner.holder([environmentLane(name, 'exclusive')]);
       if (running !== undefined) {
-        const { id, title, createdBy } = running;
-        if (before === undefined || canonicalText(before.definition) !== canonicalText(definition)) {
-          throw fail('busy', { kind: 'environment', name, job: id, doing: title, by: createdBy });
-        }
+        if (before === undefined || canonicalText(before.definition) !== canonicalText(definition))
+          throw busyWith(running, { kind: 'environment', name });
       }
       if (before !== undefined) refuseLockedChange(before, definition);
       const sealedPasswords: EnvironmentRecord['sealedPasswords'] = {};
