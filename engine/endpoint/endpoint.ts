@@ -31,8 +31,8 @@ export interface Endpoint {
   lead(target: EndpointTarget, notice: string): void;
   /** Client connections that lead to a clone or wait for one. */
   connections(): number;
-  /** Ends all connections and stops listening, within a second. Idempotent. */
-  close(): Promise<void>;
+  /** Ends all connections, each with the notice, and stops listening, within a second. Idempotent. */
+  close(notice?: string): Promise<void>;
 }
 
 export interface OpenEndpointOptions {

@@ -172,6 +172,21 @@ export const errorTable = {
     (d) => `Start it with "thin-clones clone start ${d.clone}", or reset it.`,
     true,
   ),
+  binding_taken: define<{ branch: string; clone: string }>(
+    409,
+    (d) => `Branch ${d.branch} has a clone already: ${d.clone}.`,
+    () => 'Unbind or destroy that one first.',
+  ),
+  clone_bound_elsewhere: define<{ clone: string; branch: string; repository: string }>(
+    409,
+    (d) => `Clone ${d.clone} belongs to branch ${d.branch} of ${d.repository}.`,
+    () => 'Unbind it there first, or make another one here.',
+  ),
+  clone_foreign: define<{ clone: string; environment: string; wanted: string }>(
+    409,
+    (d) => `Clone ${d.clone} is of environment ${d.environment}, this checkout uses ${d.wanted}.`,
+    (d) => `Choose a clone of ${d.wanted}, or another environment for the checkout.`,
+  ),
   not_cancellable: define<{ job: string; reason: string }>(
     409,
     (d) => `Job ${d.job} can't be canceled: ${d.reason}.`,
@@ -181,6 +196,54 @@ export const errorTable = {
     409,
     (d) => `Snapshot ${d.snapshot} belongs to another environment than ${d.environment}.`,
     () => 'Choose a snapshot of the same environment.',
+  ),
+
+  // Checkouts
+  not_a_checkout: define<{ folder: string }>(
+    422,
+    (d) => `${d.folder} is not in a working tree of a Git repository.`,
+    () => 'Run it inside one, or make one with "git init" or "git worktree add".',
+  ),
+  git_failed: define<{ path: string; problem: string }>(
+    500,
+    (d) => `Git can't read ${d.path}: ${d.problem}`,
+    () => 'Look whether "git status" works there.',
+    true,
+  ),
+  environment_unchosen: define<{ path: string; known: readonly string[] }>(
+    422,
+    (d) => `Nothing says which environment ${d.path} uses.`,
+    (d) =>
+      d.known.length === 0
+        ? 'Declare one first: thin-clones env apply -f thin-clones.yaml'
+        : `Name one (${list(d.known.slice(0, 10))}): "workspace: { environment: NAME }" in its thin-clones.yaml, or thin-clones use --environment NAME`,
+  ),
+  no_branch: define<{ path: string; reason: string }>(
+    409,
+    (d) => `No clone belongs to ${d.path} now: ${d.reason}.`,
+    () => 'Check out a branch, or name a clone: thin-clones use CLONE',
+    true,
+  ),
+  no_clone_for_branch: define<{ path: string; branch: string; reason: string }>(
+    409,
+    (d) => `Branch ${d.branch} has no clone: ${d.reason}.`,
+    () => 'Make one: thin-clones use',
+    true,
+  ),
+  question_changed: define<{ path: string }>(
+    409,
+    (d) => `${d.path} has left the branch that this answers for.`,
+    () => 'Look at what it asks now.',
+  ),
+  env_file_tracked: define<{ file: string }>(
+    409,
+    (d) => `${d.file} is tracked by Git, and the variables hold a password.`,
+    () => 'Name a file that Git ignores, or agree to it: --allow-tracked',
+  ),
+  env_file_failed: define<{ file: string; problem: string }>(
+    409,
+    (d) => `${d.file} was left as it is: ${d.problem}.`,
+    () => 'Mend that, or name another file.',
   ),
 
   // Sources
@@ -327,6 +390,13 @@ export const errorTable = {
     (d) => `The storage ${d.storage} failed: ${d.problem}`,
     () => 'Look at the job log and at "thin-clones host doctor".',
   ),
+  storage_elsewhere: define<{ asked: string; used: string }>(
+    409,
+    (d) =>
+      `The settings name ${d.asked} for the storage, but the snapshots and clones of this home are in ${d.used}.`,
+    (d) =>
+      `Set it back to ${d.used} (thinClones.storage.path in VS Code, storage.path in settings.json). To move on to ${d.asked}, destroy the clones and delete the snapshots before.`,
+  ),
   storage_foreign: define<{ path: string; problem: string }>(
     409,
     (d) => `${d.path} is not ours to use: ${d.problem}.`,
@@ -348,6 +418,12 @@ export const errorTable = {
     (d) => `Port ${d.port} is taken by another program.`,
     () => 'End that program, or destroy this clone and create it again to get another port.',
     true,
+  ),
+  /** The port of an endpoint, for a reason other than being taken. */
+  port_unusable: define<{ port: number; problem: string }>(
+    422,
+    (d) => `Port ${d.port} can't be used: ${d.problem}`,
+    () => 'Choose another port, between 1024 and 65535.',
   ),
 } as const satisfies Record<string, ErrorDefinition<never>>;
 

@@ -1,0 +1,137 @@
+/** The little of PostgreSQL's protocol (3.0 to 3.2) that an endpoint needs: startup packets, message boundaries, fatal errors. */
+import type { Greeting, ServerStream, Wire } from '../../endpoint/wire.ts';
+
+/** MAX_STARTUP_PACKET_LENGTH of src/include/libpq/pqcomm.h: the server takes no longer one either. */
+const MAX_STARTUP_BYTES = 10_000;
+const HEADER_BYTES = 5;
+/** A key has 4 to 256 bytes since protocol 3.2, after the process id. */
+const MAX_KEY_BYTES = 4 + 256;
+
+/** Codes where a startup packet has its protocol version. */
+const CANCEL_REQUEST = 80_877_102;
+const SSL_REQUEST = 80_877_103;
+const GSSENC_REQUEST = 80_877_104;
+
+const BACKEND_KEY_DATA = 'K'.charCodeAt(0);
+const READY_FOR_QUERY = 'Z'.charCodeAt(0);
+
+/** SQLSTATEs, see https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const FEATURE_NOT_SUPPORTED = '0A000';
+const ADMIN_SHUTDOWN = '57P01';
+const CANNOT_CONNECT_NOW = '57P03';
+
+export const postgresWire: Wire = {
+  maxGreeting: MAX_STARTUP_BYTES,
+  greet,
+  follow,
+  cancel(key) {
+    const payload = Buffer.from(key, 'hex');
+    const head = Buffer.alloc(8);
+    head.writeInt32BE(8 + payload.length, 0);
+    head.writeInt32BE(CANCEL_REQUEST, 4);
+    return Buffer.concat([head, payload]);
+  },
+  refusal: (message, hint) => fatal(CANNOT_CONNECT_NOW, message, hint),
+  parting: (message) => fatal(ADMIN_SHUTDOWN, message),
+};
+
+function greet(bytes: Buffer): Greeting {
+  // A TLS or HTTP client is told by its first bytes: as a length they are enormous.
+  if (bytes.length < 4) return { kind: 'more' };
+  const length = bytes.readInt32BE(0);
+  if (length < 8 || length > MAX_STARTUP_BYTES) return { kind: 'garbage' };
+  if (bytes.length < length) return { kind: 'more' };
+  const code = bytes.readInt32BE(4);
+  switch (code) {
+    case SSL_REQUEST:
+    case GSSENC_REQUEST:
+      // Loopback needs no encryption: the client goes on without it, or says that it must have it.
+      return { kind: 'question', length, answer: Buffer.from('N') };
+    case CANCEL_REQUEST:
+      return { kind: 'cancel', key: bytes.toString('hex', 8, length) };
+    default: {
+      // The server itself negotiates the minor version.
+      const major = code >> 16;
+      if (major === 3) return { kind: 'start' };
+      const message = `unsupported frontend protocol ${major}.${code & 0xffff}: server supports 3.0 and newer`;
+      return { kind: 'unsupported', answer: fatal(FEATURE_NOT_SUPPORTED, message) };
+    }
+  }
+}
+
+function follow(): ServerStream {
+  /** Bytes of the current message that are still to come. */
+  let left = 0;
+  /** The start of a header that a chunk did not hold as a whole. */
+  const header = Buffer.alloc(HEADER_BYTES);
+  let headerBytes = 0;
+  let keyParts: Buffer[] | undefined;
+  let key: string | undefined;
+  let idle = false;
+  let lost = false;
+
+  const begin = (type: number | undefined, length: number): void => {
+    left = length - 4;
+    if (left < 0) lost = true;
+    else if (type === READY_FOR_QUERY) idle = true;
+    else if (type === BACKEND_KEY_DATA && key === undefined && left <= MAX_KEY_BYTES) keyParts = [];
+  };
+
+  const body = (part: Buffer): void => {
+    left -= part.length;
+    if (keyParts === undefined) return;
+    keyParts.push(part);
+    if (left > 0) return;
+    key = Buffer.concat(keyParts).toString('hex');
+    keyParts = undefined;
+  };
+
+  return {
+    push(chunk) {
+      let at = 0;
+      while (at < chunk.length && !lost) {
+        if (left > 0) {
+          const end = Math.min(at + left, chunk.length);
+          if (keyParts === undefined) left -= end - at;
+          else body(chunk.subarray(at, end));
+          at = end;
+        } else if (headerBytes === 0 && chunk.length - at >= HEADER_BYTES) {
+          begin(chunk[at], chunk.readInt32BE(at + 1));
+          at += HEADER_BYTES;
+        } else {
+          const taken = chunk.copy(header, headerBytes, at, at + HEADER_BYTES - headerBytes);
+          headerBytes += taken;
+          at += taken;
+          if (headerBytes === HEADER_BYTES) {
+            headerBytes = 0;
+            begin(header[0], header.readInt32BE(1));
+          }
+        }
+      }
+    },
+    asked: () => {
+      idle = false;
+    },
+    whole: () => left === 0 && headerBytes === 0 && !lost,
+    idle: () => idle,
+    key: () => key,
+  };
+}
+
+/** ErrorResponse, after which a server closes: https://www.postgresql.org/docs/current/protocol-error-fields.html */
+function fatal(sqlState: string, message: string, hint?: string): Buffer {
+  const fields = [
+    ['S', 'FATAL'],
+    ['V', 'FATAL'],
+    ['C', sqlState],
+    ['M', message],
+    ...(hint === undefined ? [] : [['H', hint]]),
+  ];
+  // A zero byte would end the field.
+  const text = fields.map(([code = '', value = '']) => `${code}${value.replaceAll('\0', ' ')}\0`).join('');
+  const payload = Buffer.from(`${text}\0`);
+  const head = Buffer.alloc(HEADER_BYTES);
+  head.write('E', 0, 'latin1');
+  head.writeInt32BE(4 + payload.length, 1);
+  return Buffer.concat([head, payload]);
+}

@@ -1,0 +1,262 @@
+/** One client of an endpoint: from its first bytes over its way to a clone's server until it is parted from it. */
+import type { Socket } from 'node:net';
+import { leadsToSame, type EndpointTarget } from '../endpoint.ts';
+import type { Wire } from '../wire.ts';
+import type { Limits } from './limits.ts';
+import { openLink, type CloneTarget, type Link } from './link.ts';
+
+export interface ConnectionContext {
+  /** Undefined for an engine whose protocol is not known: bytes are passed on, and nothing can be said. */
+  wire: Wire | undefined;
+  limits: Limits;
+  title: string;
+  /** The endpoint's own port. */
+  port: number;
+  target(): EndpointTarget;
+  /** Whether one more may wait for a clone. */
+  mayHold(): boolean;
+  /** Passes a client's cancel request on to the server of the session with this key, and ends the client. */
+  passCancel(key: string, client: Socket): void;
+  /** Cancels what a server runs for a session that was parted from its client. */
+  cancel(port: number, request: Buffer): void;
+}
+
+/**
+ * `greeting`: has not said what it wants; `held`: waits for a clone; `opening`: waits for the clone's server;
+ * `ending`: its server is gone, or it was told why it has none.
+ */
+export type Stage = 'greeting' | 'held' | 'opening' | 'open' | 'ending';
+
+export interface Connection {
+  stage(): Stage;
+  /** The server that it talks to, and what names its session there. */
+  session(): { port: number; key: string | undefined } | undefined;
+  /** The endpoint leads elsewhere: see Endpoint.lead. */
+  switched(target: EndpointTarget, notice: string): void;
+  /** Is told why, whatever it does, and ended. */
+  dismiss(reason: string): void;
+  destroy(): void;
+}
+
+const nothing = Buffer.alloc(0);
+const again = 'Try again in a moment.';
+
+/** The socket must come from a server with `allowHalfOpen`, unread. */
+export function serveClient(client: Socket, context: ConnectionContext): Connection {
+  const { wire, limits } = context;
+  const maxEarly = wire?.maxGreeting ?? 0;
+  let stage: Stage = 'greeting';
+  /** What the client sent before a server has answered: the next one gets all of it again. */
+  let early: Buffer = nothing;
+  let questionBytes = 0;
+  let link: Link | undefined;
+  /** Whose last answers the client may still have to take, after the server has closed. */
+  let drained: CloneTarget | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  const within = (ms: number, otherwise: () => void): void => {
+    clearTimeout(timer);
+    timer = setTimeout(otherwise, ms);
+  };
+  const drop = (): void => {
+    client.destroy();
+  };
+
+  const unlink = (): Link | undefined => {
+    const before = link;
+    link = undefined;
+    before?.destroy();
+    return before;
+  };
+  /** Nothing is taken from the client any more, but it is read to its end: closing over unread bytes would reset what is said. */
+  const end = (bytes: Buffer | undefined): void => {
+    unlink();
+    stage = 'ending';
+    early = nothing;
+    if (bytes === undefined) client.end();
+    else client.end(bytes);
+    client.resume();
+    within(limits.lingerMs, drop);
+  };
+  const refuse = (reason: string, next: string): void => end(wire?.refusal(reason, next));
+  const refuseUnanswered = ({ name }: CloneTarget): void =>
+    refuse(
+      `The server of clone ${name} (${context.title}) does not answer.`,
+      `Start it with "thin-clones clone start ${name}", or reset it.`,
+    );
+
+  const greet = (): void => {
+    for (;;) {
+      const greeting = wire?.greet(early) ?? { kind: 'start' };
+      switch (greeting.kind) {
+        case 'more':
+          return;
+        case 'question':
+          early = early.subarray(greeting.length);
+          questionBytes += greeting.length;
+          if (questionBytes > maxEarly) {
+            drop();
+            return;
+          }
+          client.write(greeting.answer);
+          break;
+        case 'cancel':
+          stage = 'ending';
+          clearTimeout(timer);
+          context.passCancel(greeting.key, client);
+          return;
+        case 'unsupported':
+          end(greeting.answer);
+          return;
+        case 'garbage':
+          drop();
+          return;
+        case 'start':
+          within(limits.answerMs, giveUpWaiting);
+          route();
+          return;
+      }
+    }
+  };
+
+  const giveUpWaiting = (): void => {
+    const target = context.target();
+    if (link !== undefined) refuseUnanswered(link.target);
+    else if (target.kind === 'waiting') refuse(target.reason, again);
+  };
+
+  const route = (): void => {
+    const target = context.target();
+    switch (target.kind) {
+      case 'none':
+        refuse(target.reason, target.next);
+        return;
+      case 'waiting':
+        if (context.mayHold()) stage = 'held';
+        else refuse(`Too many connections wait already. ${target.reason}`, again);
+        return;
+      case 'clone':
+        open(target);
+    }
+  };
+
+  const open = (target: CloneTarget): void => {
+    stage = 'opening';
+    link = openLink({
+      ...{ target, wire, ownPort: context.port },
+      early: () => early,
+      onOpen(given) {
+        stage = 'open';
+        clearTimeout(timer);
+        if (early.length > given) link?.write(early.subarray(given));
+        early = nothing;
+        client.resume();
+      },
+      onData: (chunk) => client.write(chunk),
+      onDrain: () => client.resume(),
+      onClosed() {
+        link = undefined;
+        if (stage === 'opening') {
+          refuseUnanswered(target);
+          return;
+        }
+        stage = 'ending';
+        drained = target;
+        client.end();
+        client.resume();
+        // A client may be slow to take what the server had to say.
+        if (client.writableFinished) within(limits.lingerMs, drop);
+        else client.once('finish', () => within(limits.lingerMs, drop));
+      },
+    });
+  };
+
+  client.on('data', (chunk: Buffer) => {
+    switch (stage) {
+      case 'greeting':
+        early = early.length === 0 ? chunk : Buffer.concat([early, chunk]);
+        greet();
+        return;
+      case 'held':
+      case 'opening':
+        early = Buffer.concat([early, chunk]);
+        if (early.length > maxEarly) client.pause();
+        return;
+      case 'open':
+        link?.stream?.asked();
+        if (link?.write(chunk) === false) client.pause();
+        return;
+      case 'ending':
+        return;
+    }
+  });
+  client.on('drain', () => link?.resume());
+  client.on('end', () => {
+    if (stage === 'open') link?.end();
+    else if (stage !== 'ending') drop();
+  });
+  client.on('close', () => {
+    clearTimeout(timer);
+    stage = 'ending';
+    unlink();
+  });
+  client.on('error', () => undefined); // best effort: `close` follows, and nobody is left to be told
+
+  within(limits.greetingMs, drop);
+  // Where nothing is known of the protocol, the server may be the one who speaks first.
+  if (wire === undefined) greet();
+
+  const part = (notice: string): void => {
+    const before = unlink();
+    const stream = before?.stream;
+    const key = stream?.key();
+    if (before !== undefined && wire !== undefined && key !== undefined && stream?.idle() === false) {
+      context.cancel(before.target.port, wire.cancel(key));
+    }
+    // What is left here for a slow client was answered by a server that it no longer has, as is the rest of a message.
+    if (wire !== undefined && stream?.whole() === true && client.writableLength === 0) {
+      end(wire.parting(notice));
+    } else {
+      cut();
+    }
+  };
+  /** Also what the operating system has not given to the client yet is lost. */
+  const cut = (): void => {
+    stage = 'ending';
+    client.resetAndDestroy();
+  };
+
+  return {
+    stage: () => stage,
+    session: () =>
+      stage === 'open' && link !== undefined
+        ? { port: link.target.port, key: link.stream?.key() }
+        : undefined,
+    switched(target, notice) {
+      if (link !== undefined && leadsToSame(link.target, target)) return;
+      switch (stage) {
+        case 'greeting':
+          return;
+        case 'held':
+          if (target.kind !== 'waiting') route();
+          return;
+        case 'opening':
+          unlink();
+          route();
+          return;
+        case 'open':
+          part(notice);
+          return;
+        case 'ending':
+          if (drained !== undefined && !leadsToSame(drained, target) && client.writableLength > 0) cut();
+          return;
+      }
+    },
+    dismiss(reason) {
+      if (stage === 'greeting') drop();
+      else if (stage === 'open') part(reason);
+      else if (stage !== 'ending') refuse(reason, again);
+    },
+    destroy: drop,
+  };
+}

@@ -1,0 +1,91 @@
+/** The way from an endpoint to the server of one clone, for one client. */
+import { connect } from 'node:net';
+import type { EndpointTarget } from '../endpoint.ts';
+import type { ServerStream, Wire } from '../wire.ts';
+
+export type CloneTarget = Extract<EndpointTarget, { kind: 'clone' }>;
+
+export interface LinkOptions {
+  target: CloneTarget;
+  /** The endpoint's own port, which is never a server's. */
+  ownPort: number;
+  wire: Wire | undefined;
+  /** What the client has sent so far; asked for when the server has accepted. */
+  early: () => Buffer;
+  /** The server has answered (where the protocol is not known: accepted). `given`: how much of `early` it has. */
+  onOpen: (given: number) => void;
+  /** False when the client can't take more now: `resume` goes on. */
+  onData: (chunk: Buffer) => boolean;
+  onDrain: () => void;
+  /** The server can't be reached, or has closed. Told once, and never after `destroy`. */
+  onClosed: () => void;
+}
+
+export interface Link {
+  readonly target: CloneTarget;
+  readonly stream: ServerStream | undefined;
+  /** False when the server can't take more now. */
+  write(chunk: Buffer): boolean;
+  /** The client has sent its last byte. */
+  end(): void;
+  resume(): void;
+  /** From now on no byte passes in either direction. */
+  destroy(): void;
+}
+
+export function openLink(options: LinkOptions): Link {
+  const { target, ownPort, wire, early, onOpen, onData, onDrain, onClosed } = options;
+  const socket = connect({ host: '127.0.0.1', port: target.port, noDelay: true, allowHalfOpen: true });
+  const stream = wire?.follow();
+  let given = 0;
+  let isOpen = false;
+  let gone = false;
+
+  const open = (): void => {
+    isOpen = true;
+    onOpen(given);
+  };
+  const close = (): void => {
+    if (gone) return;
+    gone = true;
+    socket.destroy();
+    onClosed();
+  };
+
+  socket.on('connect', () => {
+    if (gone) return;
+    // A port that nobody listens on can, once in a while, be the one that a connection to it begins from.
+    if (target.port === ownPort || socket.localPort === target.port) {
+      close();
+      return;
+    }
+    const bytes = early();
+    given = bytes.length;
+    if (given > 0) socket.write(bytes);
+    if (wire === undefined) open();
+  });
+  socket.on('data', (chunk: Buffer) => {
+    if (gone) return;
+    if (!isOpen) open();
+    stream?.push(chunk);
+    if (!onData(chunk)) socket.pause();
+  });
+  socket.on('drain', () => {
+    if (!gone) onDrain();
+  });
+  socket.on('end', close);
+  socket.on('close', close);
+  socket.on('error', () => undefined); // best effort: `close` follows, and the client is told there
+
+  return {
+    target,
+    stream,
+    write: (chunk) => socket.write(chunk),
+    end: () => socket.end(),
+    resume: () => socket.resume(),
+    destroy() {
+      gone = true;
+      socket.destroy();
+    },
+  };
+}
