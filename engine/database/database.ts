@@ -48,6 +48,15 @@ export interface ServerOptions {
   logFile: string;
 }
 
+/** One SELECT; a value is text or a list of texts. */
+export interface Statement {
+  text: string;
+  values?: readonly (string | readonly string[])[];
+}
+
+/** Columns by name, each as the server writes it in text; null is NULL. */
+export type Row = Readonly<Record<string, string | null>>;
+
 export interface Database {
   readonly engine: DatabaseEngine;
   /** Tries a source without changing it; problems come back in the report, as errors of the table. */
@@ -90,6 +99,16 @@ export interface Database {
   checkLogin(spec: ServerSpec, login: Login, database: string, signal?: AbortSignal): Promise<void>;
   /** Client connections other than the engine's own, for idle clones. */
   connections(spec: ServerSpec, signal?: AbortSignal): Promise<number>;
+  /**
+   * Runs SELECTs (names with their schema) in one transaction that can't write, reads ordinary tables only and ends by itself after
+   * seconds. Rejects with `read_failed`.
+   */
+  read(
+    spec: ServerSpec,
+    database: string,
+    statements: readonly Statement[],
+    signal?: AbortSignal,
+  ): Promise<readonly (readonly Row[])[]>;
 }
 
 export type { RunningServer, ServerSpec };

@@ -413,6 +413,13 @@ export const errorTable = {
     () => 'Look at the job log: it ends with the lines of the server.',
     true,
   ),
+  /** A question to a clone's database, such as which migrations it has, got no answer. */
+  read_failed: define<{ server: string; database: string; problem: string }>(
+    500,
+    (d) => `The database ${d.database} of ${d.server} could not be read: ${d.problem}`,
+    () => 'Try again when nothing changes its tables just now.',
+    true,
+  ),
   port_taken: define<{ port: number }>(
     409,
     (d) => `Port ${d.port} is taken by another program.`,

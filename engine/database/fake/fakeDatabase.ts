@@ -6,7 +6,7 @@ import type { MemberDefinition } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
 import { withFaults, type CallOf, type Faults } from '../../runtime/fake/faults.ts';
 import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';
-import type { Database, Login } from '../database.ts';
+import type { Database, Login, Row, Statement } from '../database.ts';
 
 const dataSchema = z.object({
   version: z.string(),
@@ -30,6 +30,8 @@ export interface FakeDatabase extends Database {
   readonly connectionCounts: Map<string, number>;
   /** Ports held by strangers: `ready` tells `port_taken`. */
   readonly takenPorts: Set<number>;
+  /** What `read` answers to a statement in a database; without one, the one text as a row. */
+  answer: ((statement: Statement, database: string, text: string) => readonly Row[]) | undefined;
   /** While set, `retrieve` waits for it: for tests of cancelling. */
   hold: Promise<void> | undefined;
 }
@@ -168,6 +170,14 @@ export function createFakeDatabase(options: FakeDatabaseOptions): FakeDatabase {
       await requireRunning(spec);
       return connectionCounts.get(spec.identity) ?? 0;
     },
+
+    async read(spec, name, statements, signal) {
+      signal?.throwIfAborted();
+      if ((await runtime.find(spec)) === undefined)
+        throw fail('read_failed', { server: spec.title, database: name, problem: 'it does not run.' });
+      const { text } = await read(spec.dataDirectory);
+      return statements.map((statement) => fake.answer?.(statement, name, text) ?? [{ text }]);
+    },
   };
 
   const faulty = withFaults(port, (method) =>
@@ -178,6 +188,7 @@ export function createFakeDatabase(options: FakeDatabaseOptions): FakeDatabase {
     sources,
     connectionCounts,
     takenPorts,
+    answer: undefined,
     hold: undefined,
     readText: async (directory) => (await read(directory)).text,
     async writeText(directory, text) {

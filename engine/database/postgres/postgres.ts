@@ -8,6 +8,7 @@ import type { Database } from '../database.ts';
 import { APPLICATION_NAME, sqlState, withAdmin } from './admin.ts';
 import { settleData } from './prepare.ts';
 import { serverOf, type FindPrograms } from './programs.ts';
+import { readInDatabase } from './read.ts';
 import { waitUntilReady } from './ready.ts';
 import { retrieveData } from './retrieval/retrieve.ts';
 import { buildServerSpec, majorOf, socketDirectoryOf } from './serverSpec.ts';
@@ -105,6 +106,9 @@ export function createPostgres(options: PostgresOptions): Database {
         return rows[0]?.count ?? 0;
       });
     },
+
+    read: (spec, name, statements, signal) =>
+      readInDatabase({ spec, major: majorOf(spec), database: name, statements, signal }),
   };
 }
 

@@ -163,6 +163,32 @@ export function databaseContract(name: string, open: () => Promise<DatabaseHarne
       await database.flush(spec);
     });
 
+    it('reads rows as text', async () => {
+      const { spec } = await launch(await harness.copy(golden.target));
+      const statement = { text: 'SELECT text FROM public.texts WHERE text = ANY ($1)', values: [['as it was']] };
+      assert.deepEqual(await database.read(spec, golden.database, [statement, statement]), [
+        [{ text: 'as it was' }],
+        [{ text: 'as it was' }],
+      ]);
+    });
+
+    it('tells with read_failed that a server which is gone can not be read', async () => {
+      const { spec, server } = await launch(await harness.copy(golden.target));
+      await runtime.stop(server, 'clean');
+      await assert.rejects(
+        database.read(spec, golden.database, [{ text: 'SELECT text FROM public.texts' }]),
+        code('read_failed'),
+      );
+    });
+
+    it('reads nothing after an abort', async () => {
+      const { spec } = await launch(await harness.copy(golden.target));
+      await assert.rejects(
+        database.read(spec, golden.database, [{ text: 'SELECT text FROM public.texts' }], AbortSignal.abort()),
+        { name: 'AbortError' },
+      );
+    });
+
     it('reports a usable source as ok, with its version', async () => {
       const { definition, password } = await harness.sourceWith('tested');
       const report = await database.testSource(definition, password);
