@@ -15,6 +15,7 @@ import { busyWith, createRunner, type Failpoint } from './jobs/runner.ts';
 import { systemClock, systemRandom } from './process/clock.ts';
 import { openLog, parseLevel } from './process/fileLog.ts';
 import { hasInstallation, loadInstallation } from './process/installation.ts';
+import { keepStorage, storageInUse, type StorageInUse } from './process/keptStorage.ts';
 import { tryLock, type Lock } from './process/lock.ts';
 import { readSettings, settingsSchema, type Settings } from './process/settings.ts';
 import { examinePrograms, findPrograms, type FindOptions } from './programs/find.ts';
@@ -135,16 +136,21 @@ function trySettings(paths: HomePaths): { settings: Settings; problem: unknown }
   }
 }
 
+const countStored = (store: Store): number => store.snapshots.list().length + store.clones.list().length;
+
+const findStorage = (paths: HomePaths, { storage }: Settings, store: Store): StorageInUse =>
+  storageInUse(paths, storage, countStored(store));
+
 /**
  * A folder without a storage, although there should be data: it is not mounted, or another one was configured when the
  * data was made. Making a new storage there would call every clone lost.
  */
 function refuseEmptyStorage(root: string, store: Store): void {
-  const kept = store.snapshots.list().length + store.clones.list().length;
+  const kept = countStored(store);
   if (kept === 0 || existsSync(join(root, POOL_FILE))) return;
   const problem =
     `${root} holds no storage, but this home has ${kept} snapshots and clones. ` +
-    'Mount it, or name the folder that was configured when they were made (storage.path in settings.json)';
+    'Mount it, or name the folder that they are in (storage.path in settings.json)';
   throw fail('storage_failed', { storage: root, problem });
 }
 
@@ -158,21 +164,18 @@ async function startServices(
   signal: AbortSignal,
 ): Promise<Running> {
   const settings = readSettings(paths.settings, process.env);
+  const { storage: configured, refusal } = findStorage(paths, settings, store);
+  if (refusal !== undefined) throw refusal;
   // The id may be lost with the pool file still to be mounted, which holds it too.
-  const inPoolFile = settings.storage.path === undefined && existsSync(poolFileOf(paths.pool));
+  const inPoolFile = configured.path === undefined && existsSync(poolFileOf(paths.pool));
   if (inPoolFile && !hasInstallation(paths.installation)) await ensurePoolFile(host, paths.pool, signal);
   // A configured folder may be another home's: its id is taken up only by a home that has worked before.
   const isNewHome = !existsSync(keyOf(paths)) && store.environments.list().length === 0;
-  const pool = isNewHome ? paths.pool : (settings.storage.path ?? paths.pool);
+  const pool = isNewHome ? paths.pool : (configured.path ?? paths.pool);
   const installation = loadInstallation(paths.installation, pool, () => systemRandom.id());
-  if (!inPoolFile) refuseEmptyStorage(settings.storage.path ?? paths.pool, store);
-  const storage = await chooseStorage({
-    host,
-    root: paths.pool,
-    configured: settings.storage,
-    installation,
-    signal,
-  });
+  if (!inPoolFile) refuseEmptyStorage(configured.path ?? paths.pool, store);
+  const storage = await chooseStorage({ host, root: paths.pool, configured, installation, signal });
+  if (blocked === null) keepStorage(paths.keptStorage, configured);
   await makeOwnFolder(paths.socketRoot, host.serverUser === undefined ? 0o700 : 0o711);
   await host.files.makeDirectory(paths.scratch, { mode: 0o711 });
   await host.files.makeDirectory(paths.serverLogs, { mode: 0o700 });
@@ -342,7 +345,10 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     host: () => host,
     running: () => running,
     examine: [
-      () => explainStorage({ host, root: paths.pool, configured: settings.storage }),
+      () => {
+        const { storage } = findStorage(paths, settings, store);
+        return explainStorage({ host, root: paths.pool, configured: storage });
+      },
       () => examinePrograms(programOptions(surroundings, settings)),
     ],
     stop: stopOnRequest,

@@ -101,7 +101,7 @@ async function reopen(choice: StorageChoice, root: string, pool: Pool): Promise<
   if (wanted !== pool.driver && (wanted === 'btrfs' || pool.driver === 'btrfs')) {
     throw fail('storage_failed', {
       storage: root,
-      problem: `the settings ask for "${wanted}", but its datasets were made by "${pool.driver}"; delete them first or choose another folder`,
+      problem: `the settings ask for "${wanted}", but its datasets were made by "${pool.driver}"; set it back, or delete them first`,
     });
   }
   const obstacle = await obstacleTo(wanted, host, root);

@@ -43,6 +43,8 @@ export interface HomePaths {
   state: string;
   secrets: string;
   installation: string;
+  /** Which storage was chosen. */
+  keptStorage: string;
   settings: string;
   pool: string;
   programs: string;
@@ -80,6 +82,7 @@ export function homePaths(environment: HomeEnvironment): HomePaths {
     state: join(engineDirectory, 'state.db'),
     secrets: join(engineDirectory, 'secrets'),
     installation: join(engineDirectory, 'installation.json'),
+    keptStorage: join(engineDirectory, 'storage.json'),
     settings: join(home, 'settings.json'),
     pool: join(home, 'pool'),
     programs: join(home, 'programs'),

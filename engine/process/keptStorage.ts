@@ -1,0 +1,99 @@
+/**
+ * Keeps in the home which storage was chosen, so that whoever starts the engine gets the one that holds the data: VS Code
+ * passes its settings to the engines that it starts, and the command line knows nothing of them.
+ */
+import { readdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import * as z from 'zod';
+import { storageDriverSchema } from '../protocol/entities.ts';
+import { fail, type ThinClonesError } from '../protocol/errors.ts';
+import type { HomePaths } from '../protocol/node/home.ts';
+import type { Settings } from './settings.ts';
+
+type StorageSettings = Settings['storage'];
+
+/** null: nothing was configured. The home's own folder has no path here, so that a home can be moved. */
+const fileSchema = z.object({
+  format: z.literal(1),
+  driver: storageDriverSchema.nullable(),
+  path: z.string().nullable(),
+});
+
+export interface StorageInUse {
+  readonly storage: StorageSettings;
+  /** Why the settings can't be followed; the storage is the one with the data. */
+  readonly refusal: ThinClonesError | undefined;
+}
+
+function readKept(file: string): StorageSettings | undefined {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const { driver, path } = fileSchema.parse(JSON.parse(text));
+    return { driver: driver ?? undefined, path: path ?? undefined };
+  } catch {
+    // best effort: a damaged file is as good as none; a folder without the storage that should be there is refused
+    return undefined;
+  }
+}
+
+/** Found without the state, which may be lost: a dataset has a tag. */
+function hasTags(root: string): boolean {
+  try {
+    return readdirSync(join(root, 'tags')).some((name) => name.endsWith('.json'));
+  } catch {
+    // best effort: no folder, or none that can be read, tells of no data
+    return false;
+  }
+}
+
+function isSameFolder(one: string, other: string): boolean {
+  const real = (path: string): string => {
+    try {
+      return realpathSync(path);
+    } catch {
+      // best effort: a folder that is not there yet has only its name
+      return resolve(path);
+    }
+  };
+  return real(one) === real(other);
+}
+
+/**
+ * The settings, while nothing is stored; then what is kept, completed by the settings. Settings that name another folder
+ * are refused: following them would hide every snapshot and every clone.
+ */
+export function storageInUse(
+  paths: Pick<HomePaths, 'keptStorage' | 'pool'>,
+  configured: StorageSettings,
+  counted: number,
+): StorageInUse {
+  const kept = readKept(paths.keptStorage);
+  const used = kept?.path ?? paths.pool;
+  if (kept === undefined || (counted === 0 && !hasTags(used))) {
+    return { storage: configured, refusal: undefined };
+  }
+  const asked = configured.path;
+  const differs = asked !== undefined && !isSameFolder(asked, used);
+  return {
+    storage: { driver: configured.driver ?? kept.driver, path: kept.path },
+    refusal: differs ? fail('storage_elsewhere', { asked, used }) : undefined,
+  };
+}
+
+/** Call when the storage works, and before anything is stored in it, as the holder of the engine's lock. */
+export function keepStorage(file: string, { driver, path }: StorageSettings): void {
+  const absolute = path === undefined ? undefined : resolve(path);
+  const kept = readKept(file);
+  if (kept !== undefined && kept.driver === driver && kept.path === absolute) return;
+  const fresh = `${file}.new`;
+  rmSync(fresh, { force: true });
+  const document = { format: 1, driver: driver ?? null, path: absolute ?? null };
+  writeFileSync(fresh, JSON.stringify(document), { mode: 0o600, flag: 'wx', flush: true });
+  renameSync(fresh, file);
+}
