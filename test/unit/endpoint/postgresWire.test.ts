@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict';
+import { postgresWire } from '../../../engine/database/postgres/wire.ts';
+import type { ServerStream } from '../../../engine/endpoint/wire.ts';
+import { firstPacket, message, oneRow, readyForQuery, startup } from '../../contract/endpoint/markServer.ts';
+
+const key = Buffer.from('000004d2deadbeef', 'hex');
+
+const pushed = (...chunks: readonly Buffer[]): ServerStream => {
+  const stream = postgresWire.follow();
+  for (const chunk of chunks) stream.push(chunk);
+  return stream;
+};
+
+/** The fields of an ErrorResponse, by their letter. */
+function fieldsOf(bytes: Buffer): Record<string, string> {
+  assert.equal(bytes.toString('latin1', 0, 1), 'E');
+  assert.equal(bytes.readInt32BE(1), bytes.length - 1);
+  assert.equal(bytes.toString('latin1', bytes.length - 2), '\0\0');
+  const fields = bytes.toString('utf8', 5, bytes.length - 2).split('\0');
+  return Object.fromEntries(fields.map((field) => [field.slice(0, 1), field.slice(1)]));
+}
+
+describe("PostgreSQL's first packets", () => {
+  it('is a start as soon as the startup message is complete, of any minor version', () => {
+    const bytes = startup();
+    for (let length = 0; length < bytes.length; length += 1) {
+      assert.deepEqual(postgresWire.greet(bytes.subarray(0, length)), { kind: 'more' });
+    }
+    assert.deepEqual(postgresWire.greet(bytes), { kind: 'start' });
+    assert.deepEqual(postgresWire.greet(firstPacket(0x0003_0002, Buffer.from('user\0a\0\0'))), {
+      kind: 'start',
+    });
+    assert.deepEqual(postgresWire.greet(firstPacket(0x0003_270f)), { kind: 'start' });
+  });
+
+  for (const [name, code] of [
+    ['TLS', 80_877_103],
+    ['GSSAPI encryption', 80_877_104],
+  ] as const) {
+    it(`answers the question for ${name} with no, whatever follows it`, () => {
+      const answer = { kind: 'question', length: 8, answer: Buffer.from('N') };
+      assert.deepEqual(postgresWire.greet(firstPacket(code)), answer);
+      assert.deepEqual(postgresWire.greet(Buffer.concat([firstPacket(code), startup()])), answer);
+    });
+  }
+
+  it('finds the key of a cancel request, and makes the same request of it again', () => {
+    for (const bytes of [key, Buffer.concat([key, Buffer.alloc(28, 7)]), Buffer.alloc(260, 9)]) {
+      const request = firstPacket(80_877_102, bytes);
+      const greeting = postgresWire.greet(request);
+      assert.deepEqual(greeting, { kind: 'cancel', key: bytes.toString('hex') });
+      assert.deepEqual(postgresWire.cancel(bytes.toString('hex')), request);
+    }
+  });
+
+  it('refuses protocol 2 in a message of its own', () => {
+    const greeting = postgresWire.greet(firstPacket(0x0002_0000));
+    assert.ok(greeting.kind === 'unsupported');
+    assert.equal(fieldsOf(greeting.answer)['C'], '0A000');
+  });
+
+  for (const [name, bytes] of [
+    ['an HTTP request', Buffer.from('GET / HTTP/1.1\r\n')],
+    ['a TLS ClientHello', Buffer.from('16030100c8010000c40303', 'hex')],
+    ['a length below 8', Buffer.from('0000000700030000', 'hex')],
+    ['a negative length', Buffer.from('ffffffff00030000', 'hex')],
+    ['a length that no server takes', Buffer.from('0000271100030000', 'hex')],
+    ['zeros', Buffer.alloc(64)],
+  ] as const) {
+    it(`takes ${name} for garbage`, () => {
+      assert.deepEqual(postgresWire.greet(bytes), { kind: 'garbage' });
+    });
+  }
+});
+
+describe("PostgreSQL's server stream", () => {
+  const opening = Buffer.concat([message('R', Buffer.alloc(4)), message('K', key), readyForQuery]);
+  const all = Buffer.concat([opening, oneRow('main'), message('A', Buffer.alloc(300))]);
+  const boundaries = new Set<number>();
+  for (let at = 0; at < all.length; at += 1 + all.readInt32BE(at + 1)) boundaries.add(at);
+  boundaries.add(all.length);
+
+  it('knows after every byte whether a message has ended there', () => {
+    const stream = postgresWire.follow();
+    for (let at = 0; at < all.length; at += 1) {
+      assert.equal(stream.whole(), boundaries.has(at), `at byte ${at}`);
+      stream.push(all.subarray(at, at + 1));
+    }
+    assert.equal(stream.whole(), true);
+  });
+
+  it('knows it wherever the stream is cut into two chunks', () => {
+    for (let at = 0; at <= all.length; at += 1) {
+      const stream = pushed(all.subarray(0, at));
+      assert.equal(stream.whole(), boundaries.has(at), `at byte ${at}`);
+      stream.push(all.subarray(at));
+      assert.equal(stream.whole(), true);
+      assert.equal(stream.key(), key.toString('hex'));
+    }
+  });
+
+  it('tells the key, of 4 to 256 bytes, once it is complete', () => {
+    for (const secret of [4, 32, 256]) {
+      const bytes = message('K', Buffer.alloc(4 + secret, 3));
+      assert.equal(pushed(bytes.subarray(0, -1)).key(), undefined);
+      assert.equal(pushed(bytes).key(), '03'.repeat(4 + secret));
+    }
+    assert.equal(pushed(message('K', Buffer.alloc(4 + 257))).key(), undefined);
+  });
+
+  it('keeps the first key: what a server sends later under that letter is none', () => {
+    assert.equal(pushed(opening, message('K', Buffer.alloc(8, 1))).key(), key.toString('hex'));
+  });
+
+  it('is idle from the end of an answer to the next question', () => {
+    const stream = pushed(opening);
+    assert.equal(stream.idle(), true);
+    stream.asked();
+    assert.equal(stream.idle(), false);
+    stream.push(oneRow('main').subarray(0, -readyForQuery.length));
+    assert.equal(stream.idle(), false);
+    stream.push(readyForQuery);
+    assert.equal(stream.idle(), true);
+  });
+
+  it('never takes a stream for whole again that was not this protocol', () => {
+    const stream = pushed(Buffer.from('HTTP/1.1 400 Bad Request\r\n\r\n'));
+    assert.equal(stream.whole(), false);
+    const negative = pushed(Buffer.from('5a00000003', 'hex'));
+    negative.push(readyForQuery);
+    assert.equal(negative.whole(), false);
+  });
+
+  it('follows 100,000 small messages in one pass', () => {
+    const rows = Buffer.alloc(30 * 100_000, message('D', Buffer.alloc(25)));
+    const stream = postgresWire.follow();
+    for (let at = 0; at < rows.length; at += 65_536) stream.push(rows.subarray(at, at + 65_536));
+    assert.equal(stream.whole(), true);
+  });
+});
+
+describe("PostgreSQL's fatal errors", () => {
+  it('refuses as a server that can not be connected to now, with the reason and a hint', () => {
+    assert.deepEqual(fieldsOf(postgresWire.refusal('No branch.', 'Check one out — ok?')), {
+      S: 'FATAL',
+      V: 'FATAL',
+      C: '57P03',
+      M: 'No branch.',
+      H: 'Check one out — ok?',
+    });
+  });
+
+  it('parts as a server that an administrator shuts down', () => {
+    assert.deepEqual(fieldsOf(postgresWire.parting('Switched.')), {
+      S: 'FATAL',
+      V: 'FATAL',
+      C: '57P01',
+      M: 'Switched.',
+    });
+  });
+
+  it('keeps the message in its field whatever it holds', () => {
+    assert.equal(fieldsOf(postgresWire.parting('a\0Hb'))['M'], 'a Hb');
+  });
+});
