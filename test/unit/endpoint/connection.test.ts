@@ -1,0 +1,450 @@
+import assert from 'node:assert/strict';
+import { networkInterfaces } from 'node:os';
+import { connect as connectSocket, createServer, type Socket } from 'node:net';
+import { postgresWire } from '../../../engine/database/postgres/wire.ts';
+import type { Endpoint, EndpointTarget } from '../../../engine/endpoint/endpoint.ts';
+import type { Limits } from '../../../engine/endpoint/tcp/limits.ts';
+import { createTcpEndpoints } from '../../../engine/endpoint/tcp/tcpEndpoints.ts';
+import { cloneId, none, waiting } from '../../contract/endpoint/endpoint.contract.ts';
+import {
+  firstPacket,
+  message,
+  oneRow,
+  readyForQuery,
+  startMarkServer,
+  startup,
+  type MarkServer,
+  type MarkServerOptions,
+} from '../../contract/endpoint/markServer.ts';
+import { lastError, rawClient, type RawClient } from './rawClient.ts';
+
+const SSL_REQUEST = firstPacket(80_877_103);
+const GSSENC_REQUEST = firstPacket(80_877_104);
+const query = (text: string): Buffer => message('Q', Buffer.from(`${text}\0`));
+const endsWith = (tail: Buffer) => (bytes: Buffer) => bytes.subarray(-tail.length).equals(tail);
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+const until = async (holds: () => boolean): Promise<void> => {
+  while (!holds()) await turn();
+};
+
+describe('a connection through an endpoint', () => {
+  const servers: MarkServer[] = [];
+  const endpoints: Endpoint[] = [];
+  const clients: RawClient[] = [];
+  afterEach(async () => {
+    for (const { socket } of clients.splice(0)) socket.destroy();
+    await Promise.all(endpoints.splice(0).map((endpoint) => endpoint.close()));
+    await Promise.all(servers.splice(0).map((server) => server.close()));
+  });
+
+  const start = async (mark: string, options: Partial<MarkServerOptions> = {}): Promise<MarkServer> => {
+    const server = await startMarkServer(mark, { speaks: 'postgres', ...options });
+    servers.push(server);
+    return server;
+  };
+  const to = (server: { port: number }, letter: string): Extract<EndpointTarget, { kind: 'clone' }> => ({
+    kind: 'clone',
+    clone: cloneId(letter),
+    name: `clone-${letter}`,
+    port: server.port,
+  });
+  const open = async (target: EndpointTarget, limits: Partial<Limits> = {}): Promise<Endpoint> => {
+    const made = createTcpEndpoints({ wires: { postgres: postgresWire }, limits });
+    const endpoint = await made.open({ port: 0, engine: 'postgres', title: 'orders of /work/shop', target });
+    endpoints.push(endpoint);
+    return endpoint;
+  };
+  const connect = async (endpoint: Endpoint): Promise<RawClient> => {
+    const client = await rawClient(endpoint.port);
+    clients.push(client);
+    return client;
+  };
+  /** A client whose server waits for its query. */
+  const login = async (endpoint: Endpoint): Promise<RawClient> => {
+    const client = await connect(endpoint);
+    client.socket.write(startup());
+    await client.until(endsWith(readyForQuery));
+    return client;
+  };
+  const keyOf = (client: RawClient): Buffer => {
+    const at = client.received().indexOf('K');
+    return client.received().subarray(at + 5, at + 13);
+  };
+
+  describe('as it begins', () => {
+    it('answers the questions for encryption with no and goes on, in whatever pieces they come', async () => {
+      const endpoint = await open(to(await start('main'), 'a'));
+      const client = await connect(endpoint);
+      for (const byte of GSSENC_REQUEST) client.socket.write(Buffer.from([byte]));
+      await client.until((received) => received.toString() === 'N');
+      client.socket.write(Buffer.concat([SSL_REQUEST, startup()]));
+      await client.until(endsWith(readyForQuery));
+      assert.equal(client.received().toString('latin1', 0, 3), 'NNR');
+    });
+
+    for (const [name, bytes] of [
+      ['HTTP', Buffer.from('GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n')],
+      ['TLS at once', Buffer.from('16030100c8010000c40303', 'hex')],
+    ] as const) {
+      it(`drops a client that speaks ${name}, without an answer`, async () => {
+        const server = await start('main');
+        const client = await connect(await open(to(server, 'a')));
+        client.socket.write(bytes);
+        await client.ended;
+        assert.equal(client.received().length, 0);
+        assert.equal(server.sockets.size, 0);
+      });
+    }
+
+    it('tells a client of another major version of the protocol that there is none', async () => {
+      const client = await connect(await open(to(await start('main'), 'a')));
+      client.socket.write(firstPacket(0x0002_0000));
+      await client.ended;
+      assert.equal(lastError(client.received())['C'], '0A000');
+    });
+
+    it('drops a client that does not say what it wants in time, whole or in part', async () => {
+      const endpoint = await open(to(await start('main'), 'a'), { greetingMs: 50 });
+      const silent = await connect(endpoint);
+      const slow = await connect(endpoint);
+      slow.socket.write(startup().subarray(0, 10));
+      await Promise.all([silent.ended, slow.ended]);
+    });
+
+    it('drops a client that asks for encryption without an end', async () => {
+      const client = await connect(await open(to(await start('main'), 'a')));
+      client.socket.write(Buffer.alloc(8 * 2_000, SSL_REQUEST));
+      await client.ended;
+      assert.ok(client.received().length <= 1_250);
+    });
+
+    it('takes what a client sends ahead of the first answer, in order', async () => {
+      const asked: string[] = [];
+      const answer = (text: string): Buffer => {
+        asked.push(text);
+        return oneRow(text);
+      };
+      const endpoint = await open(waiting);
+      const client = await connect(endpoint);
+      client.socket.write(Buffer.concat([startup(), query('one')]));
+      await until(() => endpoint.connections() === 1);
+      client.socket.write(Buffer.concat([query('two'), query('x'.repeat(100_000))]));
+      endpoint.lead(to(await start('main', { answer }), 'a'), 'Switched.');
+      await client.until((received) => received.includes('x'.repeat(100_000)));
+      assert.deepEqual(asked.slice(0, 2), ['one', 'two']);
+    });
+
+    it('is led on to the next clone while the server of the one before has not answered', async () => {
+      const silent = await start('silent', { speaks: 'silent' });
+      const endpoint = await open(to(silent, 'a'));
+      const client = await connect(endpoint);
+      client.socket.write(startup());
+      await until(() => silent.sockets.size === 1);
+      endpoint.lead(waiting, 'Switching.');
+      endpoint.lead(to(await start('feature'), 'b'), 'Switched.');
+      await client.until(endsWith(readyForQuery));
+      client.socket.write(query('mark'));
+      await client.until((received) => received.includes('feature'));
+      await until(() => silent.sockets.size === 0);
+    });
+
+    it('is refused readably when its server takes it and then says nothing', async () => {
+      const endpoint = await open(to(await start('silent', { speaks: 'silent' }), 'a'), { answerMs: 100 });
+      const client = await connect(endpoint);
+      client.socket.write(startup());
+      await client.ended;
+      assert.equal(lastError(client.received())['C'], '57P03');
+      assert.match(lastError(client.received())['M'] ?? '', /clone-a .*does not answer/);
+    });
+
+    it('is refused readably when its server closes, or resets, before it answers', async () => {
+      for (const leave of ['destroy', 'resetAndDestroy'] as const) {
+        const server = createServer((socket) =>
+          socket.on('error', () => undefined).once('data', () => socket[leave]()),
+        );
+        await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+        const { port } = server.address() as { port: number };
+        const client = await connect(await open(to({ port }, 'a')));
+        client.socket.write(startup());
+        assert.equal(await client.ended, 'closed');
+        assert.equal(lastError(client.received())['C'], '57P03', leave);
+        server.close();
+      }
+    });
+
+    it('is refused when the endpoint would lead to itself', async () => {
+      const endpoint = await open(none);
+      endpoint.lead(to(endpoint, 'a'), 'A mistake.');
+      const client = await connect(endpoint);
+      client.socket.write(startup());
+      await client.ended;
+      assert.equal(lastError(client.received())['C'], '57P03');
+    });
+
+    it('does not wait when as many wait already as may', async () => {
+      const endpoint = await open(waiting, { held: 3 });
+      for (let count = 1; count <= 3; count += 1) {
+        (await connect(endpoint)).socket.write(startup());
+        await until(() => endpoint.connections() === count);
+      }
+      const client = await connect(endpoint);
+      client.socket.write(startup());
+      await client.ended;
+      assert.match(lastError(client.received())['M'] ?? '', /^Too many connections wait/);
+      assert.equal(endpoint.connections(), 3);
+    });
+
+    it('is closed at once when the endpoint has as many as it may', async () => {
+      const endpoint = await open(to(await start('main'), 'a'), { connections: 2 });
+      await login(endpoint);
+      await login(endpoint);
+      const third = await connect(endpoint);
+      await third.ended;
+      assert.equal(third.received().length, 0);
+    });
+  });
+
+  describe('at a switch', () => {
+    it('is told with SQLSTATE 57P01 and the notice, then closed in order', async () => {
+      const endpoint = await open(to(await start('main'), 'a'));
+      const client = await login(endpoint);
+      endpoint.lead(to(await start('feature'), 'b'), 'Branch feature is checked out now.');
+      assert.equal(await client.ended, 'closed');
+      const { S, C, M } = lastError(client.received());
+      assert.deepEqual([S, C, M], ['FATAL', '57P01', 'Branch feature is checked out now.']);
+    });
+
+    it('is cut without a word in the middle of a message, so that no message is ever corrupt', async () => {
+      const half = oneRow('main').subarray(0, -readyForQuery.length - 3);
+      const endpoint = await open(to(await start('main', { answer: () => half }), 'a'));
+      const client = await login(endpoint);
+      client.socket.write(query('mark'));
+      await client.until(endsWith(half));
+      const before = client.received();
+      endpoint.lead(none, 'Branch feature is checked out now.');
+      await client.ended;
+      assert.deepEqual(client.received(), before);
+    });
+
+    it('gets nothing any more of an answer that it was too slow to take', async () => {
+      const big = Buffer.concat([message('D', Buffer.alloc(64_000_000, 7)), readyForQuery]);
+      const server = await start('main', { answer: () => big });
+      const endpoint = await open(to(server, 'a'));
+      const client = await login(endpoint);
+      client.socket.pause();
+      client.socket.write(query('big'));
+      const [serverSide] = server.sockets;
+      // Until neither the endpoint nor the operating system takes more for a client that does not read.
+      let left = 0;
+      await until(() => {
+        const stands =
+          serverSide !== undefined && serverSide.writableLength > 0 && serverSide.writableLength === left;
+        left = serverSide?.writableLength ?? 0;
+        return stands;
+      });
+      const held = serverSide?.bytesWritten ?? 0;
+      assert.ok(
+        held - left < 40_000_000,
+        `${held - left} bytes lie between the server and a client that does not read`,
+      );
+      endpoint.lead(none, 'Branch feature is checked out now.');
+      await until(() => server.sockets.size === 0);
+      client.socket.resume();
+      await client.ended;
+      assert.ok(client.received().length < big.length);
+      assert.ok(!client.received().includes('Branch feature'));
+    });
+
+    it('gets nothing any more of a server that has closed, when it was too slow to take it', async () => {
+      const big = Buffer.concat([message('D', Buffer.alloc(16_000_000, 7)), readyForQuery]);
+      const answer = (_query: string, socket: Socket): undefined => {
+        socket.end(big);
+      };
+      const server = await start('main', { answer });
+      const endpoint = await open(to(server, 'a'));
+      const client = await login(endpoint);
+      client.socket.write(query('big'));
+      await client.until((received) => received.length > 100_000);
+      client.socket.pause();
+      endpoint.lead(none, 'Branch feature is checked out now.');
+      client.socket.resume();
+      await client.ended;
+      assert.ok(client.received().length < big.length);
+    });
+
+    it('sends nothing of a query to either server that it had sent by half', async () => {
+      const [main, feature] = [await start('main'), await start('feature')];
+      const endpoint = await open(to(main, 'a'));
+      const client = await login(endpoint);
+      const bytes = query('UPDATE stock SET amount = 0');
+      client.socket.write(bytes.subarray(0, 12));
+      await turn();
+      endpoint.lead(to(feature, 'b'), 'Switched.');
+      client.socket.write(bytes.subarray(12));
+      await client.ended;
+      await until(() => main.sockets.size === 0);
+      assert.deepEqual([main.asked(), feature.asked()], [0, 0]);
+      assert.equal(lastError(client.received())['C'], '57P01');
+    });
+
+    it('has no query answered that the client sent after it, on many connections at once', async () => {
+      const [main, feature] = [await start('main'), await start('feature')];
+      const endpoint = await open(to(main, 'a'));
+      const all = await Promise.all(Array.from({ length: 50 }, () => login(endpoint)));
+      endpoint.lead(to(feature, 'b'), 'Switched.');
+      for (const { socket } of all) socket.write(query('mark'));
+      await Promise.all(all.map(({ ended }) => ended));
+      assert.equal(main.asked(), 0);
+      for (const client of all) assert.equal(lastError(client.received())['M'], 'Switched.');
+    });
+
+    it('cancels what its server still runs for it, and nothing where the server was idle', async () => {
+      const main = await start('main', { answer: () => undefined });
+      const endpoint = await open(to(main, 'a'));
+      const busy = await login(endpoint);
+      await login(endpoint);
+      busy.socket.write(query('SELECT pg_sleep(1000)'));
+      await until(() => main.asked() === 1);
+      endpoint.lead(none, 'Switched.');
+      await until(() => main.cancels.length > 0);
+      assert.deepEqual(main.cancels, [keyOf(busy).toString('hex')]);
+      assert.equal(lastError(busy.received())['C'], '57P01');
+    });
+
+    it('does not keep a client that never closes', async () => {
+      const endpoint = await open(to(await start('main'), 'a'), { lingerMs: 50 });
+      const socket = connectSocket({ host: '127.0.0.1', port: endpoint.port, allowHalfOpen: true });
+      socket.on('error', () => undefined);
+      socket.write(startup());
+      await new Promise((resolve) => socket.once('data', resolve));
+      endpoint.lead(none, 'Switched.');
+      // Its own direction stays open: only the endpoint's end can break it.
+      await new Promise((resolve) => {
+        const talk = (): void => {
+          if (socket.destroyed) resolve(undefined);
+          else socket.write('x', () => setImmediate(talk));
+        };
+        talk();
+      });
+    });
+  });
+
+  describe('for a cancel request', () => {
+    const cancelWith = async (endpoint: Endpoint, key: Buffer): Promise<RawClient> => {
+      const client = await connect(endpoint);
+      client.socket.write(Buffer.concat([SSL_REQUEST, firstPacket(80_877_102, key)]));
+      await client.ended;
+      return client;
+    };
+
+    it('passes it on to the server that has the key, and closes when that has', async () => {
+      const main = await start('main');
+      const endpoint = await open(to(main, 'a'));
+      const client = await login(endpoint);
+      const canceling = await cancelWith(endpoint, keyOf(client));
+      assert.deepEqual(main.cancels, [keyOf(client).toString('hex')]);
+      assert.equal(canceling.received().toString(), 'N');
+      assert.equal(endpoint.connections(), 1);
+    });
+
+    it('lets nobody cancel, or find out, what another clone does', async () => {
+      const [main, feature] = [await start('main'), await start('feature')];
+      const own = await open(to(main, 'a'));
+      const other = await open(to(feature, 'b'));
+      await login(own);
+      const client = await login(other);
+      const stranger = await cancelWith(own, keyOf(client));
+      assert.deepEqual([main.cancels, feature.cancels], [[], []]);
+      assert.equal(stranger.received().toString(), 'N');
+    });
+
+    it('knows no session any more that a switch has ended', async () => {
+      const [main, feature] = [await start('main'), await start('feature')];
+      const endpoint = await open(to(main, 'a'));
+      const client = await login(endpoint);
+      endpoint.lead(to(feature, 'b'), 'Switched.');
+      await cancelWith(endpoint, keyOf(client));
+      assert.deepEqual([main.cancels, feature.cancels], [[], []]);
+    });
+  });
+
+  describe('with clients that go at any moment', () => {
+    it('keeps nothing of 500 that were aborted before they said anything, while they were held, or at work', async () => {
+      const server = await start('main');
+      const endpoint = await open(to(server, 'a'));
+      const led: EndpointTarget[] = [to(server, 'a'), waiting, none];
+      for (let round = 0; round < 500; round += 1) {
+        endpoint.lead(led[round % led.length] ?? none, 'Switched.');
+        const socket = connectSocket({ host: '127.0.0.1', port: endpoint.port });
+        socket.on('error', () => undefined);
+        const bytes = startup().subarray(0, (round * 7) % (startup().length + 1));
+        if (bytes.length > 0) socket.write(bytes);
+        await new Promise((resolve) => socket.once('connect', resolve));
+        for (let turns = round % 6; turns > 0; turns -= 1) await turn();
+        if (round % 2 === 0) socket.resetAndDestroy();
+        else socket.destroy();
+      }
+      await until(() => endpoint.connections() === 0 && server.sockets.size === 0);
+    });
+
+    it('notices that a held client has gone', async () => {
+      const endpoint = await open(waiting);
+      const [closes, resets] = [await connect(endpoint), await connect(endpoint)];
+      for (const { socket } of [closes, resets]) socket.write(startup());
+      await until(() => endpoint.connections() === 2);
+      closes.socket.end();
+      resets.socket.resetAndDestroy();
+      await until(() => endpoint.connections() === 0);
+    });
+
+    it('lets a server finish for a client that has closed only its own direction', async () => {
+      const endpoint = await open(to(await start('main'), 'a'));
+      const client = await login(endpoint);
+      client.socket.end(query('mark'));
+      await client.until((received) => received.includes('main'));
+      assert.equal(await client.ended, 'closed');
+      await until(() => endpoint.connections() === 0);
+    });
+  });
+
+  describe('when the endpoint closes', () => {
+    it('is ended within a second in every state, even if its client does nothing about it', async () => {
+      const server = await start('main', { answer: () => Buffer.alloc(32_000_000, readyForQuery) });
+      const silent = await start('silent', { speaks: 'silent' });
+      const endpoint = await open(to(server, 'a'));
+      const [slow, idle, greeting] = [await login(endpoint), await login(endpoint), await connect(endpoint)];
+      slow.socket.pause();
+      slow.socket.write(query('big'));
+      await until(() => server.asked() === 1);
+      endpoint.lead(to(silent, 'b'), 'Switched.');
+      const opening = await connect(endpoint);
+      opening.socket.write(startup());
+      await until(() => silent.sockets.size === 1);
+      const started = performance.now();
+      await endpoint.close('The engine stops.');
+      assert.ok(performance.now() - started < 1_000);
+      slow.socket.resume();
+      await Promise.all([slow, idle, greeting, opening].map(({ ended }) => ended));
+      assert.equal(lastError(opening.received())['M'], 'The engine stops.');
+      await until(() => server.sockets.size + silent.sockets.size === 0);
+    });
+  });
+
+  it('can be made from this machine only', async () => {
+    const endpoint = await open(to(await start('main'), 'a'));
+    const addresses = Object.values(networkInterfaces())
+      .flatMap((each) => each ?? [])
+      .map(({ address }) => address)
+      .filter((address) => address !== '127.0.0.1' && !address.startsWith('fe80'));
+    for (const host of addresses) {
+      const outcome = await new Promise<string>((resolve) => {
+        const socket = connectSocket({ host, port: endpoint.port }, () => {
+          socket.destroy();
+          resolve('connected');
+        });
+        socket.on('error', ({ code }: NodeJS.ErrnoException) => resolve(code ?? 'failed'));
+      });
+      assert.notEqual(outcome, 'connected', host);
+    }
+  });
+});
