@@ -3,7 +3,13 @@ import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/p
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { spawn, type ChildProcess } from 'node:child_process';
+import {
+  spawn,
+  type ChildProcess,
+  type SpawnOptionsWithStdioTuple,
+  type StdioNull,
+  type StdioPipe,
+} from 'node:child_process';
 import pg from 'pg';
 import type { Host } from '../../engine/host/host.ts';
 import { createLocalHost } from '../../engine/host/local/localHost.ts';
@@ -41,6 +47,8 @@ export interface SourceOptions {
   /** Lines of postgresql.conf. */
   settings?: Readonly<Record<string, string>>;
   initdb?: readonly string[];
+  /** As in a container: its processes have other numbers than here. Needs root and util-linux. */
+  pidNamespace?: boolean;
 }
 
 /** The machine as the engine sees it, with the server user where we are root. */
@@ -136,17 +144,30 @@ async function startIn(
   const lines = Object.entries(settings).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'`);
   await writeFile(path.join(dataDirectory, 'postgresql.conf'), `${lines.join('\n')}\n`, { flag: 'a' });
 
-  const server = spawn(programs.postgres, ['-D', dataDirectory], {
+  const command = [programs.postgres, '-D', dataDirectory] as const;
+  const surroundings: SpawnOptionsWithStdioTuple<StdioNull, StdioNull, StdioPipe> = {
     cwd: dataDirectory,
     stdio: ['ignore', 'ignore', 'pipe'],
     env: { PATH: process.env['PATH'], LC_ALL: 'C' },
-    ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
-  });
+  };
+  const apart = options.pidNamespace === true;
+  const ids = user === undefined ? [] : [`--setgid=${user.gid}`, `--setuid=${user.uid}`];
+  const server = apart
+    ? spawn('unshare', ['--pid', '--fork', ...ids, '--', ...command], surroundings)
+    : spawn(command[0], command.slice(1), {
+        ...surroundings,
+        ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
+      });
   let log = '';
   server.stderr.on('data', (chunk: Buffer) => (log = `${log}${chunk.toString()}`.slice(-20_000)));
   const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
   const end = async (signal: NodeJS.Signals): Promise<void> => {
-    if (server.exitCode === null && server.signalCode === null) server.kill(signal);
+    if (server.exitCode === null && server.signalCode === null) {
+      // unshare passes no signals on; a killed first process takes its namespace along.
+      const [inside] = apart ? await childrenOf(server.pid) : [];
+      if (inside === undefined) server.kill(signal);
+      else process.kill(inside, signal);
+    }
     await ended;
   };
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,6 +12,7 @@ import {
   startPostgresSource,
   type PostgresSource,
 } from '../../support/postgresSource.ts';
+import { skipSuite } from '../../support/skips.ts';
 
 const code = (expected: string, pattern?: RegExp) => (error: ThinClonesError) => {
   assert.equal(error.code, expected, error.message);
@@ -79,6 +81,8 @@ for (const major of await presentMajors()) {
       await session.query("PREPARE TRANSACTION 'half'");
       await session.end();
       await source.kill();
+      // What people are told to do after a crash.
+      await rm(path.join(source.dataDirectory, 'postmaster.pid'));
       const before = await fingerprint(source.dataDirectory);
       const retrieved = await bench.retrieve({ retrieval: 'directory', directory: source.dataDirectory });
       await bench.checkNothingLeft();
@@ -118,6 +122,55 @@ for (const major of await presentMajors()) {
     });
   });
 }
+
+describe('a data directory whose server is not seen from here', () => {
+  let bench: PostgresBench;
+  let source: PostgresSource;
+  before(async function () {
+    const { status } = spawnSync('unshare', ['--pid', '--fork', 'true']);
+    if (status !== 0) skipSuite(this, 'no right to make a pid namespace (unshare --pid, as root)');
+    bench = await openPostgresBench();
+    source = await startPostgresSource({ pidNamespace: true });
+    await source.run('postgres', 'CREATE TABLE items (id serial, text text)');
+  });
+  after(async () => {
+    await source.remove();
+    await bench.close();
+  });
+  afterEach(() => bench.checkNothingLeft());
+
+  it('is refused, with what to do when the server runs and when it crashed', async () => {
+    const definition = { retrieval: 'directory' as const, directory: source.dataDirectory };
+    const pattern = /may be running where .* Stop that server\. If .* crashed, remove postmaster\.pid/;
+    const report = await bench.database.testSource((await bench.request(definition)).definition, undefined);
+    assert.match(report.error?.message ?? '', pattern);
+    await assert.rejects(bench.retrieve(definition), code('directory_unusable', pattern));
+  });
+
+  it('is refused when it is written while it is copied, even without its postmaster.pid', async () => {
+    await rm(path.join(source.dataDirectory, 'postmaster.pid'));
+    const session = await source.connect();
+    const stop = new AbortController();
+    const writer = (async () => {
+      while (!stop.signal.aborted) await session.query("INSERT INTO items (text) VALUES ('x')");
+    })();
+    try {
+      await assert.rejects(
+        bench.retrieve({ retrieval: 'directory', directory: source.dataDirectory }),
+        code('directory_unusable', /changed while it was copied \((base|pg_wal)/),
+      );
+    } finally {
+      stop.abort();
+      await writer;
+      await session.end();
+    }
+  });
+
+  it('is copied when it was shut down', async () => {
+    await source.stop();
+    await bench.retrieve({ retrieval: 'directory', directory: source.dataDirectory });
+  });
+});
 
 describe('a data directory that is not usable', () => {
   let bench: PostgresBench;

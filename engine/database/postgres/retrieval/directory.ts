@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { FileEntry } from '../../../host/host.ts';
 import { fail } from '../../../protocol/errors.ts';
 import type { Host } from '../../../host/host.ts';
-import { controlState } from '../controlFile.ts';
+import { controlState, type ControlState } from '../controlFile.ts';
 import { settleData } from '../prepare.ts';
 import { portion, fullDisk, type Workbench } from '../workbench.ts';
 
@@ -59,18 +59,20 @@ export async function inspectDirectory(
   const major = Number((await host.files.read(path.join(directory, 'PG_VERSION')))?.trim());
   if (!Number.isInteger(major))
     throw unusable('its file PG_VERSION names no version of PostgreSQL 10 or newer');
-  await checkStopped(host, directory, unusable);
+  const state = await controlState(host, directory);
+  await checkStopped(host, directory, state, unusable);
   await checkLinks(host, directory, unusable, signal);
   const control = await host.files.stat(path.join(directory, 'global', 'pg_control'));
-  const state = await controlState(host, directory);
   if (state === 'unknown') throw unusable('its file global/pg_control can not be read');
   return {
     major,
     dataStateAt: control?.modifiedAt ?? new Date(0),
     bytes: await sizeOf(host, directory, signal),
-    clean: state === 'shut down' || state === 'shut down in recovery',
+    clean: isClean(state),
   };
 }
+
+const isClean = (state: ControlState): boolean => state === 'shut down' || state === 'shut down in recovery';
 
 type Unusable = (problem: string, cause?: unknown) => Error;
 
@@ -101,15 +103,25 @@ async function checkStructure(host: Host, directory: string, unusable: Unusable)
   }
 }
 
-async function checkStopped(host: Host, directory: string, unusable: Unusable): Promise<void> {
+async function checkStopped(
+  host: Host,
+  directory: string,
+  state: ControlState,
+  unusable: Unusable,
+): Promise<void> {
   const text = await host.files.read(path.join(directory, 'postmaster.pid'));
   const pid = Number.parseInt(text?.split('\n', 1)[0] ?? '', 10);
   if (!Number.isInteger(pid) || pid <= 0) return;
   const line = await host.processes.commandLine(pid);
-  // A pid that another program got since the server crashed is no reason to refuse.
   if (line !== undefined && /postgres|postmaster/.test(line[0] ?? '')) {
     throw unusable(`its server is running (process ${pid}). Stop it first, or use the retrieval "logical"`);
   }
+  if (isClean(state)) return;
+  // A server in a container has a pid of its own there: what has that number here, if anything, is another program.
+  throw unusable(
+    `its server may be running where its process is not seen from here, e.g. in a container: it was not shut down ("${state}"), and there is a postmaster.pid (process ${pid}). ` +
+      'Stop that server. If there is none because it crashed, remove postmaster.pid, or start and stop the server once',
+  );
 }
 
 /** A link would make the copy share files with production, whose server would then be damaged by the clone. */
@@ -171,10 +183,13 @@ export async function retrieveDirectory(
   if ((await host.files.stat(path.join(directory, 'postgresql.conf'))) === undefined) {
     report.line('Its configuration is not in the directory: clones use the defaults.', 'warning');
   }
+  const before = await pictureOf(host, directory, signal);
   await copyTree(bench, directory, portion(report, 0, 0.6));
-  const after = await inspectDirectory(host, directory, signal);
-  if (after.dataStateAt.getTime() !== facts.dataStateAt.getTime()) {
-    throw fail('directory_unusable', { directory, problem: 'it changed while it was copied' });
+  await inspectDirectory(host, directory, signal);
+  const written = firstDifference(before, await pictureOf(host, directory, signal));
+  if (written !== undefined) {
+    const problem = `it changed while it was copied (${written}), so something writes to it. Stop its server first`;
+    throw fail('directory_unusable', { directory, problem });
   }
   const databases = await settleData({ ...bench, report: portion(report, 0.6, 1) }, { thorough: true });
   if (wanted === undefined) return databases[0]?.name ?? 'postgres';
@@ -184,6 +199,44 @@ export async function retrieveDirectory(
     directory,
     problem: `it has no database "${wanted}" (it has ${known})`,
   });
+}
+
+/**
+ * Size and time of every file that is copied. A server that is not seen from here writes its WAL at every commit, and a
+ * copy of which one part is older than another can't be recovered.
+ */
+async function pictureOf(
+  host: Host,
+  directory: string,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const picture = new Map<string, string>();
+  const look = async (folder: string): Promise<void> => {
+    signal.throwIfAborted();
+    const entries = await host.files.list(path.join(directory, folder));
+    const copied = folder === '' ? entries.filter(({ name }) => !LEFT_OUT.has(name)) : entries;
+    const subfolders: string[] = [];
+    await Promise.all(
+      copied.map(async ({ name, kind }) => {
+        const file = path.join(folder, name);
+        if (kind === 'directory') subfolders.push(file);
+        const found = await host.files.stat(path.join(directory, file));
+        if (found !== undefined) picture.set(file, `${found.bytes} ${found.modifiedAt.getTime()}`);
+      }),
+    );
+    for (const subfolder of subfolders) await look(subfolder);
+  };
+  await look('');
+  return picture;
+}
+
+/** The first file that appeared, went or was written, by name. */
+function firstDifference(
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): string | undefined {
+  const files = new Set([...before.keys(), ...after.keys()]);
+  return [...files].sort().find((file) => before.get(file) !== after.get(file));
 }
 
 async function copyTree(bench: Workbench, from: string, report: Workbench['report']): Promise<void> {
