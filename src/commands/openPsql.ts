@@ -1,10 +1,12 @@
 /** Opens psql on a clone in a terminal. */
 import * as vscode from 'vscode';
+import type { Connection } from '../../engine/protocol/entities.ts';
 import { engineSettings, programFolders } from '../engine/settings.ts';
 import { findProgram } from '../engine/findProgram.ts';
 import { pickClone } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { connectionOf } from './copyConnection.ts';
+import { psqlEnvironment } from './psqlEnvironment.ts';
 
 export async function openPsql(services: Services, argument: unknown): Promise<void> {
   const clone = await pickClone(services, argument, {
@@ -13,38 +15,43 @@ export async function openPsql(services: Services, argument: unknown): Promise<v
     accept: ({ state }) => state === 'ready',
   });
   if (clone === undefined) return;
+  const connection = await connectionOf(services, clone, 'Open psql');
+  if (connection === undefined) return;
+  await openPsqlOn(services, {
+    connection,
+    name: `psql ${clone.name}`,
+    versions: clone.members.map(({ version }) => version),
+  });
+}
+
+export interface PsqlTarget {
+  readonly connection: Connection;
+  /** Of the terminal. */
+  readonly name: string;
+  /** Of the servers, as far as they are known: a client of an older version works only in part. */
+  readonly versions: readonly string[];
+}
+
+export async function openPsqlOn(
+  services: Services,
+  { connection, name, versions }: PsqlTarget,
+): Promise<void> {
   const psql = await findProgram('psql', {
     setting: engineSettings().clientDirectory,
     searchPath: process.env.PATH ?? '',
     bundled: programFolders(services.context),
     platform: process.platform,
-    serverMajor: Math.max(...clone.members.map(({ version }) => Number.parseInt(version, 10) || 0), 0),
+    serverMajor: Math.max(...versions.map((version) => Number.parseInt(version, 10) || 0), 0),
   });
   if (psql === undefined) {
     await tellMissing();
     return;
   }
-  const connection = await connectionOf(services, clone, 'Open psql');
-  if (connection === undefined) return;
   const terminal = vscode.window.createTerminal({
-    name: `psql ${clone.name}`,
+    name,
     shellPath: psql,
-    // The password is in the environment of this one process, never in its arguments.
-    env: {
-      PGHOST: connection.host,
-      PGPORT: String(connection.port),
-      PGUSER: connection.user,
-      PGDATABASE: connection.database,
-      PGPASSWORD: connection.password,
-      PGAPPNAME: 'psql (Thin Clones)',
-      // libpq would follow these before the clone's own address.
-      PGSERVICE: null,
-      PGSERVICEFILE: null,
-      PGHOSTADDR: null,
-      PGOPTIONS: null,
-      PGPASSFILE: null,
-      PGSSLMODE: null,
-    },
+    env: psqlEnvironment(process.env, connection),
+    strictEnv: true,
     iconPath: new vscode.ThemeIcon('database'),
     // Kept terminals would store the environment with the window.
     isTransient: true,
