@@ -1,6 +1,8 @@
 /** The port to Git working trees: what HEAD says, when that changes, and what became of branches. Reads only, never fetches. */
 import type { Head } from '../protocol/entities.ts';
 
+export type Operation = NonNullable<Extract<Head, { operation: unknown }>['operation']>;
+
 export interface WorkingTree {
   /** Real path of its top folder. */
   path: string;

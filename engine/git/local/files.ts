@@ -1,0 +1,27 @@
+/** Reads small files of a Git directory, where absence is an answer. */
+import { readFile, readdir } from 'node:fs/promises';
+
+const absent = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'ELOOP']);
+
+export const isAbsence = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && absent.has(String(error.code));
+
+/** Undefined when there is no such file. Rejects where it can't be read, and when it is not UTF-8. */
+export async function readText(path: string): Promise<string | undefined> {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(await readFile(path));
+  } catch (error) {
+    if (isAbsence(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Undefined when there is no such directory. */
+export async function readNames(path: string): Promise<readonly string[] | undefined> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (isAbsence(error)) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+/** What HEAD of a working tree says, by reading its files. */
+import { lstat, readlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Head } from '../../protocol/entities.ts';
+import { isFailure } from '../../protocol/errors.ts';
+import type { Operation, WorkingTree } from '../git.ts';
+import { isAbsence, readText } from './files.ts';
+import { readOperation, type OperationState } from './operations.ts';
+import type { GitProgram } from './program.ts';
+import { branchOfRef, isCommitId, readRef } from './refs.ts';
+
+/** What HEAD says where refs are not files: gitformat-reftable(5). */
+const REFTABLE_STUB = 'ref: refs/heads/.invalid';
+
+export async function readHead(tree: WorkingTree, program: GitProgram): Promise<Head> {
+  try {
+    // A working tree that was removed by hand leaves its HEAD behind.
+    await lstat(join(tree.path, '.git'));
+    return await headOf(tree.gitDirectory, tree.commonDirectory, program);
+  } catch (error) {
+    if (isAbsence(error)) return { kind: 'unreadable', problem: `the working tree ${tree.path} is gone` };
+    const problem = isFailure(error) || error instanceof Error ? error.message : String(error);
+    return { kind: 'unreadable', problem: `HEAD of ${tree.path} can't be read: ${problem}` };
+  }
+}
+
+/** The same by its Git directory, for a working tree whose folder is not known. Rejects where files can't be read. */
+export async function headOf(
+  gitDirectory: string,
+  commonDirectory: string,
+  program: GitProgram,
+): Promise<Head> {
+  const [text, state] = await Promise.all([readHeadFile(gitDirectory), readOperation(gitDirectory)]);
+  if (text === undefined) return { kind: 'unreadable', problem: `there is no HEAD in ${gitDirectory}` };
+  if (text === REFTABLE_STUB) return askForHead(gitDirectory, state, program);
+  if (isCommitId(text)) return { kind: 'detached', commit: text, ...state };
+  const branch = text.startsWith('ref:') ? branchOfRef(text.slice('ref:'.length).trim()) : undefined;
+  if (branch === undefined)
+    return { kind: 'unreadable', problem: `HEAD in ${gitDirectory} is neither a branch nor a commit` };
+  const commit = await readRef(commonDirectory, `refs/heads/${branch}`);
+  return { kind: 'branch', branch, commit, operation: state.operation };
+}
+
+/** Git of long ago made HEAD a symbolic link to the branch; `core.preferSymlinkRefs` still does. */
+async function readHeadFile(gitDirectory: string): Promise<string | undefined> {
+  const path = join(gitDirectory, 'HEAD');
+  try {
+    if ((await lstat(path)).isSymbolicLink()) return `ref: ${await readlink(path)}`;
+  } catch (error) {
+    if (isAbsence(error)) return undefined;
+    throw error;
+  }
+  return (await readText(path))?.trim();
+}
+
+async function askForHead(gitDirectory: string, state: OperationState, program: GitProgram): Promise<Head> {
+  const ask = async (...args: string[]): Promise<string | undefined> => {
+    const answer = await program.ask(gitDirectory, args);
+    return 'output' in answer && answer.output.trim() !== '' ? answer.output.trim() : undefined;
+  };
+  const verify = ['rev-parse', '--verify', '--quiet'] as const;
+  const [ref, commit, picked, reverted] = await Promise.all([
+    ask('symbolic-ref', '--quiet', 'HEAD'),
+    ask(...verify, 'HEAD'),
+    ask(...verify, 'CHERRY_PICK_HEAD'),
+    ask(...verify, 'REVERT_HEAD'),
+  ]);
+  const refOperation: Operation | null =
+    picked !== undefined ? 'cherry-pick' : reverted !== undefined ? 'revert' : null;
+  const operation = state.operation ?? refOperation;
+  const branch = ref === undefined ? undefined : branchOfRef(ref);
+  if (branch !== undefined) return { kind: 'branch', branch, commit: commit ?? null, operation };
+  if (ref === undefined && commit !== undefined)
+    return { kind: 'detached', commit, operation, branch: state.branch };
+  return { kind: 'unreadable', problem: `HEAD in ${gitDirectory} is neither a branch nor a commit` };
+}

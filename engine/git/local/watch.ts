@@ -1,0 +1,146 @@
+/** Tells at once when HEAD of a working tree may say something else. */
+import { lstatSync, watch as watchDirectory, type FSWatcher } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { GitWatch, WorkingTree } from '../git.ts';
+import { operationFiles } from './operations.ts';
+
+/**
+ * The second source, for file systems that tell nothing (network, some containers), for folders that were moved, and for
+ * when the operating system has no watches left.
+ */
+const LOOK_AGAIN_MS = 2_000;
+
+interface WatchedDirectory {
+  path: string;
+  /** Names in it whose changes count. */
+  names: ReadonlySet<string>;
+}
+
+/**
+ * Git renames `HEAD.lock` onto HEAD, so directories are watched and not files. Beside HEAD and the files of operations these count:
+ * `logs/HEAD`, which every move of the branch is added to; the table list of the reftable kind; and `.git` of a tree whose Git directory is
+ * elsewhere, because the tree can go without it.
+ */
+function directoriesOf({ path, gitDirectory }: WorkingTree): readonly WatchedDirectory[] {
+  return [
+    { path: gitDirectory, names: new Set(['HEAD', 'logs', 'reftable', ...operationFiles]) },
+    { path: join(gitDirectory, 'logs'), names: new Set(['HEAD']) },
+    { path: join(gitDirectory, 'reftable'), names: new Set(['tables.list']) },
+    ...(dirname(gitDirectory) === path ? [] : [{ path, names: new Set(['.git']) }]),
+  ];
+}
+
+export function watchHead(tree: WorkingTree, onChange: () => void): GitWatch {
+  const directories = directoriesOf(tree);
+  const attached = new Map<string, { watcher: FSWatcher; inode: string }>();
+  let ancestor: { watcher: FSWatcher; path: string } | undefined;
+  let isClosed = false;
+  let seen = '';
+
+  const detach = (path: string): void => {
+    attached.get(path)?.watcher.close();
+    attached.delete(path);
+  };
+
+  /** Watches what is there now and is not watched yet; called again whenever a directory may have gone or come. */
+  const attach = (): void => {
+    for (const { path, names } of directories) {
+      const inode = inodeOf(path);
+      if (attached.get(path)?.inode === inode) continue;
+      detach(path);
+      if (inode === undefined) continue;
+      const watcher = tryWatch(path, (name) => {
+        // No name, or its own: it may have been removed or moved.
+        const isSelf = name === null || name === basename(path);
+        if (isSelf || name === 'logs' || name === 'reftable') attach();
+        if (isSelf || names.has(name)) changed();
+      });
+      if (watcher !== undefined) attached.set(path, { watcher, inode });
+    }
+    awaitReturn();
+  };
+
+  /** Of a tree that is gone the nearest folder that is still there is watched, until it is back. */
+  const awaitReturn = (): void => {
+    const missing = [tree.gitDirectory, tree.path].find((path) => inodeOf(path) === undefined);
+    const path = missing === undefined ? undefined : nearestFolder(missing);
+    if (ancestor?.path === path) return;
+    ancestor?.watcher.close();
+    ancestor = undefined;
+    if (path === undefined) return;
+    const watcher = tryWatch(path, lookAgain);
+    if (watcher !== undefined) ancestor = { watcher, path };
+  };
+
+  const tryWatch = (path: string, onEvent: (name: string | null) => void): FSWatcher | undefined => {
+    try {
+      const watcher = watchDirectory(path, { persistent: false }, (_event, name) => {
+        if (!isClosed) onEvent(name);
+      });
+      watcher.on('error', () => {
+        // Windows tells so that the directory was removed. What is gone is found gone at the next look.
+        watcher.close();
+        detach(path);
+      });
+      return watcher;
+    } catch {
+      return undefined; // best effort: the directory has just gone, or there are no watches left; the second source goes on
+    }
+  };
+
+  const changed = (): void => {
+    seen = stateOf(tree, directories);
+    onChange();
+  };
+
+  const lookAgain = (): void => {
+    attach();
+    const state = stateOf(tree, directories);
+    if (state === seen) return;
+    seen = state;
+    onChange();
+  };
+
+  // The state first: what changes while the watches are being made is then seen at the second look at the latest.
+  seen = stateOf(tree, directories);
+  attach();
+  lookAgain();
+  const timer = setInterval(lookAgain, LOOK_AGAIN_MS);
+  timer.unref();
+  return {
+    close: () => {
+      isClosed = true;
+      clearInterval(timer);
+      for (const path of [...attached.keys()]) detach(path);
+      ancestor?.watcher.close();
+    },
+  };
+}
+
+function inodeOf(path: string): string | undefined {
+  const stats = lstatSync(path, { throwIfNoEntry: false, bigint: true });
+  return stats?.isDirectory() === true ? `${stats.dev}:${stats.ino}` : undefined;
+}
+
+function nearestFolder(path: string): string | undefined {
+  for (let folder = path; ; folder = dirname(folder)) {
+    if (inodeOf(folder) !== undefined) return folder;
+    if (dirname(folder) === folder) return undefined;
+  }
+}
+
+/** Changes when one of the watched names does. */
+function stateOf(tree: WorkingTree, directories: readonly WatchedDirectory[]): string {
+  const names = [...operationFiles, 'HEAD'].map((name) => join(tree.gitDirectory, name));
+  const others = directories
+    .slice(1)
+    .flatMap(({ path, names }) => [...names].map((name) => join(path, name)));
+  return [...names, ...others, join(tree.path, '.git')]
+    .map((path) => {
+      const stats = lstatSync(path, { throwIfNoEntry: false, bigint: true });
+      if (stats === undefined) return '-';
+      // A directory's time changes with every file in it: of `.git` only its being there counts.
+      return stats.isDirectory() ? `${stats.ino}` : `${stats.ino}:${stats.mtimeNs}:${stats.size}`;
+    })
+    .join();
+}
