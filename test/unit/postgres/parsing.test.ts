@@ -7,6 +7,7 @@ import { rolesOf } from '../../../engine/database/postgres/retrieval/dumpRoles.t
 import {
   createErrorCollector,
   judgeRestoreError,
+  shorten,
 } from '../../../engine/database/postgres/retrieval/restore.ts';
 import { settingAssignment } from '../../../engine/database/postgres/roles.ts';
 import { scramVerifier } from '../../../engine/database/postgres/scram.ts';
@@ -32,6 +33,35 @@ describe('patterns for tables', () => {
       assert.deepEqual(parsePattern(pattern), { schema, name });
     });
   }
+});
+
+describe('a command that a restore failed on', () => {
+  const secret = 'hunter2';
+  for (const [command, shown] of [
+    [`ALTER ROLE app WITH PASSWORD '${secret}'`, 'ALTER ROLE app WITH PASSWORD ...'],
+    [`SELECT dblink_connect('host=x password=${secret}')`, 'SELECT dblink_connect(...'],
+    [
+      `CREATE SUBSCRIPTION s CONNECTION 'postgresql://u:${secret}@h/d' PUBLICATION p`,
+      'CREATE SUBSCRIPTION s CONNECTION ...',
+    ],
+    [
+      `CREATE USER MAPPING FOR u SERVER s OPTIONS (passwd '${secret}')`,
+      /^CREATE USER MAPPING .* \(passwd \.\.\.$/,
+    ],
+    [`CREATE FUNCTION f() RETURNS text AS $_$SELECT ${secret}$_$`, 'CREATE FUNCTION f() RETURNS text AS ...'],
+  ] as const) {
+    it(`is told without a secret in it: ${command.split(' ', 2).join(' ')}`, () => {
+      const text = shorten(command);
+      assert.ok(!text.includes(secret), text);
+      if (typeof shown === 'string') assert.equal(text, shown);
+      else assert.match(text, shown);
+    });
+  }
+
+  it('is told whole when it is short, and cut when it is not', () => {
+    assert.equal(shorten('CREATE INDEX a ON b (c)'), 'CREATE INDEX a ON b (c)');
+    assert.equal(shorten(`CREATE INDEX ${'a'.repeat(200)}`).length, 120);
+  });
 });
 
 describe('connection URLs of sources', () => {

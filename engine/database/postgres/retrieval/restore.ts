@@ -223,10 +223,11 @@ export function missingExtensions(names: readonly string[], version: string): Th
   });
 }
 
-/** For a job's lines, which are stored: a command that holds a password is only named by its first words. */
-function shorten(command: string): string {
-  if (/password/i.test(command)) return `${command.split(/\s+/, 3).join(' ')} ...`;
-  return command.length > 120 ? `${command.slice(0, 117)}...` : command;
+/** For a job's lines, which are stored: a command up to its first literal, since any one may be a password. */
+export function shorten(command: string): string {
+  const literal = command.search(/'|\$\w*\$/);
+  const open = literal === -1 ? command : command.slice(0, literal);
+  return open.length > 117 || literal !== -1 ? `${open.slice(0, 117)}...` : command;
 }
 
 export interface ScriptOptions {
