@@ -5,7 +5,12 @@ import { chmod, lstat, mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { writeBlock } from './config/envFile.ts';
+import { readWorkspace } from './config/workspaceFile.ts';
 import { createPostgres } from './database/postgres/postgres.ts';
+import { postgresWire } from './database/postgres/wire.ts';
+import { createTcpEndpoints } from './endpoint/tcp/tcpEndpoints.ts';
+import { createLocalGit } from './git/local/localGit.ts';
 import type { Host } from './host/host.ts';
 import { createLocalHost } from './host/local/localHost.ts';
 import { findServerUser } from './host/local/serverUser.ts';
@@ -202,6 +207,12 @@ async function startServices(
     host,
     storage,
     runtime,
+    git: createLocalGit({ environment: process.env }),
+    endpoints: createTcpEndpoints({
+      wires: { postgres: postgresWire },
+      onProblem: (error) => log.warning('a port of a checkout', { problem: error.message }),
+    }),
+    workspaceFiles: { read: readWorkspace, writeBlock },
     databases: { postgres },
     directories: { serverLogs: paths.serverLogs, scratch: paths.scratch, sockets: paths.socketRoot },
   };

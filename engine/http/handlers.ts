@@ -82,7 +82,8 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     overview: async () => {
       const list = await hosts();
       try {
-        return (await running()).context.catalog.overview(list);
+        const { context, services } = await running();
+        return context.catalog.overview(list, services.checkouts.list());
       } catch {
         // best effort: the host entity carries the reason, and everything else waits for it to be mended
         return {
@@ -92,6 +93,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
           environments: [],
           snapshots: [],
           clones: [],
+          checkouts: [],
           jobs: [],
         };
       }
@@ -155,9 +157,11 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       const { catalog } = (await running()).context;
       return catalog.cloneEntity(catalog.clone(params.clone));
     },
-    cloneConnection: async ({ params }) => ({
-      items: (await running()).services.clones.connection(params.clone),
-    }),
+    cloneConnection: async ({ params }) => {
+      const { context, services } = await running();
+      await services.settled(context.catalog.clone(params.clone).id);
+      return { items: services.clones.connection(params.clone) };
+    },
     cloneCreate: ({ body, caller }) =>
       once('clone.create', caller, ({ clones }) => clones.create(body, caller)),
     cloneReset: ({ params, body, caller }) =>
@@ -170,6 +174,31 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       (await trusted()).services.clones.protect(params.clone, body.minutes),
     cloneCommit: ({ params, body, caller }) =>
       once('clone.commit', caller, ({ clones }) => clones.commit(params.clone, body, caller)),
+
+    checkoutList: async () => ({ items: (await running()).services.checkouts.list() }),
+    checkoutOpen: async ({ body, caller }) => (await trusted()).services.checkouts.open(body, caller),
+    checkoutShow: async ({ params }) => (await running()).services.checkouts.show(params.checkout),
+    checkoutForget: async ({ params }) => {
+      await (await trusted()).services.checkouts.forget(params.checkout);
+      return { forgotten: true };
+    },
+    checkoutConnection: async ({ params }) => ({
+      items: (await running()).services.checkouts.connection(params.checkout),
+    }),
+    checkoutUse: async ({ params, body, caller }) =>
+      (await trusted()).services.checkouts.use(params.checkout, body, caller),
+    checkoutUnbind: async ({ params }) => (await trusted()).services.checkouts.unbind(params.checkout),
+    checkoutAnswer: async ({ params, body }) =>
+      (await trusted()).services.checkouts.answer(params.checkout, body),
+    checkoutPorts: async ({ params }) => (await trusted()).services.checkouts.exchangePorts(params.checkout),
+    checkoutEnvFile: async ({ params, body }) =>
+      (await trusted()).services.checkouts.setEnvFile(params.checkout, body),
+    checkoutMigrations: async ({ params, signal }) => ({
+      items: await (await running()).services.checkouts.migrations(params.checkout, signal),
+    }),
+    proposalList: async ({ signal }) => ({
+      items: await (await running()).services.janitor.proposals(signal),
+    }),
 
     jobList: async ({ query }) => ({ items: (await running()).context.runner.list(query.limit ?? 100) }),
     jobShow: async ({ params }) => {

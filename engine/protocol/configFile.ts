@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { environmentDefinitionSchema } from './entities.ts';
 import { environmentNameSchema } from './ids.ts';
+import { workspaceSchema } from './workspace.ts';
 
 /** Parts of the file that are reserved: known words that this version refuses by name. */
 export const reservedEnvironmentKeys = {
@@ -10,13 +11,11 @@ export const reservedEnvironmentKeys = {
   retention: 'retention',
   masking: 'masking',
 } as const;
-export const reservedTopLevelKeys = {
-  workspace: 'the workspace section (which clone a checkout uses)',
-} as const;
 
 export const configFileSchema = z.strictObject({
   version: z.literal(1),
-  environments: z.record(environmentNameSchema, environmentDefinitionSchema),
+  environments: z.record(environmentNameSchema, environmentDefinitionSchema).optional(),
+  workspace: workspaceSchema.optional(),
 });
 export type ConfigFile = z.output<typeof configFileSchema>;
 

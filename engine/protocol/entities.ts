@@ -1,6 +1,7 @@
 /** The things that the engine, the extension, the webviews and the command line talk about. */
 import * as z from 'zod';
 import {
+  checkoutIdSchema,
   cloneIdSchema,
   cloneNameSchema,
   datasetIdSchema,
@@ -11,6 +12,7 @@ import {
   snapshotIdSchema,
   snapshotNameSchema,
 } from './ids.ts';
+import { followSchema } from './workspace.ts';
 
 /** RFC 3339 in UTC with milliseconds, as `Date.prototype.toISOString` writes it. */
 export const timeSchema = z.iso.datetime();
@@ -153,7 +155,8 @@ export const snapshotSchema = z.object({
   members: z.array(snapshotMemberSchema),
   /** The clones that stand on it. */
   clones: z.array(cloneIdSchema),
-  origin: z.enum(['refresh', 'commit', 'kept']),
+  /** `branch`: the state of another branch's clone when a branch began; it goes with the last clone that stands on it. */
+  origin: z.enum(['refresh', 'commit', 'kept', 'branch']),
   message: z.string().nullable(),
 });
 export type Snapshot = z.infer<typeof snapshotSchema>;
@@ -196,12 +199,119 @@ export const cloneSchema = z.object({
   protectedUntil: z.union([timeSchema, z.literal('forever')]).nullable(),
   bytes: bytesSchema,
   members: z.array(cloneMemberSchema),
-  /** Git branch that it is bound to. */
+  /** Git branch that it is bound to, or the pattern of the branches that share it; null: bound to none. */
   branch: z.string().nullable(),
+  /** The repository of that branch: real path of the Git directory that all its working trees share. */
+  repository: z.string().nullable().default(null),
   /** Why it is stopped or failed, for people. */
   problem: z.string().nullable(),
 });
 export type Clone = z.infer<typeof cloneSchema>;
+
+/** A Git operation that is under way in a working tree. */
+export const gitOperationSchema = z.enum(['rebase', 'merge', 'cherry-pick', 'revert', 'bisect', 'am']);
+
+/** What HEAD of a working tree says. */
+export const headSchema = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('branch'),
+    branch: z.string(),
+    /** Null before the first commit. */
+    commit: z.string().nullable(),
+    operation: gitOperationSchema.nullable(),
+  }),
+  z.object({
+    kind: z.literal('detached'),
+    commit: z.string(),
+    operation: gitOperationSchema.nullable(),
+    /** The branch that the operation is on and will return to. */
+    branch: z.string().nullable(),
+  }),
+  z.object({ kind: z.literal('unreadable'), problem: z.string() }),
+]);
+export type Head = z.infer<typeof headSchema>;
+
+/** A port of this machine that leads to a member of whichever clone the checkout uses. */
+export const endpointSchema = z.object({
+  member: memberNameSchema,
+  engine: databaseEngineSchema,
+  host: z.string(),
+  port: z.number().int().min(1).max(65535),
+  user: z.string(),
+  database: z.string(),
+  /** `taken`: another program listens on the port; it is tried again until it is free. */
+  state: z.enum(['listening', 'taken']),
+});
+export type Endpoint = z.infer<typeof endpointSchema>;
+
+/**
+ * `off`: it is not followed; `ready`: its ports lead to `clone`; `switching`: they will soon, and connections wait; `asking`: somebody has
+ * to say whether the branch gets a clone; `none`: they lead nowhere, and `reason` says why; `failed`: so does it, after an error.
+ */
+export const checkoutStateSchema = z.enum(['off', 'ready', 'switching', 'asking', 'none', 'failed']);
+export type CheckoutState = z.infer<typeof checkoutStateSchema>;
+
+/** One working tree of a Git repository whose database follows its branch. */
+export const checkoutSchema = z.object({
+  id: checkoutIdSchema,
+  /** Real path of its top folder. */
+  path: z.string(),
+  /** Real path of the Git directory that all working trees of the repository share. */
+  repository: z.string(),
+  kind: z.enum(['main', 'worktree', 'submodule']),
+  /** Null while none is chosen. */
+  environment: environmentNameSchema.nullable(),
+  follow: followSchema,
+  head: headSchema,
+  state: checkoutStateSchema,
+  /** What the ports lead to, or will: a branch, or the pattern of branches that share a clone. */
+  key: z.string().nullable(),
+  clone: cloneIdSchema.nullable(),
+  /** The job that is waited for. */
+  job: jobIdSchema.nullable(),
+  /** For people: why it is not `ready`, and what to do. */
+  reason: z.string().nullable(),
+  next: z.string().nullable(),
+  /** While `asking`: what a clone of this branch would start from (`latest`, `current`, a branch). */
+  question: z.object({ branch: z.string(), key: z.string(), from: z.string() }).nullable(),
+  endpoints: z.array(endpointSchema),
+  /** Templates by the names of variables; `expandVariables` in variables.ts gives them values. */
+  variables: z.record(z.string(), z.string()),
+  /** The file of the checkout that carries the variables, relative to `path`. */
+  envFile: z
+    .object({
+      file: z.string(),
+      state: z.enum(['written', 'needs-consent', 'failed']),
+      problem: z.string().nullable(),
+    })
+    .nullable(),
+  /** What is wrong with the `workspace:` section of its thin-clones.yaml; what stood there before goes on. */
+  problem: z.string().nullable(),
+  createdBy: z.string(),
+  /** When its ports last came to lead elsewhere, and how long after the change of HEAD that was. */
+  switchedAt: timeSchema.nullable(),
+  switchMs: z.number().nonnegative().nullable(),
+});
+export type Checkout = z.infer<typeof checkoutSchema>;
+
+/** A clone that nobody seems to need any more. */
+export const proposalSchema = z.object({
+  clone: cloneIdSchema,
+  name: cloneNameSchema,
+  environment: environmentNameSchema,
+  repository: z.string(),
+  branch: z.string(),
+  reason: z.enum(['merged', 'deleted', 'remote-deleted', 'worktree-removed']),
+  /** Since when that is known. */
+  since: timeSchema,
+  createdAt: timeSchema,
+  createdBy: z.string(),
+  isProtected: z.boolean(),
+  bytes: bytesSchema,
+  /** When it is destroyed without asking; null: never. */
+  destroyAt: timeSchema.nullable(),
+});
+export type Proposal = z.infer<typeof proposalSchema>;
 
 /** How to log in to one member of a clone. The only entity with a password; never in an event. */
 export const connectionSchema = z.object({
@@ -233,6 +343,7 @@ export const jobTypeSchema = z.enum([
   'clone.destroy',
   'clone.commit',
   'clone.start',
+  'clone.bind',
 ]);
 export type JobType = z.infer<typeof jobTypeSchema>;
 export const jobStateSchema = z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);

@@ -1,6 +1,7 @@
 /** What the engine tells everybody who listens: complete entities, in the order of a rising sequence number. */
 import * as z from 'zod';
 import {
+  checkoutSchema,
   cloneSchema,
   environmentSchema,
   hostSchema,
@@ -8,7 +9,13 @@ import {
   jobSchema,
   snapshotSchema,
 } from './entities.ts';
-import { cloneIdSchema, environmentNameSchema, jobIdSchema, snapshotIdSchema } from './ids.ts';
+import {
+  checkoutIdSchema,
+  cloneIdSchema,
+  environmentNameSchema,
+  jobIdSchema,
+  snapshotIdSchema,
+} from './ids.ts';
 
 const sequence = z.number().int().nonnegative();
 
@@ -20,6 +27,8 @@ export const eventSchema = z.discriminatedUnion('kind', [
   z.object({ seq: sequence, kind: z.literal('snapshot.removed'), id: snapshotIdSchema }),
   z.object({ seq: sequence, kind: z.literal('clone'), entity: cloneSchema }),
   z.object({ seq: sequence, kind: z.literal('clone.removed'), id: cloneIdSchema }),
+  z.object({ seq: sequence, kind: z.literal('checkout'), entity: checkoutSchema }),
+  z.object({ seq: sequence, kind: z.literal('checkout.removed'), id: checkoutIdSchema }),
   z.object({ seq: sequence, kind: z.literal('job'), entity: jobSchema }),
   z.object({ seq: sequence, kind: z.literal('job.removed'), id: jobIdSchema }),
   z.object({ seq: sequence, kind: z.literal('jobLine'), entity: jobLineSchema }),
@@ -39,6 +48,7 @@ export const overviewSchema = z.object({
   environments: z.array(environmentSchema),
   snapshots: z.array(snapshotSchema),
   clones: z.array(cloneSchema),
+  checkouts: z.array(checkoutSchema),
   /** Unfinished jobs and the newest 100 finished ones, newest first. */
   jobs: z.array(jobSchema),
 });

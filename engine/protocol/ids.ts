@@ -13,6 +13,11 @@ export const nameRule =
   'use 1 to 128 letters, digits, ".", "_", "-" or "/", starting with a letter or digit, without ".." or "//"';
 
 const name = z.string().regex(namePattern, nameRule);
+/**
+ * A clone's name may be a branch's with every character that names do not have written as an escape: 250 characters of at
+ * most 9 each.
+ */
+const cloneNamePattern = /^(?!.*\.\.)(?!.*\/\/)[\p{L}\p{N}_](?:[\p{L}\p{N}._/-]{0,2302}[\p{L}\p{N}_-])?$/u;
 
 export const cloneIdSchema = z.string().regex(id('clone')).brand('CloneId');
 export type CloneId = z.infer<typeof cloneIdSchema>;
@@ -27,19 +32,23 @@ export type DatasetId = z.infer<typeof datasetIdSchema>;
 export const installationIdSchema = z.string().regex(id('inst')).brand('InstallationId');
 export type InstallationId = z.infer<typeof installationIdSchema>;
 
+/** One working tree of a Git repository that the engine knows. */
+export const checkoutIdSchema = z.string().regex(id('checkout')).brand('CheckoutId');
+export type CheckoutId = z.infer<typeof checkoutIdSchema>;
+
 export const environmentNameSchema = name.brand('EnvironmentName');
 export type EnvironmentName = z.infer<typeof environmentNameSchema>;
 export const memberNameSchema = name
   .refine((value) => !value.includes('/'), 'a member name has no "/"')
   .brand('MemberName');
 export type MemberName = z.infer<typeof memberNameSchema>;
-export const cloneNameSchema = name.brand('CloneName');
+export const cloneNameSchema = z.string().regex(cloneNamePattern, nameRule).brand('CloneName');
 export type CloneName = z.infer<typeof cloneNameSchema>;
 export const snapshotNameSchema = name.brand('SnapshotName');
 export type SnapshotName = z.infer<typeof snapshotNameSchema>;
 export const hostNameSchema = name.brand('HostName');
 export type HostName = z.infer<typeof hostNameSchema>;
 
-/** A name or an id, as people may type either wherever an object is named. */
-export const referenceSchema = z.string().min(1).max(200).brand('Reference');
+/** A name or an id, as people may type either wherever an object is named; for a checkout also its folder. */
+export const referenceSchema = z.string().min(1).max(4096).brand('Reference');
 export type Reference = z.infer<typeof referenceSchema>;

@@ -1,6 +1,7 @@
 /** Every request that the engine answers: one table for the server's validation, the typed client and the OpenAPI page. */
 import * as z from 'zod';
 import {
+  checkoutSchema,
   cloneSchema,
   connectionSchema,
   doctorCheckSchema,
@@ -11,6 +12,7 @@ import {
   jobLineSchema,
   jobSchema,
   memberDefinitionSchema,
+  proposalSchema,
   snapshotSchema,
   sourceReportSchema,
 } from './entities.ts';
@@ -22,6 +24,8 @@ import {
   referenceSchema,
   snapshotNameSchema,
 } from './ids.ts';
+import { migrationReportSchema } from './migrations.ts';
+import { branchPatternSchema, followSchema, startFromSchema } from './workspace.ts';
 
 /** Raised when a request or an entity changes so that an older client or engine would misread it. */
 export const protocolVersion = 1;
@@ -76,6 +80,7 @@ const passwords = z.record(memberNameSchema, z.string().max(1000)).optional();
 const clone = { clone: referenceSchema };
 const snapshot = { snapshot: referenceSchema };
 const environment = { environment: referenceSchema };
+const checkout = { checkout: referenceSchema };
 
 export const routes = {
   engineInfo: route(
@@ -222,8 +227,6 @@ export const routes = {
       snapshot: referenceSchema.optional(),
       /** Default: a free `clone-N`. */
       name: cloneNameSchema.optional(),
-      /** Git branch that it is made for. */
-      branch: z.string().min(1).max(250).optional(),
     },
     response: jobAnswer,
   }),
@@ -285,6 +288,133 @@ export const routes = {
       body: { message: z.string().min(1).max(1000), name: snapshotNameSchema.optional() },
       response: jobAnswer,
     },
+  ),
+
+  checkoutList: route('checkoutList', 'GET', '/v1/checkouts', 'read', 'Working trees that are followed.', {
+    response: items(checkoutSchema),
+  }),
+  checkoutOpen: route(
+    'checkoutOpen',
+    'PUT',
+    '/v1/checkouts',
+    'use',
+    'Follow the working tree that contains a folder, or look at it again now.',
+    {
+      body: {
+        /** Absolute. */
+        folder: z.string().min(1).max(4096),
+        /** Default: what was chosen before, else what thin-clones.yaml says, else the only one that there is. */
+        environment: referenceSchema.optional(),
+        /** What the person chose; default: what was chosen before, else what thin-clones.yaml says, else `ask`. */
+        follow: followSchema.optional(),
+      },
+      response: checkoutSchema,
+    },
+  ),
+  checkoutShow: route('checkoutShow', 'GET', '/v1/checkouts/:checkout', 'read', 'One working tree.', {
+    params: checkout,
+    response: checkoutSchema,
+  }),
+  checkoutForget: route(
+    'checkoutForget',
+    'DELETE',
+    '/v1/checkouts/:checkout',
+    'use',
+    'Follow a working tree no longer and close its ports; its clones stay.',
+    { params: checkout, response: z.object({ forgotten: z.literal(true) }) },
+  ),
+  checkoutConnection: route(
+    'checkoutConnection',
+    'GET',
+    '/v1/checkouts/:checkout/connection',
+    'use',
+    'How to log in through its ports: the same on every branch.',
+    { params: checkout, response: items(connectionSchema) },
+  ),
+  checkoutUse: route(
+    'checkoutUse',
+    'POST',
+    '/v1/checkouts/:checkout/use',
+    'use',
+    "Lead its ports to the present branch's clone, which is made or started when needed; with `clone`, bind that one to the branch.",
+    {
+      params: checkout,
+      body: {
+        clone: referenceSchema.optional(),
+        /** For a clone that has to be made: `latest`, `current` or a branch. */
+        from: startFromSchema.optional(),
+      },
+      response: z.object({ checkout: checkoutSchema, job: jobSchema.nullable() }),
+    },
+  ),
+  checkoutUnbind: route(
+    'checkoutUnbind',
+    'DELETE',
+    '/v1/checkouts/:checkout/use',
+    'use',
+    'Take the clone off the present branch; the clone stays, and the branch gets no other until it is asked for.',
+    { params: checkout, response: checkoutSchema },
+  ),
+  checkoutAnswer: route(
+    'checkoutAnswer',
+    'POST',
+    '/v1/checkouts/:checkout/answer',
+    'use',
+    'Answer whether the branch that it asks about gets a clone.',
+    {
+      params: checkout,
+      body: {
+        /** The branch of the question, so that an answer that comes late is not taken for another's. */
+        branch: z.string().min(1).max(4096),
+        answer: z.enum(['create', 'none']),
+        from: startFromSchema.optional(),
+        /** `once`; for this branch; for branches like `pattern`; for the whole working tree (`automatic` or `off`). */
+        remember: z.enum(['once', 'branch', 'pattern', 'workspace']).optional(),
+        pattern: branchPatternSchema.optional(),
+      },
+      response: checkoutSchema,
+    },
+  ),
+  checkoutPorts: route(
+    'checkoutPorts',
+    'POST',
+    '/v1/checkouts/:checkout/ports',
+    'use',
+    'Give it other ports in place of those that another program took.',
+    { params: checkout, response: checkoutSchema },
+  ),
+  checkoutEnvFile: route(
+    'checkoutEnvFile',
+    'PUT',
+    '/v1/checkouts/:checkout/env-file',
+    'use',
+    'Keep the variables in a marked block of a file of the working tree; null takes the block out again.',
+    {
+      params: checkout,
+      body: {
+        /** Relative to the working tree. */
+        file: z.string().min(1).max(1000).nullable(),
+        /** The person agreed that the file is tracked by Git, and that the password will stand in it. */
+        allowTracked: z.boolean().optional(),
+      },
+      response: checkoutSchema,
+    },
+  ),
+  checkoutMigrations: route(
+    'checkoutMigrations',
+    'GET',
+    '/v1/checkouts/:checkout/migrations',
+    'use',
+    'Whether the databases of its clone match the migration files of the working tree.',
+    { params: checkout, response: items(migrationReportSchema) },
+  ),
+  proposalList: route(
+    'proposalList',
+    'GET',
+    '/v1/proposals',
+    'read',
+    'Clones of merged or deleted branches and of removed working trees.',
+    { response: items(proposalSchema) },
   ),
 
   jobList: route('jobList', 'GET', '/v1/jobs', 'read', 'Jobs, newest first.', {

@@ -1,6 +1,6 @@
 /** What there is: finds objects by name or id, composes entities from records, and tells the feed what changed. */
 import { jobEntity } from '../jobs/runner.ts';
-import type { Clone, Environment, Host, Job, Snapshot } from '../protocol/entities.ts';
+import type { Checkout, Clone, Environment, Host, Job, Snapshot } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import type { Overview } from '../protocol/events.ts';
 import {
@@ -24,13 +24,20 @@ export interface Catalog {
   environmentEntity(record: EnvironmentRecord): Environment;
   snapshotEntity(record: SnapshotRecord): Snapshot;
   cloneEntity(record: CloneRecord): Clone;
-  overview(hosts: Host[]): Overview;
+  overview(hosts: Host[], checkouts: Checkout[]): Overview;
 }
 
 const overviewJobs = 100;
 
 export function cloneEntity(record: CloneRecord): Clone {
-  const { generation: _generation, sealedPassword: _sealed, usedAt: _used, ...entity } = record;
+  const {
+    generation: _generation,
+    sealedPassword: _sealed,
+    usedAt: _used,
+    worktree: _worktree,
+    finished: _finished,
+    ...entity
+  } = record;
   return entity;
 }
 
@@ -106,13 +113,14 @@ export function createCatalog({ store, feed }: { store: Store; feed: Feed }): Ca
       }
       return record;
     },
-    overview: (hosts) => ({
+    overview: (hosts, checkouts) => ({
       epoch: feed.epoch,
       seq: feed.seq(),
       hosts,
       environments: store.environments.list().map(environmentEntity),
       snapshots: store.snapshots.list().map(snapshotEntity),
       clones: store.clones.list().map(cloneEntity),
+      checkouts,
       jobs: jobsForPeople(),
     }),
   };

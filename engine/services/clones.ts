@@ -19,6 +19,7 @@ import {
   type SnapshotName,
 } from '../protocol/ids.ts';
 import type { CloneRecord, Lane, SnapshotRecord } from '../state/store.ts';
+import { bindingLane, createBindings, type Bindings } from './binding.ts';
 import { all, databaseOf, newDatasetId, type ServiceContext } from './context.ts';
 import { dropFrozen, freezeClone, measureSnapshot } from './freeze.ts';
 import { leaseFreePort, withFreePort, type Servers } from './servers.ts';
@@ -35,7 +36,8 @@ export interface Clones {
       environment: Reference;
       snapshot?: Reference | undefined;
       name?: CloneName | undefined;
-      branch?: string | undefined;
+      /** The branch of a repository that it is made for, and the password that the repository's clones share. */
+      binding?: { repository: string; branch: string; password: string } | undefined;
     },
     caller: Caller,
   ): Promise<Job>;
@@ -48,12 +50,18 @@ export interface Clones {
   destroy(clone: Reference, caller: Caller): Job;
   commit(
     clone: Reference,
-    request: { message: string; name?: SnapshotName | undefined },
+    request: {
+      message: string;
+      name?: SnapshotName | undefined;
+      /** `branch`: for another branch to start from. */
+      origin?: 'commit' | 'branch' | undefined;
+    },
     caller: Caller,
   ): Job;
   /** Resolves when the protection stands on the data as well: a state that is lost must not lose it. */
   protect(clone: Reference, minutes: number | 'forever' | null): Promise<Clone>;
   connection(clone: Reference): Connection[];
+  bind: Bindings['bind'];
   /** For the runner's recovery. */
   readonly kinds: readonly JobKind[];
 }
@@ -82,6 +90,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
   const leases = new Map<DatasetId, PortLease>();
   /** Tags that are being written outside of a job: whoever destroys a clone's data waits for them. */
   const tagging = new Map<CloneId, Promise<void>>();
+  const bindings = createBindings(context, servers);
   const now = (): string => clock.now().toISOString();
 
   const cloneOf = (id: CloneId): CloneRecord => {
@@ -649,6 +658,21 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     }
   };
 
+  const boundClone = (
+    environment: CloneRecord['environment'],
+    binding: { repository: string; branch: string } | undefined,
+  ): CloneRecord | undefined =>
+    binding === undefined
+      ? undefined
+      : store.clones
+          .list()
+          .find(
+            (each) =>
+              each.environment === environment &&
+              each.repository === binding.repository &&
+              each.branch === binding.branch,
+          );
+
   const submitCreate = (
     name: SnapshotRecord['environment'],
     request: Parameters<Clones['create']>[0],
@@ -665,9 +689,16 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       environment.name,
       request.snapshot ?? null,
       request.name ?? null,
-      request.branch ?? null,
+      request.binding === undefined ? null : [request.binding.repository, request.binding.branch],
       caller.user,
     ]);
+    const bound = boundClone(environment.name, request.binding);
+    if (bound !== undefined) {
+      // Two checkouts of one branch want one clone.
+      const making = bound.state === 'creating' ? runner.holder(exclusive(bound)) : undefined;
+      if (making !== undefined) return making;
+      throw fail('binding_taken', { branch: bound.branch ?? '', clone: bound.name });
+    }
     const taken = existing.find((each) => each.name === (request.name as string | undefined));
     if (taken !== undefined) {
       const running = store.jobs.unfinished().find((job) => job.fingerprint === fingerprint);
@@ -701,11 +732,14 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         state: 'starting',
         dataset: newDatasetId(context),
       })),
-      branch: request.branch ?? null,
+      repository: request.binding?.repository ?? null,
+      branch: request.binding?.branch ?? null,
       problem: null,
       generation: 0,
-      sealedPassword: vault.seal(random.password()),
+      sealedPassword: vault.seal(request.binding?.password ?? random.password()),
       usedAt: at,
+      worktree: null,
+      finished: null,
     };
     return runner.submit({
       kind: createKind,
@@ -716,6 +750,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         { key: id, mode: 'exclusive' },
         { key: `name:${record.name}`, mode: 'exclusive' },
         { key: snapshot.id, mode: 'shared' },
+        ...(request.binding === undefined ? [] : [bindingLane(environment.name, request.binding)]),
       ],
       // Two unnamed requests are two clones.
       fingerprint: request.name === undefined ? `clone.create ${id}` : fingerprint,
@@ -828,7 +863,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       const joins = store.jobs.unfinished().some((job) => job.fingerprint === fingerprint);
       const { record, kept } = reserveSnapshot(clone, caller, {
         name: joins ? undefined : request.name,
-        origin: 'commit',
+        origin: request.origin ?? 'commit',
         message: request.message,
       });
       return runner.submit({
@@ -868,6 +903,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         ...{ name, engine, host, port, user, database, password },
       }));
     },
-    kinds: [createKind, resetKind, startKind, destroyKind, commitKind],
+    bind: (...request) => bindings.bind(...request),
+    kinds: [createKind, resetKind, startKind, destroyKind, commitKind, ...bindings.kinds],
   };
 }

@@ -1,5 +1,7 @@
 /** What every use case works with: one frozen set of ports and stores, wired once in engine/main.ts. */
 import type { Database } from '../database/database.ts';
+import type { Endpoints } from '../endpoint/endpoint.ts';
+import type { Git } from '../git/git.ts';
 import type { Host } from '../host/host.ts';
 import type { Runner } from '../jobs/runner.ts';
 import type { DatabaseEngine } from '../protocol/entities.ts';
@@ -13,6 +15,7 @@ import type { Clock, Random } from './clock.ts';
 import type { Feed } from './feed.ts';
 import type { Log } from './log.ts';
 import type { Vault } from './vault.ts';
+import type { WorkspaceFiles } from './workspaceFiles.ts';
 
 export interface ServiceContext {
   readonly installation: InstallationId;
@@ -27,6 +30,9 @@ export interface ServiceContext {
   readonly host: Host;
   readonly storage: Storage;
   readonly runtime: Runtime;
+  readonly git: Git;
+  readonly endpoints: Endpoints;
+  readonly workspaceFiles: WorkspaceFiles;
   readonly databases: Partial<Record<DatabaseEngine, Database>>;
   /** `sockets`: one folder for each server, see services/servers.ts. */
   readonly directories: { serverLogs: string; scratch: string; sockets: string };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { cloneUser, freeName } from '../domain/naming.ts';
 import { reconcile, type ObservedDataset } from '../domain/reconcile.ts';
 import type { JobKind } from '../jobs/steps.ts';
+import type { Job } from '../protocol/entities.ts';
 import {
   cloneNameSchema,
   datasetIdSchema,
@@ -26,8 +27,12 @@ export interface RecoveryReport {
 }
 
 export interface Recovery {
-  /** Idempotent. */
+  /** Idempotent. Resolves when state and storage agree; members of clones that are to be brought up are `starting` then. */
   run(kinds: readonly JobKind[]): Promise<RecoveryReport>;
+  /** Starts those clones, a few at once; resolves when each was tried. What the signal ends is left to the next engine. */
+  bringUp(signal: AbortSignal): Promise<void>;
+  /** Resolves when a clone is not waiting to be brought up, or being it; its turn comes at once. */
+  settled(clone: CloneId): Promise<void>;
 }
 
 const observe = ({ id, tags }: Dataset): ObservedDataset =>
@@ -48,6 +53,8 @@ const observe = ({ id, tags }: Dataset): ObservedDataset =>
 const lostProblem = 'Its data is no longer in the storage.';
 /** Starts of servers at once, after a reboot: more only fight for the disk. */
 const startsAtOnce = 6;
+/** Looks at processes at once. */
+const looksAtOnce = 12;
 
 export function createRecovery(context: ServiceContext, servers: Servers): Recovery {
   const { store, storage, runner, log, vault, host, directories } = context;
@@ -94,10 +101,12 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
             ...clone,
             name,
             state: 'ready',
+            members: clone.members.map((member) => ({ ...member, state: 'ready' as const })),
             problem: null,
             generation,
             sealedPassword,
             usedAt: context.clock.now().toISOString(),
+            ...{ worktree: null, finished: null },
           });
         }
       }
@@ -233,16 +242,20 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
       if (jobIdSchema.safeParse(name).success) await host.files.remove(join(directories.scratch, name));
   };
 
-  /** The row says which of its servers run; a clone whose servers all do is ready. */
-  const tellRunning = async (clone: CloneRecord, problem: string | null): Promise<void> => {
-    const running = await all(clone.members, (member) => servers.running(member));
+  /** The row says which of its servers run; a clone whose servers all do is ready. False: a job has taken it meanwhile. */
+  const tellRunning = async ({ id, generation }: CloneRecord, problem: string | null): Promise<boolean> => {
+    const found = store.clones.get(id);
+    const running = await all(found?.members ?? [], (member) => servers.running(member));
+    const clone = store.clones.get(id);
+    if (clone === undefined) return true;
+    if (holderOf(id) !== undefined || clone.generation !== generation) return false;
     const isUp = running.every(Boolean);
     const members = clone.members.map((member, index) => ({
       ...member,
       state: running[index] === true ? ('ready' as const) : ('stopped' as const),
     }));
     if (!isUp && members.every(({ state }, index) => state === clone.members[index]?.state)) {
-      if (clone.state === 'stopped' && problem === clone.problem) return;
+      if (clone.state === 'stopped' && problem === clone.problem) return true;
     }
     store.clones.put({
       ...clone,
@@ -250,30 +263,68 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
       members,
       problem: isUp ? null : problem,
     });
+    return true;
   };
 
-  /** A machine that rebooted, or a server that ended while no engine looked: what should run is started again. */
-  const bringUp = async (clone: CloneRecord, renewed: boolean): Promise<void> => {
+  const holderOf = (id: CloneId): Job | undefined => runner.holder([{ key: id, mode: 'exclusive' }]);
+  const isStarting = ({ state, members }: CloneRecord): boolean =>
+    state === 'stopped' && members.some((member) => member.state === 'starting');
+
+  /**
+   * A machine that rebooted, or a server that ended while no engine looked: what should run will be started again. It is
+   * told as stopped and starting until then, which the next engine understands as well if this one ends.
+   */
+  const look = async (clone: CloneRecord, renewed: boolean): Promise<void> => {
     if (clone.state === 'failed') return;
-    try {
-      const running = await all(clone.members, (member) => servers.running(member));
-      const shouldStart = clone.state === 'ready' || (renewed && running.some(Boolean));
-      if (!shouldStart) {
-        await tellRunning(clone, clone.problem);
-        return;
-      }
-      if (running.every(Boolean) && !renewed) return;
-      log.info('starting a clone that should run', { clone: clone.id, name: clone.name });
-      const durable = context.catalog.environment(clone.environment).definition.clones.durable ?? true;
-      const login = { user: cloneUser, password: vault.open(clone.sealedPassword) };
-      await all(clone.members, (member) => servers.start(member, { title: clone.name, durable, login }));
-      const members = clone.members.map((member) => ({ ...member, state: 'ready' as const }));
-      store.clones.put({ ...clone, state: 'ready', members, problem: null });
-    } catch (error) {
-      const problem = error instanceof Error ? error.message : String(error);
-      log.warning('a clone could not be started', { clone: clone.id, problem });
-      await tellRunning(clone, problem);
+    const running = await all(clone.members, (member) => servers.running(member));
+    const shouldRun = clone.state === 'ready' || isStarting(clone) || (renewed && running.some(Boolean));
+    if (!shouldRun) {
+      await tellRunning(clone, clone.problem);
+      return;
     }
+    if (clone.state === 'ready' && running.every(Boolean) && !renewed) return;
+    const members = clone.members.map((member) => ({ ...member, state: 'starting' as const }));
+    store.clones.put({ ...clone, state: 'stopped', members, problem: 'It is being started.' });
+    waiting.add(clone.id);
+  };
+
+  /** Jobs on the clone go first, and may take it over in the middle of a start: they leave it as it should be. */
+  const bringUp = async (id: CloneId, signal: AbortSignal): Promise<void> => {
+    for (;;) {
+      const holder = holderOf(id);
+      if (holder !== undefined) {
+        await runner.ended(holder.id);
+        continue;
+      }
+      const clone = store.clones.get(id);
+      if (signal.aborted || clone?.state !== 'stopped') return;
+      let problem: string | null = null;
+      try {
+        log.info('starting a clone that should run', { clone: id, name: clone.name });
+        const durable = context.catalog.environment(clone.environment).definition.clones.durable ?? true;
+        const login = { user: cloneUser, password: vault.open(clone.sealedPassword) };
+        await all(clone.members, (member) =>
+          servers.start(member, { title: clone.name, durable, login, signal }),
+        );
+      } catch (error) {
+        if (signal.aborted) return;
+        problem = error instanceof Error ? error.message : String(error);
+        log.warning('a clone could not be started', { clone: id, problem });
+      }
+      if (await tellRunning(clone, problem)) return;
+    }
+  };
+
+  /** Clones whose turn has not come, in their order, and those whose turn it is. */
+  const waiting = new Set<CloneId>();
+  const underway = new Map<CloneId, Promise<void>>();
+  let stop = new AbortController().signal;
+  const takeTurn = async (id: CloneId): Promise<void> => {
+    waiting.delete(id);
+    const turn = bestEffort('a clone could not be brought up', { clone: id }, () => bringUp(id, stop));
+    underway.set(id, turn);
+    await turn;
+    underway.delete(id);
   };
 
   const bestEffort = async (what: string, fields: Record<string, unknown>, work: () => Promise<void>) => {
@@ -325,13 +376,12 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
       });
       const renewed = renewPasswords();
       await bestEffort('tags could not be compared', {}, () => retag(datasets));
-      await some(store.clones.list(), startsAtOnce, (clone) =>
+      await some(store.clones.list(), looksAtOnce, (clone) =>
         bestEffort('a clone could not be looked at', { clone: clone.id }, () =>
-          bringUp(clone, renewed.has(clone.id)),
+          look(clone, renewed.has(clone.id)),
         ),
       );
       await bestEffort('leftovers could not be removed', {}, () => clearLeftovers(datasets));
-      await bestEffort('the trash could not be emptied', {}, () => storage.emptyTrash());
       const report: RecoveryReport = {
         adopted: { snapshots: plan.adoptSnapshots.length, clones: plan.adoptClones.length },
         swept: plan.sweep.length,
@@ -340,6 +390,24 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
       };
       log.info('recovered', { ...report });
       return report;
+    },
+    async bringUp(signal) {
+      stop = signal;
+      const worker = async (): Promise<void> => {
+        for (const id of waiting) {
+          if (signal.aborted) return;
+          await takeTurn(id);
+        }
+      };
+      await Promise.all([
+        bestEffort('the trash could not be emptied', {}, () => storage.emptyTrash({ signal })),
+        ...Array.from({ length: startsAtOnce }, worker),
+      ]);
+      await Promise.all(underway.values());
+      waiting.clear();
+    },
+    async settled(id) {
+      await (waiting.has(id) ? takeTurn(id) : underway.get(id));
     },
   };
 }

@@ -27,15 +27,17 @@ export interface StartOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** Work on one dataset's server is done one after another: it is never started twice, or stopped under a start. */
 export interface Servers {
   /** Starts a member's server, or finds it running; resolves when it answers and the login works. */
   start(member: MemberServer, options: StartOptions): Promise<void>;
-  /** Stops a member's server if it runs, also one that an earlier engine started. */
+  /** Stops a member's server if it runs, also one that an earlier engine started; ends a start that is under way. */
   stop(
     member: Pick<MemberServer, 'engine' | 'dataset' | 'version'>,
     mode: StopMode,
     signal?: AbortSignal,
   ): Promise<void>;
+  /** Waits for a start that is under way. */
   running(member: Pick<MemberServer, 'dataset'>): Promise<boolean>;
   /** Removes what the servers of destroyed data left beside it: socket folder and log. */
   clear(datasets: readonly DatasetId[]): Promise<void>;
@@ -54,6 +56,26 @@ export const socketFolder = (dataset: DatasetId): string => dataset.replace(/^da
 export function createServers(context: ServiceContext): Servers {
   const { storage, runtime } = context;
   const known = new Map<DatasetId, RunningServer>();
+  /** By dataset: ends with the last work that was asked for. */
+  const turns = new Map<DatasetId, Promise<void>>();
+  /** By dataset: ends the starts that were asked for. */
+  const starts = new Map<DatasetId, Set<AbortController>>();
+
+  const inTurn = async <Value>(dataset: DatasetId, work: () => Promise<Value>): Promise<Value> => {
+    const before = turns.get(dataset);
+    const turn = before === undefined ? work() : before.then(work);
+    const over = turn.then(
+      () => undefined,
+      // best effort: the next turn does not depend on this one, whose error its own caller gets
+      () => undefined,
+    );
+    turns.set(dataset, over);
+    try {
+      return await turn;
+    } finally {
+      if (turns.get(dataset) === over) turns.delete(dataset);
+    }
+  };
 
   const dataDirectory = (dataset: DatasetId): string => storage.path(dataset);
   const find = async (dataset: DatasetId): Promise<RunningServer | undefined> => {
@@ -85,6 +107,29 @@ export function createServers(context: ServiceContext): Servers {
     return fail('server_start_failed', { server: server.title, problem }, { cause: error });
   };
 
+  const start = async (
+    member: MemberServer,
+    { title, durable, login, lease, signal }: StartOptions,
+  ): Promise<void> => {
+    signal?.throwIfAborted();
+    const database = databaseOf(context, member.engine);
+    const serverSpec = await spec(member, { title, durable });
+    let server = await find(member.dataset);
+    await lease?.release();
+    if (server === undefined) {
+      server = await runtime.start(serverSpec, signal);
+      known.set(member.dataset, server);
+    }
+    const started = server;
+    try {
+      await database.ready(serverSpec, () => runtime.alive(started), login, signal);
+    } catch (error) {
+      await runtime.stop(started, 'immediate');
+      known.delete(member.dataset);
+      throw await told(serverSpec, error, signal);
+    }
+  };
+
   return {
     spec,
     async flush(member, options, signal) {
@@ -95,32 +140,28 @@ export function createServers(context: ServiceContext): Servers {
         throw await told(server, error, signal);
       }
     },
-    async start(member, { title, durable, login, lease, signal }) {
-      const database = databaseOf(context, member.engine);
-      const serverSpec = await spec(member, { title, durable });
-      let server = await find(member.dataset);
-      if (server === undefined) {
-        await lease?.release();
-        server = await runtime.start(serverSpec, signal);
-        known.set(member.dataset, server);
-      } else {
-        await lease?.release();
-      }
-      const started = server;
+    async start(member, options) {
+      const { dataset } = member;
+      const ending = new AbortController();
+      const others = starts.get(dataset) ?? new Set();
+      starts.set(dataset, others.add(ending));
+      const signals = [ending.signal, options.signal].filter((signal) => signal !== undefined);
       try {
-        await database.ready(serverSpec, () => runtime.alive(started), login, signal);
-      } catch (error) {
-        await runtime.stop(started, 'immediate');
-        known.delete(member.dataset);
-        throw await told(serverSpec, error, signal);
+        await inTurn(dataset, () => start(member, { ...options, signal: AbortSignal.any(signals) }));
+      } finally {
+        others.delete(ending);
+        if (others.size === 0 && starts.get(dataset) === others) starts.delete(dataset);
       }
     },
-    async stop(member, mode, signal) {
-      const server = await find(member.dataset);
-      if (server !== undefined) await runtime.stop(server, mode, signal);
-      known.delete(member.dataset);
+    async stop({ dataset }, mode, signal) {
+      for (const ending of starts.get(dataset) ?? []) ending.abort(fail('canceled', {}));
+      await inTurn(dataset, async () => {
+        const server = await find(dataset);
+        if (server !== undefined) await runtime.stop(server, mode, signal);
+        known.delete(dataset);
+      });
     },
-    running: async (member) => (await find(member.dataset)) !== undefined,
+    running: ({ dataset }) => inTurn(dataset, async () => (await find(dataset)) !== undefined),
     async clear(datasets) {
       const { serverLogs, sockets } = context.directories;
       for (const dataset of datasets) {

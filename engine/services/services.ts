@@ -1,8 +1,12 @@
 /** All use cases over one context, and the order in which they come up and go down. */
 import type { JobKind } from '../jobs/steps.ts';
+import type { CloneId } from '../protocol/ids.ts';
+import { createCheckouts, type Checkouts } from './checkouts.ts';
 import { createClones, type Clones } from './clones.ts';
 import type { ServiceContext } from './context.ts';
 import { createEnvironments, type Environments } from './environments.ts';
+import { createJanitor, type Janitor } from './janitor.ts';
+import { createMigrations } from './migrations.ts';
 import { createRecovery, type RecoveryReport } from './recovery.ts';
 import { createServers } from './servers.ts';
 import { createWatch } from './watch.ts';
@@ -10,9 +14,18 @@ import { createWatch } from './watch.ts';
 export interface Services {
   readonly clones: Clones;
   readonly environments: Environments;
+  readonly checkouts: Checkouts;
+  readonly janitor: Janitor;
   readonly kinds: readonly JobKind[];
-  /** Call once, before anything else; then the clones are watched until the signal aborts. */
+  /**
+   * Call once, before anything else. Resolves when state and storage agree; the clones that should run are brought up
+   * meanwhile, and all are watched until the signal aborts.
+   */
   start(signal: AbortSignal): Promise<RecoveryReport>;
+  /** Resolves when the clone is not being brought up: for requests that are of no use before. */
+  settled(clone: CloneId): Promise<void>;
+  /** Resolves when everything was brought up that should run. */
+  broughtUp(): Promise<void>;
   /** Ends jobs and the watch; servers of clones go on. */
   close(): Promise<void>;
 }
@@ -21,26 +34,44 @@ export function createServices(context: ServiceContext): Services {
   const servers = createServers(context);
   const clones = createClones(context, servers);
   const environments = createEnvironments(context);
+  const checkouts = createCheckouts(context, clones, createMigrations(context, servers));
+  const janitor = createJanitor(context, clones, () => checkouts.followed());
   const recovery = createRecovery(context, servers);
   const watch = createWatch(context, servers, clones);
   const kinds = [...clones.kinds, ...environments.kinds];
   let watching: Promise<void> = Promise.resolve();
+  let following: Promise<void> = Promise.resolve();
+  let tidying: Promise<void> = Promise.resolve();
+  let bringingUp: Promise<void> = Promise.resolve();
   let stop = new AbortController();
   return {
     clones,
     environments,
+    checkouts,
+    janitor,
     kinds,
     async start(signal) {
       const report = await recovery.run(kinds);
       stop = new AbortController();
-      watching = watch.run(AbortSignal.any([signal, stop.signal])).catch((error: unknown) => {
-        context.log.error('the watch ended', { problem: String(error) });
-      });
+      const stopped = AbortSignal.any([signal, stop.signal]);
+      const logged = (what: string) => (error: unknown) => {
+        context.log.error(what, { problem: String(error) });
+      };
+      bringingUp = recovery.bringUp(stopped).catch(logged('bringing clones up ended'));
+      watching = watch.run(stopped).catch(logged('the watch ended'));
+      following = checkouts.start().catch(logged('following checkouts'));
+      tidying = janitor.run(stopped).catch(logged('the janitor ended'));
       return report;
     },
+    settled: (clone) => recovery.settled(clone),
+    broughtUp: () => bringingUp,
     async close() {
       stop.abort();
+      await following;
       await context.runner.close();
+      await checkouts.close();
+      await tidying;
+      await bringingUp;
       await watching;
     },
   };

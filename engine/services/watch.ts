@@ -104,6 +104,8 @@ export function createWatch(context: ServiceContext, servers: Servers, clones: C
     }
   };
 
+  /** Whoever starts a clone tells how that ended. */
+  const isStarting = ({ members }: CloneRecord): boolean => members.some(({ state }) => state === 'starting');
   const ready = (): readonly CloneRecord[] => store.clones.list().filter(({ state }) => state === 'ready');
 
   /** Of a stopped clone some servers may still run. */
@@ -112,7 +114,8 @@ export function createWatch(context: ServiceContext, servers: Servers, clones: C
       .list()
       .filter(({ state, members }) =>
         state === 'stopped' ? members.some((member) => member.state === 'ready') : state === 'ready',
-      );
+      )
+      .filter((clone) => !isStarting(clone));
 
   const look = async (round: number): Promise<void> => {
     await each(withServers(), 'liveness', checkAlive);

@@ -1,5 +1,5 @@
 /**
- * Keeps what was read of environments, snapshots and clones until it changes: they are asked for every second and in
+ * Keeps what was read of environments, snapshots, clones and checkouts until it changes: they are asked for every second and in
  * every request, and parsing a hundred documents each time costs milliseconds and memory.
  */
 import type { Store } from './store.ts';
@@ -55,17 +55,19 @@ export function cachedStore(store: Store): Store {
   const environments = cachedTable(store.environments, ({ name }) => name);
   const snapshots = cachedTable(store.snapshots, ({ id }) => id);
   const clones = cachedTable(store.clones, ({ id }) => id);
+  const checkouts = cachedTable(store.checkouts, ({ id }) => id);
   return {
     ...store,
     environments,
     snapshots,
     clones,
+    checkouts,
     transaction(change) {
       try {
         return store.transaction(change);
       } catch (error) {
         // What was read inside is undone.
-        for (const table of [environments, snapshots, clones]) table.forget();
+        for (const table of [environments, snapshots, clones, checkouts]) table.forget();
         throw error;
       }
     },

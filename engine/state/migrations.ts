@@ -14,4 +14,7 @@ export const migrations: readonly string[] = [
   CREATE INDEX jobs_unfinished ON jobs (finished) WHERE finished = 0;
   CREATE TABLE job_lines (job TEXT NOT NULL, line INTEGER NOT NULL, document TEXT NOT NULL, PRIMARY KEY (job, line)) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE checkouts (id TEXT PRIMARY KEY, path TEXT NOT NULL UNIQUE, document TEXT NOT NULL, checksum INTEGER NOT NULL) STRICT;
+  `,
 ];

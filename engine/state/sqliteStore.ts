@@ -6,6 +6,7 @@ import type * as z from 'zod';
 import { migrations } from './migrations.ts';
 import { jobIdSchema } from '../protocol/ids.ts';
 import {
+  checkoutRecordSchema,
   cloneRecordSchema,
   environmentRecordSchema,
   jobRecordSchema,
@@ -57,6 +58,7 @@ export function openStore(path: string): Store {
     store.environments.list();
     store.snapshots.list();
     store.clones.list();
+    store.checkouts.list();
     store.jobs.unfinished();
     checkJobs(db);
     return store;
@@ -210,6 +212,33 @@ function createStore(db: DatabaseSync): Store {
       },
       remove: (id) => {
         sql('DELETE FROM clones WHERE id = ?').run(id);
+      },
+    },
+    checkouts: {
+      list: () =>
+        readAll(
+          checkoutRecordSchema,
+          sql(
+            'SELECT concat_ws(char(32), id, path) AS key, document, checksum FROM checkouts ORDER BY path',
+          ).all(),
+        ),
+      get: (id) =>
+        readOne(
+          checkoutRecordSchema,
+          sql(
+            'SELECT concat_ws(char(32), id, path) AS key, document, checksum FROM checkouts WHERE id = ?',
+          ).get(id),
+        ),
+      put: (record) => {
+        const document = JSON.stringify(record);
+        sql(
+          `INSERT INTO checkouts (id, path, document, checksum) VALUES (?, ?, ?, ?)
+           ON CONFLICT (id) DO UPDATE SET
+             path = excluded.path, document = excluded.document, checksum = excluded.checksum`,
+        ).run(record.id, record.path, document, checksum(`${record.id} ${record.path}`, document));
+      },
+      remove: (id) => {
+        sql('DELETE FROM checkouts WHERE id = ?').run(id);
       },
     },
     jobs: {

@@ -1,10 +1,12 @@
 /** The engine's state: an index and a history in SQLite, which the tags on the data can replace. */
 import * as z from 'zod';
 import {
+  checkoutSchema,
   cloneSchema,
   environmentDefinitionSchema,
   jobLineSchema,
   jobSchema,
+  proposalSchema,
   snapshotSchema,
   timeSchema,
   type JobLine,
@@ -13,11 +15,13 @@ import {
   cloneIdSchema,
   environmentNameSchema,
   memberNameSchema,
+  type CheckoutId,
   type CloneId,
   type EnvironmentName,
   type JobId,
   type SnapshotId,
 } from '../protocol/ids.ts';
+import { branchPatternSchema, followSchema } from '../protocol/workspace.ts';
 
 export const environmentRecordSchema = z.object({
   name: environmentNameSchema,
@@ -39,8 +43,35 @@ export const cloneRecordSchema = cloneSchema.extend({
   sealedPassword: z.string(),
   /** When a client connection was last seen, for the idle time-to-live. */
   usedAt: timeSchema,
+  /** The linked working tree where it was last in use. */
+  worktree: z.string().nullable().default(null),
+  /** Since when its branch is merged or gone, for the grace period before it is cleaned up. */
+  finished: z
+    .object({ branch: z.string(), reason: proposalSchema.shape.reason, since: timeSchema })
+    .nullable()
+    .default(null),
 });
 export type CloneRecord = z.infer<typeof cloneRecordSchema>;
+
+/** What is remembered of a checkout; what it shows besides follows from Git and from what happens. */
+export const checkoutRecordSchema = checkoutSchema
+  .pick({ id: true, path: true, repository: true, kind: true, environment: true, createdBy: true })
+  .extend({
+    createdAt: timeSchema,
+    /** What a person chose; null: as thin-clones.yaml says. */
+    follow: followSchema.nullable(),
+    answers: z.array(z.object({ pattern: branchPatternSchema, answer: z.enum(['clone', 'none']) })),
+    ports: z.array(z.object({ member: memberNameSchema, port: z.number().int().min(1).max(65535) })),
+    /** The password of all clones that its ports may lead to. */
+    sealedPassword: z.string(),
+    envFile: z.object({ file: z.string(), allowTracked: z.boolean() }).nullable(),
+    /**
+     * A clone that somebody chose, whatever the branch: while HEAD stays at this branch or commit; null: while the
+     * checkout is not followed.
+     */
+    chosen: z.object({ clone: cloneIdSchema, head: z.string().nullable() }).nullable(),
+  });
+export type CheckoutRecord = z.infer<typeof checkoutRecordSchema>;
 
 export const laneSchema = z.object({ key: z.string(), mode: z.enum(['shared', 'exclusive']) });
 export type Lane = z.infer<typeof laneSchema>;
@@ -81,6 +112,14 @@ export interface Store {
     /** Rejects a second clone of one name. */
     put(record: CloneRecord): void;
     remove(id: CloneId): void;
+  };
+  checkouts: {
+    /** By path. */
+    list(): CheckoutRecord[];
+    get(id: CheckoutId): CheckoutRecord | undefined;
+    /** Rejects a second record of one path. */
+    put(record: CheckoutRecord): void;
+    remove(id: CheckoutId): void;
   };
   jobs: {
     /** Newest first. */

@@ -72,7 +72,7 @@ export async function tellStory(options: StoryOptions): Promise<StoryTimes> {
       if (isFirst || round === ROUNDS - 1) fullCopies.push((await raw('copy')).totalMs);
 
       const created = await follower.time(() =>
-        client.call('cloneCreate', { body: { environment: ENVIRONMENT, name, branch: FEATURE_BRANCH } }),
+        client.call('cloneCreate', { body: { environment: ENVIRONMENT, name } }),
       );
       made = created.job.object.id;
       times.create.push(created.ms);

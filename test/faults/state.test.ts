@@ -130,6 +130,9 @@ describe('a state that is lost or damaged', function () {
       cloneCreate: { environment },
       cloneProtect: { minutes: null },
       cloneCommit: { message: 'x' },
+      checkoutOpen: { folder: '/x' },
+      checkoutAnswer: { branch: 'x', answer: 'none' },
+      checkoutEnvFile: { file: null },
     };
     const discovery = await readDiscovery(world.engine.paths.discovery);
     const answer = await ask(discovery, {

@@ -1,6 +1,8 @@
 /** A whole engine in memory: the real jobs, services and state over fake ports, which can be stopped dead at any call. */
 import { randomBytes } from 'node:crypto';
 import { createFakeDatabase, type FakeDatabase } from '../../engine/database/fake/fakeDatabase.ts';
+import { createFakeEndpoints, type FakeEndpoints } from '../../engine/endpoint/fake/fakeEndpoints.ts';
+import { createFakeGit, type FakeGit } from '../../engine/git/fake/fakeGit.ts';
 import { createFakeHost, type FakeHost } from '../../engine/host/fake/fakeHost.ts';
 import type { Host } from '../../engine/host/host.ts';
 import { createRunner, type Failpoint } from '../../engine/jobs/runner.ts';
@@ -32,6 +34,7 @@ import type { ServiceContext } from '../../engine/services/context.ts';
 import { createFeed } from '../../engine/services/feed.ts';
 import type { RecoveryReport } from '../../engine/services/recovery.ts';
 import { createServices, type Services } from '../../engine/services/services.ts';
+import type { Workspace } from '../../engine/protocol/workspace.ts';
 import { cachedStore } from '../../engine/state/cachedStore.ts';
 import { openStore } from '../../engine/state/sqliteStore.ts';
 import type { Store } from '../../engine/state/store.ts';
@@ -82,9 +85,10 @@ export function virtualClock(start = Date.parse('2026-11-20T03:00:00.000Z')): Vi
       wall += ms;
       const due = sleepers.filter(({ at }) => at <= wall);
       sleepers = sleepers.filter(({ at }) => at > wall);
+      const others = sleepers.length;
       for (const { wake } of due) wake();
       // A look of the watch in memory takes a few hundred turns at most.
-      for (let turn = 0; turn < 2000 && due.length > 0 && sleepers.length === 0; turn++)
+      for (let turn = 0; turn < 2000 && sleepers.length < others + due.length; turn++)
         await new Promise((resolve) => setImmediate(resolve));
     },
   };
@@ -204,6 +208,7 @@ function mortalStore(store: Store, gate: Gate): Store {
     environments: mortal(store.environments),
     snapshots: mortal(store.snapshots),
     clones: mortal(store.clones),
+    checkouts: mortal(store.checkouts),
     jobs: mortal(store.jobs),
     close: () => undefined,
   };
@@ -222,6 +227,7 @@ export interface MemoryEngineOptions {
 export interface Life {
   context: ServiceContext;
   services: Services;
+  endpoints: FakeEndpoints;
   gate: Gate;
   report: RecoveryReport;
   events: Event[];
@@ -239,13 +245,24 @@ export interface MemoryEngine {
   readonly runtime: FakeRuntime;
   readonly database: FakeDatabase;
   readonly clock: VirtualClock;
+  readonly git: FakeGit;
+  /** What thin-clones.yaml says, by working tree. */
+  readonly workspaces: Map<string, Workspace>;
+  /** The blocks of variables in files, by working tree and file: `/work/shop/.env`. */
+  readonly envFiles: Map<string, Readonly<Record<string, string>>>;
   readonly random: () => number;
   /** What lies in the state file, whoever runs. */
   readonly store: Store;
   /** The engine that runs now. */
   life(): Life;
   /** Ends the running engine as SIGKILL does and starts another one on the same world. */
-  restart(options?: { reboot?: boolean; loseState?: boolean; strike?: Strike }): Promise<Life>;
+  restart(options?: {
+    reboot?: boolean;
+    loseState?: boolean;
+    strike?: Strike;
+    /** What happens while clones are brought up; without it they are when this resolves. */
+    meanwhile?: (life: Life) => Promise<void>;
+  }): Promise<Life>;
   /** Ends it in the way that a user does. */
   close(): Promise<void>;
   /** Declares an environment whose members are sources with these texts. */
@@ -283,6 +300,9 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
     ...(capabilities === undefined ? {} : { capabilities }),
   });
   const vault = createVault(Buffer.alloc(32, 7));
+  const git = createFakeGit({ now: () => clock.now().getTime() });
+  const workspaces = new Map<string, Workspace>();
+  const envFiles = new Map<string, Readonly<Record<string, string>>>();
   let store = openStore(':memory:');
   let epochs = 0;
 
@@ -309,7 +329,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
   };
 
   const held = new Map<Life, Set<number>>();
-  async function live(strike?: Strike): Promise<Life> {
+  async function live(strike?: Strike, meanwhile?: (life: Life) => Promise<void>): Promise<Life> {
     const gate = createGate();
     gate.strike = strike;
     const events: Event[] = [];
@@ -321,6 +341,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
     const published = publishingStore(cachedStore(mortalStore(store, gate)), feed);
     const failpoint: Failpoint = () => undefined;
     const leased = new Set<number>();
+    const endpoints = createFakeEndpoints();
     const gatedHost: Host = {
       ...gated<Host>(host, 'host', gate, []),
       files: gated(host.files, 'files', gate, []),
@@ -341,6 +362,16 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
       host: gatedHost,
       storage: gated<Storage>(storage, 'storage', gate, ['path']),
       runtime: gated(runtime, 'runtime', gate, ['crash', 'reboot']),
+      git,
+      endpoints,
+      workspaceFiles: {
+        read: async (tree) => ({ workspace: workspaces.get(tree), problem: null }),
+        writeBlock: async (tree, file, variables) => {
+          if (variables === null) envFiles.delete(`${tree}/${file}`);
+          else envFiles.set(`${tree}/${file}`, variables);
+          return 'written';
+        },
+      },
       databases: { postgres: gated(database, 'database', gate, ['readText', 'writeText', 'isClean']) },
       directories,
     };
@@ -354,6 +385,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
     const life: Life = {
       context,
       services,
+      endpoints,
       gate,
       events,
       log,
@@ -371,6 +403,8 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
       },
     };
     held.set(life, leased);
+    await meanwhile?.(life);
+    await Promise.race([services.broughtUp(), gate.killed]);
     return life;
   }
   let current = await live();
@@ -395,16 +429,19 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
     runtime,
     database,
     clock,
+    git,
+    workspaces,
+    envFiles,
     random,
     get store() {
       return store;
     },
     life: () => current,
-    async restart({ reboot = false, loseState = false, strike } = {}) {
+    async restart({ reboot = false, loseState = false, strike, meanwhile } = {}) {
       await bury(current);
       if (reboot) runtime.reboot();
       if (loseState) store = openStore(':memory:');
-      current = await live(strike);
+      current = await live(strike, meanwhile);
       return current;
     },
     async close() {

@@ -110,6 +110,9 @@ export function exampleOf(name: RouteName): { method: string; path: string; body
     cloneCreate: { environment: 'nowhere' },
     cloneProtect: { minutes: 5 },
     cloneCommit: { message: 'm' },
+    checkoutOpen: { folder: '/work/shop' },
+    checkoutAnswer: { branch: 'main', answer: 'none' },
+    checkoutEnvFile: { file: null },
     environmentRefresh: {},
     cloneReset: {},
   };

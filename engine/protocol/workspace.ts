@@ -1,0 +1,56 @@
+/** The `workspace:` section of thin-clones.yaml: which environment a checkout uses, how it follows branches, which variables it gets. */
+import * as z from 'zod';
+import { environmentNameSchema } from './ids.ts';
+import { migrationSettingsSchema } from './migrations.ts';
+
+/** `off`: nothing happens at a checkout; `ask`: before a clone is made; `automatic`: every branch gets its clone. */
+export const followSchema = z.enum(['off', 'ask', 'automatic']);
+export type Follow = z.infer<typeof followSchema>;
+
+/** A branch name, or a pattern in which `*` stands for anything but `/`, and `**` for anything. */
+export const branchPatternSchema = z
+  .string()
+  .min(1)
+  .max(250)
+  .regex(/^[^\s\u0000-\u001f\u007f~^:?[\\]+$/, 'a branch name, in which * and ** may stand for a part');
+/** Where a new clone starts: the latest snapshot, the clone that was in use before, or the clone of a branch. */
+export const startFromSchema = z.string().min(1).max(250);
+
+export const branchSettingsSchema = z.strictObject({
+  /** Branches that match one of these share one clone. */
+  shared: z.array(branchPatternSchema).max(100).optional(),
+  /** Branches that never get a clone. */
+  never: z.array(branchPatternSchema).max(100).optional(),
+  /** For branches that match: `latest` (the default), `current` (the clone in use before), or the name of a branch. */
+  from: z.record(branchPatternSchema, startFromSchema).optional(),
+  /** Clones of merged or deleted branches are destroyed without asking after this long; without it, never. */
+  cleanUpAfter: z
+    .string()
+    .regex(/^([1-9][0-9]{0,5})(m|h|d)$/, 'a number and m, h or d, e.g. 7d')
+    .optional(),
+});
+export type BranchSettings = z.infer<typeof branchSettingsSchema>;
+
+export const variableNameSchema = z
+  .string()
+  .max(200)
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable');
+/** Text with `{member.url}` and the like in it; `{{` is a brace. */
+export const variableTemplateSchema = z.string().max(4000);
+export const variablesSchema = z.record(variableNameSchema, variableTemplateSchema);
+
+export const workspaceSchema = z.strictObject({
+  environment: environmentNameSchema.optional(),
+  follow: followSchema.optional(),
+  variables: variablesSchema.optional(),
+  /** A file in the checkout that carries the variables in a marked block, e.g. `.env`. */
+  envFile: z
+    .string()
+    .min(1)
+    .max(1000)
+    .regex(/^(?![/\\~])(?!.*(^|[/\\])\.\.([/\\]|$))[^\u0000-\u001f:]+$/, 'a path inside the checkout')
+    .optional(),
+  branches: branchSettingsSchema.optional(),
+  migrations: z.union([migrationSettingsSchema, z.array(migrationSettingsSchema).max(20)]).optional(),
+});
+export type Workspace = z.infer<typeof workspaceSchema>;

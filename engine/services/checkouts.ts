@@ -1,0 +1,405 @@
+/** Use cases of checkouts: follow a working tree, use, answer, unbind, ports, variables, migrations, forget. */
+import { bindingKeyOf } from '../domain/branches.ts';
+import type { Checkout, Clone, Connection, Job } from '../protocol/entities.ts';
+import { fail, toFailure } from '../protocol/errors.ts';
+import {
+  checkoutIdSchema,
+  referenceSchema,
+  type CheckoutId,
+  type EnvironmentName,
+  type Reference,
+} from '../protocol/ids.ts';
+import type { MigrationReport } from '../protocol/migrations.ts';
+import type { WorkingTree } from '../git/git.ts';
+import type { Follow, Workspace } from '../protocol/workspace.ts';
+import type { CheckoutRecord, CloneRecord } from '../state/store.ts';
+import { checkoutConnections } from './checkoutVariables.ts';
+import type { Caller, Clones } from './clones.ts';
+import { some, type ServiceContext } from './context.ts';
+import { createFollower, headText, type Follower } from './follower.ts';
+import type { Migrations } from './migrations.ts';
+
+/** What the janitor needs to know of a working tree that is followed. */
+export interface FollowedTree {
+  repository: string;
+  tree: WorkingTree;
+  /** Its folder is there. */
+  isThere: boolean;
+  workspace: Workspace | undefined;
+  createdBy: string;
+}
+
+export interface Checkouts {
+  list(): Checkout[];
+  show(checkout: Reference): Checkout;
+  /** Follows the working tree that contains the folder, or looks at it again. */
+  open(
+    request: { folder: string; environment?: Reference | undefined; follow?: Follow | undefined },
+    caller: Caller,
+  ): Promise<Checkout>;
+  forget(checkout: Reference): Promise<void>;
+  connection(checkout: Reference): Connection[];
+  use(
+    checkout: Reference,
+    request: { clone?: Reference | undefined; from?: string | undefined },
+    caller: Caller,
+  ): Promise<{ checkout: Checkout; job: Job | null }>;
+  unbind(checkout: Reference): Promise<Checkout>;
+  answer(
+    checkout: Reference,
+    request: {
+      branch: string;
+      answer: 'create' | 'none';
+      from?: string | undefined;
+      remember?: 'once' | 'branch' | 'pattern' | 'workspace' | undefined;
+      pattern?: string | undefined;
+    },
+  ): Promise<Checkout>;
+  exchangePorts(checkout: Reference): Promise<Checkout>;
+  setEnvFile(
+    checkout: Reference,
+    request: { file: string | null; allowTracked?: boolean | undefined },
+  ): Promise<Checkout>;
+  followed(): readonly FollowedTree[];
+  migrations(checkout: Reference, signal?: AbortSignal): Promise<MigrationReport[]>;
+  /** Follows what was followed before; call once, when state and data are compared. */
+  start(): Promise<void>;
+  /** Ends watching and closes all ports; clones go on. */
+  close(): Promise<void>;
+}
+
+/** Opened at once at a start. */
+const opensAtOnce = 4;
+
+export function createCheckouts(context: ServiceContext, clones: Clones, migrations: Migrations): Checkouts {
+  const { store, git, vault, random, clock, feed, log, catalog } = context;
+  const followers = new Map<CheckoutId, Follower>();
+  /** Two requests for one folder make one checkout. */
+  const opening = new Map<string, Promise<Follower>>();
+  /** What was last told of a clone or an environment, so that measured sizes disturb nobody. */
+  const seen = new Map<string, string>();
+  let unsubscribe: () => void = () => undefined;
+
+  const followerOf = (reference: Reference): Follower => {
+    const found = [...followers.values()].find(
+      ({ id }) => id === (reference as string) || store.checkouts.get(id)?.path === (reference as string),
+    );
+    if (found === undefined)
+      throw fail('not_found', {
+        kind: 'checkout',
+        name: reference,
+        known: store.checkouts.list().map(({ path }) => path),
+      });
+    return found;
+  };
+  const recordOf = (follower: Follower): CheckoutRecord => {
+    const record = store.checkouts.get(follower.id);
+    if (record === undefined) throw fail('not_found', { kind: 'checkout', name: follower.id });
+    return record;
+  };
+  const change = (follower: Follower, changes: Partial<CheckoutRecord>): void => {
+    store.checkouts.put({ ...recordOf(follower), ...changes });
+  };
+
+  /** One password for all clones that the ports of a repository's working trees may lead to in an environment. */
+  const passwordFor = (repository: string, environment: EnvironmentName | null): string => {
+    const checkout = store.checkouts
+      .list()
+      .find((each) => each.repository === repository && each.environment === environment);
+    const clone = store.clones
+      .list()
+      .find(
+        (each) =>
+          each.repository === repository && (environment === null || each.environment === environment),
+      );
+    return checkout?.sealedPassword ?? clone?.sealedPassword ?? vault.seal(random.password());
+  };
+
+  const addFollower = async (id: CheckoutId, path: string): Promise<Follower | undefined> => {
+    const tree = await git.locate(path);
+    const record = store.checkouts.get(id);
+    if (record === undefined) return undefined;
+    const follower = createFollower({
+      ...{ context, clones, id },
+      tree: tree ?? {
+        ...{ path: record.path, gitDirectory: record.repository, commonDirectory: record.repository },
+        kind: record.kind,
+      },
+    });
+    followers.set(id, follower);
+    await follower.start();
+    return follower;
+  };
+
+  const followAnew = async (folder: string, environment: EnvironmentName | null, user: string) => {
+    const tree = await git.locate(folder);
+    if (tree === undefined) throw fail('not_a_checkout', { folder });
+    const known = store.checkouts.list().find(({ path }) => path === tree.path);
+    const running = known === undefined ? undefined : followers.get(known.id);
+    if (running !== undefined) return running;
+    const underway = opening.get(tree.path);
+    if (underway !== undefined) return underway;
+    const id = known?.id ?? checkoutIdSchema.parse(`checkout-${random.id()}`);
+    if (known === undefined) {
+      store.checkouts.put({
+        ...{ id, path: tree.path, repository: tree.commonDirectory, kind: tree.kind, environment },
+        ...{ createdBy: user, createdAt: clock.now().toISOString(), follow: null, answers: [], ports: [] },
+        sealedPassword: passwordFor(tree.commonDirectory, environment),
+        ...{ envFile: null, chosen: null },
+      });
+    }
+    const opened = addFollower(id, tree.path)
+      .then((follower) => {
+        if (follower === undefined) throw fail('not_a_checkout', { folder });
+        return follower;
+      })
+      .finally(() => opening.delete(tree.path));
+    opening.set(tree.path, opened);
+    return opened;
+  };
+
+  const bindOrChoose = async (follower: Follower, reference: Reference): Promise<void> => {
+    const clone = catalog.clone(reference);
+    const record = recordOf(follower);
+    const environment = follower.environment();
+    if (clone.environment !== environment)
+      throw fail('clone_foreign', { clone: clone.name, environment: clone.environment, wanted: environment });
+    if (clone.repository !== null && clone.repository !== record.repository)
+      throw fail('clone_bound_elsewhere', {
+        clone: clone.name,
+        branch: clone.branch ?? '',
+        repository: clone.repository,
+      });
+    const head = follower.head();
+    const isFollowed = follower.entity().follow !== 'off';
+    const branch = head.kind === 'branch' ? head.branch : null;
+    if (isFollowed && branch !== null && clone.branch === null) {
+      const key = bindingKeyOf(branch, follower.workspace()?.branches?.shared ?? []);
+      const before = boundClone(record, environment, key);
+      if (before !== undefined) await follower.bind(before, null);
+      await follower.bind(clone, { repository: record.repository, branch: key });
+      change(follower, {
+        chosen: null,
+        answers: record.answers.filter(({ pattern }) => pattern !== branch),
+      });
+      return;
+    }
+    // Another branch's clone is lent, not taken away; and without a branch there is nothing to bind to.
+    change(follower, { chosen: { clone: clone.id, head: isFollowed ? headText(head) : null } });
+  };
+
+  const boundClone = (
+    { repository }: CheckoutRecord,
+    environment: EnvironmentName,
+    key: string,
+  ): CloneRecord | undefined =>
+    store.clones
+      .list()
+      .find(
+        (clone) =>
+          clone.environment === environment && clone.repository === repository && clone.branch === key,
+      );
+
+  const refuseWithoutBranch = (follower: Follower): void => {
+    const head = follower.head();
+    if (head.kind === 'branch') return;
+    const reason =
+      head.kind === 'detached' ? `HEAD is detached at ${head.commit.slice(0, 10)}` : head.problem;
+    throw fail('no_branch', { path: recordOf(follower).path, reason });
+  };
+
+  const api: Checkouts = {
+    list: () => [...followers.values()].map((follower) => follower.entity()),
+    show: (reference) => followerOf(reference).entity(),
+    async open({ folder, environment, follow }, caller) {
+      const name = environment === undefined ? undefined : catalog.environment(environment).name;
+      const follower = await followAnew(folder, name ?? null, caller.user);
+      const record = recordOf(follower);
+      const isOther = name !== undefined && name !== record.environment;
+      if (isOther || (follow !== undefined && follow !== record.follow)) {
+        change(follower, {
+          ...(follow === undefined ? {} : { follow }),
+          ...(isOther
+            ? { environment: name, chosen: null, sealedPassword: passwordFor(record.repository, name) }
+            : {}),
+        });
+      }
+      await follower.retry();
+      return follower.entity();
+    },
+    async forget(reference) {
+      const follower = followerOf(reference);
+      await follower.takeBlockOut();
+      await follower.close();
+      followers.delete(follower.id);
+      store.checkouts.remove(follower.id);
+      feed.publish({ kind: 'checkout.removed', id: follower.id });
+    },
+    connection(reference) {
+      const follower = followerOf(reference);
+      return checkoutConnections(context, recordOf(follower), follower.entity().endpoints);
+    },
+    async use(reference, { clone, from }, caller) {
+      const follower = followerOf(reference);
+      log.info('a checkout uses a clone', { checkout: follower.id, by: caller.user });
+      follower.environment();
+      if (clone !== undefined) {
+        await bindOrChoose(follower, clone);
+        await follower.retry();
+      } else {
+        refuseWithoutBranch(follower);
+        const record = recordOf(follower);
+        const head = follower.head();
+        const branch = head.kind === 'branch' ? head.branch : '';
+        // Who asks for a clone takes back that the branch was to have none.
+        change(follower, {
+          chosen: null,
+          answers: record.answers.filter(({ pattern }) => pattern !== branch),
+          ...(follower.entity().follow === 'off' ? { follow: 'ask' as const } : {}),
+        });
+        await follower.wish('clone', from);
+      }
+      const job = await follower.job();
+      return { checkout: follower.entity(), job };
+    },
+    async unbind(reference) {
+      const follower = followerOf(reference);
+      const record = recordOf(follower);
+      const { key } = follower.entity();
+      const head = follower.head();
+      const bound = key === null ? undefined : boundClone(record, follower.environment(), key);
+      if (record.chosen === null && bound === undefined)
+        throw fail('no_clone_for_branch', {
+          path: record.path,
+          branch: head.kind === 'branch' ? head.branch : 'without a name',
+          reason: 'so there is none to unbind',
+        });
+      if (record.chosen !== null) {
+        change(follower, { chosen: null });
+      } else if (bound !== undefined && key !== null) {
+        await follower.bind(bound, null);
+        const answers = record.answers.filter(({ pattern }) => pattern !== key);
+        change(follower, { answers: [...answers, { pattern: key, answer: 'none' }] });
+      }
+      await follower.retry();
+      return follower.entity();
+    },
+    async answer(reference, { branch, answer, from, remember = 'once', pattern }) {
+      const follower = followerOf(reference);
+      const record = recordOf(follower);
+      const head = follower.head();
+      if (head.kind !== 'branch' || head.branch !== branch)
+        throw fail('question_changed', { path: record.path });
+      const kind = answer === 'create' ? 'clone' : 'none';
+      if (remember === 'workspace') {
+        change(follower, { follow: kind === 'clone' ? 'automatic' : 'off' });
+      } else if (remember !== 'once') {
+        const remembered = remember === 'branch' ? branch : (pattern ?? branch);
+        change(follower, {
+          answers: [
+            ...record.answers.filter((each) => each.pattern !== remembered),
+            { pattern: remembered, answer: kind },
+          ],
+        });
+      }
+      await follower.wish(kind, from);
+      return follower.entity();
+    },
+    async exchangePorts(reference) {
+      const follower = followerOf(reference);
+      await follower.exchangePorts();
+      return follower.entity();
+    },
+    async setEnvFile(reference, { file, allowTracked = false }) {
+      const follower = followerOf(reference);
+      if (file !== null && !allowTracked && (await git.isTracked(follower.tree(), file)))
+        throw fail('env_file_tracked', { file });
+      const before = recordOf(follower).envFile?.file;
+      if (before !== file) await follower.takeBlockOut();
+      change(follower, { envFile: file === null ? null : { file, allowTracked } });
+      await follower.retry();
+      const { envFile } = follower.entity();
+      if (file !== null && envFile?.state === 'failed') {
+        change(follower, { envFile: null });
+        throw fail('env_file_failed', { file, problem: envFile.problem ?? 'it can not be written' });
+      }
+      return follower.entity();
+    },
+    followed: () =>
+      [...followers.values()].flatMap((follower) => {
+        const record = store.checkouts.get(follower.id);
+        if (record === undefined) return [];
+        const { repository, createdBy } = record;
+        const isThere = follower.head().kind !== 'unreadable';
+        return [{ repository, createdBy, tree: follower.tree(), isThere, workspace: follower.workspace() }];
+      }),
+    async migrations(reference, signal) {
+      const follower = followerOf(reference);
+      const { clone, path } = follower.entity();
+      const settings = follower.workspace()?.migrations;
+      return migrations.report(
+        {
+          clone,
+          tree: path,
+          settings: settings === undefined ? [] : Array.isArray(settings) ? settings : [settings],
+        },
+        signal,
+      );
+    },
+    async start() {
+      unsubscribe = feed.subscribe({ epoch: feed.epoch, seq: feed.seq() }, (event) => {
+        switch (event.kind) {
+          case 'clone':
+            if (isNews(event.entity.id, JSON.stringify(portsAndState(event.entity))))
+              for (const each of followers.values()) each.notice(event.entity);
+            return;
+          case 'clone.removed':
+            seen.delete(event.id);
+            for (const each of followers.values()) each.notice({ id: event.id, repository: null });
+            return;
+          case 'environment':
+            if (
+              isNews(
+                event.entity.name,
+                JSON.stringify([event.entity.definition, event.entity.latestSnapshot]),
+              )
+            )
+              for (const each of followers.values()) void each.retry();
+            return;
+          default:
+        }
+      });
+      await some(store.checkouts.list(), opensAtOnce, async ({ id, path, kind }) => {
+        try {
+          const follower = await addFollower(id, path);
+          // Working trees come and go by the dozen; what belongs to one that went stays with its clones.
+          if (
+            kind === 'worktree' &&
+            follower?.head().kind === 'unreadable' &&
+            (await git.locate(path)) === undefined
+          )
+            await api.forget(referenceSchema.parse(id));
+        } catch (error) {
+          log.warning('a checkout can not be followed', { checkout: id, problem: toFailure(error).message });
+        }
+      });
+    },
+    async close() {
+      unsubscribe();
+      await Promise.all([...followers.values()].map((follower) => follower.close()));
+      followers.clear();
+    },
+  };
+  return api;
+
+  function isNews(key: string, text: string): boolean {
+    if (seen.get(key) === text) return false;
+    seen.set(key, text);
+    return true;
+  }
+}
+
+/** What of a clone matters to where ports lead. */
+function portsAndState({ state, branch, repository, members }: Clone): unknown {
+  return [state, branch, repository, members.map((member) => [member.port, member.state])];
+}
