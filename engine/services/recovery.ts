@@ -290,6 +290,7 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
 
   /** Jobs on the clone go first, and may take it over in the middle of a start: they leave it as it should be. */
   const bringUp = async (id: CloneId, signal: AbortSignal): Promise<void> => {
+    const isOver = (): boolean => signal.aborted;
     for (;;) {
       const holder = holderOf(id);
       if (holder !== undefined) {
@@ -297,7 +298,7 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
         continue;
       }
       const clone = store.clones.get(id);
-      if (signal.aborted || clone?.state !== 'stopped') return;
+      if (isOver() || clone?.state !== 'stopped') return;
       let problem: string | null = null;
       try {
         log.info('starting a clone that should run', { clone: id, name: clone.name });
@@ -307,7 +308,7 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
           servers.start(member, { title: clone.name, durable, login, signal }),
         );
       } catch (error) {
-        if (signal.aborted) return;
+        if (isOver()) return;
         problem = error instanceof Error ? error.message : String(error);
         log.warning('a clone could not be started', { clone: id, problem });
       }

@@ -112,6 +112,41 @@ describe('servers and engines that go away', function () {
     await world.done((client) => client.call('cloneDestroy', { params: { clone: 'resting' } }));
   });
 
+  it('answers before clones are up again, and requests on them wait or take them over', async () => {
+    const other = await world.connection('bystander');
+    await world.engine.crashMachine();
+    const { client } = await world.connect();
+    const { clones } = await client.call('overview', {});
+    for (const { state, members } of clones)
+      assert.ok(['stopped starting', 'ready ready'].includes(`${state} ${members[0]?.state ?? ''}`));
+    const [connected, { job: reset }, { job: started }] = await Promise.all([
+      client.call('cloneConnection', { params: { clone: 'bystander' } }),
+      client.call('cloneReset', { params, body: {} }),
+      client.call('cloneStart', { params: { clone: 'bystander' } }),
+    ]);
+    assert.deepEqual(connected.items, [other]);
+    assert.equal(await world.readAt(other), 'theirs');
+    assert.equal((await world.ended(started)).state, 'succeeded');
+    assert.equal((await world.ended(reset)).state, 'succeeded');
+    assert.equal(await world.readAt(mine), 'origin');
+    await world.write(subject, 'mine');
+    assert.deepEqual(
+      (await client.call('overview', {})).clones.map(({ state }) => state),
+      ['ready', 'ready'],
+    );
+  });
+
+  it('leaves clones that it was bringing up when it was stopped to the next engine', async () => {
+    await world.engine.crashMachine();
+    await world.connect();
+    await world.engine.stop();
+    await world.engine.crashMachine();
+    await world.connect();
+    await world.engine.kill();
+    const { clones } = await (await world.client()).call('overview', {});
+    assert.ok(clones.every(({ state }) => state === 'ready'));
+  });
+
   it('knows its servers again, and not a stranger with the number of one', async () => {
     const before = await world.clone(subject);
     const pid = await serverPid(subject);

@@ -24,6 +24,7 @@ export interface World {
   thin: boolean;
   /** Starts an engine when none runs; the variables are for a start alone. */
   connect(variables?: Readonly<Record<string, string>>): Promise<EngineConnection>;
+  /** The same, when it has brought up what should run. */
   client(): Promise<Client>;
   /** The job of an answer at its end, however it ended. */
   ended(job: { id: Job['id'] }): Promise<Job>;
@@ -86,7 +87,18 @@ function makeWorld(engine: TestEngine, pool: TestPool | undefined): World {
     for (const connection of connections) connection.close();
     connections.clear();
   };
-  const client = async (): Promise<Client> => (await connect()).client;
+  const client = async (): Promise<Client> => {
+    const connection = await connect();
+    // A start brings clones up while it answers already: most tests ask what is there in the end.
+    for (;;) {
+      const { clones, jobs } = await connection.client.call('overview', {});
+      const busy = new Set(jobs.flatMap(({ endedAt, object }) => (endedAt === null ? object.id : [])));
+      const isStarting = ({ id, state, members }: Clone): boolean =>
+        state === 'stopped' && !busy.has(id) && members.some((member) => member.state === 'starting');
+      if (!clones.some(isStarting)) return connection.client;
+      await sleep(5);
+    }
+  };
   const ended: World['ended'] = async ({ id }) => {
     const asking = await client();
     for (;;) {
