@@ -50,8 +50,6 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
   let early: Buffer = nothing;
   let questionBytes = 0;
   let link: Link | undefined;
-  /** Whose last answers the client may still have to take, after the server has closed. */
-  let drained: CloneTarget | undefined;
   let timer: NodeJS.Timeout | undefined;
 
   const within = (ms: number, otherwise: () => void): void => {
@@ -161,7 +159,6 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
           return;
         }
         stage = 'ending';
-        drained = target;
         client.end();
         client.resume();
         // A client may be slow to take what the server had to say.
@@ -213,7 +210,7 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
     if (before !== undefined && wire !== undefined && key !== undefined && stream?.idle() === false) {
       context.cancel(before.target.port, wire.cancel(key));
     }
-    // What is left here for a slow client was answered by a server that it no longer has, as is the rest of a message.
+    // What a slow client has not taken yet is not for it any more, as the rest of a message is not.
     if (wire !== undefined && stream?.whole() === true && client.writableLength === 0) {
       end(wire.parting(notice));
     } else {
@@ -248,7 +245,6 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
           part(notice);
           return;
         case 'ending':
-          if (drained !== undefined && !leadsToSame(drained, target) && client.writableLength > 0) cut();
           return;
       }
     },

@@ -96,10 +96,6 @@ function serve(
   };
 
   server.on('connection', (client) => {
-    if (closing !== undefined) {
-      client.destroy();
-      return;
-    }
     connections.set(client, serveClient(client, context));
     client.on('close', () => connections.delete(client));
   });

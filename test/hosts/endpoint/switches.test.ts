@@ -125,11 +125,5 @@ describe('1,000 switches under the load of 20 clients', () => {
     // The load was there: connections were ended, and told so in the protocol.
     const told = all.reduce((sum, { endings }) => sum + (endings.get('57P01') ?? 0), 0);
     assert.ok(told > SWITCHES, JSON.stringify(all.map(({ endings }) => [...endings])));
-      console.log(
-        answered.length,
-        asked.length,
-        all.map((x) => x.endings),
-        led.length,
-      );
   });
 });
