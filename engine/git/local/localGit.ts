@@ -9,9 +9,16 @@ import { createGitProgram } from './program.ts';
 import { namesBefore, readReflog } from './reflog.ts';
 import { readRef, refOfBranch } from './refs.ts';
 import { reportOf } from './report.ts';
-import { watchHead } from './watch.ts';
+import { LOOK_AGAIN_MS, watchHead } from './watch.ts';
 
-export function createLocalGit({ environment }: { environment: NodeJS.ProcessEnv }): Git {
+export interface LocalGitOptions {
+  /** Of the engine: PATH, HOME and what else Git needs are taken from it, GIT_DIR and its like are not. */
+  environment: NodeJS.ProcessEnv;
+  /** How often a watch looks by itself, for changes that nothing told it of. */
+  lookAgainMs?: number;
+}
+
+export function createLocalGit({ environment, lookAgainMs = LOOK_AGAIN_MS }: LocalGitOptions): Git {
   const program = createGitProgram({ environment });
 
   /** Questions about the repository are asked where it surely is: a working tree may be gone. */
@@ -53,7 +60,7 @@ export function createLocalGit({ environment }: { environment: NodeJS.ProcessEnv
       return { path, gitDirectory, commonDirectory, kind };
     },
     head: (tree) => readHead(tree, program),
-    watch: async (tree, onChange) => watchHead(tree, onChange),
+    watch: async (tree, onChange) => watchHead(tree, onChange, { lookAgainMs }),
     formerNames: async (tree, branch) => {
       const repository = { commonDirectory: tree.commonDirectory, isReftable: await isReftable(tree) };
       const names = namesBefore(branch, await readReflog(repository, branch, program));

@@ -8,7 +8,10 @@ import { operationFiles } from './operations.ts';
  * The second source, for file systems that tell nothing (network, some containers), for folders that were moved, and for
  * when the operating system has no watches left.
  */
-const LOOK_AGAIN_MS = 2_000;
+export const LOOK_AGAIN_MS = 2_000;
+
+/** Enough for every step of a path to come in between. */
+const MAXIMAL_ROUNDS = 100;
 
 interface WatchedDirectory {
   path: string;
@@ -30,10 +33,14 @@ function directoriesOf({ path, gitDirectory }: WorkingTree): readonly WatchedDir
   ];
 }
 
-export function watchHead(tree: WorkingTree, onChange: () => void): GitWatch {
+export function watchHead(
+  tree: WorkingTree,
+  onChange: () => void,
+  { lookAgainMs }: { lookAgainMs: number },
+): GitWatch {
   const directories = directoriesOf(tree);
   const attached = new Map<string, { watcher: FSWatcher; inode: string }>();
-  let ancestor: { watcher: FSWatcher; path: string } | undefined;
+  let ancestor: { watcher: FSWatcher; path: string; inode: string } | undefined;
   let isClosed = false;
   let seen = '';
 
@@ -44,9 +51,17 @@ export function watchHead(tree: WorkingTree, onChange: () => void): GitWatch {
 
   /** Watches what is there now and is not watched yet; called again whenever a directory may have gone or come. */
   const attach = (): void => {
+    // Again while something came or went just before its watch was made: nobody would tell of that.
+    for (let round = 0; round < MAXIMAL_ROUNDS && attachOnce(); round++);
+  };
+
+  /** Whether it changed anything. */
+  const attachOnce = (): boolean => {
+    let isChanged = false;
     for (const { path, names } of directories) {
       const inode = inodeOf(path);
       if (attached.get(path)?.inode === inode) continue;
+      isChanged ||= attached.has(path);
       detach(path);
       if (inode === undefined) continue;
       const watcher = tryWatch(path, (name) => {
@@ -55,21 +70,26 @@ export function watchHead(tree: WorkingTree, onChange: () => void): GitWatch {
         if (isSelf || name === 'logs' || name === 'reftable') attach();
         if (isSelf || names.has(name)) changed();
       });
-      if (watcher !== undefined) attached.set(path, { watcher, inode });
+      if (watcher === undefined) continue;
+      attached.set(path, { watcher, inode });
+      isChanged = true;
     }
-    awaitReturn();
+    return awaitReturn() || isChanged;
   };
 
   /** Of a tree that is gone the nearest folder that is still there is watched, until it is back. */
-  const awaitReturn = (): void => {
+  const awaitReturn = (): boolean => {
     const missing = [tree.gitDirectory, tree.path].find((path) => inodeOf(path) === undefined);
     const path = missing === undefined ? undefined : nearestFolder(missing);
-    if (ancestor?.path === path) return;
+    const inode = path === undefined ? undefined : inodeOf(path);
+    if (ancestor?.path === path && ancestor?.inode === inode) return false;
     ancestor?.watcher.close();
     ancestor = undefined;
-    if (path === undefined) return;
+    if (path === undefined || inode === undefined) return false;
     const watcher = tryWatch(path, lookAgain);
-    if (watcher !== undefined) ancestor = { watcher, path };
+    if (watcher === undefined) return false;
+    ancestor = { watcher, path, inode };
+    return true;
   };
 
   const tryWatch = (path: string, onEvent: (name: string | null) => void): FSWatcher | undefined => {
@@ -105,7 +125,7 @@ export function watchHead(tree: WorkingTree, onChange: () => void): GitWatch {
   seen = stateOf(tree, directories);
   attach();
   lookAgain();
-  const timer = setInterval(lookAgain, LOOK_AGAIN_MS);
+  const timer = setInterval(lookAgain, lookAgainMs);
   timer.unref();
   return {
     close: () => {
