@@ -19,6 +19,7 @@ export interface Catalog {
   /** By id, by name, or by environment/name. */
   snapshot(reference: Reference | SnapshotId, within?: EnvironmentName): SnapshotRecord;
   clone(reference: Reference | CloneId): CloneRecord;
+  /** The newest that a refresh made; only when none did, the newest that was committed or kept. */
   latestSnapshot(environment: EnvironmentName): SnapshotRecord | undefined;
   clonesOf(snapshot: SnapshotId): CloneRecord[];
   environmentEntity(record: EnvironmentRecord): Environment;
@@ -42,8 +43,15 @@ export function cloneEntity(record: CloneRecord): Clone {
 }
 
 export function createCatalog({ store, feed }: { store: Store; feed: Feed }): Catalog {
-  const latestSnapshot = (environment: EnvironmentName): SnapshotRecord | undefined =>
-    store.snapshots.list().find((record) => record.environment === environment && record.state === 'ready');
+  const latestSnapshot = (environment: EnvironmentName): SnapshotRecord | undefined => {
+    const ready = store.snapshots
+      .list()
+      .filter((record) => record.environment === environment && record.state === 'ready');
+    // What somebody made of a clone is for those who name it; a branch's beginning is for its branch alone.
+    return (
+      ready.find(({ origin }) => origin === 'refresh') ?? ready.find(({ origin }) => origin !== 'branch')
+    );
+  };
   const environmentEntity = (record: EnvironmentRecord): Environment => ({
     name: record.name,
     definition: record.definition,

@@ -216,9 +216,9 @@ environments:
       await run('clone', 'commit', 'feature/a', '-m', 'ten orders', '--name', 'ten', '--json'),
     );
     assert.deepEqual([snapshot.name, snapshot.message, snapshot.origin], ['ten', 'ten orders', 'commit']);
-    await run('clone', 'reset', 'feature/a', '--snapshot', 'first', '--yes');
-    assert.deepEqual(await query('SELECT count(*)::int AS n FROM orders'), [{ n: 1000 }]);
     await run('clone', 'reset', 'feature/a', '--snapshot', 'latest', '--yes');
+    assert.deepEqual(await query('SELECT count(*)::int AS n FROM orders'), [{ n: 1000 }]);
+    await run('clone', 'reset', 'feature/a', '--snapshot', 'ten', '--yes');
     assert.deepEqual(await query('SELECT count(*)::int AS n FROM orders'), [{ n: 10 }]);
   });
   it('goes on with the clone when the engine is stopped or killed', async () => {

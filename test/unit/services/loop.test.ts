@@ -100,6 +100,32 @@ describe('the loop of an environment in memory', () => {
     assert.deepEqual(await engine.read('old'), { orders: 'second' });
   });
 
+  it('takes the newest snapshot of a refresh for the latest, not one that was made of a clone later', async () => {
+    await refresh();
+    await create('a');
+    await engine.write('a', 'mine');
+    for (const origin of ['commit', 'branch'] as const)
+      await engine.done(({ clones }) => clones.commit(ref('a'), { message: 'm', origin }, caller));
+    const latest = () => engine.life().context.catalog.latestSnapshot(environmentName('shop'));
+    assert.equal(latest()?.origin, 'refresh');
+    await engine.done(({ clones }) => clones.reset(ref('a'), { snapshot: ref('latest') }, caller));
+    assert.deepEqual(await engine.read('a'), { orders: 'first' });
+  });
+
+  it('takes a committed snapshot for the latest when no refresh made one, and never the beginning of a branch', async () => {
+    await refresh();
+    await create('a');
+    await engine.done(({ clones }) =>
+      clones.commit(ref('a'), { message: 'm', name: snapshotName('c') }, caller),
+    );
+    await engine.done(({ clones }) => clones.commit(ref('a'), { message: 'm', origin: 'branch' }, caller));
+    await engine.done(({ clones }) => clones.reset(ref('a'), { snapshot: ref('c') }, caller));
+    const first = engine.life().context.catalog.latestSnapshot(environmentName('shop'));
+    await engine.done(({ environments }) => environments.deleteSnapshot(ref(first?.id ?? ''), caller));
+    const latest = engine.life().context.catalog.latestSnapshot(environmentName('shop'));
+    assert.equal(latest?.name, 'c');
+  });
+
   it('copies a clone with its servers stopped, and starts them again, where the store needs that', async () => {
     await engine.close();
     engine = await openMemoryEngine({ capabilities: { live: false, thin: false } });
