@@ -81,6 +81,7 @@ export default tseslint.config(
           '^node:(?!path$|timers|events$|assert)',
           '^(\\.\\./)+(src|webview-ui|test)/',
           '^\\.\\./(storage|host|database|runtime)/[a-z]+/',
+          '^\\.\\./config/',
         ],
         'engine/services and engine/jobs reach the outside only through the ports.',
       ),

@@ -1,9 +1,9 @@
 /** Declares the environments of a file: tests their sources, asks for passwords, and changes only what is different. */
 import { isDeepStrictEqual } from 'node:util';
+import type { Environments } from '../config/configFile.ts';
 import type { EnvironmentDefinition, MemberDefinition } from '../protocol/entities.ts';
 import { isFailure, ThinClonesError, toFailure } from '../protocol/errors.ts';
 import type { RouteOutput } from '../protocol/client.ts';
-import type { Environments } from './configFile.ts';
 import { askPassword, isAboutPassword, referencedPasswords, type Passwords } from './passwords.ts';
 import type { Session } from './session.ts';
 

@@ -1,9 +1,10 @@
 /** `thin-clones env`: declare environments, look at them, fill them with data. */
 import type { Command } from 'commander';
+import { readConfigFile } from '../config/configFile.ts';
 import { configFileJsonSchema } from '../protocol/configFile.ts';
 import type { Environment, MemberDefinition } from '../protocol/entities.ts';
+import { fail } from '../protocol/errors.ts';
 import { applyEnvironments } from './apply.ts';
-import { readConfigFile } from './configFile.ts';
 import { confirm } from './confirm.ts';
 import { waitForJob } from './follow.ts';
 import { formatAge, formatFields, formatTable } from './format.ts';
@@ -54,7 +55,12 @@ export function addEnvironmentCommands(program: Command, session: Session): void
     .option('-f, --file <file>', 'the file', 'thin-clones.yaml')
     .option('--no-test', 'do not try the sources first')
     .action(async ({ file, test }: { file: string; test: boolean }) => {
-      const environments = await readConfigFile(file, surroundings.cwd);
+      const { environments } = await readConfigFile(file, surroundings.cwd);
+      if (environments.size === 0)
+        throw fail('invalid_file', {
+          file,
+          problems: [`${file}: there is no "environments:" in it, so there is nothing to declare`],
+        });
       const items = await applyEnvironments(session, environments, { test });
       output.answer({
         json: { items },

@@ -1,4 +1,4 @@
-/** The shape of `thin-clones.yaml`, and its JSON schema for editors. Reading a file is the command line's work. */
+/** The shape of `thin-clones.yaml`, and its JSON schema for editors. engine/config/ reads it. */
 import * as z from 'zod';
 import { environmentDefinitionSchema } from './entities.ts';
 import { environmentNameSchema } from './ids.ts';

@@ -258,7 +258,16 @@ export async function startFakeEngine(script: Script = {}): Promise<FakeEngine> 
   const engine: FakeEngine = {
     calls: [],
     script,
-    overview: { epoch: 'e1', seq, hosts: [], environments: [], snapshots: [], clones: [], checkouts: [], jobs: [] },
+    overview: {
+      epoch: 'e1',
+      seq,
+      hosts: [],
+      environments: [],
+      snapshots: [],
+      clones: [],
+      checkouts: [],
+      jobs: [],
+    },
     lines: [],
     streams: true,
     emit(event) {

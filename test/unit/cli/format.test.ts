@@ -7,7 +7,7 @@ import {
   formatTable,
   printable,
 } from '../../../engine/cli/format.ts';
-import { suggest } from '../../../engine/cli/suggestion.ts';
+import { suggest } from '../../../engine/config/suggestion.ts';
 
 describe('sizes and times', () => {
   for (const [bytes, text] of [

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseConfig, readConfigFile } from '../../../engine/cli/configFile.ts';
+import { parseConfig, readConfigFile } from '../../../engine/config/configFile.ts';
 import { configFileJsonSchema } from '../../../engine/protocol/configFile.ts';
 import { ThinClonesError } from '../../../engine/protocol/errors.ts';
 
@@ -36,7 +36,7 @@ const logical = ['engine: postgres', 'retrieval: logical', 'url: postgresql://re
 
 describe('thin-clones.yaml', () => {
   it('becomes environments by name, with defaults filled in', () => {
-    const environments = parse(`
+    const { environments } = parse(`
 version: 1
 environments:
   shop:
@@ -83,7 +83,7 @@ environments:
         '      c: { engine: postgres, retrieval: logical, url: "postgresql://u@h/d", password: { file: ../secret } }',
         '      d: { engine: postgres, retrieval: dump, dump: ~/shop.dump }',
       ].join('\n'),
-    ).values();
+    ).environments.values();
     const members = new Map<string, { dump?: unknown; directory?: unknown; password?: unknown }>(
       Object.entries(shop?.members ?? {}),
     );
@@ -122,7 +122,7 @@ environments:
     snapshots: { schedule: "0 3 * * *" }
   empty:
     members:
-workspace: {}
+workspace: []
 `;
     assert.deepEqual(problems(text), [
       'thin-clones.yaml:1:10: expected 1, found number 2',
@@ -148,7 +148,7 @@ workspace: {}
       'thin-clones.yaml:25:50: expected true or false, found "yes"',
       'thin-clones.yaml:26:5: not supported by this version: "snapshots", a snapshot schedule',
       'thin-clones.yaml:28:13: expected a mapping (lines of "key: value"), found nothing',
-      'thin-clones.yaml:29:1: not supported by this version: "workspace", the workspace section (which clone a checkout uses)',
+      'thin-clones.yaml:29:12: expected a mapping (lines of "key: value"), found a list',
     ]);
     assert.ok(!JSON.stringify(refusal(text).document).includes('s3cret'));
     assert.ok(!JSON.stringify(refusal(text).document).includes('hunter2'));
@@ -164,13 +164,13 @@ workspace: {}
       'an empty file',
       '',
       [
-        'thin-clones.yaml:1:1: expected "version: 1" and "environments:" with at least one environment, found nothing',
+        'thin-clones.yaml:1:1: expected "version: 1" and "environments:" or "workspace:", or both, found nothing',
       ],
     ],
     [
-      'a file without environments',
+      'neither environments nor a workspace',
       'version: 1\n',
-      ['thin-clones.yaml:1:1: "environments" is missing here: expected a mapping (lines of "key: value")'],
+      ['thin-clones.yaml:1:1: nothing is declared here: expected "environments:" or "workspace:", or both'],
     ],
     [
       'no environment at all',
@@ -247,7 +247,8 @@ workspace: {}
   ]) {
     it(`takes ${url}`, () => {
       assert.equal(
-        parse(member('engine: postgres', 'retrieval: logical', `url: ${JSON.stringify(url)}`)).size,
+        parse(member('engine: postgres', 'retrieval: logical', `url: ${JSON.stringify(url)}`)).environments
+          .size,
         1,
       );
     });
@@ -272,6 +273,130 @@ environments:
       'thin-clones.yaml:8:40: not supported by this version: "retrieval: physical", physical retrieval',
       'thin-clones.yaml:8:61: not supported by this version: "collections", collections of MongoDB members',
     ]);
+  });
+
+  describe('with a workspace section', () => {
+    it('may have nothing else', () => {
+      const { environments, workspace } = parse(`version: 1
+workspace:
+  environment: shop
+  follow: automatic
+  variables: { DATABASE_URL: "{orders.url}", PGPORT: "{orders.port}", OPTIONS: "{{a}}" }
+  envFile: config/.env
+  branches: { shared: [main, release/*], never: ["dependabot/**"], from: { "feature/**": current, "*": latest }, cleanUpAfter: 7d }
+  migrations: { tool: sql, directory: db/migrations, table: migrations }
+`);
+      assert.equal(environments.size, 0);
+      assert.deepEqual(JSON.parse(JSON.stringify(workspace)), {
+        environment: 'shop',
+        follow: 'automatic',
+        variables: { DATABASE_URL: '{orders.url}', PGPORT: '{orders.port}', OPTIONS: '{{a}}' },
+        envFile: 'config/.env',
+        branches: {
+          shared: ['main', 'release/*'],
+          never: ['dependabot/**'],
+          from: { 'feature/**': 'current', '*': 'latest' },
+          cleanUpAfter: '7d',
+        },
+        migrations: { tool: 'sql', directory: 'db/migrations', table: 'migrations' },
+      });
+    });
+    it('is not needed', () => {
+      assert.equal(parse(member(...logical)).workspace, undefined);
+    });
+    it('may be empty', () => {
+      assert.deepEqual(parse('version: 1\nworkspace: {}\n').workspace, {});
+    });
+
+    it('is told all its problems at once, in the order of the lines', () => {
+      const text = `version: 1
+workspace:
+  enviroment: shop
+  environment: a b
+  follow: automatc
+  variables:
+    DATABASE-URL: "{orders.url}"
+    A: {orders.url}
+    B: "{orders.uri}"
+    C: 5432
+    D: "{orders}"
+  envFile: ../.env
+  branches:
+    shared: main
+    never: [a b, ""]
+    from: { "a b": latest, main: 5 }
+    form: {}
+    cleanUpAfter: soon
+  migrations:
+    - { tool: prismaa }
+    - { directory: /etc, tabel: x }
+    - sql
+`;
+      assert.deepEqual(problems(text), [
+        'thin-clones.yaml:3:3: "enviroment" is not known here; did you mean "environment"?',
+        'thin-clones.yaml:4:16: "a b" can\'t be a name: use 1 to 128 letters, digits, ".", "_", "-" or "/", starting with a letter or digit, without ".." or "//"',
+        'thin-clones.yaml:5:11: expected off, ask or automatic, found "automatc"; did you mean "automatic"?',
+        'thin-clones.yaml:7:5: expected the name of an environment variable, found "DATABASE-URL"',
+        'thin-clones.yaml:8:8: expected text, found a mapping; put it in quotes: "{orders.url}"',
+        'thin-clones.yaml:9:8: {orders.uri} is not known: write {member.field} with a field of url, host, port, user, password, database, jdbc',
+        'thin-clones.yaml:10:8: expected text, found number 5432',
+        'thin-clones.yaml:11:8: {orders} is not known: write {member.field} with a field of url, host, port, user, password, database, jdbc',
+        'thin-clones.yaml:12:12: expected a path inside the checkout, found "../.env"',
+        'thin-clones.yaml:14:13: expected a list, found "main"',
+        'thin-clones.yaml:15:13: expected a branch name, in which * and ** may stand for a part, found "a b"',
+        'thin-clones.yaml:15:18: expected some text, found ""',
+        'thin-clones.yaml:15:18: expected a branch name, in which * and ** may stand for a part, found ""',
+        'thin-clones.yaml:16:13: expected a branch name, in which * and ** may stand for a part, found "a b"',
+        'thin-clones.yaml:16:34: expected text, found number 5',
+        'thin-clones.yaml:17:5: "form" is not known here; did you mean "from"?',
+        'thin-clones.yaml:18:19: expected a number and m, h or d, e.g. 7d, found "soon"',
+        'thin-clones.yaml:20:15: expected prisma, knex, typeorm, sequelize, drizzle, flyway, liquibase, rails, django, alembic, golang-migrate, node-pg-migrate or sql, found "prismaa"; did you mean "prisma"?',
+        'thin-clones.yaml:21:20: expected a path inside the checkout, e.g. db/migrations, found "/etc"',
+        'thin-clones.yaml:21:26: "tabel" is not known here; did you mean "table"?',
+        'thin-clones.yaml:22:7: expected a mapping (lines of "key: value"), found "sql"',
+      ]);
+    });
+    it('has migrations of one kind or a list of kinds', () => {
+      assert.deepEqual(problems('version: 1\nworkspace: { migrations: sql }\n'), [
+        'thin-clones.yaml:2:26: expected a mapping (lines of "key: value") or a list, found "sql"',
+      ]);
+      assert.match(
+        String(problems('version: 1\nworkspace: { migrations: { tool: sqll } }\n')),
+        /^thin-clones\.yaml:2:34: expected prisma, .* did you mean "sql"\?$/,
+      );
+    });
+
+    const beside = (section: string) => [member(...logical), 'workspace:', `  ${section}`].join('\n');
+    it('names only members of its environment, when that stands in the same file', () => {
+      const unknown = 'variables: { DATABASE_URL: "{sessions.url}" }';
+      assert.deepEqual(problems(beside(unknown)), [
+        'thin-clones.yaml:10:30: {sessions.url}: there is no member "sessions" (there are: orders)',
+      ]);
+      assert.deepEqual(problems(beside('migrations: { member: sessions }')), [
+        'thin-clones.yaml:10:25: there is no member "sessions" (there are: orders)',
+      ]);
+      assert.ok(parse(beside('variables: { DATABASE_URL: "{orders.url}" }')).workspace);
+      // Declared elsewhere: what its members are is not known here.
+      assert.ok(parse(`${beside(unknown)}\n  environment: other`).workspace);
+    });
+
+    for (const [what, line, expected] of [
+      ['a pattern that begins with **', 'never: [**]', 18],
+      ['a pattern that is *', 'never: [*]', 18],
+    ] as const) {
+      it(`says that ${what} wants quotes`, () => {
+        assert.deepEqual(problems(`version: 1\nworkspace:\n  branches:\n         ${line}\n`), [
+          `thin-clones.yaml:4:${expected}: a "*" at the beginning means an alias in YAML: put a pattern that begins with it in quotes, as "**"`,
+        ]);
+      });
+    }
+    it('says that text around an unquoted {member.field} wants quotes', () => {
+      const [first, ...more] = problems(
+        'version: 1\nworkspace:\n  variables:\n    A: {orders.url}?sslmode=disable\n',
+      ) as string[];
+      assert.match(first ?? '', /^thin-clones\.yaml:4:20: .*; put \{member\.url\} and the like in quotes$/);
+      assert.deepEqual(more, []);
+    });
   });
 
   it('finds the place of a problem behind an alias', () => {

@@ -1,0 +1,74 @@
+/** Reads the `workspace:` section from the thin-clones.yaml at the top of a working tree. */
+import type { Stats } from 'node:fs';
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { join, sep } from 'node:path';
+import { toFailure } from '../protocol/errors.ts';
+import type { Workspace } from '../protocol/workspace.ts';
+import { parseWorkspace } from './configFile.ts';
+
+export interface ReadWorkspace {
+  workspace: Workspace | undefined;
+  /** For people; several lines when the file has several problems. */
+  problem: string | null;
+}
+
+/** The first that is there is read. */
+const names = ['thin-clones.yaml', 'thin-clones.yml'];
+const largest = 1_000_000;
+
+const isMissing = (error: unknown): boolean => {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'ENOENT' || code === 'ENOTDIR';
+};
+
+/** Null: there is none. */
+async function readText(tree: string, name: string): Promise<{ text: string } | { problem: string } | null> {
+  let path: string;
+  let found: Stats;
+  try {
+    path = await realpath(join(tree, name));
+    // Whoever wrote the repository decides where its symbolic links lead: never to other files of this machine.
+    if (!path.startsWith(`${await realpath(tree)}${sep}`))
+      return { problem: `${name} is a symbolic link that leads out of the working tree` };
+    found = await stat(path);
+  } catch (error) {
+    if (isMissing(error)) return null;
+    return { problem: `${name} can't be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}` };
+  }
+  // A named pipe would be waited for without end.
+  if (!found.isFile()) return { problem: `${name} is no regular file` };
+  if (found.size > largest)
+    return { problem: `${name} has ${found.size} bytes: expected at most ${largest}` };
+  let bytes: Buffer;
+  try {
+    bytes = await readFile(path);
+  } catch (error) {
+    if (isMissing(error)) return null;
+    return { problem: `${name} can't be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}` };
+  }
+  try {
+    return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+  } catch {
+    // converted: the only error that a decoder has
+    return { problem: `${name} is no UTF-8 text` };
+  }
+}
+
+/** A working tree without the file, or whose file has no such section, has neither a workspace nor a problem. */
+export async function readWorkspace(tree: string): Promise<ReadWorkspace> {
+  for (const name of names) {
+    const found = await readText(tree, name);
+    if (found === null) continue;
+    if ('problem' in found) return { workspace: undefined, problem: found.problem };
+    try {
+      return { workspace: parseWorkspace({ text: found.text, name }), problem: null };
+    } catch (error) {
+      const { problems } = toFailure(error).document.details;
+      return {
+        workspace: undefined,
+        problem: Array.isArray(problems) ? problems.join('\n') : toFailure(error).message,
+      };
+    }
+  }
+  return { workspace: undefined, problem: null };
+}
