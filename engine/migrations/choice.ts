@@ -1,0 +1,129 @@
+/** Decides which of the found migrations belong to which database: the table of applied ones tells, and nothing is guessed. */
+import type { MemberName } from '../protocol/ids.ts';
+import { migrationToolTitles, type MigrationReport } from '../protocol/migrations.ts';
+import type { AppliedTable, FoundTables, MemberDatabase } from './appliedTables.ts';
+import type { Comparison, Evidence, Layout } from './layout.ts';
+import { limits, merged, reportOf, subjectOf, unknownReport } from './report.ts';
+import type { Tree } from './tree.ts';
+
+/** A layout, and a table in a member's database that may be its. */
+export interface Pair {
+  layout: Layout;
+  database: MemberDatabase;
+  table: AppliedTable;
+  comparison: Comparison;
+}
+
+/** For one database: folders of the same tool that share a table are one history, and so is every other tool with a table of its own. */
+export function decided(tree: Tree, pairs: readonly Pair[], layouts: readonly Layout[]): MigrationReport[] {
+  const byTable = Map.groupBy(pairs, ({ table }) => `${table.schema}.${table.name}`);
+  const reports: MigrationReport[] = [];
+  for (const same of byTable.values()) {
+    const most = Math.max(...same.map(({ comparison }) => comparison.shared));
+    const best = same.find(({ comparison }) => comparison.shared === most);
+    if (best === undefined) continue;
+    const together = same.filter(({ layout }) => layout.tool === best.layout.tool);
+    const others = layouts.filter(
+      (layout) =>
+        layout.evidence !== 'files' &&
+        layout.directory !== best.layout.directory &&
+        !pairs.some((pair) => pair.layout === layout),
+    );
+    const notes = [
+      ...limits(
+        tree,
+        together.map(({ layout }) => layout),
+      ),
+      ...alsoFound(others),
+    ];
+    reports.push(
+      reportOf(subjectOf(best.layout, { member: best.database.member, table: best.table }), {
+        ...merged([best, ...together.filter((pair) => pair !== best)].map(({ comparison }) => comparison)),
+        moreNotes: notes,
+      }),
+    );
+  }
+  return reports;
+}
+
+const alsoFound = (layouts: readonly Layout[]): string[] =>
+  layouts.length === 0
+    ? []
+    : [
+        `Also found, and not in this database: ${layouts.map(named).join(', ')}; if it belongs here, name it in workspace.migrations.`,
+      ];
+
+/** No table has a migration of the checkout in it: what was found decides, if it is one thing. */
+export async function undecided(state: {
+  tree: Tree;
+  layouts: readonly Layout[];
+  pairs: readonly Pair[];
+  readable: readonly MemberDatabase[];
+  found: ReadonlyMap<MemberName, FoundTables>;
+  isWhole: boolean;
+}): Promise<MigrationReport[]> {
+  const { tree, layouts, pairs, readable, found, isWhole } = state;
+  const paired = layouts.filter((layout) => pairs.some((pair) => pair.layout === layout));
+  const top = strongest(paired.length > 0 ? paired : layouts);
+  const [layout, ...rest] = top;
+  const [database] = readable;
+  if (layout === undefined || database === undefined) return [];
+  const own = pairs.filter((pair) => pair.layout === layout);
+  const members = (own.length > 0 ? own.map((pair) => pair.database) : readable).map(({ member }) => member);
+  const member = members.length === 1 && isWhole ? (members[0] ?? null) : null;
+  if (rest.length > 0) {
+    const tools = new Set(top.map(({ tool }) => tool));
+    const problem = `several are found (${top.map(named).join(', ')}) and no table of applied migrations tells which one this database follows; name tool and directory in workspace.migrations`;
+    const subject = { ...subjectOf(layout, { member, table: null }), directory: null };
+    return [unknownReport(tools.size === 1 ? subject : { ...subject, tool: null }, problem)];
+  }
+  const [pair] = own;
+  if (members.length > 1 || (pair === undefined && !isWhole)) {
+    const problem = `it can't be told which member's database follows ${named(layout)} (${members.join(', ')}); say so in workspace.migrations.member`;
+    return [unknownReport(subjectOf(layout, { member: null, table: null }), problem)];
+  }
+  if (pair !== undefined) {
+    const subject = subjectOf(layout, { member: pair.database.member, table: pair.table });
+    return [reportOf(subject, { ...pair.comparison, moreNotes: limits(tree, [layout]) })];
+  }
+  return [await nothingApplied({ tree, layout, member, found: found.get(database.member) })];
+}
+
+/** A database without the table: nothing was applied, unless the project names its table in a way that was not found. */
+async function nothingApplied(state: {
+  tree: Tree;
+  layout: Layout;
+  member: MemberName | null;
+  found: FoundTables | undefined;
+}): Promise<MigrationReport> {
+  const { tree, layout, member, found } = state;
+  const [table = ''] = layout.table.names;
+  if (layout.tool === 'sql' && layout.table.names.length > 1) {
+    const problem = `no table that lists applied files of ${layout.directory} was found; say table and column in workspace.migrations`;
+    return unknownReport(subjectOf(layout, { member, table: null }), problem);
+  }
+  const name = layout.table.schema === undefined ? table : `${layout.table.schema}.${table}`;
+  const notes = [`The database has no table ${name}: nothing is applied.`];
+  if (found?.isEmpty === false)
+    notes.push('It has other tables: if this one has another name, say it in workspace.migrations.table.');
+  const comparison = await layout.compare([], []);
+  return reportOf(
+    { ...subjectOf(layout, { member, table: null }), table: name },
+    { ...comparison, moreNotes: [...notes, ...limits(tree, [layout])] },
+  );
+}
+
+const order: readonly Evidence[] = ['settings', 'configuration', 'files'];
+
+/** Those with the best evidence; numbers in front of SQL files say less than any tool's own marks. */
+export function strongest(layouts: readonly Layout[]): Layout[] {
+  const others = layouts.filter(({ tool }) => tool !== 'sql');
+  const from = others.length > 0 ? others : layouts;
+  for (const evidence of order) {
+    const found = from.filter((layout) => layout.evidence === evidence);
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
+const named = ({ tool, directory }: Layout): string => `${migrationToolTitles[tool]} in ${directory}`;

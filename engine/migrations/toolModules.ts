@@ -1,0 +1,49 @@
+/** All tools that are known, and tables of others that can only be named. */
+import type { MigrationTool } from '../protocol/migrations.ts';
+import type { ToolModule } from './layout.ts';
+import { alembic } from './tools/alembic.ts';
+import { django } from './tools/django.ts';
+import { drizzle } from './tools/drizzle.ts';
+import { flyway } from './tools/flyway.ts';
+import { golangMigrate } from './tools/golangMigrate.ts';
+import { knex } from './tools/knex.ts';
+import { liquibase } from './tools/liquibase.ts';
+import { nodePgMigrate } from './tools/nodePgMigrate.ts';
+import { plainSql } from './tools/plainSql.ts';
+import { prisma } from './tools/prisma.ts';
+import { rails } from './tools/rails.ts';
+import { sequelize } from './tools/sequelize.ts';
+import { typeorm } from './tools/typeorm.ts';
+
+export const toolModules: Readonly<Record<MigrationTool, ToolModule>> = {
+  prisma,
+  knex,
+  typeorm,
+  sequelize,
+  drizzle,
+  flyway,
+  liquibase,
+  rails,
+  django,
+  alembic,
+  'golang-migrate': golangMigrate,
+  'node-pg-migrate': nodePgMigrate,
+  sql: plainSql,
+};
+
+/** Tables of tools that have no module. */
+export const otherToolsTables: Readonly<Record<string, string>> = {
+  goose_db_version: 'goose',
+  _sqlx_migrations: 'SQLx',
+  __diesel_schema_migrations: 'Diesel',
+  __EFMigrationsHistory: 'Entity Framework',
+  atlas_schema_revisions: 'Atlas',
+  mikro_orm_migrations: 'MikroORM',
+  phinxlog: 'Phinx',
+  doctrine_migration_versions: 'Doctrine',
+  kysely_migration: 'Kysely',
+  refinery_schema_history: 'Refinery',
+  gorp_migrations: 'sql-migrate',
+  seaql_migrations: 'SeaORM',
+  bun_migrations: 'Bun',
+};

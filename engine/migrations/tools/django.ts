@@ -1,0 +1,172 @@
+/** Django: Python modules in a `migrations` package of each app, and a row with app and name in `django_migrations`. */
+import { posix } from 'node:path';
+import type { Row } from '../../database/database.ts';
+import { compareLists, type LocalMigration } from '../compareLists.ts';
+import type { Comparison, Layout, ToolModule } from '../layout.ts';
+import { withoutHashComments } from '../sourceText.ts';
+import { isWithin, normalFolder, type Tree } from '../tree.ts';
+
+export const django: ToolModule = {
+  tool: 'django',
+  lookedFor: 'manage.py and APP/migrations/NUMBER_name.py',
+  applyWith: 'python manage.py migrate',
+  async find(tree, settings) {
+    const all = await projectsOf(tree, settings.directory, settings.tool !== undefined);
+    return all.map((directory): Layout => ({
+      tool: 'django',
+      directory,
+      evidence: settings.directory === undefined ? 'configuration' : 'settings',
+      table: {
+        names: ['django_migrations'],
+        schema: undefined,
+        columns: { needed: ['app', 'name', 'applied'] },
+      },
+      compare: (rows) => compare(tree, directory, rows),
+    }));
+  },
+};
+
+/** Folders with a `manage.py` and an app below. Apps outside of every project belong to one all the same where there is only one. */
+async function projectsOf(tree: Tree, stated: string | undefined, forced: boolean): Promise<string[]> {
+  if (stated !== undefined && forced) return [normalFolder(stated)];
+  const projects = tree.paths
+    .filter((path) => posix.basename(path) === 'manage.py')
+    .map((path) => posix.dirname(path))
+    .filter((folder) => isWithin(folder, stated));
+  const found: string[] = [];
+  for (const project of projects)
+    if (moduleFolders(tree, project).length > 0 && (await usesDjango(tree, project))) found.push(project);
+  const [only] = projects;
+  if (
+    found.length === 0 &&
+    projects.length === 1 &&
+    only !== undefined &&
+    moduleFolders(tree, '.').length > 0
+  )
+    return (await usesDjango(tree, only)) ? ['.'] : [];
+  return found;
+}
+
+const usesDjango = async (tree: Tree, project: string): Promise<boolean> =>
+  /\bdjango\b/i.test((await tree.text(posix.join(project, 'manage.py'))) ?? '');
+
+function moduleFolders(tree: Tree, project: string): string[] {
+  const packages = tree
+    .filesBelow(project)
+    .filter((path) => /(^|\/)migrations\/__init__\.py$/.test(path))
+    .map((path) => posix.dirname(path));
+  return packages.filter((folder) => folder !== 'migrations');
+}
+
+interface Module extends LocalMigration {
+  app: string;
+  dependencies: readonly string[];
+  replaces: readonly string[];
+}
+
+const isModule = (path: string): boolean => path.endsWith('.py') && !/^[_~]/.test(posix.basename(path));
+
+async function modulesOf(tree: Tree, project: string): Promise<{ modules: Module[]; apps: Set<string> }> {
+  const modules: Module[] = [];
+  const apps = new Set<string>();
+  for (const folder of moduleFolders(tree, project)) {
+    const app = await labelOf(tree, posix.dirname(folder));
+    apps.add(app);
+    for (const file of tree.filesIn(folder).filter(isModule)) {
+      const text = await tree.text(file);
+      if (text !== undefined && !/\bMigration\b/.test(text)) continue;
+      const name = posix.basename(file, '.py');
+      const code = withoutHashComments(text ?? '');
+      modules.push({
+        key: `${app}.${name}`,
+        name: `${app}.${name}`,
+        file,
+        app,
+        dependencies: pairsIn(code, 'dependencies'),
+        replaces: pairsIn(code, 'replaces'),
+      });
+    }
+  }
+  return { modules, apps };
+}
+
+/** The folder's name, unless the app's configuration says another label. */
+async function labelOf(tree: Tree, folder: string): Promise<string> {
+  const text = withoutHashComments((await tree.text(posix.join(folder, 'apps.py'))) ?? '');
+  return /^\s+label\s*(?::\s*str\s*)?=\s*["'](\w+)["']/m.exec(text)?.[1] ?? posix.basename(folder);
+}
+
+/** `("app", "0001_initial")` in the list after a name. */
+function pairsIn(code: string, attribute: string): string[] {
+  const list =
+    new RegExp(`^\\s+${attribute}\\s*(?::[^=\\n]*)?=\\s*\\[([\\s\\S]*?)^?\\s*\\]`, 'm').exec(code)?.[1] ?? '';
+  return [...list.matchAll(/\(\s*["'](\w+)["']\s*,\s*["'](\w+)["']\s*,?\s*\)/g)].map(
+    ([, app = '', name = '']) => `${app}.${name}`,
+  );
+}
+
+async function compare(tree: Tree, project: string, rows: readonly Row[]): Promise<Comparison> {
+  const { modules, apps } = await modulesOf(tree, project);
+  const recorded = rows.flatMap(({ app, name }) => (app == null || name == null ? [] : [{ app, name }]));
+  const others = [...new Set(recorded.map(({ app }) => app))].filter((app) => !apps.has(app)).sort();
+  const own = recorded.filter(({ app }) => apps.has(app)).map(({ app, name }) => `${app}.${name}`);
+
+  const done = new Set(own);
+  const present = new Set(modules.map(({ key }) => key));
+  const dropped = new Set<string>();
+  for (const { key, replaces } of modules) {
+    if (replaces.length === 0) continue;
+    const replaced = replaces.filter((each) => done.has(each));
+    // As Django does it: a squashed one counts as applied when all that it replaces is, and as absent while only some is.
+    if (replaced.length === replaces.length) done.add(key);
+    else if (replaced.length > 0 && !done.has(key)) dropped.add(key);
+    if (!dropped.has(key)) for (const each of replaces) dropped.add(each);
+  }
+  const local = inOrder(modules.filter(({ key }) => !dropped.has(key)));
+  const squashed = new Set(modules.flatMap(({ replaces }) => replaces));
+  const applied = [...done].filter((key) => !squashed.has(key) || (present.has(key) && !dropped.has(key)));
+  const notes = [];
+  if (others.length > 0)
+    notes.push(
+      `Not compared, since no app of this checkout has that label: ${others.slice(0, 20).join(', ')}.`,
+    );
+  notes.push(...conflicts(local));
+  return await compareLists({
+    local,
+    applied: applied.map((key) => ({ key, name: key })),
+    ordered: false,
+    notes,
+  });
+}
+
+/** Dependencies first; among equals by name. */
+function inOrder(modules: readonly Module[]): Module[] {
+  const byKey = new Map(modules.map((each) => [each.key, each]));
+  const ordered = new Set<Module>();
+  const open = new Set<string>();
+  const visit = (each: Module): void => {
+    if (ordered.has(each) || open.has(each.key)) return;
+    open.add(each.key);
+    for (const key of each.dependencies) {
+      const before = byKey.get(key);
+      if (before !== undefined) visit(before);
+    }
+    ordered.add(each);
+  };
+  for (const each of [...modules].sort((one, other) => (one.key < other.key ? -1 : 1))) visit(each);
+  return [...ordered];
+}
+
+/** Two ends in one app: Django refuses until they are merged. */
+function conflicts(modules: readonly Module[]): string[] {
+  const notes: string[] = [];
+  for (const [app, own] of Map.groupBy(modules, (each) => each.app)) {
+    const followed = new Set(own.flatMap(({ dependencies, replaces }) => [...dependencies, ...replaces]));
+    const ends = own.filter(({ key }) => !followed.has(key));
+    if (ends.length > 1)
+      notes.push(
+        `App ${app} has several last migrations (${ends.map(({ name }) => name).join(', ')}): merge them.`,
+      );
+  }
+  return notes;
+}

@@ -1,0 +1,158 @@
+/** Plain SQL files with numbers, applied by a project's own script that keeps a table of its own. */
+import { posix } from 'node:path';
+import type { Row } from '../../database/database.ts';
+import type { MigrationSettings } from '../../protocol/migrations.ts';
+import { digests, type Digest } from '../checksum.ts';
+import { compareLists, type LocalMigration } from '../compareLists.ts';
+import type { Comparison, Layout, ToolModule } from '../layout.ts';
+import { stem } from '../scriptFolders.ts';
+import { isWithin, normalFolder, type Tree } from '../tree.ts';
+
+/** Without settings only tables with these names and columns are taken for a list of applied files. */
+const usualTables = [
+  'schema_migrations',
+  'migrations',
+  '_migrations',
+  'schema_version',
+  'schema_versions',
+  'schema_history',
+  'migration_history',
+  'applied_migrations',
+  'db_migrations',
+  'db_version',
+  'database_version',
+];
+export const usualColumns = ['filename', 'file_name', 'file', 'name', 'script', 'migration', 'version', 'id'];
+
+export const plainSql: ToolModule = {
+  tool: 'sql',
+  lookedFor: 'SQL files whose names begin with a number, in a folder such as migrations',
+  applyWith: 'your own script',
+  async find(tree, settings) {
+    const { directory: stated, table, column, checksumColumn } = settings;
+    const named = stated !== undefined && settings.tool !== undefined;
+    const folders = named
+      ? [normalFolder(stated)]
+      : [...Map.groupBy(tree.paths.filter(isNumbered), (path) => posix.dirname(path))]
+          .filter(([folder]) => /migrat|schema|sql|db|database|ddl|patch|change|update|upgrade/i.test(folder))
+          .map(([folder]) => folder)
+          .filter((folder) => isWithin(folder, stated));
+    const checks = checksumColumn === undefined ? [] : [checksumColumn];
+    return folders.map((directory): Layout => ({
+      tool: 'sql',
+      directory,
+      evidence: stated === undefined ? 'files' : 'settings',
+      table: {
+        names: table === undefined ? usualTables : [table],
+        schema: undefined,
+        columns: {
+          needed: column === undefined ? checks : [column, ...checks],
+          wanted: column === undefined ? usualColumns : [],
+          // Tables of tools that keep them under the same names.
+          foreign: table === undefined ? ['dirty', 'batch', 'installed_rank', 'inserted_at'] : [],
+        },
+      },
+      compare: (rows) => compare({ tree, directory, rows, settings }),
+    }));
+  },
+};
+
+/** Halves that undo are left out, and so is what other tools name in their own way. */
+const isNumbered = (path: string): boolean =>
+  /^[vV]?\d[\w.+ -]*\.sql$/.test(posix.basename(path)) &&
+  !/[._-](down|undo|rollback|revert)\.sql$|__|\.up\.sql$/.test(posix.basename(path));
+
+const isSql = (path: string): boolean =>
+  path.endsWith('.sql') && !/[._-](down|undo|rollback|revert)\.sql$/.test(posix.basename(path));
+
+interface Local extends LocalMigration {
+  number: bigint | undefined;
+}
+
+function localIn(tree: Tree, directory: string): Local[] {
+  const files = tree.filesIn(directory).filter(isSql);
+  const numbered = files.filter(isNumbered);
+  return (numbered.length > 0 ? numbered : files)
+    .map((file) => ({ key: file, name: posix.basename(file), file, number: numberOf(posix.basename(file)) }))
+    .sort((one, other) => {
+      const [left, right] = [one.number ?? -1n, other.number ?? -1n];
+      return left === right ? (one.name < other.name ? -1 : 1) : left < right ? -1 : 1;
+    });
+}
+
+function numberOf(name: string): bigint | undefined {
+  const digits = /^[vV]?(\d+)/.exec(name)?.[1];
+  return digits === undefined ? undefined : BigInt(digits);
+}
+
+async function compare(options: {
+  tree: Tree;
+  directory: string;
+  rows: readonly Row[];
+  settings: MigrationSettings;
+}): Promise<Comparison> {
+  const { tree, directory, rows, settings } = options;
+  const local = localIn(tree, directory);
+  const columns = settings.column === undefined ? usualColumns : [settings.column];
+  const column = bestColumn(local, rows, columns);
+  if (column === undefined && rows.length > 0) {
+    const none = { pending: [], missing: [], edited: [], failed: [], outOfOrder: [], notes: [] };
+    const problem = `no column of the table holds names or numbers of the files in ${directory}; say which in workspace.migrations.column`;
+    return { ...none, files: local.length, applied: rows.length, shared: 0, ordered: true, problem };
+  }
+  const values = rows.flatMap((row) => {
+    const value = column === undefined ? null : row[column];
+    const checksum = settings.checksumColumn === undefined ? null : row[settings.checksumColumn];
+    return value == null ? [] : [{ value, checksum: checksum ?? null }];
+  });
+  const applied = values.map(({ value, checksum }) => {
+    const known = local.find((each) => isNamed(each, value));
+    return { key: known?.key ?? value, name: value, checksum };
+  });
+  // One row with a number that is not the first: such a table says the last one, and all before count as applied.
+  const [only] = applied;
+  if (applied.length === 1 && only !== undefined && /^\d+$/.test(only.name)) {
+    const last = BigInt(only.name);
+    for (const { key, name, number } of local)
+      if (number !== undefined && number < last) applied.push({ key, name, checksum: null });
+  }
+  return await compareLists({
+    local,
+    applied,
+    ordered: true,
+    isEdited: async ({ file }, { checksum }) => {
+      const content = await tree.bytes(file);
+      const algorithm = checksum === null ? undefined : algorithmOf(checksum);
+      if (content === undefined || checksum === null || algorithm === undefined) return false;
+      return !digests(content, algorithm).includes(checksum.toLowerCase());
+    },
+  });
+}
+
+/** The column whose values name the most files; undefined when none names any. */
+function bestColumn(
+  local: readonly Local[],
+  rows: readonly Row[],
+  columns: readonly string[],
+): string | undefined {
+  const [only] = columns;
+  if (columns.length === 1) return only;
+  let best: { column: string; count: number } | undefined;
+  for (const column of columns) {
+    const count = rows.filter((row) => local.some((each) => isNamed(each, row[column]))).length;
+    if (count > (best?.count ?? 0)) best = { column, count };
+  }
+  return best?.column;
+}
+
+function isNamed({ name, file, number }: Local, value: string | null | undefined): boolean {
+  if (value == null) return false;
+  const last = posix.basename(value.replaceAll('\\', '/'));
+  if (value === file || last === name || last === stem(name)) return true;
+  return /^[vV]?\d+$/.test(value) && number !== undefined && numberOf(value) === number;
+}
+
+function algorithmOf(checksum: string): Digest | undefined {
+  if (!/^[0-9a-f]+$/i.test(checksum)) return undefined;
+  return ({ 32: 'md5', 40: 'sha1', 64: 'sha256' } as const)[checksum.length];
+}

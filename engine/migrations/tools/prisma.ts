@@ -1,0 +1,112 @@
+/** Prisma: a folder with `migration.sql` for each migration, and a row with its SHA-256 in `_prisma_migrations`. */
+import { posix } from 'node:path';
+import type { Row } from '../../database/database.ts';
+import type { MigrationSettings } from '../../protocol/migrations.ts';
+import { digests } from '../checksum.ts';
+import { compareLists, type AppliedMigration, type LocalMigration } from '../compareLists.ts';
+import type { Comparison, Evidence, Layout, ToolModule } from '../layout.ts';
+import { blocksAfter, pathsAfter, withoutComments } from '../sourceText.ts';
+import { isWithin, normalFolder, pathFrom, type Tree } from '../tree.ts';
+
+export const prisma: ToolModule = {
+  tool: 'prisma',
+  lookedFor: 'schema.prisma or migration_lock.toml',
+  applyWith: 'npx prisma migrate deploy',
+  async find(tree, settings) {
+    const folders = await foldersOf(tree, settings);
+    return [...folders].map(([directory, evidence]) => layoutAt(tree, directory, evidence));
+  },
+};
+
+async function foldersOf(tree: Tree, settings: MigrationSettings): Promise<Map<string, Evidence>> {
+  const found = new Map<string, Evidence>();
+  if (settings.directory !== undefined && settings.tool !== undefined)
+    return found.set(normalFolder(settings.directory), 'settings');
+  for (const path of tree.paths) {
+    const name = posix.basename(path);
+    const folder = posix.dirname(path);
+    if (name === 'migration_lock.toml') {
+      if (isPostgres(/^\s*provider\s*=\s*"([^"]*)"/m.exec((await tree.text(path)) ?? '')?.[1]))
+        found.set(folder, 'configuration');
+    } else if (name.endsWith('.prisma')) {
+      const source = /\bdatasource\s+\w+\s*\{([^}]*)\}/.exec(withoutComments((await tree.text(path)) ?? ''));
+      if (source !== null && isPostgres(/\bprovider\s*=\s*"([^"]*)"/.exec(source[1] ?? '')?.[1])) {
+        const beside = posix.join(folder, 'migrations');
+        if (!found.has(beside)) found.set(beside, 'configuration');
+      }
+    } else if (/^prisma\.config\.[cm]?[jt]s$/.test(name)) {
+      const text = withoutComments((await tree.text(path)) ?? '');
+      for (const stated of blocksAfter(text, 'migrations').flatMap((block) => pathsAfter(block, 'path'))) {
+        const directory = pathFrom(folder, stated);
+        if (directory !== undefined) found.set(directory, 'configuration');
+      }
+    }
+  }
+  // Where a folder has migrations, a schema whose folder has none is one of several files of the same schema.
+  const filled = [...found].filter(([folder]) => tree.hasFolder(folder));
+  const chosen = filled.length > 0 ? filled : [...found].slice(0, 1);
+  return new Map(chosen.filter(([folder]) => isWithin(folder, settings.directory)));
+}
+
+const isPostgres = (provider: string | undefined): boolean =>
+  provider === undefined || ['postgresql', 'postgres', 'cockroachdb'].includes(provider);
+
+function layoutAt(tree: Tree, directory: string, evidence: Evidence): Layout {
+  return {
+    tool: 'prisma',
+    directory,
+    evidence,
+    table: {
+      names: ['_prisma_migrations'],
+      schema: undefined,
+      columns: { needed: ['migration_name', 'checksum', 'finished_at', 'rolled_back_at'], wanted: ['logs'] },
+    },
+    compare: (rows) => compare(tree, directory, rows),
+  };
+}
+
+interface AppliedRow extends AppliedMigration {
+  checksum: string | null;
+}
+
+async function compare(tree: Tree, directory: string, rows: readonly Row[]): Promise<Comparison> {
+  const local = tree.paths.flatMap((file): LocalMigration[] => {
+    const name = posix.basename(posix.dirname(file));
+    return file === posix.join(directory, name, 'migration.sql') ? [{ key: name, name, file }] : [];
+  });
+  const applied = new Map<string, AppliedRow>();
+  const broken = new Map<string, AppliedMigration & { problem: string }>();
+  for (const row of rows) {
+    const name = row['migration_name'];
+    // One that was rolled back counts as never applied; it is tried again under a row of its own.
+    if (name == null || row['rolled_back_at'] != null) continue;
+    if (row['finished_at'] != null) applied.set(name, { key: name, name, checksum: row['checksum'] ?? null });
+    else broken.set(name, { key: name, name, problem: reason(row['logs']) });
+  }
+  for (const name of applied.keys()) broken.delete(name);
+  return await compareLists({
+    local,
+    applied: [...applied.values()],
+    failed: [...broken.values()],
+    ordered: false,
+    isEdited: async ({ file }, { checksum }) => {
+      const content = await tree.bytes(file);
+      if (content === undefined || checksum === null) return false;
+      return !digests(content, 'sha256').some(
+        (digest) => digest === checksum || unpadded(digest) === checksum,
+      );
+    },
+  });
+}
+
+/** The first line of what the server said; the rest is context. */
+const reason = (logs: string | null | undefined): string =>
+  logs == null || logs === ''
+    ? 'it began and did not end'
+    : (/Database error:\s*(.+)|^ERROR:\s*(.+)$/m.exec(logs)?.slice(1).find(Boolean) ?? 'it failed').slice(
+        0,
+        300,
+      );
+
+/** Early versions left out the zero of bytes below 16: https://github.com/prisma/prisma-engines/issues/1887 */
+const unpadded = (digest: string): string => digest.replaceAll(/0(.)(?=(?:..)*$)/g, '$1');
