@@ -3,6 +3,7 @@ import { userInfo } from 'node:os';
 import * as vscode from 'vscode';
 import { homePaths, processEnvironment } from '../engine/protocol/node/home.ts';
 import type { ConnectOptions } from '../engine/protocol/node/launch.ts';
+import { createWindowCheckouts } from './checkouts/windowCheckouts.ts';
 import { registerCommands } from './commands/registerCommands.ts';
 import { registerDocuments } from './documents.ts';
 import { createSession } from './engine/session.ts';
@@ -11,7 +12,7 @@ import { createSourcePasswords } from './sources/sourcePasswords.ts';
 import { registerJobPages } from './webviews/jobPages.ts';
 import { publishContextKeys } from './views/contextKeys.ts';
 import { createStatusBar } from './views/statusBar.ts';
-import { createTree, viewId } from './views/treeProvider.ts';
+import { createTree, treeWindow, viewId } from './views/treeProvider.ts';
 
 /** For our own tests and benchmark; not an interface for other extensions. */
 export interface ExtensionExports {
@@ -72,10 +73,11 @@ export function activate(context: vscode.ExtensionContext): ExtensionExports {
       const options = await connectOptions(false, signal ?? AbortSignal.timeout(15_000));
       await launch.stopEngine(connection, options);
     },
-    wanted: () => isViewVisible(),
+    wanted: () => isViewVisible() || checkouts.follower.isWanted(),
     log: (level, text) => (level === 'info' ? log.info(text) : log.warn(text)),
   });
-  const tree = createTree(session);
+  const checkouts = createWindowCheckouts({ session, context, log: (text) => log.info(text) });
+  const tree = createTree(session, treeWindow(checkouts));
   isViewVisible = () => tree.view.visible;
 
   const jobPages = registerJobPages({
@@ -90,6 +92,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionExports {
     paths,
     passwords: createSourcePasswords(context.secrets, paths.home),
     tree: tree.access,
+    checkouts,
     jobPages,
     async client() {
       if (!vscode.workspace.isTrusted) throw new NotTrusted(untrusted);
@@ -112,8 +115,9 @@ export function activate(context: vscode.ExtensionContext): ExtensionExports {
     tree,
     tree.view.onDidChangeVisibility(connectForView),
     vscode.workspace.onDidGrantWorkspaceTrust(connectForView),
-    publishContextKeys(session),
-    createStatusBar(session),
+    checkouts,
+    publishContextKeys(session, checkouts),
+    createStatusBar(session, checkouts),
     jobPages,
     registerDocuments(),
     offerRestart(services),
@@ -121,5 +125,11 @@ export function activate(context: vscode.ExtensionContext): ExtensionExports {
   );
   // The view may have been what activated the extension; then it is visible and no event comes.
   setTimeout(connectForView, 0);
+  const follow = async (): Promise<void> => {
+    const { followBranches } = await import('./checkouts/followBranches.ts');
+    context.subscriptions.push(followBranches(services, tree.view));
+  };
+  // After activation, which it must not hold up.
+  setTimeout(() => void follow(), 0);
   return { services, activationMs: performance.now() - started };
 }

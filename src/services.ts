@@ -2,6 +2,7 @@
 import type { ExtensionContext, LogOutputChannel } from 'vscode';
 import type { Client } from '../engine/protocol/client.ts';
 import type { HomePaths } from '../engine/protocol/node/home.ts';
+import type { WindowCheckouts } from './checkouts/windowCheckouts.ts';
 import type { EngineSession } from './engine/session.ts';
 import type { SourcePasswords } from './sources/sourcePasswords.ts';
 import type { RowReference } from './views/rowId.ts';
@@ -13,6 +14,7 @@ export interface Services {
   readonly paths: HomePaths;
   readonly passwords: SourcePasswords;
   readonly tree: TreeAccess;
+  readonly checkouts: WindowCheckouts;
   readonly jobPages: { show(id: string): Promise<void> };
   /** The engine's client; starts the engine when none runs, with progress shown. Throws `NotTrusted` in an untrusted folder. */
   client(): Promise<Client>;

@@ -18,7 +18,7 @@ import type { Services } from '../services.ts';
 import { nameFrom, parseConnectionUrl, type ConnectionUrl } from '../sources/connectionUrl.ts';
 import { findConfigFiles, findWorkspaceUrls } from '../sources/workspaceFiles.ts';
 import { countOf, sizeOf } from '../views/amounts.ts';
-import { escaped } from '../views/tooltips.ts';
+import { escaped } from '../views/markdown.ts';
 import { refreshNow } from './refreshEnvironment.ts';
 
 const title = 'Add Environment';

@@ -5,7 +5,7 @@ import { referenceSchema } from '../../engine/protocol/ids.ts';
 import { pickHost } from '../dialogs/pick.ts';
 import { openPage } from '../documents.ts';
 import type { Services } from '../services.ts';
-import { escaped } from '../views/tooltips.ts';
+import { escaped } from '../views/markdown.ts';
 
 const marks: Record<DoctorCheck['status'], string> = { ok: '✓', warning: '!', problem: '✗' };
 const order: Record<DoctorCheck['status'], number> = { problem: 0, warning: 1, ok: 2 };

@@ -1,5 +1,8 @@
 /** The menu behind the status bar item: what runs, and what people do most. */
 import * as vscode from 'vscode';
+import type { Checkout } from '../../engine/protocol/entities.ts';
+import type { Follow } from '../../engine/protocol/workspace.ts';
+import { headText, startText, stateTexts } from '../checkouts/checkoutText.ts';
 import { pickValue, type PickItem } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { percentOf } from '../views/amounts.ts';
@@ -17,11 +20,86 @@ const item = (icon: string, label: string, command: CommandId): PickItem<Choice>
   value: { command },
 });
 const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator }) as const;
+type MenuItem = PickItem<Choice> | ReturnType<typeof separator>;
+
+/** What makes sense for the current checkout, the most pressing first. */
+function branchItems(services: Services, checkout: Checkout): MenuItem[] {
+  const { state, clone, reason, endpoints, envFile, question, follow } = checkout;
+  const migrations = services.checkouts.migrationsOf(checkout);
+  const taken = endpoints.some((endpoint) => endpoint.state === 'taken');
+  const described = (entry: PickItem<Choice>, description: string | null | undefined): PickItem<Choice> =>
+    description == null || description === '' ? entry : { ...entry, description };
+  return [
+    separator(`${headText(checkout)}: ${stateTexts[state]}`),
+    ...(state === 'asking' && question !== null
+      ? [
+          described(
+            item('question', 'Answer…', 'thinClones.branch.answer'),
+            `make a database from ${startText(question.from)}?`,
+          ),
+        ]
+      : []),
+    ...(state === 'none' || state === 'failed'
+      ? [described(item('add', `Make Database for ${headText(checkout)}`, 'thinClones.branch.use'), reason)]
+      : []),
+    ...(taken
+      ? [
+          described(
+            item('plug', 'Get Other Stable Ports', 'thinClones.branch.otherPorts'),
+            'another program took one',
+          ),
+        ]
+      : []),
+    ...(clone === null
+      ? []
+      : [
+          item('discard', 'Reset', 'thinClones.branch.reset'),
+          item('history', 'Reset to Latest Snapshot', 'thinClones.branch.resetToLatest'),
+          item('terminal', 'Open psql', 'thinClones.branch.openPsql'),
+        ]),
+    ...(endpoints.length === 0
+      ? []
+      : [
+          described(
+            item('copy', 'Copy Stable URL', 'thinClones.branch.copyUrl'),
+            endpoints.map(({ host, port }) => `${host}:${port}`).join(', '),
+          ),
+        ]),
+    ...(migrations === undefined && clone === null
+      ? []
+      : [
+          described(
+            item('versions', 'Show Migrations', 'thinClones.branch.showMigrations'),
+            migrations?.line,
+          ),
+        ]),
+    described(
+      item('file-symlink-file', 'Write Variables to File…', 'thinClones.branch.writeVariables'),
+      envFile === null
+        ? undefined
+        : envFile.state === 'written'
+          ? envFile.file
+          : `${envFile.file}: ${envFile.problem ?? 'waits for your consent'}`,
+    ),
+    item('git-branch', 'Use Another Clone…', 'thinClones.clone.bind'),
+    ...(clone === null ? [] : [item('debug-disconnect', 'Unbind', 'thinClones.clone.unbind')]),
+    described(item('settings', 'Follow Branches…', 'thinClones.branch.follow'), followTexts[follow]),
+  ];
+}
+
+const followTexts: Readonly<Record<Follow, string>> = {
+  ask: 'asks before a branch gets a database',
+  automatic: 'every branch gets its database',
+  off: 'off',
+};
 
 export async function showMenu(services: Services): Promise<void> {
   const { session } = services;
   const running = [...session.model.jobs.values()].filter(isUnfinished);
   const connected = session.state.kind === 'connected';
+  const folder = services.checkouts.currentFolder();
+  const checkout = folder === undefined ? undefined : services.checkouts.follower.checkoutOf(folder);
+  const problem = folder === undefined ? undefined : services.checkouts.follower.problemOf(folder);
   const choice = await pickValue<Choice>(
     [
       ...(running.length === 0 ? [] : [separator('Running')]),
@@ -33,6 +111,17 @@ export async function showMenu(services: Services): Promise<void> {
       ...(running.some(({ cancellable }) => cancellable)
         ? [item('close', 'Cancel Job…', 'thinClones.job.cancel')]
         : []),
+      ...(checkout !== undefined && checkout.state !== 'off'
+        ? branchItems(services, checkout)
+        : folder === undefined || (session.model.environments.size === 0 && problem === undefined)
+          ? []
+          : [
+              separator('Branch'),
+              {
+                ...item('git-branch', 'Follow Branches…', 'thinClones.branch.follow'),
+                ...(checkout === undefined && problem !== undefined && { description: problem }),
+              },
+            ]),
       separator('Clones'),
       ...(session.model.environments.size === 0
         ? []
@@ -41,6 +130,7 @@ export async function showMenu(services: Services): Promise<void> {
             item('discard', 'Reset Clone…', 'thinClones.clone.reset'),
             item('copy', 'Copy Connection As…', 'thinClones.clone.copyConnection'),
             item('sync', 'Refresh Environment…', 'thinClones.environment.refresh'),
+            item('clear-all', 'Clean Up Clones of Finished Branches…', 'thinClones.branch.cleanUp'),
           ]),
       item('database', 'Add Environment…', 'thinClones.environment.add'),
       separator('Look'),

@@ -1,5 +1,5 @@
 /** The extension's copy of what the engine knows: complete entities by kind, kept true by the engine's events. */
-import type { Clone, Environment, Host, Job, Snapshot } from '../../engine/protocol/entities.ts';
+import type { Checkout, Clone, Environment, Host, Job, Snapshot } from '../../engine/protocol/entities.ts';
 import type { Event, Overview } from '../../engine/protocol/events.ts';
 import { createEmitter, type Subscribe } from './emitter.ts';
 
@@ -9,6 +9,7 @@ export interface Entities {
   readonly environments: ReadonlyMap<string, Environment>;
   readonly snapshots: ReadonlyMap<string, Snapshot>;
   readonly clones: ReadonlyMap<string, Clone>;
+  readonly checkouts: ReadonlyMap<string, Checkout>;
   readonly jobs: ReadonlyMap<string, Job>;
 }
 
@@ -70,8 +71,9 @@ export function createModel(timer: Timer = systemTimer): Model {
   const environments = new Map<string, Environment>();
   const snapshots = new Map<string, Snapshot>();
   const clones = new Map<string, Clone>();
+  const checkouts = new Map<string, Checkout>();
   const jobs = new Map<string, Job>();
-  const all = [hosts, environments, snapshots, clones, jobs];
+  const all = [hosts, environments, snapshots, clones, checkouts, jobs];
   const changed = createEmitter<undefined>();
   const jobChanged = createEmitter<Job>();
   const announce = gathered(() => changed.emit(undefined), refreshIntervalMs, timer);
@@ -100,6 +102,12 @@ export function createModel(timer: Timer = systemTimer): Model {
       case 'clone.removed':
         clones.delete(event.id);
         return true;
+      case 'checkout':
+        checkouts.set(event.entity.id, event.entity);
+        return true;
+      case 'checkout.removed':
+        checkouts.delete(event.id);
+        return true;
       case 'job':
         jobs.set(event.entity.id, event.entity);
         jobChanged.emit(event.entity);
@@ -118,6 +126,7 @@ export function createModel(timer: Timer = systemTimer): Model {
     environments,
     snapshots,
     clones,
+    checkouts,
     jobs,
     get position() {
       return position;
@@ -128,6 +137,7 @@ export function createModel(timer: Timer = systemTimer): Model {
       for (const environment of overview.environments) environments.set(environment.name, environment);
       for (const snapshot of overview.snapshots) snapshots.set(snapshot.id, snapshot);
       for (const clone of overview.clones) clones.set(clone.id, clone);
+      for (const checkout of overview.checkouts) checkouts.set(checkout.id, checkout);
       for (const job of overview.jobs) jobs.set(job.id, job);
       position = { epoch: overview.epoch, seq: overview.seq };
       announce();

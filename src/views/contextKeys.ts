@@ -1,8 +1,9 @@
 /** Tells menus, welcome texts and the walkthrough where things stand. */
 import * as vscode from 'vscode';
+import type { WindowCheckouts } from '../checkouts/windowCheckouts.ts';
 import type { EngineSession } from '../engine/session.ts';
 
-export function publishContextKeys(session: EngineSession): vscode.Disposable {
+export function publishContextKeys(session: EngineSession, checkouts: WindowCheckouts): vscode.Disposable {
   const published = new Map<string, unknown>();
   const publish = (): void => {
     const { state, model } = session;
@@ -13,6 +14,8 @@ export function publishContextKeys(session: EngineSession): vscode.Disposable {
       'thinClones.hasEnvironment': model.environments.size > 0,
       'thinClones.hasSnapshot': model.snapshots.size > 0,
       'thinClones.hasClone': model.clones.size > 0,
+      'thinClones.isFollowed': checkouts.follower.places().some(({ checkout }) => checkout.follow !== 'off'),
+      'thinClones.checkout': checkouts.current()?.checkout.state ?? '',
     };
     for (const [key, value] of Object.entries(keys)) {
       if (published.get(key) === value) continue;
@@ -21,5 +24,9 @@ export function publishContextKeys(session: EngineSession): vscode.Disposable {
     }
   };
   publish();
-  return vscode.Disposable.from(session.onDidChangeState(publish), session.model.onDidChange(publish));
+  return vscode.Disposable.from(
+    session.onDidChangeState(publish),
+    session.model.onDidChange(publish),
+    checkouts.onDidChange(publish),
+  );
 }

@@ -9,11 +9,10 @@ import type {
 } from '../../engine/protocol/entities.ts';
 import { ageOf, percentOf, sizeOf, timeUntil } from './amounts.ts';
 import type { RowReference } from './rowId.ts';
+import { escaped } from './markdown.ts';
 import { isProtected, type TreeState } from './treeRows.ts';
 import { rowId } from './rowId.ts';
 
-/** Text as Markdown shows it literally: names come from people. */
-export const escaped = (text: string): string => text.replace(/[\\`*_{}[\]()#+\-.!|<>~&$]/g, '\\$&');
 const code = (text: string): string => `\`${text.replaceAll('`', "'")}\``;
 
 type Facts = readonly (readonly [name: string, value: string | undefined])[];
@@ -23,6 +22,9 @@ const factLines = (facts: Facts): string =>
     .filter((fact): fact is readonly [string, string] => fact[1] !== undefined && fact[1] !== '')
     .map(([name, value]) => `**${name}:** ${value}`)
     .join('  \n');
+
+const optional = (text: string | undefined): string | undefined =>
+  text === undefined ? undefined : escaped(text);
 
 const localTime = (time: string): string => escaped(new Date(time).toLocaleString());
 const when = (time: string, now: number): string => `${localTime(time)} (${ageOf(time, now)})`;
@@ -62,6 +64,15 @@ function cloneFacts(clone: Clone, state: TreeState): Facts {
     ['Size', logical === null ? undefined : sizeOf(logical)],
     ['Unshared', unshared === null ? undefined : sizeOf(unshared)],
     ['Branch', clone.branch === null ? undefined : code(clone.branch)],
+    ['Repository', clone.repository === null ? undefined : code(clone.repository)],
+    [
+      'Used in',
+      [...state.entities.checkouts.values()]
+        .filter((checkout) => checkout.clone === clone.id)
+        .map(({ path }) => code(path))
+        .join(', '),
+    ],
+    ['Migrations', optional(state.window.migrations.get(clone.id))],
     [
       'Protected',
       !isProtected(clone, state.now) || clone.protectedUntil === null
@@ -91,9 +102,12 @@ function snapshotFacts(snapshot: Snapshot, state: TreeState): Facts {
     ['Created', `${when(snapshot.createdAt, state.now)} by ${escaped(snapshot.createdBy)}`],
     [
       'Made by',
-      { refresh: 'a refresh', commit: 'a commit of a clone', kept: 'a reset that kept the old state' }[
-        snapshot.origin
-      ],
+      {
+        refresh: 'a refresh',
+        commit: 'a commit of a clone',
+        kept: 'a reset that kept the old state',
+        branch: "a branch that began with another one's data",
+      }[snapshot.origin],
     ],
     ['Message', snapshot.message === null ? undefined : escaped(snapshot.message)],
     ['Size', snapshot.bytes.logical === null ? undefined : sizeOf(snapshot.bytes.logical)],

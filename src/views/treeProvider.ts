@@ -1,11 +1,12 @@
 /** Puts the rows into VS Code's tree, and tells it what to draw again when the engine says something new. */
 import * as vscode from 'vscode';
-import type { Subscription } from '../engine/emitter.ts';
+import type { Subscribe, Subscription } from '../engine/emitter.ts';
+import type { WindowCheckouts } from '../checkouts/windowCheckouts.ts';
 import type { EngineSession } from '../engine/session.ts';
 import type { TreeAccess } from '../services.ts';
 import { parseRowId, rowId, type RowReference } from './rowId.ts';
 import { describeRow } from './tooltips.ts';
-import { compareRows, rowsUnder, treeState, type Row, type TreeState } from './treeRows.ts';
+import { compareRows, rowsUnder, treeState, type Row, type TreeState, type WindowState } from './treeRows.ts';
 
 export const viewId = 'thinClones.environments';
 const fadedScheme = 'thin-clones-faded';
@@ -33,7 +34,34 @@ const fadedDecorations: vscode.FileDecorationProvider = {
   },
 };
 
-export function createTree(session: EngineSession): Subscription & {
+/** What the tree needs to know of its window. */
+export interface TreeWindow {
+  state(): WindowState;
+  readonly onDidChange: Subscribe<undefined>;
+}
+
+export const treeWindow = (checkouts: WindowCheckouts): TreeWindow => ({
+  state: () => windowState(checkouts),
+  onDidChange: checkouts.onDidChange,
+});
+
+function windowState(checkouts: WindowCheckouts): WindowState {
+  const places = checkouts.follower.places().filter(({ checkout }) => checkout.clone !== null);
+  return {
+    current: new Set(places.map(({ checkout }) => checkout.clone ?? '')),
+    migrations: new Map(
+      places.flatMap(({ checkout }) => {
+        const trouble = checkouts.migrationsOf(checkout)?.trouble;
+        return trouble === undefined ? [] : [[checkout.clone ?? '', `migrations: ${trouble}`] as const];
+      }),
+    ),
+  };
+}
+
+export function createTree(
+  session: EngineSession,
+  window: TreeWindow,
+): Subscription & {
   readonly access: TreeAccess;
   readonly view: vscode.TreeView<RowReference>;
 } {
@@ -41,11 +69,12 @@ export function createTree(session: EngineSession): Subscription & {
   /** VS Code knows a row by the identity of its element: one object for each id. */
   const elements = new Map<string, RowReference>();
   const shown = new Map<string, readonly Row[]>();
-  let state = treeState(session.model, Date.now());
+  const computed = (): TreeState => treeState(session.model, Date.now(), window.state());
+  let state = computed();
   let fresh = true;
 
   const now = (): TreeState => {
-    if (!fresh) state = treeState(session.model, Date.now());
+    if (!fresh) state = computed();
     fresh = true;
     return state;
   };
@@ -122,7 +151,7 @@ export function createTree(session: EngineSession): Subscription & {
     },
   };
   const tooltip = (reference: RowReference): vscode.MarkdownString | undefined => {
-    const text = describeRow(treeState(session.model, Date.now()), reference);
+    const text = describeRow(computed(), reference);
     return text === undefined ? undefined : new vscode.MarkdownString(text, true);
   };
 
@@ -170,11 +199,11 @@ export function createTree(session: EngineSession): Subscription & {
   const tick = setInterval(() => {
     if (view.visible) refresh();
   }, ageTickMs);
-  const subscription = session.model.onDidChange(refresh);
   const disposable = vscode.Disposable.from(
     view,
     changed,
-    subscription,
+    session.model.onDidChange(refresh),
+    window.onDidChange(refresh),
     { dispose: () => clearInterval(tick) },
     vscode.window.registerFileDecorationProvider(fadedDecorations),
   );

@@ -2,6 +2,7 @@
 import type { Clone, Environment, Host, Job, Snapshot } from '../../engine/protocol/entities.ts';
 import type { Entities } from '../engine/model.ts';
 import { ageOf, countOf, percentOf, sizeOf, timeUntil } from './amounts.ts';
+import { repositoryName } from '../checkouts/checkoutText.ts';
 import { rowId, type RowReference } from './rowId.ts';
 
 export interface Row {
@@ -28,12 +29,24 @@ const color = {
   faded: 'disabledForeground',
 } as const;
 
+/** What belongs to this window alone. */
+export interface WindowState {
+  /** The clones that its checkouts use now. */
+  readonly current: ReadonlySet<string>;
+  /** How migrations stand, by clone: for people, in a few words. */
+  readonly migrations: ReadonlyMap<string, string>;
+}
+export const noWindow: WindowState = { current: new Set(), migrations: new Map() };
+
 /** What the rows of one refresh share: looked up once, used for hundreds of rows. */
 export interface TreeState {
   readonly entities: Entities;
+  readonly window: WindowState;
   readonly now: number;
   readonly clonesOf: ReadonlyMap<string, readonly Clone[]>;
   readonly snapshotsOf: ReadonlyMap<string, readonly Snapshot[]>;
+  /** Branches that clones of several repositories have in one environment. */
+  readonly shared: ReadonlySet<string>;
   /** The unfinished job that works on a row's object, by row id. */
   readonly work: ReadonlyMap<string, Job>;
 }
@@ -54,13 +67,26 @@ function groupByEnvironment<T extends { environment: string; createdAt: string }
 
 export const isUnfinished = (job: Job): boolean => job.state === 'queued' || job.state === 'running';
 
-export function treeState(entities: Entities, now: number): TreeState {
+const branchKey = (environment: string, branch: string): string => `${environment}\n${branch}`;
+
+export function treeState(entities: Entities, now: number, window: WindowState = noWindow): TreeState {
   const work = new Map<string, Job>();
   for (const job of entities.jobs.values()) {
     if (isUnfinished(job)) work.set(rowId({ kind: job.object.kind, key: job.object.id }), job);
   }
+  const repositories = new Map<string, string>();
+  const shared = new Set<string>();
+  for (const { environment, branch, repository } of entities.clones.values()) {
+    if (branch === null) continue;
+    const key = branchKey(environment, branch);
+    const other = repositories.get(key);
+    if (other !== undefined && other !== repository) shared.add(key);
+    repositories.set(key, repository ?? '');
+  }
   return {
     entities,
+    shared,
+    window,
     now,
     clonesOf: groupByEnvironment(entities.clones.values()),
     snapshotsOf: groupByEnvironment(entities.snapshots.values()),
@@ -261,11 +287,14 @@ function cloneStateOf(clone: Clone, job: Job | undefined): { text: string; busy:
   }
 }
 
-function cloneIcon(clone: Clone, busy: boolean, guarded: boolean): { id: string; color?: string } {
+function cloneIcon(
+  clone: Clone,
+  { busy, guarded, current }: { busy: boolean; guarded: boolean; current: boolean },
+): { id: string; color?: string } {
   if (busy) return { id: 'loading~spin' };
   switch (clone.state) {
     case 'ready':
-      return { id: guarded ? 'lock' : 'circle-filled', color: color.good };
+      return { id: current ? 'pass-filled' : guarded ? 'lock' : 'circle-filled', color: color.good };
     case 'failed':
       return { id: 'error', color: color.bad };
     case 'creating':
@@ -283,16 +312,24 @@ function cloneRow(state: TreeState, clone: Clone): Row {
   const { text, busy } = cloneStateOf(clone, job);
   const guarded = isProtected(clone, state.now);
   const faded = isOutOfReach(state, clone.environment);
-  const icon = cloneIcon(clone, busy, guarded);
+  const current = state.window.current.has(clone.id);
+  const icon = cloneIcon(clone, { busy, guarded, current });
   return row({
     reference,
-    label: clone.name,
+    // People think in branches; the clone's own name is in the tooltip.
+    label: clone.branch ?? clone.name,
     description: joined([
+      current ? 'current' : undefined,
       faded && !busy ? 'out of reach' : text,
+      state.window.migrations.get(clone.id),
       ageOf(clone.resetAt ?? clone.createdAt, state.now),
       cloneSizeText(clone),
       protectionText(clone, state.now),
-      clone.branch === null || clone.branch === clone.name ? undefined : `for ${clone.branch}`,
+      clone.branch !== null &&
+      clone.repository !== null &&
+      state.shared.has(branchKey(clone.environment, clone.branch))
+        ? repositoryName(clone.repository)
+        : undefined,
     ]),
     icon: faded ? { ...icon, color: color.faded } : icon,
     context: [
@@ -302,6 +339,7 @@ function cloneRow(state: TreeState, clone: Clone): Row {
       ...(job?.cancellable === true ? ['cancellable'] : []),
       ...(guarded ? ['protected'] : []),
       ...(clone.branch === null ? [] : ['bound']),
+      ...(current ? ['current'] : []),
     ].join('.'),
     children: 'none',
     faded,

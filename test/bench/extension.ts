@@ -141,7 +141,8 @@ async function runInHost(
       const output: string[] = [];
       const workbench = await openWorkbench({
         server,
-        folder: scratch.workspace,
+        // Not the workspace: in a Git repository the extension activates by itself, before it can be timed.
+        folder: scratch.runDir,
         extensionDevelopmentPath: context.production.folder,
         extensionTestsPath,
         onTestsExit: (code) => ended.resolve(code),
@@ -193,6 +194,7 @@ async function writeOverview(folder: string): Promise<string> {
     ),
     snapshots,
     clones,
+    checkouts: [],
     jobs: [],
   };
   const file = join(folder, 'overview.json');

@@ -5,6 +5,7 @@ import type { Overview } from '../../../engine/protocol/events.ts';
 import { createModel } from '../../../src/engine/model.ts';
 import type { EngineSession } from '../../../src/engine/session.ts';
 import { createTree } from '../../../src/views/treeProvider.ts';
+import { noWindow } from '../../../src/views/treeRows.ts';
 import type { RowReference } from '../../../src/views/rowId.ts';
 import { capturedProvider } from './vscodeWithProvider.ts';
 
@@ -48,7 +49,8 @@ async function timeTree(overview: Overview, runs: number): Promise<{ treeMs: num
     },
   });
   const session = { model, state: { kind: 'connected' } } as unknown as EngineSession;
-  const tree = createTree(session);
+  const nothing = { state: () => noWindow, onDidChange: () => ({ dispose: () => undefined }) };
+  const tree = createTree(session, nothing);
   try {
     const provider = capturedProvider<RowReference>();
     const treeMs: number[] = [];

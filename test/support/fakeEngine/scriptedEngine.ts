@@ -88,6 +88,12 @@ export async function startScriptedEngine(home: string): Promise<ScriptedEngine>
       case 'clone.removed':
         replace(overview.clones, ({ id }) => id === event.id, undefined);
         break;
+      case 'checkout':
+        replace(overview.checkouts, ({ id }) => id === event.entity.id, event.entity);
+        break;
+      case 'checkout.removed':
+        replace(overview.checkouts, ({ id }) => id === event.id, undefined);
+        break;
       case 'job':
         replace(overview.jobs, ({ id }) => id === event.entity.id, event.entity);
         break;

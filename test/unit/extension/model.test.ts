@@ -35,6 +35,7 @@ const overview = (changes: Partial<Overview> = {}): Overview => ({
   environments: [fakeEnvironment()],
   snapshots: [fakeSnapshot()],
   clones: [fakeClone()],
+  checkouts: [],
   jobs: [],
   ...changes,
 });

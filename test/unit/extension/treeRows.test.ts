@@ -2,8 +2,15 @@ import assert from 'node:assert/strict';
 import { cloneIdSchema } from '../../../engine/protocol/ids.ts';
 import type { Entities } from '../../../src/engine/model.ts';
 import { rowId, parseRowId, keyOfRow } from '../../../src/views/rowId.ts';
-import { compareRows, rowsUnder, treeState, type Row } from '../../../src/views/treeRows.ts';
+import {
+  compareRows,
+  rowsUnder,
+  treeState,
+  type Row,
+  type WindowState,
+} from '../../../src/views/treeRows.ts';
 import { describeRow } from '../../../src/views/tooltips.ts';
+import { fakeCheckout } from '../../support/fakeEngine/fakeCheckout.ts';
 import { fakeHost } from '../../support/fakeEngine/scriptedEngine.ts';
 import { fakeClone, fakeEnvironment, fakeJob, fakeSnapshot, ids } from '../cli/fakeEngine.ts';
 
@@ -14,6 +21,7 @@ interface Parts {
   environments?: object[];
   snapshots?: object[];
   clones?: object[];
+  checkouts?: object[];
   jobs?: object[];
 }
 function entities({
@@ -21,6 +29,7 @@ function entities({
   environments = [],
   snapshots = [],
   clones = [],
+  checkouts = [],
   jobs = [],
 }: Parts): Entities {
   const byKey = <T>(items: T[], key: (item: T) => string): Map<string, T> =>
@@ -30,13 +39,14 @@ function entities({
     environments: byKey(environments.map(fakeEnvironment), ({ name }) => name),
     snapshots: byKey(snapshots.map(fakeSnapshot), ({ id }) => id),
     clones: byKey(clones.map(fakeClone), ({ id }) => id),
+    checkouts: byKey(checkouts.map(fakeCheckout), ({ id }) => id),
     jobs: byKey(jobs.map(fakeJob), ({ id }) => id),
   };
 }
 
 /** The tree as text: icon, label, description, context. */
-function draw(parts: Parts): string {
-  const state = treeState(entities(parts), now);
+function draw(parts: Parts, window?: WindowState): string {
+  const state = treeState(entities(parts), now, window);
   const lines: string[] = [];
   const walk = (rows: readonly Row[], depth: number): void => {
     for (const row of rows) {
@@ -96,7 +106,7 @@ describe('the rows of the tree', () => {
       [
         '(database) shop | 3 clones · data of 2 h ago | environment.idle.filled',
         '  Clones | 3 | clones',
-        '    (circle-filled) feature/a | ready · 2 h ago · 400 kB unshared · for feature/b | clone.ready.bound',
+        '    (circle-filled) feature/b | ready · 2 h ago · 400 kB unshared | clone.ready.bound',
         '    (lock) guarded | ready · 3 h ago · 91 MB unshared · protected | clone.ready.protected',
         '    (error) broken | failed · 3 days ago · 400 kB unshared | clone.failed',
         '  Snapshots | 1 | snapshots',
@@ -104,6 +114,46 @@ describe('the rows of the tree', () => {
         '(server) local | btrfs, thin · 64 GB free | host.ready',
       ].join('\n'),
     );
+  });
+
+  it('mark the clone that this window uses, and how its migrations stand', () => {
+    const window = {
+      current: new Set([ids.clone]),
+      migrations: new Map([[ids.clone, 'migrations: 2 pending']]),
+    };
+    assert.equal(
+      draw({ environments: [{}], snapshots: [{}], clones: [{ branch: 'feature/b' }] }, window).split('\n')[2],
+      '    (pass-filled) feature/b | current · ready · migrations: 2 pending · 2 h ago · 400 kB unshared | clone.ready.bound.current',
+    );
+  });
+
+  it('tell one branch name of two repositories apart', () => {
+    const bound = (letter: string, repository: string) => ({
+      id: cloneId(letter),
+      name: letter,
+      branch: 'main',
+      repository,
+    });
+    const tree = draw({
+      environments: [{}],
+      snapshots: [{}],
+      clones: [bound('e', '/src/shop/.git'), bound('f', '/src/billing/.git')],
+    });
+    assert.match(tree, /main \| ready · 2 h ago · 400 kB unshared · shop/);
+    assert.match(tree, /main \| ready · 2 h ago · 400 kB unshared · billing/);
+  });
+
+  it('name in the tooltip of a clone its branch, its repository and where it is used', () => {
+    const parts = {
+      environments: [{}],
+      snapshots: [{}],
+      clones: [{ branch: 'feature/b', repository: '/src/shop/.git' }],
+      checkouts: [{ clone: ids.clone, path: '/src/shop' }],
+    };
+    const text = describeRow(treeState(entities(parts), now), { kind: 'clone', key: ids.clone });
+    assert.match(text ?? '', /### feature\/a/);
+    assert.match(text ?? '', /\*\*Branch:\*\* `feature\/b`/);
+    assert.match(text ?? '', /\*\*Used in:\*\* `\/src\/shop`/);
   });
 
   it('show how far a running job is in the row of its object, and that it can be canceled', () => {

@@ -1,0 +1,22 @@
+/** Everything that goes on while branches are followed; loaded after activation. */
+import * as vscode from 'vscode';
+import type { Services } from '../services.ts';
+import { hintAtCleanUp } from './cleanUpHint.ts';
+import { showMigrationDiagnostics } from './migrationDiagnostics.ts';
+import { watchMigrations } from './migrationWatch.ts';
+import { askAboutBranches } from './question.ts';
+import { handOutVariables } from './variables.ts';
+
+export function followBranches(
+  services: Services,
+  view: { badge?: vscode.ViewBadge | undefined },
+): vscode.Disposable {
+  services.checkouts.start();
+  return vscode.Disposable.from(
+    handOutVariables(services),
+    askAboutBranches(services),
+    watchMigrations(services),
+    showMigrationDiagnostics(services),
+    hintAtCleanUp(services, view),
+  );
+}

@@ -1,0 +1,185 @@
+/** Has the engine follow the working trees of this window's folders, and knows which one belongs to which folder. */
+import type { RouteInput } from '../../engine/protocol/client.ts';
+import type { Checkout } from '../../engine/protocol/entities.ts';
+import type { Follow } from '../../engine/protocol/workspace.ts';
+import { createEmitter, type Subscribe } from '../engine/emitter.ts';
+import type { EngineSession } from '../engine/session.ts';
+
+/** A folder of the window that lies on this machine. */
+export interface Folder {
+  /** Stays the same while the folder is open. */
+  readonly key: string;
+  readonly path: string;
+}
+
+export interface Place {
+  readonly folder: Folder;
+  readonly checkout: Checkout;
+}
+
+export type Opening = Pick<RouteInput<'checkoutOpen'>['body'], 'environment' | 'follow'>;
+
+export interface FollowerOptions {
+  readonly session: Pick<EngineSession, 'state' | 'model' | 'connect' | 'onDidChangeState'>;
+  /** None in a window that is not trusted. */
+  readonly folders: () => readonly Folder[];
+  /** What the settings say; undefined: nothing. */
+  readonly chosen: (folder: Folder) => Follow | undefined;
+  /** Whether a thin-clones.yaml of the folder has a `workspace:` section. */
+  readonly declares: (folder: Folder) => Promise<boolean>;
+  /** Folders whose database was followed before in this workspace. */
+  readonly remembered: { has(folder: Folder): boolean; set(folder: Folder, followed: boolean): void };
+  readonly log: (text: string) => void;
+}
+
+export interface Follower {
+  /** The followed folders, in the window's order. */
+  places(): readonly Place[];
+  checkoutOf(folder: Folder): Checkout | undefined;
+  /** Why the engine could not open a folder's working tree, for people. */
+  problemOf(folder: Folder): string | undefined;
+  /** Whether a folder wants the engine to run without being asked for. */
+  isWanted(): boolean;
+  /** Whether somebody said that this folder is followed: in its file, in the settings, or by using it. */
+  isAdopted(folder: Folder): boolean;
+  /** Looks at all folders again; starts the engine only for those that want it. */
+  look(): void;
+  /** Looks at one folder again. */
+  lookAt(folder: Folder): void;
+  /** Resolves when the looks at a folder that were asked for have ended, however they ended. */
+  settled(folder: Folder): Promise<void>;
+  /** Opens a folder's working tree as somebody chose it; starts the engine when needed. */
+  open(folder: Folder, opening: Opening): Promise<Checkout>;
+  readonly onDidChange: Subscribe<undefined>;
+  dispose(): void;
+}
+
+interface Known {
+  id?: string;
+  declared: boolean;
+  problem?: string;
+  /** The look that is under way, and whether another one was asked for meanwhile. */
+  looking: Promise<void> | undefined;
+  again: boolean;
+}
+
+export function createFollower(options: FollowerOptions): Follower {
+  const { session, folders, chosen, declares, remembered, log } = options;
+  const known = new Map<string, Known>();
+  const changed = createEmitter<undefined>();
+  let disposed = false;
+
+  const knownOf = (folder: Folder): Known => {
+    const found = known.get(folder.key);
+    if (found !== undefined) return found;
+    const made: Known = { declared: false, looking: undefined, again: false };
+    known.set(folder.key, made);
+    return made;
+  };
+  const checkoutOf = (folder: Folder): Checkout | undefined =>
+    session.model.checkouts.get(known.get(folder.key)?.id ?? '');
+  const wants = (folder: Folder): boolean => {
+    const follow = chosen(folder);
+    if (follow === 'off' || checkoutOf(folder)?.follow === 'off') return false;
+    return follow !== undefined || (known.get(folder.key)?.declared ?? false) || remembered.has(folder);
+  };
+
+  const openIn = async (folder: Folder, opening: Opening): Promise<Checkout> => {
+    const client = await session.connect();
+    const state = knownOf(folder);
+    // The engine looks at everything now: what was asked for before this moment needs no other look.
+    state.again = false;
+    const checkout = await client.call('checkoutOpen', { body: { folder: folder.path, ...opening } });
+    state.id = checkout.id;
+    delete state.problem;
+    changed.emit(undefined);
+    return checkout;
+  };
+
+  const lookOnce = async (folder: Folder): Promise<void> => {
+    const state = knownOf(folder);
+    state.declared = await declares(folder);
+    if (disposed || (session.state.kind !== 'connected' && !wants(folder))) return;
+    const follow = chosen(folder);
+    try {
+      await openIn(folder, follow === undefined ? {} : { follow });
+    } catch (error) {
+      // A folder without Git, or nothing that says which environment: the menu tells it to who asks.
+      const problem = error instanceof Error ? error.message : String(error);
+      if (state.problem !== problem) log(`${folder.path} is not followed: ${problem}`);
+      state.problem = problem;
+      delete state.id;
+      changed.emit(undefined);
+    }
+  };
+
+  const lookAt = (folder: Folder): void => {
+    const state = knownOf(folder);
+    state.again = true;
+    state.looking ??= (async () => {
+      while (state.again && !disposed) {
+        state.again = false;
+        await lookOnce(folder);
+      }
+      state.looking = undefined;
+    })();
+  };
+  const look = (): void => {
+    const open = folders();
+    const keys = new Set(open.map(({ key }) => key));
+    for (const key of known.keys()) if (!keys.has(key)) known.delete(key);
+    for (const folder of open) lookAt(folder);
+    changed.emit(undefined);
+  };
+
+  /** What was used once is followed again when the workspace is opened the next time. */
+  const remember = (): void => {
+    for (const folder of folders()) {
+      const checkout = checkoutOf(folder);
+      if (checkout === undefined) continue;
+      const followed = checkout.follow !== 'off' && (checkout.clone !== null || remembered.has(folder));
+      if (followed !== remembered.has(folder)) remembered.set(folder, followed);
+    }
+  };
+  const environments = (): string => [...session.model.environments.keys()].sort().join('\n');
+  let before = '';
+  const subscriptions = [
+    session.onDidChangeState(({ kind }) => {
+      if (kind === 'connected') look();
+    }),
+    session.model.onDidChange(() => {
+      remember();
+      const now = environments();
+      // A folder that no environment fitted may have one now.
+      if (now !== before)
+        for (const folder of folders()) if (checkoutOf(folder)?.environment == null) lookAt(folder);
+      before = now;
+      changed.emit(undefined);
+    }),
+  ];
+
+  return {
+    places: () =>
+      folders().flatMap((folder) => {
+        const checkout = checkoutOf(folder);
+        return checkout === undefined ? [] : [{ folder, checkout }];
+      }),
+    checkoutOf,
+    problemOf: (folder) => known.get(folder.key)?.problem,
+    isWanted: () => folders().some(wants),
+    isAdopted: wants,
+    look,
+    lookAt,
+    settled: async (folder) => await known.get(folder.key)?.looking,
+    async open(folder, opening) {
+      const checkout = await openIn(folder, opening);
+      remembered.set(folder, checkout.follow !== 'off');
+      return checkout;
+    },
+    onDidChange: changed.subscribe,
+    dispose() {
+      disposed = true;
+      for (const subscription of subscriptions) subscription.dispose();
+    },
+  };
+}

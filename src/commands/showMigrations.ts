@@ -1,0 +1,91 @@
+/** Lists how the migration files of a checkout stand with its database, after asking anew. */
+import * as vscode from 'vscode';
+import { migrationToolTitles, type MigrationReport } from '../../engine/protocol/migrations.ts';
+import { headText } from '../checkouts/checkoutText.ts';
+import type { Place } from '../checkouts/follower.ts';
+import { summaryOf } from '../checkouts/migrationSummary.ts';
+import { pickValue, type PickItem } from '../dialogs/pick.ts';
+import { pickPlace } from '../dialogs/pickCheckout.ts';
+import type { Services } from '../services.ts';
+import type { CommandId } from './commandIds.ts';
+
+type Choice = { readonly file: string } | { readonly command: CommandId };
+type Item = PickItem<Choice | undefined>;
+
+const states: Readonly<Record<MigrationReport['state'], string>> = {
+  'in-step': 'in step',
+  ahead: 'the database is ahead',
+  behind: 'the database is behind',
+  diverged: 'diverged',
+  edited: 'edited after applied',
+  unknown: 'unknown',
+};
+
+function itemsOf(report: MigrationReport): Item[] {
+  const item = (icon: string, name: string, description: string, file: string | null): Item => ({
+    label: `$(${icon}) ${name}`,
+    description,
+    value: file === null ? undefined : { file },
+  });
+  return [
+    { label: `$(info) ${report.message}`, value: undefined },
+    ...(report.problem === null || report.message.includes(report.problem)
+      ? []
+      : [{ label: `$(warning) ${report.problem}`, value: undefined }]),
+    ...report.failed.map(({ name, file, problem }) => item('error', name, `failed: ${problem}`, file)),
+    ...report.pending.map(({ name, file }) =>
+      item(
+        'circle-outline',
+        name,
+        report.outOfOrder.some((late) => late.file === file) ? 'pending, before an applied one' : 'pending',
+        file,
+      ),
+    ),
+    ...report.edited.map(({ name, file }) => item('edit', name, 'edited after applied', file)),
+    ...report.missing.map(({ name }) => item('question', name, 'applied, but not in this branch', null)),
+  ];
+}
+
+export async function showMigrations(services: Services, argument: unknown): Promise<void> {
+  const title = 'Migrations';
+  const place = await pickPlace(services, argument, title);
+  if (place === undefined) return;
+  const client = await services.client();
+  const { items: reports } = await client.call('checkoutMigrations', {
+    params: { checkout: place.checkout.id },
+  });
+  services.checkouts.setMigrations(place.checkout, summaryOf(reports));
+  const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator }) as const;
+  const command = (icon: string, label: string, id: CommandId): Item => ({
+    label: `$(${icon}) ${label}`,
+    value: { command: id },
+  });
+  const choice = await pickValue<Choice | undefined>(
+    [
+      ...reports.flatMap((report) => [separator(headline(report)), ...itemsOf(report)]),
+      ...(reports.length === 0
+        ? [{ label: '$(info) No migration tool was recognised in this checkout.', value: undefined }]
+        : []),
+      ...(place.checkout.clone === null
+        ? []
+        : [
+            separator('Mend'),
+            command('discard', 'Reset Clone', 'thinClones.branch.reset'),
+            command('history', 'Reset to Latest Snapshot', 'thinClones.branch.resetToLatest'),
+          ]),
+    ],
+    { title: `${title} of ${headText(place.checkout)}`, placeHolder: 'Open a file, or mend the database' },
+  );
+  if (choice === undefined) return;
+  if ('command' in choice) await vscode.commands.executeCommand(choice.command, { folder: place.folder.key });
+  else await open(place, choice.file);
+}
+
+const headline = ({ tool, directory, state, member }: MigrationReport): string =>
+  [tool === null ? 'Migrations' : migrationToolTitles[tool], directory, member, states[state]]
+    .filter((part) => part !== null)
+    .join(' · ');
+
+async function open({ checkout }: Place, file: string): Promise<void> {
+  await vscode.window.showTextDocument(vscode.Uri.joinPath(vscode.Uri.file(checkout.path), file));
+}

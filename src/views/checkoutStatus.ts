@@ -1,0 +1,140 @@
+/** What the status bar item says of the current checkout, in a few characters, and in its hover. */
+import type { Checkout, Clone, Job } from '../../engine/protocol/entities.ts';
+import type { CommandId } from '../commands/commandIds.ts';
+import { durationText, headText, startText, stateTexts } from '../checkouts/checkoutText.ts';
+import type { MigrationSummary } from '../checkouts/migrationSummary.ts';
+import { ageOf, percentOf } from './amounts.ts';
+import { escaped } from './markdown.ts';
+
+export interface CurrentCheckout {
+  readonly checkout: Checkout;
+  readonly clone: Clone | undefined;
+  /** Its name, where the window has several. */
+  readonly folder: string | undefined;
+  readonly migrations: MigrationSummary | undefined;
+}
+
+const icons: Readonly<Record<Checkout['state'], string>> = {
+  off: 'layers',
+  ready: 'database',
+  switching: 'loading~spin',
+  asking: 'question',
+  none: 'circle-slash',
+  failed: 'warning',
+};
+
+export interface CheckoutStatus {
+  readonly text: string;
+  readonly tooltip: string;
+  readonly alarm: 'none' | 'warning';
+}
+
+const isTaken = ({ endpoints }: Checkout): boolean => endpoints.some(({ state }) => state === 'taken');
+
+/** "ready", "no database: HEAD is detached", "the engine is stopped". */
+function standing({ checkout }: CurrentCheckout, engineStopped: boolean): string {
+  if (engineStopped) return 'the engine is stopped, so its ports lead nowhere';
+  if (isTaken(checkout)) return 'another program has its port';
+  return checkout.reason === null
+    ? stateTexts[checkout.state]
+    : `${stateTexts[checkout.state]}: ${checkout.reason}`;
+}
+
+export function checkoutStatus(
+  current: CurrentCheckout,
+  { engineStopped, jobs }: { engineStopped: boolean; jobs: readonly Job[] },
+): CheckoutStatus {
+  const { checkout, folder, migrations } = current;
+  const name = folder === undefined ? headText(checkout) : `${folder}: ${headText(checkout)}`;
+  const trouble = checkout.state === 'ready' ? migrations?.trouble : undefined;
+  const taken = isTaken(checkout);
+  const icon = engineStopped ? 'debug-disconnect' : taken ? 'warning' : icons[checkout.state];
+  // The job that the switch waits for is the switch; others go on beside it.
+  const others = jobs.filter(({ id }) => id !== checkout.job);
+  const work = others.length === 0 || engineStopped ? '' : ' $(sync~spin)';
+  return {
+    text: `$(${icon}) ${name}${trouble === undefined ? '' : ` · ${trouble}`}${work}`,
+    tooltip: [
+      `Database of branch ${name}, ${standing(current, engineStopped)}`,
+      trouble === undefined ? undefined : `migrations: ${trouble}`,
+      ...others.map((job) => `${job.title}, ${percentOf(job.progress)}`),
+    ]
+      .filter((part) => part !== undefined)
+      .join(', '),
+    alarm: checkout.state === 'failed' || taken ? 'warning' : 'none',
+  };
+}
+
+const code = (text: string): string => `\`${text.replaceAll('`', "'")}\``;
+const link = (label: string, command: CommandId): string => `[${label}](command:${command})`;
+
+/** The commands that the hover links to; VS Code runs no others from it. */
+export const hoverCommands: readonly CommandId[] = [
+  'thinClones.branch.copyUrl',
+  'thinClones.branch.openPsql',
+  'thinClones.branch.reset',
+  'thinClones.branch.use',
+  'thinClones.branch.answer',
+  'thinClones.branch.showMigrations',
+  'thinClones.branch.otherPorts',
+  'thinClones.showMenu',
+];
+
+/** Markdown. */
+export function checkoutHover(
+  current: CurrentCheckout,
+  { now, jobs }: { now: number; jobs: readonly Job[] },
+): string {
+  const { checkout, clone, migrations } = current;
+  const { question, switchedAt, switchMs } = checkout;
+  const facts: readonly (readonly [string, string | undefined])[] = [
+    ['State', checkout.state === 'ready' ? undefined : escaped(standing(current, false))],
+    ['Next', checkout.next === null ? undefined : escaped(checkout.next)],
+    ['Would start from', question === null ? undefined : escaped(startText(question.from))],
+    ['Environment', checkout.environment === null ? 'none is chosen' : escaped(checkout.environment)],
+    ['Clone', clone === undefined ? undefined : escaped(clone.name)],
+    ...checkout.endpoints.map(
+      ({ member, host, port, database, state }) =>
+        [
+          escaped(member),
+          `${code(`${host}:${port}/${database}`)}${state === 'taken' ? ', **taken by another program**' : ', the same on every branch'}`,
+        ] as const,
+    ),
+    [
+      'Switched',
+      switchedAt === null
+        ? undefined
+        : `${ageOf(switchedAt, now)}${switchMs === null ? '' : `, in ${durationText(switchMs)}`}`,
+    ],
+    ['Migrations', migrations?.line === undefined ? undefined : escaped(migrations.line)],
+    ['Variables', Object.keys(checkout.variables).map(code).join(', ')],
+    [
+      'File',
+      checkout.envFile === null
+        ? undefined
+        : `${code(checkout.envFile.file)}${checkout.envFile.state === 'written' ? '' : `: ${escaped(checkout.envFile.problem ?? 'waits for your consent')}`}`,
+    ],
+    ['Problem', checkout.problem === null ? undefined : escaped(checkout.problem)],
+    ...jobs.map((job) => ['Running', `${escaped(job.title)}, ${percentOf(job.progress)}`] as const),
+  ];
+  const lines = facts
+    .filter((fact): fact is readonly [string, string] => fact[1] !== undefined && fact[1] !== '')
+    .map(([name, value]) => `**${name}:** ${value}`);
+  return `### ${escaped(headText(checkout))}\n\n${lines.join('  \n')}\n\n---\n\n${links(current).join(' · ')}`;
+}
+
+function links({ checkout, migrations }: CurrentCheckout): string[] {
+  return [
+    ...(checkout.state === 'asking' ? [link('Answer', 'thinClones.branch.answer')] : []),
+    ...(checkout.state === 'none' || checkout.state === 'failed'
+      ? [link('Make Database', 'thinClones.branch.use')]
+      : []),
+    ...(isTaken(checkout) ? [link('Other Ports', 'thinClones.branch.otherPorts')] : []),
+    ...(checkout.clone === null
+      ? []
+      : [link('Reset', 'thinClones.branch.reset'), link('psql', 'thinClones.branch.openPsql')]),
+    ...(checkout.endpoints.length === 0 ? [] : [link('Copy URL', 'thinClones.branch.copyUrl')]),
+    ...(migrations?.line === undefined ? [] : [link('Migrations', 'thinClones.branch.showMigrations')]),
+    link('Menu', 'thinClones.showMenu'),
+  ];
+}
