@@ -437,6 +437,16 @@ describe('a connection through an endpoint', () => {
       assert.deepEqual([before > 0, received], [true, big.length]);
     });
 
+    it('takes little from a client that waits for a clone', async () => {
+      const endpoint = await open(waiting);
+      const client = await connect(endpoint);
+      const size = 64_000_000;
+      client.socket.write(startup());
+      client.socket.write(Buffer.alloc(size));
+      const left = await untilStill(() => client.socket.writableLength);
+      assert.ok(left > size / 2, `${size - left} bytes were taken`);
+    });
+
     it('takes no more from a client than its server takes', async () => {
       const server = await start('main');
       const endpoint = await open(to(server, 'a'));
@@ -474,6 +484,26 @@ describe('a connection through an endpoint', () => {
       await Promise.all([slow, idle, greeting, opening].map(({ ended }) => ended));
       assert.equal(lastError(opening.received())['M'], 'The engine stops.');
       await until(() => server.sockets.size + silent.sockets.size === 0);
+    });
+
+    it('is ended within a second as a cancel request too that its server does not finish', async () => {
+      const sockets: Socket[] = [];
+      const server = createServer((socket) => {
+        sockets.push(socket.on('error', () => undefined));
+        const key = message('K', Buffer.alloc(8, 5));
+        socket.once('data', () => sockets.length === 1 && socket.write(Buffer.concat([key, readyForQuery])));
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const endpoint = await open(to(server.address() as { port: number }, 'a'));
+      await login(endpoint);
+      const canceling = await connect(endpoint);
+      canceling.socket.write(firstPacket(80_877_102, Buffer.alloc(8, 5)));
+      await until(() => sockets.length === 2);
+      await endpoint.close();
+      await canceling.ended;
+      const [, cancel] = sockets;
+      cancel?.resume();
+      await new Promise((resolve) => server.close(resolve));
     });
   });
 
