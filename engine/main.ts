@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { writeBlock } from './config/envFile.ts';
 import { readWorkspace } from './config/workspaceFile.ts';
+import { createLocalFiles } from './migrations/local/localFiles.ts';
 import { createPostgres } from './database/postgres/postgres.ts';
 import { postgresWire } from './database/postgres/wire.ts';
 import { createTcpEndpoints } from './endpoint/tcp/tcpEndpoints.ts';
@@ -213,6 +214,7 @@ async function startServices(
       onProblem: (error) => log.warning('a port of a checkout', { problem: error.message }),
     }),
     workspaceFiles: { read: readWorkspace, writeBlock },
+    openCheckout: (root) => createLocalFiles({ root }),
     databases: { postgres },
     directories: { serverLogs: paths.serverLogs, scratch: paths.scratch, sockets: paths.socketRoot },
   };

@@ -47,6 +47,14 @@ export interface BranchClones {
   close(): Promise<void>;
 }
 
+export interface BranchClonesOptions {
+  context: ServiceContext;
+  clones: Clones;
+  /** Lets a snapshot go that no clone came to stand on. */
+  dropSnapshot: (snapshot: Reference, user: string) => void;
+  onChange: () => void;
+}
+
 interface Making {
   job: Job | undefined;
   submitted: Promise<Job | undefined>;
@@ -56,12 +64,9 @@ interface Making {
 export function createBranchClones({
   context,
   clones,
+  dropSnapshot,
   onChange,
-}: {
-  context: ServiceContext;
-  clones: Clones;
-  onChange: () => void;
-}): BranchClones {
+}: BranchClonesOptions): BranchClones {
   const { store, runner, clock, vault, log } = context;
   const stop = new AbortController();
   const making = new Map<string, Making>();
@@ -164,6 +169,7 @@ export function createBranchClones({
     } catch (error) {
       // Somebody took the name between the look and the request.
       if (isFailure(error, 'name_taken')) return await make();
+      if (snapshot !== undefined) dropSnapshot(snapshot, createdBy);
       throw error;
     }
   };

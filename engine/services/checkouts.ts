@@ -16,6 +16,7 @@ import type { CheckoutRecord, CloneRecord } from '../state/store.ts';
 import { checkoutConnections } from './checkoutVariables.ts';
 import type { Caller, Clones } from './clones.ts';
 import { some, type ServiceContext } from './context.ts';
+import type { Environments } from './environments.ts';
 import { createFollower, headText, type Follower } from './follower.ts';
 import type { Migrations } from './migrations.ts';
 
@@ -71,7 +72,14 @@ export interface Checkouts {
 /** Opened at once at a start. */
 const opensAtOnce = 4;
 
-export function createCheckouts(context: ServiceContext, clones: Clones, migrations: Migrations): Checkouts {
+export interface CheckoutsOptions {
+  context: ServiceContext;
+  clones: Clones;
+  environments: Environments;
+  migrations: Migrations;
+}
+
+export function createCheckouts({ context, clones, environments, migrations }: CheckoutsOptions): Checkouts {
   const { store, git, vault, random, clock, feed, log, catalog } = context;
   const followers = new Map<CheckoutId, Follower>();
   /** Two requests for one folder make one checkout. */
@@ -121,6 +129,14 @@ export function createCheckouts(context: ServiceContext, clones: Clones, migrati
     if (record === undefined) return undefined;
     const follower = createFollower({
       ...{ context, clones, id },
+      dropSnapshot: (snapshot, user) => {
+        try {
+          environments.deleteSnapshot(snapshot, { user });
+        } catch (error) {
+          // best effort: it stays as a snapshot like any other, and people can delete it
+          log.warning('a snapshot is left over', { snapshot, problem: toFailure(error).message });
+        }
+      },
       tree: tree ?? {
         ...{ path: record.path, gitDirectory: record.repository, commonDirectory: record.repository },
         kind: record.kind,
@@ -251,10 +267,11 @@ export function createCheckouts(context: ServiceContext, clones: Clones, migrati
         const record = recordOf(follower);
         const head = follower.head();
         const branch = head.kind === 'branch' ? head.branch : '';
+        const key = bindingKeyOf(branch, follower.workspace()?.branches?.shared ?? []);
         // Who asks for a clone takes back that the branch was to have none.
         change(follower, {
           chosen: null,
-          answers: record.answers.filter(({ pattern }) => pattern !== branch),
+          answers: record.answers.filter(({ pattern }) => pattern !== branch && pattern !== key),
           ...(follower.entity().follow === 'off' ? { follow: 'ask' as const } : {}),
         });
         await follower.wish('clone', from);
@@ -277,9 +294,10 @@ export function createCheckouts(context: ServiceContext, clones: Clones, migrati
       if (record.chosen !== null) {
         change(follower, { chosen: null });
       } else if (bound !== undefined && key !== null) {
-        await follower.bind(bound, null);
+        // First: else another clone would be made at once. A branch's own clone counts more, as long as it is bound.
         const answers = record.answers.filter(({ pattern }) => pattern !== key);
         change(follower, { answers: [...answers, { pattern: key, answer: 'none' }] });
+        await follower.bind(bound, null);
       }
       await follower.retry();
       return follower.entity();
@@ -335,16 +353,15 @@ export function createCheckouts(context: ServiceContext, clones: Clones, migrati
       }),
     async migrations(reference, signal) {
       const follower = followerOf(reference);
-      const { clone, path } = follower.entity();
-      const settings = follower.workspace()?.migrations;
-      return migrations.report(
-        {
-          clone,
-          tree: path,
-          settings: settings === undefined ? [] : Array.isArray(settings) ? settings : [settings],
-        },
-        signal,
-      );
+      const { clone: id, path, key, reason } = follower.entity();
+      const clone = id === null ? undefined : store.clones.get(id);
+      if (clone === undefined)
+        throw fail('no_clone_for_branch', {
+          path,
+          branch: key ?? headText(follower.head()),
+          reason: reason ?? 'it is not there any more',
+        });
+      return migrations.report({ clone, tree: path, settings: follower.workspace()?.migrations }, signal);
     },
     async start() {
       unsubscribe = feed.subscribe({ epoch: feed.epoch, seq: feed.seq() }, (event) => {

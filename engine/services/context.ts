@@ -4,6 +4,7 @@ import type { Endpoints } from '../endpoint/endpoint.ts';
 import type { Git } from '../git/git.ts';
 import type { Host } from '../host/host.ts';
 import type { Runner } from '../jobs/runner.ts';
+import type { WorkingFiles } from '../migrations/workingFiles.ts';
 import type { DatabaseEngine } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { datasetIdSchema, type DatasetId, type InstallationId } from '../protocol/ids.ts';
@@ -33,12 +34,14 @@ export interface ServiceContext {
   readonly git: Git;
   readonly endpoints: Endpoints;
   readonly workspaceFiles: WorkspaceFiles;
+  /** The files of a checkout, by its top folder. */
+  readonly openCheckout: (folder: string) => WorkingFiles;
   readonly databases: Partial<Record<DatabaseEngine, Database>>;
   /** `sockets`: one folder for each server, see services/servers.ts. */
   readonly directories: { serverLogs: string; scratch: string; sockets: string };
 }
 
-export function databaseOf(context: ServiceContext, engine: DatabaseEngine): Database {
+export function databaseOf(context: Pick<ServiceContext, 'databases'>, engine: DatabaseEngine): Database {
   const database = context.databases[engine];
   if (database === undefined) throw fail('not_supported', { feature: `The database engine ${engine}` });
   return database;

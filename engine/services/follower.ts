@@ -8,7 +8,7 @@ import { defaultVariables } from '../protocol/variables.ts';
 import type { Follow, Workspace } from '../protocol/workspace.ts';
 import type { CheckoutRecord, CloneRecord } from '../state/store.ts';
 import type { BindingTarget } from './binding.ts';
-import { createBranchClones, type BranchClones } from './branchClones.ts';
+import { createBranchClones, type BranchClones, type BranchClonesOptions } from './branchClones.ts';
 import { createCheckoutPorts, type Destination } from './checkoutPorts.ts';
 import { createCheckoutVariables } from './checkoutVariables.ts';
 import type { Clones } from './clones.ts';
@@ -70,6 +70,7 @@ export interface Follower {
 export interface FollowerOptions {
   context: ServiceContext;
   clones: Clones;
+  dropSnapshot: BranchClonesOptions['dropSnapshot'];
   id: CheckoutId;
   tree: WorkingTree;
 }
@@ -86,7 +87,13 @@ export const headText = (head: Head): string => {
   }
 };
 
-export function createFollower({ context, clones, id, tree: firstTree }: FollowerOptions): Follower {
+export function createFollower({
+  context,
+  clones,
+  dropSnapshot,
+  id,
+  tree: firstTree,
+}: FollowerOptions): Follower {
   const { store, git, workspaceFiles, clock, feed, log } = context;
   const stop = new AbortController();
   const isStopped = (): boolean => stop.signal.aborted;
@@ -107,6 +114,9 @@ export function createFollower({ context, clones, id, tree: firstTree }: Followe
   let switchedAt: string | null = null;
   let switchMs: number | null = null;
   let published = '';
+  /** When HEAD moved, until it is looked at; and when it had moved for the switch that is under way. */
+  let changedAt: number | undefined;
+  let since: number | undefined;
 
   const record = (): CheckoutRecord => {
     const found = store.checkouts.get(id);
@@ -146,7 +156,7 @@ export function createFollower({ context, clones, id, tree: firstTree }: Followe
   };
 
   const making: BranchClones = createBranchClones({
-    ...{ context, clones },
+    ...{ context, clones, dropSnapshot },
     onChange: () => void look(),
   });
 
@@ -157,9 +167,9 @@ export function createFollower({ context, clones, id, tree: firstTree }: Followe
     situation = next;
     if (next.state === 'ready' && isElsewhere) {
       switchedAt = clock.now().toISOString();
-      switchMs = changedAt === undefined ? null : Math.round((clock.monotonic() - changedAt) * 10) / 10;
+      switchMs = since === undefined ? null : Math.round((clock.monotonic() - since) * 10) / 10;
     }
-    if (next.state !== 'switching') changedAt = undefined;
+    if (next.state !== 'switching') since = undefined;
     if (next.state === 'ready') last = next.clone;
   };
 
@@ -173,6 +183,7 @@ export function createFollower({ context, clones, id, tree: firstTree }: Followe
       { ...{ key: null, clone: null, job: null, question: null }, ...rest, ...{ state, reason, next } },
       { kind: 'none', reason, next },
     );
+  const makeAnother = 'Make another one: thin-clones use';
   const leadFailed = (key: string, failure: ThinClonesError): void =>
     leadNowhere('failed', failure.message, failure.document.next, { key });
   const wait = (key: string, reason: string, clone: CloneId | null, job: Job['id'] | null): void =>
@@ -217,9 +228,9 @@ export function createFollower({ context, clones, id, tree: firstTree }: Followe
         return;
       }
       case 'destroying':
-        leadNowhere('none', `Clone ${clone.name} is being destroyed.`, 'Make another one: thin-clones use', {
-          key,
-        });
+        // Who destroys the clone of the branch that is checked out does not want another one at once.
+        wished = { head: headText(head), answer: 'none', from: undefined };
+        leadNowhere('none', `Clone ${clone.name} is being destroyed.`, makeAnother, { key });
         return;
       case 'failed':
         leadNowhere(
@@ -311,10 +322,14 @@ export function createFollower({ context, clones, id, tree: firstTree }: Followe
   };
 
   const waitBeforeMaking = (): number =>
-    changedAt === undefined ? 0 : Math.max(0, changedAt + makeAfterMs - clock.monotonic());
+    since === undefined ? 0 : Math.max(0, since + makeAfterMs - clock.monotonic());
 
   const lookOnce = async (): Promise<void> => {
-    const now = record();
+    let now = record();
+    if (changedAt !== undefined) {
+      since = changedAt;
+      changedAt = undefined;
+    }
     const before = headText(head);
     head = await git.head(tree);
     // Asking where the tree is takes a process: only when its HEAD is not where it was.
@@ -336,6 +351,10 @@ export function createFollower({ context, clones, id, tree: firstTree }: Followe
     if (read.problem === null) workspace = read.workspace;
     if (wished !== undefined && wished.head !== headText(head)) wished = undefined;
     if (before !== headText(head)) making.forgetFailures();
+    if (now.chosen !== null && now.chosen.head !== null && now.chosen.head !== headText(head)) {
+      now = { ...now, chosen: null };
+      store.checkouts.put(now);
+    }
 
     const name = environmentName();
     if (name === undefined) {
@@ -400,7 +419,7 @@ export function createFollower({ context, clones, id, tree: firstTree }: Followe
 
   const chosenClone = ({ chosen }: CheckoutRecord): CloneRecord | undefined => {
     if (chosen === null) return undefined;
-    if (chosen.head === null ? follow() !== 'off' : chosen.head !== headText(head)) return undefined;
+    if (chosen.head === null && follow() !== 'off') return undefined;
     return store.clones.get(chosen.clone);
   };
 
@@ -415,7 +434,7 @@ export function createFollower({ context, clones, id, tree: firstTree }: Followe
         try {
           await lookOnce();
         } catch (error) {
-          if (isStopped()) return;
+          if (isStopped() || store.checkouts.get(id) === undefined) return;
           const failure = toFailure(error);
           log.warning('a checkout could not be looked at', { checkout: id, problem: failure.message });
           leadNowhere('failed', failure.message, failure.document.next);
@@ -429,7 +448,6 @@ export function createFollower({ context, clones, id, tree: firstTree }: Followe
   };
 
   // HEAD: when it moves, it is looked at as soon as it stands still.
-  let changedAt: number | undefined;
   let movedAt = 0;
   let settling = false;
   const moved = (): void => {
@@ -437,7 +455,7 @@ export function createFollower({ context, clones, id, tree: firstTree }: Followe
     changedAt ??= movedAt;
     if (settling) return;
     settling = true;
-    void settle();
+    settle().catch((error: unknown) => log.error('a move of HEAD', { problem: toFailure(error).message }));
   };
   const settle = async (): Promise<void> => {
     const first = movedAt;
@@ -455,8 +473,6 @@ export function createFollower({ context, clones, id, tree: firstTree }: Followe
       settling = false;
     }
     await look();
-    // Other writes of Git than to HEAD move nothing.
-    if (situation.state !== 'switching') changedAt = undefined;
   };
 
   let retrying = false;

@@ -191,15 +191,16 @@ export async function withFreePort<Value>(
   }
 }
 
-/** A port that no clone has: that of a stopped clone is free for the operating system, and still not ours to give away. */
+/** A port that no clone and no checkout has: that of a stopped clone is free for the operating system, and still not ours to give away. */
 export async function leaseFreePort(context: ServiceContext): Promise<PortLease> {
   const refused: PortLease[] = [];
   try {
     for (;;) {
       const lease = await context.host.leasePort();
-      const taken = context.store.clones
-        .list()
-        .some(({ members }) => members.some(({ port }) => port === lease.port));
+      const { clones, checkouts } = context.store;
+      const taken =
+        clones.list().some(({ members }) => members.some(({ port }) => port === lease.port)) ||
+        checkouts.list().some(({ ports }) => ports.some(({ port }) => port === lease.port));
       if (!taken) return lease;
       // Held meanwhile, so that the next one is another.
       refused.push(lease);

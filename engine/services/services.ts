@@ -34,7 +34,10 @@ export function createServices(context: ServiceContext): Services {
   const servers = createServers(context);
   const clones = createClones(context, servers);
   const environments = createEnvironments(context);
-  const checkouts = createCheckouts(context, clones, createMigrations(context, servers));
+  const checkouts = createCheckouts({
+    ...{ context, clones, environments },
+    migrations: createMigrations(context, servers),
+  });
   const janitor = createJanitor(context, clones, () => checkouts.followed());
   const recovery = createRecovery(context, servers);
   const watch = createWatch(context, servers, clones);

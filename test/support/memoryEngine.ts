@@ -248,6 +248,8 @@ export interface MemoryEngine {
   readonly git: FakeGit;
   /** What thin-clones.yaml says, by working tree. */
   readonly workspaces: Map<string, Workspace>;
+  /** Ports that another program listens on when the next engine starts. */
+  readonly foreignPorts: Set<number>;
   /** The blocks of variables in files, by working tree and file: `/work/shop/.env`. */
   readonly envFiles: Map<string, Readonly<Record<string, string>>>;
   readonly random: () => number;
@@ -303,6 +305,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
   const git = createFakeGit({ now: () => clock.now().getTime() });
   const workspaces = new Map<string, Workspace>();
   const envFiles = new Map<string, Readonly<Record<string, string>>>();
+  const foreignPorts = new Set<number>();
   let store = openStore(':memory:');
   let epochs = 0;
 
@@ -342,6 +345,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
     const failpoint: Failpoint = () => undefined;
     const leased = new Set<number>();
     const endpoints = createFakeEndpoints();
+    for (const port of foreignPorts) endpoints.taken.add(port);
     const gatedHost: Host = {
       ...gated<Host>(host, 'host', gate, []),
       files: gated(host.files, 'files', gate, []),
@@ -372,6 +376,10 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
           return 'written';
         },
       },
+      openCheckout: () => ({
+        list: async () => ({ paths: [], notFollowed: [], truncated: false }),
+        read: async () => new Uint8Array(),
+      }),
       databases: { postgres: gated(database, 'database', gate, ['readText', 'writeText', 'isClean']) },
       directories,
     };
@@ -432,6 +440,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
     git,
     workspaces,
     envFiles,
+    foreignPorts,
     random,
     get store() {
       return store;
