@@ -30,15 +30,18 @@ export function cloneNameOf(branch: string, ordinal = 1): string {
 
 /** The branch, or the pattern of branches, that the name was made of; undefined when it was made of none. */
 export function branchOfCloneName(name: string): string | undefined {
-  const marked = /^(.*)_x_([1-9][0-9]*)$/su.exec(name);
-  const base = marked?.[1] ?? name;
-  const ordinal = Number(marked?.[2] ?? 1);
-  if (marked !== null && (ordinal < 2 || !Number.isSafeInteger(ordinal))) return undefined;
+  const [, base, ordinal] = /^(.*)_x_([1-9][0-9]{0,14})$/su.exec(name) ?? [];
+  // The `_` of the marker may be the end of an escape instead: `a_x5F_x_2` is the branch `a_x_2`.
+  const marked = base === undefined || ordinal === '1' ? undefined : decode(base, name, Number(ordinal));
+  return marked ?? decode(name, name, 1);
+}
+
+/** Only what would be written so is read so: then no two names lead to one branch of one ordinal. */
+function decode(base: string, name: string, ordinal: number): string | undefined {
   const branch = base.replace(/_x([0-9A-F]{1,6})_/g, (escape, hex: string) => {
     const code = Number.parseInt(hex, 16);
     return code <= 0x10ffff ? String.fromCodePoint(code) : escape;
   });
-  // Only what would be written so is read so: then no two names lead to one branch of one ordinal.
   return branch !== '' && cloneNameOf(branch, ordinal) === name ? branch : undefined;
 }
 

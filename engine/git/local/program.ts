@@ -40,7 +40,7 @@ const fixed = {
   GIT_TERMINAL_PROMPT: '0',
   /** In a partial clone a missing object would be fetched, by a program that the repository may name. */
   GIT_NO_LAZY_FETCH: '1',
-  /** The same for Git before 2.44, which does not know the line above: no transport is allowed. */
+  /** The same for an older Git, which does not know the line above: no transport is allowed. */
   GIT_ALLOW_PROTOCOL: 'none',
 } as const;
 
