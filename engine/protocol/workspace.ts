@@ -31,10 +31,18 @@ export const branchSettingsSchema = z.strictObject({
 });
 export type BranchSettings = z.infer<typeof branchSettingsSchema>;
 
+/** Variables that decide which code runs: a repository's file must not set them for everything that starts in it. */
+const decidesWhatRuns =
+  /^(PATH|PATHEXT|IFS|ENV|BASH_ENV|PROMPT_COMMAND|SHELL|COMSPEC|EDITOR|VISUAL|PAGER|BROWSER|ZDOTDIR|CLASSPATH|(LD|DYLD|GIT|NPM_CONFIG|VSCODE|ELECTRON|THIN_CLONES)_.*|NODE_(OPTIONS|PATH)|PYTHON(STARTUP|PATH|HOME|INSPECT)|PERL5?(LIB|OPT|DB)|RUBY(LIB|OPT)|(JAVA_TOOL|_JAVA|JDK_JAVA|MAVEN)_OPTIONS|MAVEN_OPTS|GRADLE_OPTS|PSQLRC|PG(SYSCONFDIR|SERVICEFILE))$/i;
+
 export const variableNameSchema = z
   .string()
   .max(200)
-  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable');
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable')
+  .refine(
+    (name) => !decidesWhatRuns.test(name),
+    'a name of a variable that does not decide which programs run',
+  );
 /** Text with `{member.url}` and the like in it; `{{` is a brace. */
 export const variableTemplateSchema = z.string().max(4000);
 export const variablesSchema = z.record(variableNameSchema, variableTemplateSchema);
@@ -48,7 +56,10 @@ export const workspaceSchema = z.strictObject({
     .string()
     .min(1)
     .max(1000)
-    .regex(/^(?![/\\~])(?!.*(^|[/\\])\.\.([/\\]|$))[^\u0000-\u001f:]+$/, 'a path inside the checkout')
+    .regex(
+      /^(?![/\\~])(?!.*(^|[/\\])\.\.([/\\]|$))[^\u0000-\u001f:]*\.env[^\u0000-\u001f:/\\]*$/,
+      'a path inside the checkout to a file with .env in its name',
+    )
     .optional(),
   branches: branchSettingsSchema.optional(),
   migrations: z.union([migrationSettingsSchema, z.array(migrationSettingsSchema).max(20)]).optional(),
