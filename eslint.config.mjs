@@ -80,7 +80,7 @@ export default tseslint.config(
           '^vscode$',
           '^node:(?!path$|timers|events$|assert)',
           '^(\\.\\./)+(src|webview-ui|test)/',
-          '^\\.\\./(storage|host|database|runtime)/[a-z]+/',
+          '^\\.\\./(storage|host|database|runtime|endpoint)/[a-z]+/',
           '^\\.\\./config/',
         ],
         'engine/services and engine/jobs reach the outside only through the ports.',
