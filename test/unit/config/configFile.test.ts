@@ -341,7 +341,7 @@ workspace:
         'thin-clones.yaml:9:8: {orders.uri} is not known: write {member.field} with a field of url, host, port, user, password, database, jdbc',
         'thin-clones.yaml:10:8: expected text, found number 5432',
         'thin-clones.yaml:11:8: {orders} is not known: write {member.field} with a field of url, host, port, user, password, database, jdbc',
-        'thin-clones.yaml:12:12: expected a path inside the checkout, found "../.env"',
+        'thin-clones.yaml:12:12: expected a path inside the checkout to a file with .env in its name, found "../.env"',
         'thin-clones.yaml:14:13: expected a list, found "main"',
         'thin-clones.yaml:15:13: expected a branch name, in which * and ** may stand for a part, found "a b"',
         'thin-clones.yaml:15:18: expected some text, found ""',

@@ -55,7 +55,7 @@ describe("a working tree's thin-clones.yaml", () => {
     await write('version: 1\nworkspace:\n  follow: maybe\n  envFile: /etc/passwd\n');
     assert.deepEqual((await problem())?.split('\n'), [
       'thin-clones.yaml:3:11: expected off, ask or automatic, found "maybe"',
-      'thin-clones.yaml:4:12: expected a path inside the checkout, found "/etc/passwd"',
+      'thin-clones.yaml:4:12: expected a path inside the checkout to a file with .env in its name, found "/etc/passwd"',
     ]);
   });
   it('is told when it is no YAML', async () => {
