@@ -19,7 +19,11 @@ export interface ExtensionExports {
   readonly services: Services;
   /** How long `activate` took. */
   readonly activationMs: number;
+  /** When the bundle had been read, compiled and run, by `performance.now()`. */
+  readonly loadedAt: number;
 }
+
+const loadedAt = performance.now();
 
 /** The engine reads its settings when it starts. */
 function offerRestart(services: Services): vscode.Disposable {
@@ -131,5 +135,5 @@ export function activate(context: vscode.ExtensionContext): ExtensionExports {
   };
   // After activation, which it must not hold up.
   setTimeout(() => void follow(), 0);
-  return { services, activationMs: performance.now() - started };
+  return { services, activationMs: performance.now() - started, loadedAt };
 }

@@ -15,6 +15,7 @@ import type { BenchContext } from './clones.ts';
 import { resultOf, type Result } from './results.ts';
 
 const ACTIVATE = 'extension.activate';
+const CALL = 'extension.activate/call';
 const TREE = 'tree.refresh/500clones';
 const EXTENSION_BUNDLE = 'extension.bundle';
 const ENGINE_BUNDLE = 'engine.bundle';
@@ -35,7 +36,12 @@ export function weighBundles({ production, wants }: BenchContext): Result[] {
   ];
 }
 
-const reportSchema = z.object({ activateMs: z.number(), treeMs: z.array(z.number()), rows: z.number() });
+const reportSchema = z.object({
+  activateMs: z.number(),
+  callMs: z.number(),
+  treeMs: z.array(z.number()),
+  rows: z.number(),
+});
 type Report = z.infer<typeof reportSchema>;
 
 export async function benchExtension(context: BenchContext): Promise<Result[]> {
@@ -74,6 +80,7 @@ export async function benchExtension(context: BenchContext): Promise<Result[]> {
             values: reports.map(({ activateMs }) => activateMs),
             goal: ACTIVATE_GOAL_MS,
           }),
+          resultOf({ name: CALL, values: reports.map(({ callMs }) => callMs) }),
         ]
       : []),
     ...(wants(TREE)
