@@ -10,6 +10,7 @@ import { findPrograms } from '../../engine/programs/find.ts';
 import { BUNDLED_MAJOR, platformOf } from '../../engine/programs/pinned.ts';
 import { dim, formatMs } from '../support/commands/terminal.ts';
 import { testHost } from '../support/postgresSource.ts';
+import { benchBranches } from './branches.ts';
 import { benchClones, type BenchContext } from './clones.ts';
 import { benchEngine } from './engine.ts';
 import { benchExtension, weighBundles } from './extension.ts';
@@ -56,7 +57,7 @@ async function main(signal: AbortSignal): Promise<void> {
       signal,
     };
     const results: Result[] = [];
-    for (const part of [weighBundles, benchClones, benchEngine, benchExtension]) {
+    for (const part of [weighBundles, benchClones, benchBranches, benchEngine, benchExtension]) {
       results.push(...(await part(context)));
     }
     if (results.length === 0) throw new Error(`No result is named ${values.only ?? ''}...`);
