@@ -1,6 +1,5 @@
 /** Runs Git itself, through simple-git: fixed arguments, a clean environment, nothing that the repository could make it run or fetch. */
 import { stat } from 'node:fs/promises';
-import { GitPluginError, simpleGit } from 'simple-git';
 import { fail } from '../../protocol/errors.ts';
 
 /** What Git printed, or why it refused (its message in English). */
@@ -54,6 +53,8 @@ export function createGitProgram({ environment }: { environment: NodeJS.ProcessE
 
   const ask: GitProgram['ask'] = async (folder, args, signal) => {
     signal?.throwIfAborted();
+    // Only when it is needed: following HEAD needs no process.
+    const { GitPluginError, simpleGit } = await import('simple-git');
     if (!(await isDirectory(folder))) throw fail('git_failed', { path: folder, problem: 'it is gone.' });
     const git = simpleGit({
       baseDir: folder,

@@ -27,6 +27,8 @@ const remotes = 'refs/remotes/';
 
 /** Each evidence is looked up among the default branch's commits: of very many the newest suffice. */
 const MAXIMAL_EVIDENCE = 20;
+/** With reftable each log is a process. */
+const AT_ONCE = 16;
 
 export async function reportOf(
   { tree, folder, isReftable }: { tree: WorkingTree; folder: string; isReftable: boolean },
@@ -43,22 +45,20 @@ export async function reportOf(
   const places = defaultPlaces(defaultBranch, remoteRef, byName);
   const merged = await mergedInto(places, read);
 
-  const candidates: { ref: ListedRef; title: string; made: readonly string[] }[] = [];
-  for (const ref of refs) {
-    const title = merged.get(ref.ref);
-    if (!ref.ref.startsWith(heads) || title === undefined || ref.ref === `${heads}${defaultBranch ?? ''}`)
-      continue;
+  const merging = refs.filter(({ ref, upstream }) => {
+    if (!ref.startsWith(heads) || !merged.has(ref) || ref === refOfBranch(defaultBranch ?? '')) return false;
     // Work that only the remote has is not merged.
-    const upstream = byName.get(ref.upstream);
-    if (upstream?.ref.startsWith(remotes) === true && !merged.has(upstream.ref)) continue;
-    const entries = await readReflog(
-      { commonDirectory: tree.commonDirectory, isReftable },
-      ref.ref.slice(heads.length),
-      program,
-      signal,
-    );
-    const made = commitsMade(entries).filter(isCommitId);
-    candidates.push({ ref, title, made: [...new Set(made)].slice(0, MAXIMAL_EVIDENCE) });
+    return !byName.has(upstream) || !upstream.startsWith(remotes) || merged.has(upstream);
+  });
+  const candidates: { ref: ListedRef; made: readonly string[] }[] = [];
+  for (let start = 0; start < merging.length; start += AT_ONCE) {
+    const some = merging.slice(start, start + AT_ONCE).map(async (ref) => {
+      const repository = { commonDirectory: tree.commonDirectory, isReftable };
+      const entries = await readReflog(repository, ref.ref.slice(heads.length), program, signal);
+      const made = new Set(commitsMade(entries).filter(isCommitId));
+      return { ref, made: [...made].slice(0, MAXIMAL_EVIDENCE) };
+    });
+    candidates.push(...(await Promise.all(some)));
   }
   const worked = await withWork(candidates, { places, byName, defaultBranch, remoteRef }, read);
 

@@ -104,7 +104,7 @@ describe('names of clones for branches', () => {
 
   it('of any branches up to 250 characters are valid, lead back, and never meet', () => {
     const seen = new Map<string, string>();
-    withChance(20_000, (random) => {
+    withChance(5000, (random) => {
       const branch = anyBranch(random);
       const ordinal = random() < 0.7 ? 1 : 2 + Math.floor(random() * 1000);
       const name = cloneNameOf(branch, ordinal);
@@ -130,7 +130,7 @@ describe('names of clones for branches', () => {
       '',
     ])
       assert.equal(branchOfCloneName(name), undefined, name);
-    withChance(20_000, (random) => {
+    withChance(5000, (random) => {
       const name = anyBranch(random);
       const branch = branchOfCloneName(name);
       if (branch === undefined) return;
