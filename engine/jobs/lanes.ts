@@ -3,8 +3,8 @@ import type { JobId } from '../protocol/ids.ts';
 import type { Lane } from '../state/store.ts';
 
 export interface Lanes {
-  /** The first job that stands in the way, or undefined. */
-  conflict(lanes: readonly Lane[]): JobId | undefined;
+  /** The first job that stands in the way of another one, or undefined. */
+  conflict(lanes: readonly Lane[], except?: JobId): JobId | undefined;
   hold(job: JobId, lanes: readonly Lane[]): void;
   release(job: JobId): void;
 }
@@ -12,8 +12,9 @@ export interface Lanes {
 export function createLanes(): Lanes {
   const held = new Map<JobId, readonly Lane[]>();
   return {
-    conflict(lanes) {
+    conflict(lanes, except) {
       for (const [job, others] of held) {
+        if (job === except) continue;
         for (const other of others) {
           const clash = lanes.some(
             (lane) => lane.key === other.key && (lane.mode === 'exclusive' || other.mode === 'exclusive'),

@@ -51,8 +51,8 @@ export interface Runner {
   repeated(key: string): Job | undefined;
   /** A job that has not ended, if there is one. */
   working(): Job | undefined;
-  /** The job that would stand in the way, for services that refuse early. */
-  holder(lanes: readonly Lane[]): Job | undefined;
+  /** The job that would stand in the way (of `except`, if that holds them too), for services that refuse early. */
+  holder(lanes: readonly Lane[], except?: JobId): Job | undefined;
   get(id: JobId): Job | undefined;
   list(limit: number): Job[];
   lines(id: JobId, after: number): JobLine[];
@@ -401,8 +401,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       const [first] = running.values();
       return first === undefined ? undefined : jobEntity(first.record);
     },
-    holder(wanted) {
-      const id = lanes.conflict(wanted);
+    holder(wanted, except) {
+      const id = lanes.conflict(wanted, except);
       const record = id === undefined ? undefined : known(id);
       return record === undefined ? undefined : jobEntity(record);
     },

@@ -19,6 +19,7 @@ import {
   type SnapshotName,
 } from '../protocol/ids.ts';
 import type { CloneRecord, Lane, SnapshotRecord } from '../state/store.ts';
+import { createBeginnings } from './beginnings.ts';
 import { bindingLane, createBindings, type Bindings } from './binding.ts';
 import { all, databaseOf, newDatasetId, type ServiceContext } from './context.ts';
 import { dropFrozen, freezeClone, measureSnapshot } from './freeze.ts';
@@ -70,7 +71,10 @@ const memberDataset = z.object({ name: memberNameSchema, dataset: datasetIdSchem
 const keptSchema = z.object({ snapshot: snapshotIdSchema, datasets: z.array(memberDataset) });
 const noData = z.object({});
 
-const createInput = z.object({ clone: cloneIdSchema, datasets: z.array(datasetIdSchema) });
+/** The snapshot of a branch's beginning that may go with the clone's end. */
+const beginning = snapshotIdSchema.optional();
+
+const createInput = z.object({ clone: cloneIdSchema, datasets: z.array(datasetIdSchema), beginning });
 const resetInput = z.object({
   clone: cloneIdSchema,
   target: snapshotIdSchema,
@@ -78,8 +82,10 @@ const resetInput = z.object({
   /** What the clone stood on before: members' datasets and the snapshot. */
   before: z.object({ snapshot: snapshotIdSchema, datasets: z.array(memberDataset) }),
   kept: keptSchema.nullable(),
+  beginning,
 });
 const cloneInput = z.object({ clone: cloneIdSchema, datasets: z.array(memberDataset) });
+const destroyInput = cloneInput.extend({ beginning });
 const commitInput = z.object({ clone: cloneIdSchema, kept: keptSchema });
 
 type ResetContext = StepContext<z.infer<typeof resetInput>, object>;
@@ -91,6 +97,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
   /** Tags that are being written outside of a job: whoever destroys a clone's data waits for them. */
   const tagging = new Map<CloneId, Promise<void>>();
   const bindings = createBindings(context, servers);
+  const beginnings = createBeginnings(context);
   const now = (): string => clock.now().toISOString();
 
   const cloneOf = (id: CloneId): CloneRecord => {
@@ -250,7 +257,11 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       () => {
         store.clones.remove(input.clone);
       },
-    ended: ({ clone, datasets }) => tidy(store.clones.get(clone) === undefined ? datasets : []),
+    async ended({ clone, datasets, beginning: snapshot }) {
+      const isGone = store.clones.get(clone) === undefined;
+      if (isGone && snapshot !== undefined) (await beginnings.release(snapshot))?.();
+      await tidy(isGone ? datasets : []);
+    },
   };
 
   // --- reset ----------------------------------------------------------------------------------------------------
@@ -429,6 +440,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
           return undefined;
         },
       },
+      ...releaseSteps(input),
     ],
     failed: ({ input }) => (input.kept === null ? undefined : removeUnfinished(input.kept.snapshot)),
     ended({ clone, datasets, before }) {
@@ -454,6 +466,20 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
   const removeUnfinished = (id: SnapshotRecord['id']) => () => {
     if (store.snapshots.get(id)?.state === 'creating') store.snapshots.remove(id);
   };
+
+  /** Last, when the clone does not stand on it any more. A job that an older version left has no such step. */
+  function releaseSteps<Input extends { beginning?: SnapshotRecord['id'] | undefined }>({
+    beginning: snapshot,
+  }: Input): Step<Input, object>[] {
+    if (snapshot === undefined) return [];
+    return [
+      {
+        name: 'Remove the beginning of the branch',
+        cleanup: true,
+        run: ({ job }) => beginnings.release(snapshot, job),
+      },
+    ];
+  }
 
   // --- start ----------------------------------------------------------------------------------------------------
 
@@ -488,11 +514,11 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     });
   };
 
-  const destroyKind: JobKind<z.infer<typeof cloneInput>, object> = {
+  const destroyKind: JobKind<z.infer<typeof destroyInput>, object> = {
     type: 'clone.destroy',
-    input: cloneInput,
+    input: destroyInput,
     data: noData,
-    steps: () => [
+    steps: (input) => [
       {
         // Journalled as committed before the first effect: a half-destroyed clone is finished, never offered again.
         name: 'Give up',
@@ -517,6 +543,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
           return () => store.clones.remove(input.clone);
         },
       },
+      ...releaseSteps(input),
     ],
     failed:
       ({ input }, problem) =>
@@ -744,7 +771,11 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     return runner.submit({
       kind: createKind,
       title: `Create clone ${record.name}`,
-      input: { clone: id, datasets: record.members.map(({ dataset }) => dataset) },
+      input: {
+        clone: id,
+        datasets: record.members.map(({ dataset }) => dataset),
+        ...(snapshot.origin === 'branch' ? { beginning: snapshot.id } : {}),
+      },
       data: {},
       lanes: [
         { key: id, mode: 'exclusive' },
@@ -799,6 +830,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
             datasets: clone.members.map(({ name, dataset }) => ({ name, dataset })),
           },
           kept: reserved?.kept ?? null,
+          beginning: target.id === clone.snapshot ? undefined : beginnings.under(clone),
         },
         data: {},
         lanes: [
@@ -842,7 +874,11 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       return runner.submit({
         kind: destroyKind,
         title: `Destroy clone ${clone.name}`,
-        input: { clone: clone.id, datasets: clone.members.map(({ name, dataset }) => ({ name, dataset })) },
+        input: {
+          clone: clone.id,
+          datasets: clone.members.map(({ name, dataset }) => ({ name, dataset })),
+          beginning: beginnings.under(clone),
+        },
         data: {},
         lanes: exclusive(clone),
         fingerprint: JSON.stringify(['clone.destroy', clone.id]),

@@ -26,8 +26,9 @@ import {
 import type { EnvironmentRecord, SnapshotRecord } from '../state/store.ts';
 import type { Caller } from './clones.ts';
 import { all, databaseOf, newDatasetId, type ServiceContext } from './context.ts';
+import { dropSnapshot } from './dropSnapshot.ts';
 import { measureSnapshot } from './freeze.ts';
-import { doom, snapshotTags } from './tags.ts';
+import { snapshotTags } from './tags.ts';
 
 type Passwords = Partial<Record<MemberName, string>>;
 
@@ -232,14 +233,6 @@ export function createEnvironments(context: ServiceContext): Environments {
   const snapshotsOf = (environment: EnvironmentName): SnapshotRecord[] =>
     store.snapshots.list().filter((each) => each.environment === environment);
 
-  const dropSnapshot = async (snapshot: SnapshotRecord): Promise<void> => {
-    // All before the first is gone: whoever finds one of them knows that the others are to go too.
-    await all(snapshot.members, ({ name, dataset }) =>
-      doom(context, snapshotTags(context, snapshot, name, dataset, 'doomed')),
-    );
-    await all(snapshot.members, ({ dataset }) => storage.destroy(dataset));
-  };
-
   const deleteSnapshotKind: JobKind<z.infer<typeof deleteSnapshotInput>, object> = {
     type: 'snapshot.delete',
     input: deleteSnapshotInput,
@@ -260,7 +253,7 @@ export function createEnvironments(context: ServiceContext): Environments {
         name: 'Remove',
         async run({ input }) {
           const snapshot = store.snapshots.get(input.snapshot);
-          if (snapshot !== undefined) await dropSnapshot(snapshot);
+          if (snapshot !== undefined) await dropSnapshot(context, snapshot);
           return () => store.snapshots.remove(input.snapshot);
         },
       },
@@ -287,7 +280,7 @@ export function createEnvironments(context: ServiceContext): Environments {
         name: 'Remove snapshots',
         async run({ input }) {
           const snapshots = snapshotsOf(input.environment);
-          for (const snapshot of snapshots) await dropSnapshot(snapshot);
+          for (const snapshot of snapshots) await dropSnapshot(context, snapshot);
           return () => {
             for (const { id } of snapshots) store.snapshots.remove(id);
             store.environments.remove(input.environment);

@@ -16,6 +16,7 @@ import {
 import type { CloneRecord } from '../state/store.ts';
 import type { Dataset } from '../storage/storage.ts';
 import { all, databaseOf, some, type ServiceContext } from './context.ts';
+import { dropSnapshot } from './dropSnapshot.ts';
 import type { Servers } from './servers.ts';
 import { cloneTags, sayTheSame, snapshotTags } from './tags.ts';
 
@@ -148,6 +149,22 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
         await remove(members);
         store.snapshots.remove(id);
       });
+    }
+  };
+
+  /** Beginnings of branches that an engine ended between: their clones were never made, or have gone. */
+  const releaseBeginnings = async (): Promise<void> => {
+    for (const snapshot of store.snapshots.list()) {
+      if (snapshot.origin !== 'branch' || snapshot.state !== 'ready') continue;
+      if (context.catalog.clonesOf(snapshot.id).length > 0) continue;
+      await bestEffort(
+        'the beginning of a branch could not be removed',
+        { snapshot: snapshot.id },
+        async () => {
+          await dropSnapshot(context, snapshot);
+          store.snapshots.remove(snapshot.id);
+        },
+      );
     }
   };
 
@@ -367,6 +384,8 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
         });
       }
       markLost(new Set(plan.lost));
+      // Whoever does not know all clones does not know that nobody stands on it.
+      if (plan.adoptSnapshots.length === 0 && plan.puzzling.length === 0) await releaseBeginnings();
       // Nobody looked while no engine ran, so nobody knows that a clone was idle: its time begins anew.
       const now = context.clock.now().toISOString();
       store.transaction(() => {

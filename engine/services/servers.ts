@@ -114,18 +114,18 @@ export function createServers(context: ServiceContext): Servers {
     signal?.throwIfAborted();
     const database = databaseOf(context, member.engine);
     const serverSpec = await spec(member, { title, durable });
-    let server = await find(member.dataset);
+    const found = await find(member.dataset);
     await lease?.release();
-    if (server === undefined) {
-      server = await runtime.start(serverSpec, signal);
-      known.set(member.dataset, server);
-    }
-    const started = server;
+    const server = found ?? (await runtime.start(serverSpec, signal));
+    known.set(member.dataset, server);
     try {
-      await database.ready(serverSpec, () => runtime.alive(started), login, signal);
+      await database.ready(serverSpec, () => runtime.alive(server), login, signal);
     } catch (error) {
-      await runtime.stop(started, 'immediate');
-      known.delete(member.dataset);
+      // One that ran before may be in use.
+      if (found === undefined) {
+        await runtime.stop(server, 'immediate');
+        known.delete(member.dataset);
+      }
       throw await told(serverSpec, error, signal);
     }
   };

@@ -18,13 +18,77 @@ interface Operation {
   /** What clone `a` may hold afterwards; `none`: it may be gone. */
   after: readonly ('mine' | 'first' | 'none')[];
   removes?: true;
+  /** More that has to be there before. */
+  prepare?: (engine: MemoryEngine) => Promise<void>;
+  /** What must hold besides, when the next engine has looked. */
+  check?: (engine: MemoryEngine) => void;
 }
+
+const feature = { repository: '/work/shop/.git', branch: 'feature' };
+/** A clone `b` of a branch that began with the state of clone `a`. */
+const branchOff = async (engine: MemoryEngine): Promise<void> => {
+  const { object } = await engine.done(({ clones }) =>
+    clones.commit(ref('a'), { message: 'm', origin: 'branch' }, caller),
+  );
+  await engine.done(({ clones }) => clones.create(branch(object.id), caller));
+};
+const branch = (snapshot: string) => ({
+  environment: ref('shop'),
+  name: cloneName('b'),
+  snapshot: ref(snapshot),
+  binding: { ...feature, password: 'shared' },
+});
+/** The beginning of a branch is there as long as a clone that stands on it. */
+const checkBeginning = (engine: MemoryEngine): void => {
+  const { store } = engine;
+  const kept = store.snapshots.list().filter(({ origin }) => origin === 'branch');
+  for (const { id } of kept) assert.ok(store.clones.list().some(({ snapshot }) => snapshot === id));
+};
 
 const operations: readonly Operation[] = [
   {
     name: 'create',
     request: ({ clones }) => clones.create({ environment: ref('shop'), name: cloneName('b') }, caller),
     after: ['mine'],
+  },
+  {
+    name: 'create for a branch from its beginning',
+    async prepare(engine) {
+      await engine.done(({ clones }) =>
+        clones.commit(ref('a'), { message: 'm', name: snapshotName('beginning'), origin: 'branch' }, caller),
+      );
+    },
+    request: ({ clones }) => clones.create(branch('beginning'), caller),
+    after: ['mine'],
+    check: checkBeginning,
+  },
+  {
+    name: 'bind',
+    request: ({ clones }) => clones.bind(ref('a'), feature, 'shared', caller),
+    after: ['mine'],
+    check(engine) {
+      const { branch: bound, repository } = engine.clone('a');
+      const [login] = engine.life().services.clones.connection(ref('a'));
+      assert.deepEqual(
+        [bound, repository, login?.password === 'shared'],
+        bound === null ? [null, null, false] : [feature.branch, feature.repository, true],
+      );
+    },
+  },
+  {
+    name: 'destroy of the last clone of a branch',
+    prepare: branchOff,
+    request: ({ clones }) => clones.destroy(ref('b'), caller),
+    after: ['mine'],
+    removes: true,
+    check: checkBeginning,
+  },
+  {
+    name: 'reset off the beginning of a branch',
+    prepare: branchOff,
+    request: ({ clones }) => clones.reset(ref('b'), { snapshot: ref('base') }, caller),
+    after: ['mine'],
+    check: checkBeginning,
   },
   { name: 'reset', request: ({ clones }) => clones.reset(ref('a'), {}, caller), after: ['mine', 'first'] },
   {
@@ -88,6 +152,7 @@ async function everyCall(
 ): Promise<number> {
   for (let nth = 1; ; nth++) {
     const engine = await prepare({ ...options, other: operation.name === 'delete of an environment' });
+    await operation.prepare?.(engine);
     const life = engine.life();
     life.gate.calls.length = 0;
     const where = () =>
@@ -116,6 +181,7 @@ async function everyCall(
         if (half !== undefined) await engine.done(({ clones }) => clones.destroy(ref(half.id), caller));
       }
       assert.deepEqual(await engine.violations(), [], where());
+      operation.check?.(engine);
       const a = engine.store.clones.list().find(({ name }) => name === cloneName('a'));
       if (a === undefined) assert.ok(operation.after.includes('none'), `${where()}: clone a is gone`);
       else {
