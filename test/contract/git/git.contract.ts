@@ -1,6 +1,7 @@
 /** What every Git adapter must do, as one suite that runs over each of them. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
+import type { Context } from 'mocha';
 import type { Git, GitWatch, Operation, WorkingTree } from '../../../engine/git/git.ts';
 import type { Head } from '../../../engine/protocol/entities.ts';
 
@@ -74,13 +75,14 @@ export async function follow(git: Git, tree: WorkingTree): Promise<Following> {
   };
 }
 
-export function describeGit(title: string, make: () => Promise<GitFixture>): void {
+/** `make` may skip the suite where this machine lacks something. */
+export function describeGit(title: string, make: (context: Context) => Promise<GitFixture>): void {
   describe(`git contract: ${title}`, () => {
     let fixture: GitFixture;
     let git: Git;
     let number = 0;
-    before(async () => {
-      fixture = await make();
+    before(async function () {
+      fixture = await make(this);
       ({ git } = fixture);
     });
     after(() => fixture.dispose());

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chown, mkdir, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createLocalGit } from '../../../engine/git/local/localGit.ts';
@@ -14,6 +15,18 @@ const never = 1_000_000;
 
 describeGit('local', async () => {
   const { folder, environment, repository, dispose } = await makeRealPlace();
+  return { git: createLocalGit({ environment, lookAgainMs: never }), folder, repository, dispose };
+});
+
+describeGit('local, with reftable', async (context) => {
+  const place = await makeRealPlace({ GIT_DEFAULT_REF_FORMAT: 'reftable' });
+  const trial = join(place.folder, 'trial');
+  await place.run(place.folder, 'init', '--quiet', trial);
+  if (!existsSync(join(trial, '.git', 'reftable'))) {
+    await place.dispose();
+    skipSuite(context, 'Git here is older than 2.45, which brought reftable');
+  }
+  const { folder, environment, repository, dispose } = place;
   return { git: createLocalGit({ environment, lookAgainMs: never }), folder, repository, dispose };
 });
 

@@ -24,7 +24,8 @@ export interface RealPlace {
   dispose: () => Promise<void>;
 }
 
-export async function makeRealPlace(): Promise<RealPlace> {
+/** `more` is added to the environment of the people there. */
+export async function makeRealPlace(more: NodeJS.ProcessEnv = {}): Promise<RealPlace> {
   const root = await realpath(await mkdtemp(join(tmpdir(), 'thin-clones-git-')));
   const home = join(root, 'home');
   const folder = join(root, 'work');
@@ -39,6 +40,7 @@ export async function makeRealPlace(): Promise<RealPlace> {
     LC_ALL: 'C',
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_EDITOR: 'true',
+    ...more,
   };
   const run: GitRun = async (cwd, ...args) => {
     const { stdout } = await execute('git', args, { cwd, env: environment });
