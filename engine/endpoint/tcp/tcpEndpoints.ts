@@ -103,10 +103,12 @@ function serve(
   const close = async (notice: string): Promise<void> => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const connection of connections.values()) connection.dismiss(notice);
+    const canceled = [...cancels].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
     const patience = new AbortController();
-    await Promise.race([closed, delay(limits.closeMs, undefined, { signal: patience.signal })]).finally(() =>
-      patience.abort(),
-    );
+    await Promise.race([
+      Promise.all([closed, ...canceled]),
+      delay(limits.closeMs, undefined, { signal: patience.signal }),
+    ]).finally(() => patience.abort());
     for (const connection of connections.values()) connection.destroy();
     for (const socket of cancels) socket.destroy();
     await closed;

@@ -486,6 +486,16 @@ describe('a connection through an endpoint', () => {
       await until(() => server.sockets.size + silent.sockets.size === 0);
     });
 
+    it('leaves nothing running at its server', async () => {
+      const main = await start('main', { answer: () => undefined });
+      const endpoint = await open(to(main, 'a'));
+      const client = await login(endpoint);
+      client.socket.write(query('SELECT pg_sleep(1000)'));
+      await until(() => main.asked() === 1);
+      await endpoint.close('The engine stops.');
+      assert.deepEqual(main.cancels, [keyOf(client).toString('hex')]);
+    });
+
     it('is ended within a second as a cancel request too that its server does not finish', async () => {
       const sockets: Socket[] = [];
       const server = createServer((socket) => {
