@@ -28,10 +28,14 @@ function itemsOf(report: MigrationReport): Item[] {
     value: file === null ? undefined : { file },
   });
   return [
-    { label: `$(info) ${report.message}`, value: undefined },
-    ...(report.problem === null || report.message.includes(report.problem)
-      ? []
-      : [{ label: `$(warning) ${report.problem}`, value: undefined }]),
+    {
+      label: `$(info) ${report.tool === null ? 'Migrations' : migrationToolTitles[report.tool]}: ${states[report.state]}`,
+      description: [report.directory, report.member].filter((part) => part !== null).join(' · '),
+      detail: [report.message, report.problem]
+        .filter((part, index) => part !== null && (index === 0 || !report.message.includes(part)))
+        .join(' '),
+      value: undefined,
+    },
     ...report.failed.map(({ name, file, problem }) => item('error', name, `failed: ${problem}`, file)),
     ...report.pending.map(({ name, file }) =>
       item(
@@ -62,7 +66,7 @@ export async function showMigrations(services: Services, argument: unknown): Pro
   });
   const choice = await pickValue<Choice | undefined>(
     [
-      ...reports.flatMap((report) => [separator(headline(report)), ...itemsOf(report)]),
+      ...reports.flatMap((report, index) => [...(index === 0 ? [] : [separator('')]), ...itemsOf(report)]),
       ...(reports.length === 0
         ? [{ label: '$(info) No migration tool was recognised in this checkout.', value: undefined }]
         : []),
@@ -80,11 +84,6 @@ export async function showMigrations(services: Services, argument: unknown): Pro
   if ('command' in choice) await vscode.commands.executeCommand(choice.command, { folder: place.folder.key });
   else await open(place, choice.file);
 }
-
-const headline = ({ tool, directory, state, member }: MigrationReport): string =>
-  [tool === null ? 'Migrations' : migrationToolTitles[tool], directory, member, states[state]]
-    .filter((part) => part !== null)
-    .join(' · ');
 
 async function open({ checkout }: Place, file: string): Promise<void> {
   await vscode.window.showTextDocument(vscode.Uri.joinPath(vscode.Uri.file(checkout.path), file));

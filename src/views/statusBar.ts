@@ -76,6 +76,7 @@ export function createStatusBar(session: EngineSession, checkouts: WindowCheckou
   const item = vscode.window.createStatusBarItem('thinClones.status', vscode.StatusBarAlignment.Left, 50);
   item.name = 'Thin Clones';
   item.command = 'thinClones.showMenu';
+  let hovered: string | undefined;
   const current = (): CurrentCheckout | undefined => {
     const place = checkouts.current();
     if (place === undefined) return undefined;
@@ -95,10 +96,14 @@ export function createStatusBar(session: EngineSession, checkouts: WindowCheckou
     const place = current();
     const { text, tooltip, alarm } = statusText(session.state, session.model, place);
     item.text = text;
-    item.tooltip =
+    const rich =
       place === undefined || place.checkout.state === 'off' || session.state.kind === 'failed'
-        ? tooltip
+        ? undefined
         : hover(place);
+    // A new hover closes the one that somebody reads.
+    const written = rich?.value ?? tooltip;
+    if (written !== hovered) item.tooltip = rich ?? tooltip;
+    hovered = written;
     item.accessibilityInformation = { label: tooltip };
     item.backgroundColor = backgrounds[alarm];
     item.show();
