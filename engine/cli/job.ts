@@ -88,7 +88,9 @@ export function addJobCommands(program: Command, session: Session): void {
       const client = await session.client();
       const found = await client.call('jobShow', { params: { job: id } }, { signal });
       const lines: JobLine[] = [];
+      let count = 0;
       const take = (line: JobLine) => {
+        count += 1;
         // With --json it is one document, at the end.
         if (output.json) lines.push(line);
         else surroundings.stdout.write(`${lineText(line)}\n`);
@@ -107,6 +109,7 @@ export function addJobCommands(program: Command, session: Session): void {
           after = items.at(-1)?.line ?? after;
         }
       }
+      if (count === 0 && !output.json) output.note(`Job ${found.id} (${found.title}) has no lines.`);
       output.answer({ json: { items: lines }, text: () => '' });
     });
 

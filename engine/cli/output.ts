@@ -79,17 +79,35 @@ export function createOutput(options: OutputOptions): Output {
     stderr.write(`${text}\n`);
     if (kept !== '') show(kept);
   };
-  return {
+  const showLine = ({ level, task, text }: JobLine) => {
+    const prefix = level === 'info' ? '' : `${level}: `;
+    const where = task === null ? '' : `[${task}] `;
+    above(colour(levelColours[level], printable(`${where}${prefix}${text}`)));
+  };
+  // The last line of a job that failed is its error, which the command then ends with.
+  let held: JobLine | undefined;
+  /** Shows the line that was held back, unless what comes now says the same. */
+  const release = (text = '') => {
+    const line = held;
+    held = undefined;
+    if (line !== undefined && (text === '' || !line.text.startsWith(text))) showLine(line);
+  };
+  const output: Output = {
     json: false,
     answer({ json, text }) {
+      release();
       erase();
-      const written = this.json ? JSON.stringify(json, null, 2) : text();
+      const written = output.json ? JSON.stringify(json, null, 2) : text();
       if (written !== '') stdout.write(`${written}\n`);
     },
-    note: above,
+    note(text) {
+      release(text);
+      above(text);
+    },
     failure({ document }) {
+      release(output.json ? '' : document.message);
       erase();
-      if (this.json) {
+      if (output.json) {
         stdout.write(`${JSON.stringify({ error: document }, null, 2)}\n`);
         return;
       }
@@ -98,13 +116,17 @@ export function createOutput(options: OutputOptions): Output {
       stderr.write(`${colour('red', 'error:')} ${safe(document.message)}${next}\n`);
     },
     progress: {
-      line({ level, task, text }) {
-        const prefix = level === 'info' ? '' : `${level}: `;
-        const where = task === null ? '' : `[${task}] `;
-        above(colour(levelColours[level], printable(`${where}${prefix}${text}`)));
+      line(line) {
+        release();
+        if (line.level === 'info') showLine(line);
+        else held = line;
       },
-      job: (job) => show(statusText(job)),
+      job(job) {
+        if (job.endedAt === null) release();
+        show(statusText(job));
+      },
       end: erase,
     },
   };
+  return output;
 }

@@ -90,6 +90,10 @@ for (const major of await presentMajors()) {
       assert.equal(retrieved.database, 'shop');
       assert.equal(retrieved.version, String(major));
       assert.ok(bench.lines.some((line) => line.includes('not stopped cleanly')));
+      assert.deepEqual(
+        bench.lines.filter((line) => line.includes('properly shut down') || line.includes('redo')),
+        [],
+      );
 
       const clone = await bench.start(retrieved.target, retrieved.version);
       const [row] = await clone.query<Record<string, unknown>>(
@@ -122,6 +126,35 @@ for (const major of await presentMajors()) {
     });
   });
 }
+
+describe('a data directory that can not be recovered', () => {
+  let bench: PostgresBench;
+  let source: PostgresSource;
+  before(async () => {
+    bench = await openPostgresBench();
+    source = await startPostgresSource();
+  });
+  after(async () => {
+    await source.remove();
+    await bench.close();
+  });
+
+  it('is refused with what PostgreSQL said during the recovery', async () => {
+    await source.kill();
+    await rm(path.join(source.dataDirectory, 'postmaster.pid'));
+    const wal = path.join(source.dataDirectory, 'pg_wal');
+    for (const { name } of (await readdir(wal, { withFileTypes: true })).filter((entry) => entry.isFile()))
+      await rm(path.join(wal, name));
+    await assert.rejects(
+      bench.retrieve({ retrieval: 'directory', directory: source.dataDirectory }),
+      code('verification_failed'),
+    );
+    assert.ok(
+      bench.lines.some((line) => line.includes('Recovery: database system was interrupted')),
+      bench.lines.join('\n'),
+    );
+  });
+});
 
 describe('a data directory whose server is not seen from here', () => {
   let bench: PostgresBench;

@@ -268,6 +268,22 @@ describe('thin-clones', () => {
       const ended = await type(['clone', 'create', 'shop'], { engine });
       assert.equal(ended.code, exitCodes.refused);
     });
+    for (const [outcome, expected] of [
+      ['is the same', '[copy] first\nerror: The storage pool is full.\nDelete snapshots'],
+      ['is another one', '[copy] first\nerror: it hurts\nerror: The storage pool is full.\nDelete snapshots'],
+    ] as const) {
+      it(`says an error once, when the last line of the job ${outcome}`, async () => {
+        running();
+        const { document } = fail('storage_full', { storage: 'pool', freeBytes: 0 });
+        const last = outcome === 'is the same' ? `${document.message} ${document.next}` : 'it hurts';
+        const command = start(['clone', 'create', 'shop'], { engine });
+        await engine.listened();
+        engine.lines.push(fakeLine(2, last, { level: 'error', task: null }));
+        finish({ state: 'failed', error: document });
+        const { stderr } = await command.ended;
+        assert.ok(stderr.startsWith(expected), stderr);
+      });
+    }
     it('goes on when the event stream breaks', async () => {
       running();
       const command = start(['clone', 'create', 'shop', '--json'], { engine });
@@ -327,6 +343,16 @@ describe('thin-clones', () => {
         stdout: `${at} [copy] first\n${at} [copy] second\n`,
         stderr: '',
       });
+    });
+    it('says that a job has no lines, beside stdout and not with --json', async () => {
+      engine.overview.jobs = [fakeJob({ state: 'succeeded', endedAt: at })];
+      for (const more of [[], ['-f']]) {
+        const ended = await type(['job', 'logs', ids.job, ...more], { engine });
+        const stderr = `Job ${ids.job} (Create clone feature/a) has no lines.\n`;
+        assert.deepEqual(ended, { code: 0, stdout: '', stderr });
+      }
+      const ended = await type(['job', 'logs', ids.job, '--json'], { engine });
+      assert.deepEqual([JSON.parse(ended.stdout), ended.stderr], [{ items: [] }, '']);
     });
     it('prints the lines of a job as one document with --json', async () => {
       running();
