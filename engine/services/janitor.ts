@@ -1,9 +1,10 @@
 /** Finds clones of branches that are merged or gone and of removed working trees, and lets them go where that was asked for. */
+import { isPattern } from '../domain/branches.ts';
 import { propose } from '../domain/janitor.ts';
-import type { WorkingTree } from '../git/git.ts';
+import type { RepositoryReport, WorkingTree } from '../git/git.ts';
 import type { Proposal } from '../protocol/entities.ts';
 import { toFailure } from '../protocol/errors.ts';
-import { referenceSchema } from '../protocol/ids.ts';
+import { referenceSchema, type CloneId } from '../protocol/ids.ts';
 import type { CloneRecord } from '../state/store.ts';
 import type { FollowedTree } from './checkouts.ts';
 import type { Clones } from './clones.ts';
@@ -39,8 +40,11 @@ export function createJanitor(
       );
     for (const repository of new Set(bound.map((clone) => clone.repository))) {
       const trees = followed().filter((each) => each.repository === repository);
-      const state = await readRepository(repository, trees, signal);
-      const mine = bound.filter((clone) => clone.repository === repository);
+      const tree = trees.find(({ isThere }) => isThere)?.tree ?? itself(repository);
+      const state = await readRepository(tree, signal);
+      const all = bound.filter((clone) => clone.repository === repository);
+      const renamed = state === undefined ? new Set() : await takeRenamedAlong(tree, state, all);
+      const mine = all.filter(({ id }) => !renamed.has(id));
       const now = clock.now();
       const proposals = propose({
         repository: state,
@@ -97,22 +101,53 @@ export function createJanitor(
     if (JSON.stringify(clone.finished) !== JSON.stringify(finished)) store.clones.put({ ...clone, finished });
   };
 
-  const readRepository = async (repository: string, trees: readonly FollowedTree[], signal?: AbortSignal) => {
-    // A working tree that was removed can't be asked about its repository; the repository itself can.
-    const itself: WorkingTree = {
-      ...{ path: repository, gitDirectory: repository, commonDirectory: repository },
-      kind: 'main',
-    };
-    const living = trees.find(({ isThere }) => isThere)?.tree ?? itself;
+  /** A working tree that was removed can't be asked about its repository; the repository itself can. */
+  const itself = (repository: string): WorkingTree => ({
+    ...{ path: repository, gitDirectory: repository, commonDirectory: repository },
+    kind: 'main',
+  });
+
+  const readRepository = async (
+    tree: WorkingTree,
+    signal?: AbortSignal,
+  ): Promise<RepositoryReport | undefined> => {
     try {
-      return await git.branches(living, signal);
+      return await git.branches(tree, signal);
     } catch (error) {
       log.info('a repository can not be read, so nothing is proposed for it', {
-        repository,
+        repository: tree.commonDirectory,
         problem: toFailure(error).message,
       });
       return undefined;
     }
+  };
+
+  /** A branch that is gone because it has another name now keeps its clone, also before it is checked out again. */
+  const takeRenamedAlong = async (
+    tree: WorkingTree,
+    { branches }: RepositoryReport,
+    bound: readonly (CloneRecord & { branch: string })[],
+  ): Promise<Set<CloneId>> => {
+    const taken = new Set<CloneId>();
+    const lost = bound.filter(
+      ({ branch }) => !isPattern(branch) && !branches.some(({ name }) => name === branch),
+    );
+    if (lost.length === 0) return taken;
+    for (const { name } of branches) {
+      if (bound.some(({ branch }) => branch === name)) continue;
+      const former = await git.formerNames(tree, name);
+      const clone = lost.find(({ branch }) => former.includes(branch));
+      if (clone === undefined) continue;
+      taken.add(clone.id);
+      try {
+        const to = { repository: tree.commonDirectory, branch: name };
+        clones.bind(referenceSchema.parse(clone.id), to, undefined, { user: clone.createdBy });
+      } catch (error) {
+        // best effort: it is busy, and taken along at the next look
+        log.info('a renamed branch', { clone: clone.id, problem: toFailure(error).message });
+      }
+    }
+    return taken;
   };
 
   const cleanUp = async (signal: AbortSignal): Promise<void> => {

@@ -1,0 +1,436 @@
+import assert from 'node:assert/strict';
+import type { Checkout } from '../../../engine/protocol/entities.ts';
+import { isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';
+import { workspaceSchema } from '../../../engine/protocol/workspace.ts';
+import type { FakeTree } from '../../../engine/git/fake/fakeGit.ts';
+import {
+  caller,
+  cloneName,
+  openMemoryEngine,
+  ref,
+  seeded,
+  type MemoryEngine,
+} from '../../support/memoryEngine.ts';
+
+const path = '/work/shop';
+
+describe('a checkout in memory', () => {
+  let engine: MemoryEngine;
+  let tree: FakeTree;
+
+  const workspace = (section: object): void =>
+    void engine.workspaces.set(path, workspaceSchema.parse(section));
+  const checkouts = () => engine.life().services.checkouts;
+  const show = (at = path): Checkout => checkouts().show(ref(at));
+  const open = (follow?: 'off' | 'ask' | 'automatic', folder = path): Promise<Checkout> =>
+    checkouts().open({ folder, ...(follow === undefined ? {} : { follow }) }, caller);
+  /** Time passes until nothing is on its way. */
+  const settled = async (): Promise<void> => {
+    for (let round = 0; round < 20; round++) {
+      await engine.clock.advance(50);
+      await engine.life().quiet();
+    }
+  };
+  const port = (at = path): number => show(at).endpoints[0]?.port ?? 0;
+  /** Which branch's clone answers at the checkout's port now; undefined when none does. */
+  const answering = (at = path): string | null | undefined => {
+    const client = engine.life().endpoints.connect(port(at));
+    const clone = client?.ask();
+    client?.close();
+    return engine.store.clones.list().find(({ id }) => id === clone)?.branch;
+  };
+  const branches = (): (string | null)[] =>
+    engine.store.clones
+      .list()
+      .map(({ branch }) => branch)
+      .sort();
+  const refusal = async (code: ErrorCode, work: () => unknown): Promise<void> => {
+    await assert.rejects(
+      async () => work(),
+      (error) => isFailure(error, code),
+    );
+  };
+
+  beforeEach(async () => {
+    engine = await openMemoryEngine();
+    engine.declare('shop', { orders: 'o', users: 'u' });
+    await engine.done(({ environments }) => environments.refresh(ref('shop'), {}, caller));
+    tree = engine.git.addRepository(path);
+    tree.commit();
+  });
+  afterEach(async () => {
+    await settled();
+    assert.deepEqual(await engine.violations(), []);
+    await engine.close();
+  });
+
+  it('gives each branch its clone, and leads its ports to the one that is checked out', async () => {
+    await open('automatic');
+    await settled();
+    assert.equal(show().state, 'ready');
+    assert.equal(answering(), 'main');
+    const { endpoints } = show();
+    tree.checkout('feature/a');
+    await settled();
+    assert.equal(answering(), 'feature/a');
+    assert.deepEqual(branches(), ['feature/a', 'main']);
+    tree.checkout('main');
+    await settled();
+    assert.equal(answering(), 'main');
+    assert.deepEqual(show().endpoints, endpoints);
+    assert.deepEqual(branches(), ['feature/a', 'main']);
+  });
+
+  it('asks before it makes a clone, and remembers the answer for as long as it was said', async () => {
+    await open();
+    await settled();
+    assert.equal(show().state, 'asking');
+    assert.deepEqual(show().question, { branch: 'main', key: 'main', from: 'latest' });
+    assert.equal(answering(), undefined);
+    await checkouts().answer(ref(path), { branch: 'main', answer: 'create' });
+    await settled();
+    assert.equal(answering(), 'main');
+
+    tree.checkout('feature/a');
+    await settled();
+    await refusal('question_changed', () =>
+      checkouts().answer(ref(path), { branch: 'main', answer: 'create' }),
+    );
+    await checkouts().answer(ref(path), {
+      branch: 'feature/a',
+      answer: 'none',
+      remember: 'pattern',
+      pattern: 'feature/*',
+    });
+    tree.checkout('feature/b');
+    await settled();
+    assert.equal(show().state, 'none');
+    assert.match(show().reason ?? '', /feature\/\*/);
+    tree.checkout('fix');
+    await settled();
+    await checkouts().answer(ref(path), { branch: 'fix', answer: 'none' });
+    await settled();
+    assert.equal(show().state, 'none');
+    tree.checkout('main');
+    await settled();
+    tree.checkout('fix');
+    await settled();
+    assert.equal(show().state, 'asking', 'once is until HEAD moves');
+    await checkouts().answer(ref(path), { branch: 'fix', answer: 'create', remember: 'workspace' });
+    await settled();
+    tree.checkout('other');
+    await settled();
+    assert.equal(answering(), 'other');
+    assert.deepEqual(branches(), ['fix', 'main', 'other']);
+  });
+
+  it('makes no clone for a detached HEAD, in the middle of an operation or on the way through branches', async () => {
+    await open('automatic');
+    await settled();
+    tree.detach();
+    await settled();
+    assert.equal(show().state, 'none');
+    assert.match(show().reason ?? '', /detached/);
+    assert.equal(answering(), undefined);
+    tree.checkout('main');
+    await settled();
+    tree.begin('rebase');
+    await settled();
+    assert.equal(answering(), 'main');
+    tree.end();
+    await settled();
+    for (const branch of ['a', 'b', 'c', 'd']) {
+      tree.checkout(branch);
+      await engine.clock.advance(20);
+    }
+    await settled();
+    assert.equal(answering(), 'd');
+    assert.deepEqual(branches(), ['d', 'main']);
+  });
+
+  it('shares one clone among branches of a pattern, and none where none is wanted', async () => {
+    workspace({ follow: 'automatic', branches: { shared: ['release/*'], never: ['bot/**'] } });
+    await open();
+    for (const branch of ['release/1', 'release/2', 'bot/x/y']) {
+      tree.checkout(branch);
+      await settled();
+    }
+    assert.equal(show().state, 'none');
+    assert.deepEqual(branches(), ['main', 'release/*']);
+  });
+
+  it("starts a branch from the present state of another branch's clone, which goes with its last clone", async () => {
+    workspace({ follow: 'automatic', branches: { from: { 'feature/*': 'current' } } });
+    await open();
+    await settled();
+    await engine.write('main', 'changed');
+    tree.checkout('feature/a');
+    await settled();
+    assert.equal(answering(), 'feature/a');
+    assert.deepEqual(await engine.read('feature/a'), { orders: 'changed', users: 'changed' });
+    assert.equal(engine.store.snapshots.list().filter(({ origin }) => origin === 'branch').length, 1);
+    await engine.done(({ clones }) => clones.destroy(ref('feature/a'), caller));
+    await settled();
+    assert.equal(engine.store.snapshots.list().filter(({ origin }) => origin === 'branch').length, 0);
+    assert.deepEqual(branches(), ['main'], 'what was destroyed on purpose is not made again at once');
+    assert.match(show().reason ?? '', /destroyed/);
+  });
+
+  it('follows a branch that is renamed, and keeps user, password and ports', async () => {
+    await open('automatic');
+    tree.checkout('old');
+    await settled();
+    const before = checkouts().connection(ref(path));
+    const clone = show().clone;
+    tree.rename('old', 'new');
+    await settled();
+    assert.equal(answering(), 'new');
+    assert.equal(show().clone, clone);
+    assert.deepEqual(checkouts().connection(ref(path)), before);
+    assert.deepEqual(branches(), ['main', 'new']);
+  });
+
+  it('holds connections while the clone is reset, and goes on with them', async () => {
+    await open('automatic');
+    await settled();
+    const job = engine.life().services.clones.reset(ref('main'), {}, caller);
+    await engine.life().ended(job);
+    await settled();
+    assert.equal(answering(), 'main');
+    assert.equal(show().state, 'ready');
+  });
+
+  it('leads as before when the engine is started again, also after the state was lost', async () => {
+    await open('automatic');
+    tree.checkout('feature/a');
+    await settled();
+    const before = checkouts().connection(ref(path));
+    await engine.restart();
+    await settled();
+    assert.equal(answering(), 'feature/a');
+    assert.deepEqual(checkouts().connection(ref(path)), before);
+    tree.checkout('main');
+    await settled();
+    assert.equal(answering(), 'main');
+
+    await engine.restart({ loseState: true });
+    await open('automatic');
+    await settled();
+    assert.equal(answering(), 'main');
+    assert.deepEqual(checkouts().connection(ref(path)), before);
+    assert.deepEqual(branches(), ['feature/a', 'main']);
+  });
+
+  it('tells of a port that another program took, tries it again, and takes another one when asked', async () => {
+    await open('automatic');
+    await settled();
+    const before = show().endpoints;
+    engine.foreignPorts.add(port());
+    await engine.restart();
+    await settled();
+    assert.deepEqual(
+      show().endpoints.map(({ port: number, state }) => [number, state]),
+      [
+        [before[0]?.port, 'taken'],
+        [before[1]?.port, 'listening'],
+      ],
+    );
+    engine.life().endpoints.taken.clear();
+    for (let passed = 0; passed < 3; passed++) await engine.clock.advance(1000);
+    await settled();
+    assert.deepEqual(show().endpoints, before);
+    assert.equal(answering(), 'main');
+
+    await engine.restart();
+    await settled();
+    await checkouts().exchangePorts(ref(path));
+    assert.equal(show().endpoints[1]?.port, before[1]?.port);
+    assert.notEqual(show().endpoints[0]?.port, before[0]?.port);
+    assert.equal(answering(), 'main');
+  });
+
+  it('binds a clone by hand, lends one of another branch until HEAD moves, and takes it off again', async () => {
+    await open('automatic');
+    await settled();
+    tree.checkout('feature/a');
+    await settled();
+    await engine.done(({ clones }) =>
+      clones.create({ environment: ref('shop'), name: cloneName('mine') }, caller),
+    );
+    await checkouts().use(ref(path), { clone: ref('mine') }, caller);
+    await settled();
+    assert.equal(show().clone, engine.clone('mine').id);
+    assert.equal(engine.clone('mine').branch, 'feature/a');
+    assert.equal(engine.clone('feature/a').branch, null);
+
+    await checkouts().use(ref(path), { clone: ref('main') }, caller);
+    await settled();
+    assert.equal(answering(), 'main');
+    tree.checkout('main');
+    await settled();
+    tree.checkout('feature/a');
+    await settled();
+    assert.equal(show().clone, engine.clone('mine').id);
+
+    await checkouts().unbind(ref(path));
+    await settled();
+    assert.equal(show().state, 'none');
+    assert.equal(engine.clone('mine').branch, null);
+    const { job } = await checkouts().use(ref(path), {}, caller);
+    assert.ok(job);
+    await settled();
+    assert.equal(answering(), 'feature/a');
+  });
+
+  it('tells why there is no clone, and makes it when the reason is gone', async () => {
+    await engine.done(({ environments }) =>
+      environments.deleteSnapshot(ref(engine.store.snapshots.list()[0]?.id ?? ''), caller),
+    );
+    await open('automatic');
+    await settled();
+    assert.equal(show().state, 'failed');
+    assert.match(show().reason ?? '', /no snapshot yet/);
+    await engine.done(({ environments }) => environments.refresh(ref('shop'), {}, caller));
+    await settled();
+    assert.equal(answering(), 'main');
+  });
+
+  it('gives a worktree ports of its own, and two worktrees of one branch the same clone', async () => {
+    await open('automatic');
+    await settled();
+    tree.addWorktree('/work/shop-a', 'feature/a');
+    tree.addWorktree('/work/shop-b', 'feature/b');
+    await Promise.all([open('automatic', '/work/shop-a'), open('automatic', '/work/shop-b')]);
+    await settled();
+    assert.equal(new Set([port(), port('/work/shop-a'), port('/work/shop-b')]).size, 3);
+    assert.deepEqual(
+      [answering(), answering('/work/shop-a'), answering('/work/shop-b')],
+      ['main', 'feature/a', 'feature/b'],
+    );
+    tree.removeWorktree('/work/shop-b');
+    await settled();
+    assert.equal(show('/work/shop-b').state, 'none');
+    const proposals = await engine.life().services.janitor.proposals();
+    assert.deepEqual(
+      proposals.map(({ branch, reason }) => [branch, reason]),
+      [['feature/b', 'worktree-removed']],
+    );
+  });
+
+  it('proposes clones of finished branches, and destroys them only where that was asked for and their time has come', async () => {
+    workspace({ follow: 'automatic', branches: { cleanUpAfter: '2d' } });
+    await open();
+    for (const branch of ['done', 'kept', 'renamed', 'main']) {
+      tree.checkout(branch);
+      tree.commit();
+      await settled();
+    }
+    const { janitor, clones } = engine.life().services;
+    await clones.protect(ref('kept'), 'forever');
+    for (const branch of ['done', 'kept']) {
+      tree.merge(branch);
+      tree.deleteBranch(branch);
+    }
+    tree.rename('renamed', 'better');
+    const proposals = await janitor.proposals();
+    assert.deepEqual(
+      proposals.map(({ name, reason, isProtected, destroyAt }) => [
+        name,
+        reason,
+        isProtected,
+        destroyAt === null,
+      ]),
+      [
+        ['kept', 'deleted', true, true],
+        ['done', 'deleted', false, false],
+      ],
+    );
+    await settled();
+    assert.equal(engine.clone('renamed').branch, 'better');
+    const day = 86_400_000;
+    await engine.clock.advance(day);
+    await settled();
+    assert.equal(branches().includes('done'), true);
+    await engine.clock.advance(day);
+    await engine.clock.advance(3_600_000);
+    await settled();
+    assert.deepEqual(branches(), ['better', 'kept', 'main']);
+  });
+
+  it('keeps the variables right in a file, and takes them out when it is no longer followed', async () => {
+    workspace({ variables: { DB: '{orders.url}', PORT: '{users.port}' } });
+    await open('automatic');
+    await checkouts().setEnvFile(ref(path), { file: '.env' });
+    await settled();
+    const [orders, users] = checkouts().connection(ref(path));
+    const values = engine.envFiles.get(`${path}/.env`);
+    assert.equal(values?.PORT, String(users?.port));
+    assert.match(values.DB ?? '', new RegExp(`:${orders?.port}/`));
+    tree.track('config.env');
+    await refusal('env_file_tracked', () => checkouts().setEnvFile(ref(path), { file: 'config.env' }));
+    await checkouts().forget(ref(path));
+    assert.equal(engine.envFiles.size, 0);
+    assert.equal(engine.life().endpoints.listening.size, 0);
+  });
+
+  it('does nothing where it is switched off', async () => {
+    await open('off');
+    tree.checkout('feature/a');
+    await settled();
+    assert.equal(show().state, 'off');
+    assert.deepEqual(branches(), []);
+    await checkouts().use(ref(path), {}, caller);
+    await settled();
+    assert.equal(answering(), 'feature/a');
+  });
+});
+
+describe('checkouts of many branches with faults', function () {
+  this.timeout(60_000);
+  const seeds = Number(process.env.THIN_CLONES_SEED ?? 0) || 1;
+  for (let seed = seeds; seed < seeds + 5; seed++) {
+    it(`never lead to another branch than they say (seed ${seed})`, async () => {
+      const chance = seeded(seed);
+      const engine = await openMemoryEngine({ seed });
+      engine.declare('shop', { orders: 'o' });
+      await engine.done(({ environments }) => environments.refresh(ref('shop'), {}, caller));
+      const main = engine.git.addRepository(path);
+      main.commit();
+      await engine.life().services.checkouts.open({ folder: path, follow: 'automatic' }, caller);
+      const check = (): void => {
+        for (const checkout of engine.life().services.checkouts.list()) {
+          if (checkout.state !== 'ready') continue;
+          const client = engine.life().endpoints.connect(checkout.endpoints[0]?.port ?? 0);
+          const answered = engine.store.clones.list().find(({ id }) => id === client?.ask());
+          client?.close();
+          assert.equal(answered?.branch, checkout.key);
+        }
+        const keys = engine.store.clones.list().map(({ repository, branch }) => `${repository} ${branch}`);
+        assert.equal(new Set(keys).size, keys.length, 'two clones of one branch');
+        assert.ok(!keys.some((key) => key.endsWith(' null')));
+      };
+      for (let step = 0; step < 60; step++) {
+        const branch = `b${Math.floor(chance() * 6)}`;
+        const what = chance();
+        if (what < 0.6) main.checkout(branch);
+        else if (what < 0.7) main.detach();
+        else if (what < 0.75) await engine.restart();
+        else if (what < 0.8) await engine.restart({ reboot: true });
+        await engine.clock.advance(Math.floor(chance() * 200));
+        check();
+        if (chance() < 0.5) await engine.life().quiet();
+        check();
+      }
+      main.checkout('last');
+      for (let round = 0; round < 20; round++) {
+        await engine.clock.advance(50);
+        await engine.life().quiet();
+      }
+      check();
+      const [only] = engine.life().services.checkouts.list();
+      assert.deepEqual([only?.state, only?.key], ['ready', 'last']);
+      assert.deepEqual(await engine.violations(), []);
+      await engine.close();
+    });
+  }
+});
