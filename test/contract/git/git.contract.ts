@@ -79,13 +79,15 @@ export async function follow(git: Git, tree: WorkingTree): Promise<Following> {
 export function describeGit(title: string, make: (context: Context) => Promise<GitFixture>): void {
   describe(`git contract: ${title}`, () => {
     let fixture: GitFixture;
+    let isMade = false;
     let git: Git;
     let number = 0;
     before(async function () {
       fixture = await make(this);
+      isMade = true;
       ({ git } = fixture);
     });
-    after(() => fixture.dispose());
+    after(() => isMade && fixture.dispose());
 
     /** A repository with three commits on main. */
     const repository = async (): Promise<{ person: Person; tree: WorkingTree }> => {
