@@ -11,6 +11,7 @@ import { formatAge, formatFields, formatTable } from './format.ts';
 import { refresh } from './refresh.ts';
 import type { Session } from './session.ts';
 import { snapshotText } from './snapshot.ts';
+import { addVariablesCommand } from './variables.ts';
 
 const place = (member: MemberDefinition): string => member.url ?? member.dump ?? member.directory ?? '-';
 
@@ -43,7 +44,7 @@ export function addEnvironmentCommands(program: Command, session: Session): void
   const { output, signal, surroundings } = session;
   const environment = program
     .command('env')
-    .description('environments: named groups of databases to clone')
+    .description('environments: named groups of databases to clone; vars: what a checkout gives its programs')
     .addHelpText(
       'after',
       '\nExample:\n  $ thin-clones env apply -f thin-clones.yaml && thin-clones env refresh shop',
@@ -141,6 +142,8 @@ export function addEnvironmentCommands(program: Command, session: Session): void
       const made = await refresh(session, name, options.name);
       output.answer({ json: made, text: () => snapshotText(made, surroundings.now()) });
     });
+
+  addVariablesCommand(environment, session);
 
   environment
     .command('schema')

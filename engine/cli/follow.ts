@@ -104,9 +104,21 @@ function jobFailure(job: Job): ThinClonesError {
   return new ThinClonesError({ ...failed, details: { ...failed.details, job: job.id } }, status);
 }
 
+export interface WaitOptions {
+  /** false: only a terminal's status line tells how it stands. */
+  lines?: boolean;
+}
+
 /** Follows a job on stderr to its end. Ctrl-C cancels it, a second one leaves it. Errors: the job's own, `job_left`. */
-export async function waitForJob(session: Session, started: Job): Promise<Job> {
+export async function waitForJob(
+  session: Session,
+  started: Job,
+  { lines = true }: WaitOptions = {},
+): Promise<Job> {
   const { output } = session;
+  const observer: JobObserver = lines
+    ? output.progress
+    : { job: (job) => output.progress.job(job), line: () => undefined };
   const leave = new AbortController();
   let canceling = false;
   const cancel = async () => {
@@ -127,7 +139,7 @@ export async function waitForJob(session: Session, started: Job): Promise<Job> {
   output.progress.job(started);
   try {
     const ended = await session.handlingInterrupts(interrupt, async () =>
-      hasEnded(started) ? started : await followJob(session, started.id, output.progress, leave.signal),
+      hasEnded(started) ? started : await followJob(session, started.id, observer, leave.signal),
     );
     if (ended.state !== 'succeeded') throw jobFailure(ended);
     return ended;

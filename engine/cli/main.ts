@@ -8,6 +8,7 @@ import { fail } from '../protocol/errors.ts';
 import { homePaths, processEnvironment } from '../protocol/node/home.ts';
 import { connectEngine, stopEngine, type ConnectOptions } from '../protocol/node/launch.ts';
 import { locateEngineProgram, thisNodeCanRunEngine } from './engineProgram.ts';
+import { execute } from './execute.ts';
 import { exitCodes } from './exitCode.ts';
 import { run } from './program.ts';
 
@@ -66,6 +67,7 @@ process.exitCode = await run(process.argv.slice(2), {
   variables: process.env,
   cwd: process.cwd(),
   version: program.version,
+  user: userName(),
   now: Date.now,
   pause: (ms, signal) => sleep(ms, undefined, { signal }),
   onInterrupt(callback) {
@@ -75,4 +77,5 @@ process.exitCode = await run(process.argv.slice(2), {
   connect: ({ start, signal }) => connectEngine(connectOptions(start, signal)),
   stop: (connection, signal) => stopEngine(connection, connectOptions(false, signal)),
   serve,
+  execute,
 });

@@ -1,14 +1,19 @@
 /** The command line as a whole: its commands, how they are read, and what the process ends with. */
 import { Command, CommanderError } from 'commander';
 import { fail, toFailure, type ThinClonesError } from '../protocol/errors.ts';
+import { addCheckoutCommands } from './checkout.ts';
+import { addCleanCommand } from './clean.ts';
 import { addCloneCommands } from './clone.ts';
 import { addEngineCommands } from './engine.ts';
 import { addEnvironmentCommands } from './env.ts';
+import { addExecCommand } from './exec.ts';
 import { exitCodeOf, exitCodes } from './exitCode.ts';
 import { addHostCommands } from './host.ts';
 import { addJobCommands } from './job.ts';
+import { addMigrationsCommand } from './migrations.ts';
 import { createSession, type Session, type Surroundings } from './session.ts';
 import { addSnapshotCommands } from './snapshot.ts';
+import { addUseCommand } from './use.ts';
 
 const introduction = `
 Make a writable, full-size copy of a database in a moment; reset it as quickly.
@@ -17,9 +22,10 @@ First steps:
   $ thin-clones env apply -f thin-clones.yaml    declare what to clone
   $ thin-clones env refresh shop                 retrieve its data: a snapshot
   $ thin-clones clone create shop --name mine    a clone, and how to connect to it
+  $ thin-clones exec -- npm test                 in a checkout: with the database of its branch
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 refused (in use, protected, conflict, unknown object),
-4 engine or host unreachable. THIN_CLONES_HOME moves everything that is kept,
+4 engine or host unreachable; exec ends as its program does. THIN_CLONES_HOME moves everything that is kept,
 THIN_CLONES_LOG sets the log level of the engine. Names or ids are taken wherever an object is named.`;
 
 function leaves(command: Command): Command[] {
@@ -41,6 +47,8 @@ export function createProgram(session: Session): Command {
       getErrHelpWidth: () => stderr.columns ?? 100,
     })
     .version(version, '-V, --version')
+    // So that `exec` leaves its program's options alone.
+    .enablePositionalOptions()
     .addHelpText('after', introduction)
     .showSuggestionAfterError()
     .hook('preAction', (_, action) => {
@@ -52,6 +60,11 @@ export function createProgram(session: Session): Command {
   addSnapshotCommands(program, session);
   addCloneCommands(program, session);
   addJobCommands(program, session);
+  addUseCommand(program, session);
+  addExecCommand(program, session);
+  addCheckoutCommands(program, session);
+  addMigrationsCommand(program, session);
+  addCleanCommand(program, session);
   for (const leaf of leaves(program))
     leaf.option('--json', 'print one JSON document on stdout and nothing else');
   return program;

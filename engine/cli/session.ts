@@ -14,6 +14,8 @@ export interface Surroundings {
   variables: Readonly<Record<string, string | undefined>>;
   cwd: string;
   version: string;
+  /** Who asks, as `createdBy` has it. */
+  user: string;
   /** Milliseconds since 1970. */
   now(): number;
   pause(ms: number, signal: AbortSignal): Promise<void>;
@@ -25,6 +27,19 @@ export interface Surroundings {
   stop(connection: EngineConnection, signal: AbortSignal): Promise<void>;
   /** Runs an engine in this terminal until it is stopped; resolves with its exit code. Errors: `engine_running`. */
   serve(): Promise<number>;
+  /**
+   * Runs a program on this terminal's input and output and passes signals on to it. Resolves with its exit code, 128 and the
+   * signal's number when a signal ended it. Errors: `command_unusable`.
+   */
+  execute(command: ExecutedCommand): Promise<number>;
+}
+
+export interface ExecutedCommand {
+  program: string;
+  args: readonly string[];
+  cwd: string;
+  /** The whole environment of the program. */
+  environment: Readonly<Record<string, string | undefined>>;
 }
 
 export interface Session {

@@ -235,6 +235,29 @@ export const errorTable = {
     (d) => `${d.path} has left the branch that this answers for.`,
     () => 'Look at what it asks now.',
   ),
+  /** Asked of a folder by a command that changes nothing. */
+  not_followed: define<{ folder: string }>(
+    404,
+    (d) => `${d.folder} is not in a working tree that is followed.`,
+    () => 'Follow it: thin-clones use. Those that are: thin-clones checkout list',
+  ),
+  checkout_not_ready: define<{ path: string; reason: string; next: string }>(
+    409,
+    (d) => `${d.path} has no database now: ${d.reason}`,
+    (d) => d.next,
+    true,
+  ),
+  no_question: define<{ path: string }>(
+    409,
+    (d) => `${d.path} asks nothing now.`,
+    () => 'See how it stands: thin-clones checkout show',
+  ),
+  /** A program that the command line was to run; never sent by the engine. */
+  command_unusable: define<{ command: string; problem: string }>(
+    422,
+    (d) => `${d.command} can't be run: ${d.problem}.`,
+    () => 'Check how it is spelled, and PATH.',
+  ),
   env_file_tracked: define<{ file: string }>(
     409,
     (d) => `${d.file} is tracked by Git, and the variables hold a password.`,

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fail } from '../../../engine/protocol/errors.ts';
 import { run } from '../../../engine/cli/program.ts';
-import type { Surroundings } from '../../../engine/cli/session.ts';
+import type { ExecutedCommand, Surroundings } from '../../../engine/cli/session.ts';
 import { at, type FakeEngine } from './fakeEngine.ts';
 
 export interface Typed {
@@ -14,6 +14,10 @@ export interface Typed {
   answers?: string[];
   variables?: Record<string, string>;
   cwd?: string;
+  /** Gets what is executed. */
+  executed?: ExecutedCommand[];
+  /** What that ends with. */
+  exitCode?: number;
 }
 export interface Ended {
   code: number;
@@ -52,6 +56,7 @@ export function start(argv: readonly string[], typed: Typed = {}): Running {
     variables: typed.variables ?? { NO_COLOR: '1' },
     cwd: typed.cwd ?? '/nowhere',
     version: '0.1.0',
+    user: 'anna',
     now: () => Date.parse(at) + 180_000,
     pause: (_, signal) => sleep(1, undefined, { signal }),
     onInterrupt(callback) {
@@ -67,6 +72,10 @@ export function start(argv: readonly string[], typed: Typed = {}): Running {
       connection.close();
     },
     serve: async () => 0,
+    execute: async (command) => {
+      typed.executed?.push(command);
+      return typed.exitCode ?? 0;
+    },
   };
   return {
     ended: run(argv, surroundings).then((code) => ({ code, stdout, stderr })),

@@ -70,7 +70,9 @@ describe('thin-clones', () => {
       assert.deepEqual([version.code, version.stdout], [0, '0.1.0\n']);
     });
     it('takes --json on every command', async () => {
-      for (const group of ['engine', 'host', 'env', 'snapshot', 'clone', 'job']) {
+      for (const name of ['use', 'exec', 'migrations', 'clean'])
+        assert.match((await type([name, '--help'])).stdout, /--json/, name);
+      for (const group of ['engine', 'host', 'env', 'snapshot', 'clone', 'job', 'checkout']) {
         const { stdout } = await type([group, '--help']);
         const names = [...stdout.matchAll(/^ {2}([a-z]+) (?:\[|<|<| )/gm)].map(([, name]) => name ?? '');
         assert.ok(names.length >= 3, stdout);

@@ -6,12 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient, type RouteOutput } from '../../../engine/protocol/client.ts';
 import {
+  checkoutSchema,
   cloneSchema,
   connectionSchema,
   environmentSchema,
   jobLineSchema,
   jobSchema,
   snapshotSchema,
+  type Checkout,
   type Clone,
   type EngineInfo,
   type Environment,
@@ -57,6 +59,7 @@ export const ids = {
   clone: 'clone-bbbbbbbbbbbbbbbb',
   job: 'job-cccccccccccccccc',
   dataset: 'data-dddddddddddddddd',
+  checkout: 'checkout-eeeeeeeeeeeeeeee',
 } as const;
 
 export const fakeEnvironment = (changes: object = {}): Environment =>
@@ -115,6 +118,51 @@ export const fakeClone = (changes: object = {}): Clone =>
     members: [member('orders', 54_321)],
     branch: null,
     problem: null,
+    ...changes,
+  });
+export const fakeCheckout = (changes: object = {}): Checkout =>
+  checkoutSchema.parse({
+    id: ids.checkout,
+    path: '/repo',
+    repository: '/repo/.git',
+    kind: 'main',
+    environment: 'shop',
+    follow: 'ask',
+    head: { kind: 'branch', branch: 'feature/a', commit: 'a'.repeat(40), operation: null },
+    state: 'ready',
+    key: 'feature/a',
+    clone: ids.clone,
+    job: null,
+    reason: null,
+    next: null,
+    question: null,
+    endpoints: [
+      {
+        member: 'orders',
+        engine: 'postgres',
+        host: '127.0.0.1',
+        port: 40_123,
+        user: 'clone',
+        database: 'shop',
+        state: 'listening',
+      },
+    ],
+    variables: { DATABASE_URL: '{orders.url}' },
+    envFile: null,
+    problem: null,
+    createdBy: 'anna',
+    switchedAt: at,
+    switchMs: 12,
+    ...changes,
+  });
+/** Not `ready`: nobody has said yet whether the branch gets a clone. */
+export const askingCheckout = (changes: object = {}): Checkout =>
+  fakeCheckout({
+    state: 'asking',
+    clone: null,
+    reason: 'Branch feature/a has no clone yet.',
+    next: 'Make one: thin-clones use',
+    question: { branch: 'feature/a', key: 'feature/a', from: 'latest' },
     ...changes,
   });
 export const fakeJob = (changes: object = {}): Job =>
@@ -200,6 +248,14 @@ export async function startFakeEngine(script: Script = {}): Promise<FakeEngine> 
       return found;
     },
     cloneConnection: () => ({ items: [fakeConnection()] }),
+    checkoutList: () => ({ items: engine.overview.checkouts }),
+    checkoutOpen: () => engine.overview.checkouts[0] ?? fakeCheckout(),
+    checkoutShow: () => engine.overview.checkouts[0] ?? fakeCheckout(),
+    checkoutConnection: () => ({ items: [fakeConnection('orders', 40_123)] }),
+    checkoutUse: () => {
+      engine.overview.checkouts = [fakeCheckout()];
+      return { checkout: fakeCheckout(), job: null };
+    },
     jobList: () => ({ items: engine.overview.jobs }),
     jobShow: ({ params }) => {
       const found = engine.overview.jobs.find(({ id }) => id === params.job);

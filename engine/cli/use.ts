@@ -1,0 +1,140 @@
+/** `thin-clones use`: lead this checkout's ports to its branch's clone. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { Checkout, Clone } from '../protocol/entities.ts';
+import { fail } from '../protocol/errors.ts';
+import { followSchema, type Follow } from '../protocol/workspace.ts';
+import { formatDuration, printable } from './format.ts';
+import type { Session } from './session.ts';
+import { ensureClone, findCheckout, headText, openCheckout } from './workingTree.ts';
+
+/** What people want to know next: which clone, which ports, how to get the variables. */
+export function usedText(checkout: Checkout, clone: Clone | undefined, took: number | undefined): string {
+  const { endpoints, variables, envFile, head, key } = checkout;
+  const whose = key === null || key === '' ? headText(head) : key;
+  const time = took === undefined ? '' : `, after ${formatDuration(took)}`;
+  const names = Object.keys(variables);
+  return [
+    `${checkout.path}: ${headText(head)} uses clone ${clone?.name ?? checkout.clone ?? '?'}${head.kind === 'branch' && whose === head.branch ? '' : ` (of ${whose})`}${time}.`,
+    ...endpoints.map(
+      ({ member, host, port, state }) =>
+        `${member}: ${host}:${port}${state === 'taken' ? ', which another program took: thin-clones checkout ports' : ', on every branch'}`,
+    ),
+    ...(envFile === null ? [] : [`${envFile.file}: ${envFile.problem ?? envFile.state}`]),
+    ...(names.length === 0
+      ? []
+      : [
+          `Variables (${names.join(', ')}): eval "$(thin-clones env vars --format shell)", or thin-clones exec -- COMMAND`,
+        ]),
+    ...(checkout.problem === null ? [] : [checkout.problem]),
+  ]
+    .flatMap((line) => line.split('\n'))
+    .map(printable)
+    .join('\n');
+}
+
+/** Undefined when there is none, or it went meanwhile. */
+export async function cloneOf(session: Session, { clone }: Checkout): Promise<Clone | undefined> {
+  if (clone === null) return undefined;
+  const { items } = await (await session.client()).call('cloneList', {}, { signal: session.signal });
+  return items.find(({ id }) => id === clone);
+}
+
+/** Answers with a checkout that is ready. */
+export async function answerUsed(session: Session, checkout: Checkout, took?: number): Promise<void> {
+  const clone = session.output.json ? undefined : await cloneOf(session, checkout);
+  session.output.answer({ json: checkout, text: () => usedText(checkout, clone, took) });
+}
+
+export const parseFollow = (text: string): Follow => {
+  const parsed = followSchema.safeParse(text);
+  if (!parsed.success)
+    throw new InvalidArgumentError(`Allowed choices are ${followSchema.options.join(', ')}.`);
+  return parsed.data;
+};
+
+interface UseOptions {
+  environment?: string;
+  from?: string;
+  follow?: Follow;
+  off?: boolean;
+  unbind?: boolean;
+  forget?: boolean;
+  directory?: string;
+}
+
+export function addUseCommand(program: Command, session: Session): void {
+  const { output, signal, surroundings } = session;
+  const exclusive = ['from', 'environment', 'follow'];
+  program
+    .command('use')
+    .description("lead this checkout's ports to its branch's clone, which is made or started when needed")
+    .argument('[clone]', 'a clone to bind to the branch, instead of its own')
+    .option(
+      '--environment <env>',
+      'the environment, when neither thin-clones.yaml nor an earlier use says it',
+    )
+    .option('--from <state>', 'where a new clone starts: latest (the default), current, or a branch')
+    .addOption(
+      new Option('--follow <policy>', 'from now on, at each checkout: off, ask or automatic').argParser(
+        parseFollow,
+      ),
+    )
+    .addOption(new Option('--off', 'follow no branch any more').conflicts([...exclusive, 'unbind', 'forget']))
+    .addOption(
+      new Option('--unbind', 'take the clone off the branch; it stays').conflicts([...exclusive, 'forget']),
+    )
+    .addOption(
+      new Option('--forget', 'close the ports and know this checkout no longer; clones stay').conflicts(
+        exclusive,
+      ),
+    )
+    .option('-C, --directory <dir>', 'a folder of the checkout (default: the present one)')
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Examples:',
+        '  $ git switch -c feature/x && thin-clones use',
+        '  $ thin-clones use --from current --follow automatic',
+        '  $ thin-clones use nightly-debug',
+      ].join('\n'),
+    )
+    .action(async (clone: string | undefined, options: UseOptions) => {
+      const { directory, environment, from, follow } = options;
+      const taken = (['off', 'unbind', 'forget'] as const).find((name) => options[name] === true);
+      if (clone !== undefined && (taken !== undefined || from !== undefined)) {
+        throw fail('usage', {
+          problem: `A clone and --${taken ?? 'from'} don't go together.`,
+          hint: 'See "thin-clones use --help".',
+        });
+      }
+      const client = await session.client();
+      if (taken === 'forget') {
+        const found = await findCheckout(session, directory);
+        const answer = await client.call('checkoutForget', { params: { checkout: found.id } }, { signal });
+        output.answer({ json: answer, text: () => `${printable(found.path)} is followed no longer.` });
+        return;
+      }
+      if (taken === 'unbind') {
+        const found = await findCheckout(session, directory);
+        const answer = await client.call('checkoutUnbind', { params: { checkout: found.id } }, { signal });
+        output.answer({
+          json: answer,
+          text: () =>
+            `${printable(`${found.path}: ${headText(found.head)}`)} has no clone any more; it stays.`,
+        });
+        return;
+      }
+      if (taken === 'off' || follow === 'off') {
+        const answer = await openCheckout(session, directory, { environment, follow: 'off' });
+        output.answer({
+          json: answer,
+          text: () => `${printable(answer.path)} does not follow its branches any more.`,
+        });
+        return;
+      }
+      const began = surroundings.now();
+      const used = await ensureClone(session, directory, { clone, environment, from, follow });
+      await answerUsed(session, used, surroundings.now() - began);
+    });
+}
