@@ -17,10 +17,12 @@ export interface ChangeSet {
   isConditional: boolean;
   /** Another kind of database, or `ignore`. */
   isForOthers: boolean;
+  /** All of its SQL, where it is nothing else: then its checksum is known. */
+  sql: string | undefined;
 }
 
 type Entry =
-  | { kind: 'set'; attributes: Attributes }
+  | { kind: 'set'; attributes: Attributes; sql?: string | undefined }
   | { kind: 'include' | 'includeAll'; path: string; isRelative: boolean };
 type Attributes = ReadonlyMap<string, string>;
 
@@ -41,15 +43,26 @@ function sqlEntries(text: string): ReturnType<typeof entriesIn> {
   const head = /^\uFEFF?\s*--\s*liquibase\s+formatted\s+sql([^\n]*)/i.exec(text);
   if (head === null) return undefined;
   const entries: Entry[] = [];
-  for (const [, rest = ''] of text.matchAll(/^[ \t]*--[ \t]*changeset[ \t]+([^\n\r]*)/gim)) {
-    const parts = /^(?:"([^"]+)"|'([^']+)'|([^:\s]+)):(?:"([^"]+)"|'([^']+)'|(\S+))(.*)$/.exec(rest.trim());
+  const [, ...sections] = text.split(/^(?=[ \t]*--[ \t]*changeset[ \t])/im);
+  for (const section of sections) {
+    const [line = '', ...lines] = section.split(/\r\n|\r|\n/);
+    const rest = line.replace(/^[ \t]*--[ \t]*changeset[ \t]+/i, '').trim();
+    const parts = /^(?:"([^"]+)"|'([^']+)'|([^:\s]+)):(?:"([^"]+)"|'([^']+)'|(\S+))(.*)$/.exec(rest);
     if (parts === null) continue;
     const [, a, b, c, d, e, f, more = ''] = parts;
     const attributes = new Map(pairsIn(more));
     attributes.set('author', a ?? b ?? c ?? '').set('id', d ?? e ?? f ?? '');
-    entries.push({ kind: 'set', attributes });
+    entries.push({ kind: 'set', attributes, sql: sqlOf(lines) });
   }
   return { entries, logicalPath: new Map(pairsIn(head[1] ?? '')).get('logicalFilePath') };
+}
+
+/** Undefined where a directive or a parameter has a say in what is run. */
+function sqlOf(lines: readonly string[]): string | undefined {
+  const rest = lines.filter((line) => !/^\s*--\s*(rollback|comment)\b/i.test(line));
+  const text = rest.join('\n');
+  const directive = /^\s*--\s*(liquibase|property|precondition|validchecksum|ignore|changeset|rollback)/im;
+  return directive.test(text) || /\$\{|\/\*\s*liquibase/i.test(text) ? undefined : text;
 }
 
 const pairsIn = (text: string): [string, string][] =>
@@ -106,8 +119,8 @@ function objectEntries(document: unknown): ReturnType<typeof entriesIn> {
 
 function parseYaml(text: string): unknown {
   try {
-    // Ids such as 20240101 or 1.10 are text, whatever they look like.
-    return yaml.parse(text, { schema: 'failsafe', logLevel: 'silent' });
+    // As Liquibase reads it: an id of 1.10 is the number 1.1 there too.
+    return yaml.parse(text, { version: '1.1', logLevel: 'silent' });
   } catch {
     return undefined; // best effort: what is not YAML says nothing
   }
@@ -134,6 +147,7 @@ export async function readChangelog(tree: Tree, first: string, roots: readonly s
       // A plain SQL file that is included is one change set, named by Liquibase.
       if (isIncluded && /\.sql$/i.test(file) && text !== undefined)
         sets.push({
+          sql: sqlOf(text.split(/\r\n|\r|\n/)),
           id: 'raw',
           author: 'includeAll',
           file,
@@ -145,7 +159,7 @@ export async function readChangelog(tree: Tree, first: string, roots: readonly s
       return;
     }
     for (const entry of content.entries) {
-      if (entry.kind === 'set') sets.push(changeSet(entry.attributes, file, content.logicalPath));
+      if (entry.kind === 'set') sets.push(changeSet(entry, file, content.logicalPath));
       else for (const each of resolved(tree, file, entry, roots, notes)) await read(each, true);
     }
   };
@@ -153,7 +167,11 @@ export async function readChangelog(tree: Tree, first: string, roots: readonly s
   return { sets, files, notes };
 }
 
-function changeSet(attributes: Attributes, file: string, logicalPath: string | undefined): ChangeSet {
+function changeSet(
+  { attributes, sql }: Extract<Entry, { kind: 'set' }>,
+  file: string,
+  logicalPath: string | undefined,
+): ChangeSet {
   const dbms = (attributes.get('dbms') ?? '')
     .split(',')
     .map((each) => each.trim().toLowerCase())
@@ -161,7 +179,9 @@ function changeSet(attributes: Attributes, file: string, logicalPath: string | u
   const excluded = dbms.includes('!postgresql') || dbms.includes('none');
   const chosen = dbms.filter((each) => !each.startsWith('!'));
   const conditions = ['context', 'contexts', 'contextFilter', 'labels'];
+  const mayChange = ['runOnChange', 'runAlways'].some((name) => attributes.get(name) === 'true');
   return {
+    sql: mayChange ? undefined : sql,
     id: attributes.get('id') ?? '',
     author: attributes.get('author') ?? '',
     file,

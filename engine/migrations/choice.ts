@@ -4,6 +4,7 @@ import { migrationToolTitles, type MigrationReport } from '../protocol/migration
 import type { AppliedTable, FoundTables, MemberDatabase } from './appliedTables.ts';
 import type { Comparison, Evidence, Layout } from './layout.ts';
 import { limits, merged, reportOf, subjectOf, unknownReport } from './report.ts';
+import { otherToolsTables } from './toolModules.ts';
 import type { Tree } from './tree.ts';
 
 /** A layout, and a table in a member's database that may be its. */
@@ -100,6 +101,11 @@ async function nothingApplied(state: {
   const [table = ''] = layout.table.names;
   if (layout.tool === 'sql' && layout.table.names.length > 1) {
     const problem = `no table that lists applied files of ${layout.directory} was found; say table and column in workspace.migrations`;
+    return unknownReport(subjectOf(layout, { member, table: null }), problem);
+  }
+  const other = found?.tables.find(({ name }) => otherToolsTables[name] !== undefined);
+  if (other !== undefined && layout.evidence === 'files') {
+    const problem = `the database has ${other.name} of ${otherToolsTables[other.name] ?? 'another tool'}, which is not known here, and no ${table}; say tool, table and column in workspace.migrations`;
     return unknownReport(subjectOf(layout, { member, table: null }), problem);
   }
   const name = layout.table.schema === undefined ? table : `${layout.table.schema}.${table}`;

@@ -99,7 +99,7 @@ async function labelOf(tree: Tree, folder: string): Promise<string> {
 /** `("app", "0001_initial")` in the list after a name. */
 function pairsIn(code: string, attribute: string): string[] {
   const list =
-    new RegExp(`^\\s+${attribute}\\s*(?::[^=\\n]*)?=\\s*\\[([\\s\\S]*?)^?\\s*\\]`, 'm').exec(code)?.[1] ?? '';
+    new RegExp(`^\\s+${attribute}\\s*(?::[^=\\n]*)?=\\s*\\[([^\\]]*)\\]`, 'm').exec(code)?.[1] ?? '';
   return [...list.matchAll(/\(\s*["'](\w+)["']\s*,\s*["'](\w+)["']\s*,?\s*\)/g)].map(
     ([, app = '', name = '']) => `${app}.${name}`,
   );

@@ -15,7 +15,7 @@ export const flyway: ToolModule = {
   applyWith: 'flyway migrate',
   async find(tree, settings) {
     const configuration = await configurationOf(tree);
-    return locationsOf(tree, settings, configuration).map(({ directory, evidence }): Layout => ({
+    return locationsOf(tree, settings, configuration).map(({ directory, folders, evidence }): Layout => ({
       tool: 'flyway',
       directory,
       evidence,
@@ -30,7 +30,7 @@ export const flyway: ToolModule = {
           needed: ['installed_rank', 'version', 'description', 'type', 'script', 'checksum', 'success'],
         },
       },
-      compare: (rows) => compare({ tree, directory, rows, isOrdered: !configuration.outOfOrder }),
+      compare: (rows) => compare({ tree, folders, rows, isOrdered: !configuration.outOfOrder }),
     }));
   },
 };
@@ -97,13 +97,26 @@ const isMigration = (path: string): boolean => {
   return name.endsWith('.sql') || /(^|\/)db\/migration(\/|$)/.test(posix.dirname(path));
 };
 
+interface Location {
+  directory: string;
+  /** On the class path one location lies in several folders: those of programs, and those of resources. */
+  folders: readonly string[];
+  evidence: Evidence;
+}
+
 function locationsOf(
   tree: Tree,
   settings: MigrationSettings,
   { isPresent, locations }: Configuration,
-): { directory: string; evidence: Evidence }[] {
+): Location[] {
   if (settings.directory !== undefined && settings.tool !== undefined)
-    return [{ directory: normalFolder(settings.directory), evidence: 'settings' }];
+    return [
+      {
+        directory: normalFolder(settings.directory),
+        folders: [normalFolder(settings.directory)],
+        evidence: 'settings',
+      },
+    ];
   const folders = [...new Set(tree.paths.filter(isMigration).map((path) => posix.dirname(path)))];
   const stated = folders.flatMap((folder) =>
     foldersUpFrom(folder).filter((up) => locations.some((each) => up === each || up.endsWith(`/${each}`))),
@@ -113,9 +126,15 @@ function locationsOf(
   const all = [...new Set(stated.length > 0 ? stated : usual)];
   const roots = all.filter((folder) => !all.some((other) => other !== folder && isWithin(folder, other)));
   const evidence = settings.directory !== undefined ? 'settings' : isPresent ? 'configuration' : 'files';
-  return roots
-    .filter((folder) => isWithin(folder, settings.directory))
-    .map((directory) => ({ directory, evidence }));
+  const places = Map.groupBy(
+    roots.filter((folder) => isWithin(folder, settings.directory)),
+    (folder) => folder.replace(/src\/main\/(java|kotlin|resources)(?=\/)/, 'src/main'),
+  );
+  return [...places.values()].map((same) => ({
+    directory: same.find((folder) => folder.includes('/resources/')) ?? same[0] ?? '.',
+    folders: same,
+    evidence,
+  }));
 }
 
 interface Script extends LocalMigration {
@@ -124,13 +143,14 @@ interface Script extends LocalMigration {
 
 const otherVendors = /\/(mysql|mariadb|h2|oracle|sqlserver|mssql|sqlite|db2|derby|hsqldb)\//i;
 
-function scriptsIn(tree: Tree, directory: string): { versions: Script[]; repeatables: Script[] } {
+function scriptsIn(tree: Tree, folders: readonly string[]): { versions: Script[]; repeatables: Script[] } {
   const versions: Script[] = [];
   const repeatables: Script[] = [];
-  for (const file of tree.filesBelow(directory)) {
+  const files = folders.flatMap((folder) => tree.filesBelow(folder).map((file) => ({ folder, file })));
+  for (const { folder, file } of files) {
     const name = posix.basename(file);
     // Beside a folder for PostgreSQL, those of other databases are for them.
-    if (otherVendors.test(file.slice(directory.length === 1 ? 0 : directory.length))) continue;
+    if (otherVendors.test(folder === '.' ? `/${file}` : file.slice(folder.length))) continue;
     const [, version] = versioned.exec(name) ?? [];
     const [, described] = repeatable.exec(name) ?? [];
     if (version !== undefined) {
@@ -205,12 +225,12 @@ const failure = (key: string, name: string) => ({ key, name, problem: 'it is mar
 
 async function compare(options: {
   tree: Tree;
-  directory: string;
+  folders: readonly string[];
   rows: readonly Row[];
   isOrdered: boolean;
 }): Promise<Comparison> {
-  const { tree, directory, rows, isOrdered } = options;
-  const { versions, repeatables } = scriptsIn(tree, directory);
+  const { tree, folders, rows, isOrdered } = options;
+  const { versions, repeatables } = scriptsIn(tree, folders);
   const { applied, failed, baseline } = historyOf(rows);
   const isAbove = ({ version, key }: Script): boolean =>
     baseline === undefined || applied.has(key) || byVersion(version ?? [], baseline) > 0;

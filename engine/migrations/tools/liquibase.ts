@@ -1,4 +1,5 @@
 /** Liquibase: change sets of a changelog by id, author and path, and a row for each in `databasechangelog`. */
+import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import * as yaml from 'yaml';
 import type { Row } from '../../database/database.ts';
@@ -110,11 +111,11 @@ async function compare(
   const keyOf = ({ id, author, file }: ChangeSet): string => `${file}::${id}::${author}`;
   const sets = changelog.sets.filter(({ isForOthers }) => !isForOthers);
   const byName = Map.groupBy(changelog.sets, ({ id, author }) => `${id}::${author}`);
-  const applied = rows.flatMap(({ id, author, filename }) => {
+  const applied = rows.flatMap(({ id, author, filename, md5sum }) => {
     if (id == null || author == null || filename == null) return [];
     const name = `${filename}::${id}::${author}`;
     const known = byName.get(`${id}::${author}`)?.find((each) => isSamePath(each, filename));
-    return [{ key: known === undefined ? name : keyOf(known), name }];
+    return [{ key: known === undefined ? name : keyOf(known), name, checksum: md5sum ?? '' }];
   });
   const done = new Set(applied.map(({ key }) => key));
   const open = sets.filter((each) => !done.has(keyOf(each)));
@@ -124,9 +125,15 @@ async function compare(
     notes.push(
       `Not compared, since contexts or labels decide whether they run: ${conditional.slice(0, 10).map(keyOf).join(', ')}.`,
     );
-  notes.push(
-    'Changes of applied change sets are not looked for: their checksum depends on the version of Liquibase.',
+  const sqlByKey = new Map(sets.map((each) => [keyOf(each), each.sql]));
+  const known = new Set(sets.map(keyOf));
+  const unchecked = applied.filter(
+    ({ key, checksum }) => known.has(key) && !(hasKnownWay(checksum) && sqlByKey.get(key) !== undefined),
   );
+  if (unchecked.length > 0)
+    notes.push(
+      `Whether ${unchecked.length} of the applied change sets were changed since is not known: only checksums of Liquibase 4.22 and later over plain SQL are compared.`,
+    );
   const others = changelog.sets.filter((each) => each.isForOthers && done.has(keyOf(each)));
   const compared = await compareLists({
     local: [...sets.filter((each) => !conditional.includes(each)), ...others].map((each): LocalMigration => ({
@@ -136,6 +143,10 @@ async function compare(
     })),
     applied,
     ordered: false,
+    isEdited: async ({ key }, { checksum }) => {
+      const sql = sqlByKey.get(key);
+      return sql !== undefined && hasKnownWay(checksum) && checksum !== changeSetChecksum(sql);
+    },
     notes,
   });
   const holder = lock.find(({ locked }) => locked === 't');
@@ -153,4 +164,15 @@ function isSamePath({ file, logicalPath }: ChangeSet, filename: string): boolean
   if (logicalPath !== undefined)
     return logicalPath.replace(/^classpath\*?:/, '').replace(/^(\.?\/)+/, '') === stored;
   return file === stored || file.endsWith(`/${stored}`) || stored.endsWith(`/${file}`);
+}
+
+const hasKnownWay = (checksum: string): boolean => checksum.startsWith('9:');
+
+/**
+ * Of a change set that is SQL: MD5 of the one change's checksum, which is MD5 of the SQL without white space (AbstractSQLChange and
+ * ChangeSet of Liquibase 4.22 and later; compared with 4.29).
+ */
+export function changeSetChecksum(sql: string): string {
+  const md5 = (text: string): string => createHash('md5').update(text, 'utf8').digest('hex');
+  return `9:${md5(`9:${md5(sql.replaceAll(/[ \n\r\t]/g, ''))}:`)}`;
 }

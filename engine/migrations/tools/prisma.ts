@@ -99,14 +99,11 @@ async function compare(tree: Tree, directory: string, rows: readonly Row[]): Pro
   });
 }
 
-/** The first line of what the server said; the rest is context. */
+/** The line of what the server said; the rest is where Prisma was. */
 const reason = (logs: string | null | undefined): string =>
   logs == null || logs === ''
     ? 'it began and did not end'
-    : (/Database error:\s*(.+)|^ERROR:\s*(.+)$/m.exec(logs)?.slice(1).find(Boolean) ?? 'it failed').slice(
-        0,
-        300,
-      );
+    : (/ERROR:\s*(.+)/.exec(logs)?.[1] ?? 'it failed').slice(0, 300);
 
 /** Early versions left out the zero of bytes below 16: https://github.com/prisma/prisma-engines/issues/1887 */
 const unpadded = (digest: string): string => digest.replaceAll(/0(.)(?=(?:..)*$)/g, '$1');
