@@ -175,7 +175,11 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     cloneCommit: ({ params, body, caller }) =>
       once('clone.commit', caller, ({ clones }) => clones.commit(params.clone, body, caller)),
 
-    checkoutList: async () => ({ items: (await running()).services.checkouts.list() }),
+    checkoutList: async () => {
+      const { checkouts } = (await running()).services;
+      await checkouts.restored();
+      return { items: checkouts.list() };
+    },
     checkoutOpen: async ({ body, caller }) => (await trusted()).services.checkouts.open(body, caller),
     checkoutShow: async ({ params }) => (await running()).services.checkouts.show(params.checkout),
     checkoutForget: async ({ params }) => {
@@ -183,7 +187,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       return { forgotten: true };
     },
     checkoutConnection: async ({ params }) => ({
-      items: (await running()).services.checkouts.connection(params.checkout),
+      items: await (await running()).services.checkouts.connection(params.checkout),
     }),
     checkoutUse: async ({ params, body, caller }) =>
       (await trusted()).services.checkouts.use(params.checkout, body, caller),

@@ -31,15 +31,16 @@ export interface FollowedTree {
 }
 
 export interface Checkouts {
+  /** Those that are followed by now; `restored` waits for all. */
   list(): Checkout[];
-  show(checkout: Reference): Checkout;
+  show(checkout: Reference): Promise<Checkout>;
   /** Follows the working tree that contains the folder, or looks at it again. */
   open(
     request: { folder: string; environment?: Reference | undefined; follow?: Follow | undefined },
     caller: Caller,
   ): Promise<Checkout>;
   forget(checkout: Reference): Promise<void>;
-  connection(checkout: Reference): Connection[];
+  connection(checkout: Reference): Promise<Connection[]>;
   use(
     checkout: Reference,
     request: { clone?: Reference | undefined; from?: string | undefined },
@@ -65,6 +66,8 @@ export interface Checkouts {
   migrations(checkout: Reference, signal?: AbortSignal): Promise<MigrationReport[]>;
   /** Follows what was followed before; call once, when state and data are compared. */
   start(): Promise<void>;
+  /** Resolves when everything is followed that was followed before. */
+  restored(): Promise<void>;
   /** Ends watching and closes all ports; clones go on. */
   close(): Promise<void>;
 }
@@ -82,16 +85,18 @@ export interface CheckoutsOptions {
 export function createCheckouts({ context, clones, environments, migrations }: CheckoutsOptions): Checkouts {
   const { store, git, vault, random, clock, feed, log, catalog } = context;
   const followers = new Map<CheckoutId, Follower>();
-  /** Two requests for one folder make one checkout. */
-  const opening = new Map<string, Promise<Follower>>();
+  /** One follower for a folder, whoever asks for it, and when: by path. */
+  const opening = new Map<string, Promise<Follower | undefined>>();
+  let restored: Promise<void> = Promise.resolve();
   /** What was last told of a clone or an environment, so that measured sizes disturb nobody. */
   const seen = new Map<string, string>();
   let unsubscribe: () => void = () => undefined;
 
-  const followerOf = (reference: Reference): Follower => {
-    const found = [...followers.values()].find(
-      ({ id }) => id === (reference as string) || store.checkouts.get(id)?.path === (reference as string),
-    );
+  /** Also of one whose turn has not come after a start. */
+  const followerOf = async (reference: Reference): Promise<Follower> => {
+    const wanted: string = reference;
+    const record = store.checkouts.list().find(({ id, path }) => id === wanted || path === wanted);
+    const found = record === undefined ? undefined : await follow(record);
     if (found === undefined)
       throw fail('not_found', {
         kind: 'checkout',
@@ -147,14 +152,20 @@ export function createCheckouts({ context, clones, environments, migrations }: C
     return follower;
   };
 
+  const follow = async ({ id, path }: { id: CheckoutId; path: string }): Promise<Follower | undefined> => {
+    const underway = opening.get(path);
+    if (underway !== undefined) return underway;
+    const running = followers.get(id);
+    if (running !== undefined) return running;
+    const opened = addFollower(id, path).finally(() => opening.delete(path));
+    opening.set(path, opened);
+    return opened;
+  };
+
   const followAnew = async (folder: string, environment: EnvironmentName | null, user: string) => {
     const tree = await git.locate(folder);
     if (tree === undefined) throw fail('not_a_checkout', { folder });
     const known = store.checkouts.list().find(({ path }) => path === tree.path);
-    const running = known === undefined ? undefined : followers.get(known.id);
-    if (running !== undefined) return running;
-    const underway = opening.get(tree.path);
-    if (underway !== undefined) return underway;
     const id = known?.id ?? checkoutIdSchema.parse(`checkout-${random.id()}`);
     if (known === undefined) {
       store.checkouts.put({
@@ -164,14 +175,9 @@ export function createCheckouts({ context, clones, environments, migrations }: C
         ...{ envFile: null, chosen: null },
       });
     }
-    const opened = addFollower(id, tree.path)
-      .then((follower) => {
-        if (follower === undefined) throw fail('not_a_checkout', { folder });
-        return follower;
-      })
-      .finally(() => opening.delete(tree.path));
-    opening.set(tree.path, opened);
-    return opened;
+    const follower = await follow({ id, path: tree.path });
+    if (follower === undefined) throw fail('not_a_checkout', { folder });
+    return follower;
   };
 
   const bindOrChoose = async (follower: Follower, reference: Reference): Promise<void> => {
@@ -226,7 +232,7 @@ export function createCheckouts({ context, clones, environments, migrations }: C
 
   const api: Checkouts = {
     list: () => [...followers.values()].map((follower) => follower.entity()),
-    show: (reference) => followerOf(reference).entity(),
+    show: async (reference) => (await followerOf(reference)).entity(),
     async open({ folder, environment, follow }, caller) {
       const name = environment === undefined ? undefined : catalog.environment(environment).name;
       const follower = await followAnew(folder, name ?? null, caller.user);
@@ -244,19 +250,19 @@ export function createCheckouts({ context, clones, environments, migrations }: C
       return follower.entity();
     },
     async forget(reference) {
-      const follower = followerOf(reference);
+      const follower = await followerOf(reference);
       await follower.takeBlockOut();
       await follower.close();
       followers.delete(follower.id);
       store.checkouts.remove(follower.id);
       feed.publish({ kind: 'checkout.removed', id: follower.id });
     },
-    connection(reference) {
-      const follower = followerOf(reference);
+    async connection(reference) {
+      const follower = await followerOf(reference);
       return checkoutConnections(context, recordOf(follower), follower.entity().endpoints);
     },
     async use(reference, { clone, from }, caller) {
-      const follower = followerOf(reference);
+      const follower = await followerOf(reference);
       log.info('a checkout uses a clone', { checkout: follower.id, by: caller.user });
       follower.environment();
       if (clone !== undefined) {
@@ -280,7 +286,7 @@ export function createCheckouts({ context, clones, environments, migrations }: C
       return { checkout: follower.entity(), job };
     },
     async unbind(reference) {
-      const follower = followerOf(reference);
+      const follower = await followerOf(reference);
       const record = recordOf(follower);
       const { key } = follower.entity();
       const head = follower.head();
@@ -303,7 +309,7 @@ export function createCheckouts({ context, clones, environments, migrations }: C
       return follower.entity();
     },
     async answer(reference, { branch, answer, from, remember = 'once', pattern }) {
-      const follower = followerOf(reference);
+      const follower = await followerOf(reference);
       const record = recordOf(follower);
       const head = follower.head();
       if (head.kind !== 'branch' || head.branch !== branch)
@@ -324,12 +330,12 @@ export function createCheckouts({ context, clones, environments, migrations }: C
       return follower.entity();
     },
     async exchangePorts(reference) {
-      const follower = followerOf(reference);
+      const follower = await followerOf(reference);
       await follower.exchangePorts();
       return follower.entity();
     },
     async setEnvFile(reference, { file, allowTracked = false }) {
-      const follower = followerOf(reference);
+      const follower = await followerOf(reference);
       if (file !== null && !allowTracked && (await git.isTracked(follower.tree(), file)))
         throw fail('env_file_tracked', { file });
       const before = recordOf(follower).envFile?.file;
@@ -352,7 +358,7 @@ export function createCheckouts({ context, clones, environments, migrations }: C
         return [{ repository, createdBy, tree: follower.tree(), isThere, workspace: follower.workspace() }];
       }),
     async migrations(reference, signal) {
-      const follower = followerOf(reference);
+      const follower = await followerOf(reference);
       const { clone: id, path, key, reason } = follower.entity();
       const clone = id === null ? undefined : store.clones.get(id);
       if (clone === undefined)
@@ -383,12 +389,16 @@ export function createCheckouts({ context, clones, environments, migrations }: C
             )
               for (const each of followers.values()) void each.retry();
             return;
+          case 'environment.removed':
+            seen.delete(event.name);
+            for (const each of followers.values()) void each.retry();
+            return;
           default:
         }
       });
-      await some(store.checkouts.list(), opensAtOnce, async ({ id, path, kind }) => {
+      restored = some(store.checkouts.list(), opensAtOnce, async ({ id, path, kind }) => {
         try {
-          const follower = await addFollower(id, path);
+          const follower = await follow({ id, path });
           // Working trees come and go by the dozen; what belongs to one that went stays with its clones.
           if (
             kind === 'worktree' &&
@@ -400,7 +410,9 @@ export function createCheckouts({ context, clones, environments, migrations }: C
           log.warning('a checkout can not be followed', { checkout: id, problem: toFailure(error).message });
         }
       });
+      await restored;
     },
+    restored: () => restored,
     async close() {
       unsubscribe();
       await Promise.all([...followers.values()].map((follower) => follower.close()));

@@ -21,7 +21,13 @@ describe('a checkout in memory', () => {
   const workspace = (section: object): void =>
     void engine.workspaces.set(path, workspaceSchema.parse(section));
   const checkouts = () => engine.life().services.checkouts;
-  const show = (at = path): Checkout => checkouts().show(ref(at));
+  const show = (at = path): Checkout => {
+    const found = checkouts()
+      .list()
+      .find((each) => each.path === at);
+    assert.ok(found, at);
+    return found;
+  };
   const open = (follow?: 'off' | 'ask' | 'automatic', folder = path): Promise<Checkout> =>
     checkouts().open({ folder, ...(follow === undefined ? {} : { follow }) }, caller);
   /** Time passes until nothing is on its way. */
@@ -180,13 +186,13 @@ describe('a checkout in memory', () => {
     await open('automatic');
     tree.checkout('old');
     await settled();
-    const before = checkouts().connection(ref(path));
+    const before = await checkouts().connection(ref(path));
     const clone = show().clone;
     tree.rename('old', 'new');
     await settled();
     assert.equal(answering(), 'new');
     assert.equal(show().clone, clone);
-    assert.deepEqual(checkouts().connection(ref(path)), before);
+    assert.deepEqual(await checkouts().connection(ref(path)), before);
     assert.deepEqual(branches(), ['main', 'new']);
   });
 
@@ -204,11 +210,11 @@ describe('a checkout in memory', () => {
     await open('automatic');
     tree.checkout('feature/a');
     await settled();
-    const before = checkouts().connection(ref(path));
+    const before = await checkouts().connection(ref(path));
     await engine.restart();
     await settled();
     assert.equal(answering(), 'feature/a');
-    assert.deepEqual(checkouts().connection(ref(path)), before);
+    assert.deepEqual(await checkouts().connection(ref(path)), before);
     tree.checkout('main');
     await settled();
     assert.equal(answering(), 'main');
@@ -217,7 +223,7 @@ describe('a checkout in memory', () => {
     await open('automatic');
     await settled();
     assert.equal(answering(), 'main');
-    assert.deepEqual(checkouts().connection(ref(path)), before);
+    assert.deepEqual(await checkouts().connection(ref(path)), before);
     assert.deepEqual(branches(), ['feature/a', 'main']);
   });
 
@@ -362,7 +368,7 @@ describe('a checkout in memory', () => {
     await open('automatic');
     await checkouts().setEnvFile(ref(path), { file: '.env' });
     await settled();
-    const [orders, users] = checkouts().connection(ref(path));
+    const [orders, users] = await checkouts().connection(ref(path));
     const values = engine.envFiles.get(`${path}/.env`);
     assert.equal(values?.PORT, String(users?.port));
     assert.match(values.DB ?? '', new RegExp(`:${orders?.port}/`));
