@@ -1,7 +1,6 @@
 /** What every Git adapter must do, as one suite that runs over each of them. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import type { Context } from 'mocha';
 import type { Git, GitWatch, Operation, WorkingTree } from '../../../engine/git/git.ts';
 import type { Head } from '../../../engine/protocol/entities.ts';
 
@@ -75,19 +74,16 @@ export async function follow(git: Git, tree: WorkingTree): Promise<Following> {
   };
 }
 
-/** `make` may skip the suite where this machine lacks something. */
-export function describeGit(title: string, make: (context: Context) => Promise<GitFixture>): void {
+export function describeGit(title: string, make: () => Promise<GitFixture>): void {
   describe(`git contract: ${title}`, () => {
     let fixture: GitFixture;
-    let isMade = false;
     let git: Git;
     let number = 0;
-    before(async function () {
-      fixture = await make(this);
-      isMade = true;
+    before(async () => {
+      fixture = await make();
       ({ git } = fixture);
     });
-    after(() => isMade && fixture.dispose());
+    after(() => fixture.dispose());
 
     /** A repository with three commits on main. */
     const repository = async (): Promise<{ person: Person; tree: WorkingTree }> => {
