@@ -42,6 +42,10 @@ export function readSettings(
     throw fail('invalid_request', { problems: [problem] });
   }
   const tcp = text(variables.THIN_CLONES_TCP_PORT);
+  if (tcp !== undefined && !(/^\d{1,5}$/.test(tcp) && Number(tcp) <= 65_535)) {
+    const problem = `THIN_CLONES_TCP_PORT is "${tcp}"; use a port from 1 to 65535, or 0 for any`;
+    throw fail('invalid_request', { problems: [problem] });
+  }
   return {
     ...settings,
     storage: {

@@ -305,8 +305,8 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
   };
 
   /**
-   * The clone as it was before a job that is taken back. Servers that ran then are started again: the machine may have
-   * gone down with the engine.
+   * The clone as it was before a job that is taken back: the last undo. Servers that ran then, or were to, are started
+   * again, the others are not: the steps stopped them, or the machine went down with the engine.
    */
   const bringBack = async (
     id: CloneId,
@@ -314,7 +314,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     datasets: readonly z.infer<typeof memberDataset>[] = [],
   ): Promise<() => void> => {
     const clone = withDatasets(cloneOf(id), datasets);
-    const ran = clone.members.filter(({ state }) => state === 'ready');
+    const ran = clone.members.filter(({ state }) => state === 'ready' || state === 'starting');
     try {
       await startMembers({ ...clone, members: ran });
     } catch (error) {
@@ -337,7 +337,6 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       if (kept === null) return undefined;
       const clone = cloneOf(input.clone);
       await dropFrozen(context, clone, kept.datasets, job);
-      await startMembers(withDatasets(clone, input.before.datasets));
       return () => store.snapshots.remove(kept.snapshot);
     },
   };
@@ -375,7 +374,6 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     async undo({ input }: ResetContext) {
       const clone = cloneOf(input.clone);
       await all(withDatasets(clone, input.datasets).members, (member) => servers.stop(member, 'immediate'));
-      await startMembers(withDatasets(clone, input.before.datasets));
       return undefined;
     },
   };
@@ -578,8 +576,6 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         async undo({ input, job }) {
           const clone = cloneOf(input.clone);
           await dropFrozen(context, clone, input.kept.datasets, job);
-          // A store that copies only what does not run may have been killed with the servers stopped.
-          if (!storage.capabilities.live) await startMembers(clone);
           return undefined;
         },
       },

@@ -53,6 +53,8 @@ export interface AdminSessionOptions {
   database?: string;
   /** Upper limit for connecting. */
   timeoutMs?: number;
+  /** Upper limit for each query: a server that hangs answers never. Default: none. */
+  queryTimeoutMs?: number;
 }
 
 /** Opens a session of the admin role. `pg` is imported late: the engine starts without it. */
@@ -69,6 +71,7 @@ export async function openAdminSession(options: AdminSessionOptions): Promise<Cl
     application_name: APPLICATION_NAME,
     options: sessionOptions(options.major),
     connectionTimeoutMillis: options.timeoutMs ?? 10_000,
+    ...(options.queryTimeoutMs === undefined ? {} : { query_timeout: options.queryTimeoutMs }),
   });
   // A server that is stopped while the session is idle is no surprise; the next query tells.
   client.on('error', () => undefined);

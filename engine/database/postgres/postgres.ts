@@ -15,6 +15,9 @@ import { buildServerSpec, majorOf, socketDirectoryOf } from './serverSpec.ts';
 import { testSource } from './sourceTest.ts';
 import { makeSocketDirectory } from './workbench.ts';
 
+/** Who counts connections looks at many servers, one after another: one that hangs must not keep it for long. */
+const CONNECTIONS_MS = 3000;
+
 export interface PostgresOptions {
   host: Host;
   runtime: Runtime;
@@ -97,7 +100,8 @@ export function createPostgres(options: PostgresOptions): Database {
 
     async connections(spec, signal) {
       signal?.throwIfAborted();
-      return await withAdmin(session(spec), async (client) => {
+      const bounds = { timeoutMs: CONNECTIONS_MS, queryTimeoutMs: CONNECTIONS_MS };
+      return await withAdmin({ ...session(spec), ...bounds }, async (client) => {
         const { rows } = await client.query<{ count: number }>(
           `SELECT count(*)::int AS count FROM pg_stat_activity
            WHERE backend_type = 'client backend' AND application_name <> $1`,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Job } from '../../../engine/protocol/entities.ts';
+import type { CloneState, Job } from '../../../engine/protocol/entities.ts';
 import type { Services } from '../../../engine/services/services.ts';
 import {
   caller,
@@ -22,7 +22,16 @@ interface Operation {
   prepare?: (engine: MemoryEngine) => Promise<void>;
   /** What must hold besides, when the next engine has looked. */
   check?: (engine: MemoryEngine) => void;
+  /** The state of clone `a` afterwards; default: ready. */
+  state?: (succeeded: boolean) => CloneState;
 }
+
+/** The servers of clone `a` have ended. */
+const stop = async (engine: MemoryEngine): Promise<void> => {
+  for (const { dataset } of engine.clone('a').members) engine.runtime.crash(dataset);
+  await engine.clock.advance(1000);
+  assert.equal(engine.clone('a').state, 'stopped');
+};
 
 const feature = { repository: '/work/shop/.git', branch: 'feature' };
 /** A clone `b` of a branch that began with the state of clone `a`. */
@@ -97,6 +106,27 @@ const operations: readonly Operation[] = [
     after: ['mine', 'first'],
   },
   {
+    name: 'reset of a stopped clone',
+    prepare: stop,
+    request: ({ clones }) => clones.reset(ref('a'), {}, caller),
+    after: ['mine', 'first'],
+    state: (succeeded) => (succeeded ? 'ready' : 'stopped'),
+  },
+  {
+    name: 'reset of a stopped clone with the old state kept',
+    prepare: stop,
+    request: ({ clones }) => clones.reset(ref('a'), { keepAs: snapshotName('kept') }, caller),
+    after: ['mine', 'first'],
+    state: (succeeded) => (succeeded ? 'ready' : 'stopped'),
+  },
+  {
+    name: 'commit of a stopped clone',
+    prepare: stop,
+    request: ({ clones }) => clones.commit(ref('a'), { message: 'm' }, caller),
+    after: ['mine'],
+    state: () => 'stopped',
+  },
+  {
     name: 'commit',
     request: ({ clones }) => clones.commit(ref('a'), { message: 'm', name: snapshotName('c') }, caller),
     after: ['mine'],
@@ -158,10 +188,11 @@ async function everyCall(
     const where = () =>
       `${operation.name}, ${strike.how} ${strike.when} call ${nth} (${life.gate.calls[nth - 1] ?? 'none'})`;
     life.gate.strike = { ...strike, nth };
+    let accepted: Job | undefined;
     let end: Job | undefined;
     try {
-      const job = await Promise.race([operation.request(life.services), life.gate.killed]);
-      if (job !== undefined) end = await life.ended(job);
+      accepted = (await Promise.race([operation.request(life.services), life.gate.killed])) ?? undefined;
+      if (accepted !== undefined) end = await life.ended(accepted);
     } catch (error) {
       // Refused before there was a job: nothing may have changed.
       assert.match(String(error), /ordered at/, where());
@@ -185,7 +216,9 @@ async function everyCall(
       const a = engine.store.clones.list().find(({ name }) => name === cloneName('a'));
       if (a === undefined) assert.ok(operation.after.includes('none'), `${where()}: clone a is gone`);
       else {
-        assert.equal(a.state, 'ready', `${where()}: ${a.problem ?? ''}`);
+        const last = accepted === undefined ? undefined : engine.store.jobs.get(accepted.id);
+        const state = operation.state?.(last?.state === 'succeeded') ?? 'ready';
+        assert.equal(a.state, state, `${where()}: ${a.problem ?? ''}`);
         const texts = new Set(Object.values(await engine.read('a')));
         assert.equal(texts.size, 1, `${where()}: members differ`);
         const [text] = texts;
