@@ -8,8 +8,8 @@ export type Greeting =
   | { kind: 'question'; length: number; answer: Buffer }
   /** Asks to cancel what the session with this key runs; all bytes go to that session's server. */
   | { kind: 'cancel'; key: string }
-  /** The client waits for its server: the bytes may be sent to any, and again to another one as long as none has answered. */
-  | { kind: 'start' }
+  /** A client waits for its server: these `length` bytes may go to any, and to another one while that has not answered. */
+  | { kind: 'start'; length: number }
   /** This protocol, in a form that no server of ours speaks. */
   | { kind: 'unsupported'; answer: Buffer }
   /** Not this protocol. */

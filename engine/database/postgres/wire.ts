@@ -52,7 +52,7 @@ function greet(bytes: Buffer): Greeting {
     default: {
       // The server itself negotiates the minor version.
       const major = code >> 16;
-      if (major === 3) return { kind: 'start' };
+      if (major === 3) return { kind: 'start', length };
       const message = `unsupported frontend protocol ${major}.${code & 0xffff}: server supports 3.0 and newer`;
       return { kind: 'unsupported', answer: fatal(FEATURE_NOT_SUPPORTED, message) };
     }

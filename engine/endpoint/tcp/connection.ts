@@ -46,8 +46,10 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
   const { wire, limits } = context;
   const maxEarly = wire?.maxGreeting ?? 0;
   let stage: Stage = 'greeting';
-  /** What the client sent before a server has answered: the next one gets all of it again. */
+  /** What the client has sent that no server has answered yet. */
   let early: Buffer = nothing;
+  /** Its beginning that asks for a server: given to one server after the other until one answers, and the rest to that one. */
+  let firstBytes = 0;
   let questionBytes = 0;
   let link: Link | undefined;
   let timer: NodeJS.Timeout | undefined;
@@ -85,7 +87,7 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
 
   const greet = (): void => {
     for (;;) {
-      const greeting = wire?.greet(early) ?? { kind: 'start' };
+      const greeting = wire?.greet(early) ?? { kind: 'start', length: 0 };
       switch (greeting.kind) {
         case 'more':
           return;
@@ -110,6 +112,7 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
           drop();
           return;
         case 'start':
+          firstBytes = greeting.length;
           within(limits.answerMs, giveUpWaiting);
           route();
           return;
@@ -142,11 +145,11 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
     stage = 'opening';
     link = openLink({
       ...{ target, wire, ownPort: context.port },
-      early: () => early,
-      onOpen(given) {
+      first: early.subarray(0, firstBytes),
+      onOpen() {
         stage = 'open';
         clearTimeout(timer);
-        if (early.length > given) link?.write(early.subarray(given));
+        if (early.length > firstBytes) link?.write(early.subarray(firstBytes));
         early = nothing;
         client.resume();
       },
@@ -239,7 +242,9 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
           return;
         case 'opening':
           unlink();
-          route();
+          // What it has asked ahead was asked of the clone before.
+          if (early.length > firstBytes) end(wire?.parting(notice));
+          else route();
           return;
         case 'open':
           part(notice);

@@ -10,10 +10,10 @@ export interface LinkOptions {
   /** The endpoint's own port, which is never a server's. */
   ownPort: number;
   wire: Wire | undefined;
-  /** What the client has sent so far; asked for when the server has accepted. */
-  early: () => Buffer;
-  /** The server has answered (where the protocol is not known: accepted). `given`: how much of `early` it has. */
-  onOpen: (given: number) => void;
+  /** Sent when the server has accepted. */
+  first: Buffer;
+  /** The server has answered (where the protocol is not known: accepted). */
+  onOpen: () => void;
   /** False when the client can't take more now: `resume` goes on. */
   onData: (chunk: Buffer) => boolean;
   onDrain: () => void;
@@ -34,16 +34,15 @@ export interface Link {
 }
 
 export function openLink(options: LinkOptions): Link {
-  const { target, ownPort, wire, early, onOpen, onData, onDrain, onClosed } = options;
+  const { target, ownPort, wire, first, onOpen, onData, onDrain, onClosed } = options;
   const socket = connect({ host: '127.0.0.1', port: target.port, noDelay: true, allowHalfOpen: true });
   const stream = wire?.follow();
-  let given = 0;
   let isOpen = false;
   let gone = false;
 
   const open = (): void => {
     isOpen = true;
-    onOpen(given);
+    onOpen();
   };
   const close = (): void => {
     if (gone) return;
@@ -59,9 +58,7 @@ export function openLink(options: LinkOptions): Link {
       close();
       return;
     }
-    const bytes = early();
-    given = bytes.length;
-    if (given > 0) socket.write(bytes);
+    if (first.length > 0) socket.write(first);
     if (wire === undefined) open();
   });
   socket.on('data', (chunk: Buffer) => {

@@ -176,6 +176,24 @@ describe('a connection through an endpoint', () => {
       await until(() => silent.sockets.size === 0);
     });
 
+    it('has nothing run twice that it asked ahead when it is led on before its server has answered', async () => {
+      let taken = 0;
+      const silent = createServer((socket) => {
+        socket.on('error', () => undefined).on('data', (chunk) => (taken += chunk.length));
+      });
+      await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+      const endpoint = await open(to(silent.address() as { port: number }, 'a'));
+      const client = await connect(endpoint);
+      client.socket.write(Buffer.concat([startup(), query('UPDATE stock SET amount = 0')]));
+      await until(() => taken >= startup().length);
+      const feature = await start('feature');
+      endpoint.lead(to(feature, 'b'), 'Switched.');
+      await client.ended;
+      assert.equal(lastError(client.received())['M'], 'Switched.');
+      assert.deepEqual([taken, feature.asked()], [startup().length, 0]);
+      silent.close();
+    });
+
     it('is refused readably when its server takes it and then says nothing', async () => {
       const endpoint = await open(to(await start('silent', { speaks: 'silent' }), 'a'), { answerMs: 100 });
       const client = await connect(endpoint);

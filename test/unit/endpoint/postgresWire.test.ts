@@ -26,11 +26,12 @@ describe("PostgreSQL's first packets", () => {
     for (let length = 0; length < bytes.length; length += 1) {
       assert.deepEqual(postgresWire.greet(bytes.subarray(0, length)), { kind: 'more' });
     }
-    assert.deepEqual(postgresWire.greet(bytes), { kind: 'start' });
-    assert.deepEqual(postgresWire.greet(firstPacket(0x0003_0002, Buffer.from('user\0a\0\0'))), {
-      kind: 'start',
-    });
-    assert.deepEqual(postgresWire.greet(firstPacket(0x0003_270f)), { kind: 'start' });
+    assert.deepEqual(postgresWire.greet(bytes), { kind: 'start', length: bytes.length });
+    const more = Buffer.concat([bytes, Buffer.from('Q')]);
+    assert.deepEqual(postgresWire.greet(more), { kind: 'start', length: bytes.length });
+    for (const minor of [firstPacket(0x0003_0002, Buffer.from('user\0a\0\0')), firstPacket(0x0003_270f)]) {
+      assert.deepEqual(postgresWire.greet(minor), { kind: 'start', length: minor.length });
+    }
   });
 
   for (const [name, code] of [
