@@ -49,9 +49,9 @@ function decode(base: string, name: string, ordinal: number): string | undefined
 export function patternProblem(pattern: string): string | null {
   if (pattern === '') return 'it is empty';
   if (Array.from(pattern).length > 250) return 'it is longer than 250 characters';
-  const forbidden = /[\s\u0000-\u001f\u007f~^:?[\\]/u.exec(pattern);
+  const forbidden = /[\u0000-\u0020\u007f~^:?[\\]/.exec(pattern);
   if (forbidden !== null) {
-    const what = /[\s\u0000-\u001f\u007f]/u.test(forbidden[0]) ? 'blanks' : `"${forbidden[0]}"`;
+    const what = /[\u0000-\u0020\u007f]/.test(forbidden[0]) ? 'blanks' : `"${forbidden[0]}"`;
     return `no branch name has ${what} in it, and only * and ** stand for a part`;
   }
   if (pattern.includes('***')) return '*** is neither * nor **';

@@ -12,7 +12,10 @@ export const branchPatternSchema = z
   .string()
   .min(1)
   .max(250)
-  .regex(/^[^\s\u0000-\u001f\u007f~^:?[\\]+$/, 'a branch name, in which * and ** may stand for a part');
+  .regex(
+    /^(?!\/)(?!.*(?:\/\/|\*\*\*))[^\u0000-\u0020\u007f~^:?[\\]*[^\u0000-\u0020\u007f~^:?[\\/]$/,
+    'a branch name, in which * and ** may stand for a part',
+  );
 /** Where a new clone starts: the latest snapshot, the clone that was in use before, or the clone of a branch. */
 export const startFromSchema = z.string().min(1).max(250);
 

@@ -21,7 +21,7 @@ import {
   type JobId,
   type SnapshotId,
 } from '../protocol/ids.ts';
-import { branchPatternSchema, followSchema } from '../protocol/workspace.ts';
+import { followSchema } from '../protocol/workspace.ts';
 
 export const environmentRecordSchema = z.object({
   name: environmentNameSchema,
@@ -60,7 +60,8 @@ export const checkoutRecordSchema = checkoutSchema
     createdAt: timeSchema,
     /** What a person chose; null: as thin-clones.yaml says. */
     follow: followSchema.nullable(),
-    answers: z.array(z.object({ pattern: branchPatternSchema, answer: z.enum(['clone', 'none']) })),
+    /** `pattern` may be the name of a branch, however long that is. */
+    answers: z.array(z.object({ pattern: z.string().min(1), answer: z.enum(['clone', 'none']) })),
     ports: z.array(z.object({ member: memberNameSchema, port: z.number().int().min(1).max(65535) })),
     /** The password of all clones that its ports may lead to. */
     sealedPassword: z.string(),

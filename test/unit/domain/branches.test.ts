@@ -8,6 +8,7 @@ import {
   type DecisionInput,
 } from '../../../engine/domain/branches.ts';
 import { cloneNameSchema, namePattern } from '../../../engine/protocol/ids.ts';
+import { branchPatternSchema } from '../../../engine/protocol/workspace.ts';
 import { chooseSeed, seeded } from '../../faults/seeds.ts';
 
 /** Runs with names made by chance; the seed of a failing one is told. */
@@ -203,9 +204,12 @@ describe('patterns of branches', () => {
     ]) {
       assert.notEqual(patternProblem(pattern), null, pattern);
       assert.equal(matches(pattern, pattern), false);
+      assert.equal(branchPatternSchema.safeParse(pattern).success, false, pattern);
     }
-    for (const pattern of ['main', '-x', 'release/*', '**', '🐘/*', '{a}'])
+    for (const pattern of ['main', '-x', 'release/*', '**', '🐘/*', '{a}', 'a\u00a0b', '*']) {
       assert.equal(patternProblem(pattern), null, pattern);
+      assert.equal(branchPatternSchema.safeParse(pattern).success, true, pattern);
+    }
   });
 });
 
