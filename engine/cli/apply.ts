@@ -4,13 +4,20 @@ import type { Environments } from '../config/configFile.ts';
 import type { EnvironmentDefinition, MemberDefinition } from '../protocol/entities.ts';
 import { isFailure, ThinClonesError, toFailure } from '../protocol/errors.ts';
 import type { RouteOutput } from '../protocol/client.ts';
-import { askPassword, isAboutPassword, referencedPasswords, type Passwords } from './passwords.ts';
+import {
+  askPassword,
+  isAboutPassword,
+  knownPasswords,
+  type GivenPasswords,
+  type Passwords,
+} from './passwords.ts';
 import type { Session } from './session.ts';
 
 export type Applied = RouteOutput<'environmentApply'>;
 export interface ApplyOptions {
   /** false: sources are saved without being tried, e.g. where the network to them is not there yet. */
   test: boolean;
+  given?: GivenPasswords;
 }
 
 const asJson = (value: unknown): unknown =>
@@ -67,14 +74,14 @@ async function applyOne(
   session: Session,
   name: string,
   definition: EnvironmentDefinition,
-  { test }: ApplyOptions,
+  { test, given }: ApplyOptions,
 ): Promise<Applied> {
   const client = await session.client();
   const before = await declared(session, name);
   const passwords: Passwords = {};
   let remember = false;
   if (!equal(before, definition)) {
-    Object.assign(passwords, await referencedPasswords(session, definition));
+    Object.assign(passwords, await knownPasswords(session, definition, given?.[name]));
     const existing = new Map<string, MemberDefinition>(Object.entries(before?.members ?? {}));
     for (const [memberName, member] of Object.entries(definition.members)) {
       if (!test || equal(existing.get(memberName), member)) continue;

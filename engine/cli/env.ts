@@ -8,6 +8,7 @@ import { applyEnvironments } from './apply.ts';
 import { confirm } from './confirm.ts';
 import { waitForJob } from './follow.ts';
 import { formatAge, formatFields, formatTable } from './format.ts';
+import { readGivenPasswords } from './passwords.ts';
 import { refresh } from './refresh.ts';
 import type { Session } from './session.ts';
 import { snapshotText } from './snapshot.ts';
@@ -40,6 +41,12 @@ function environmentText(environment: Environment): string {
   ]);
 }
 
+interface ApplyFlags {
+  file: string;
+  test: boolean;
+  passwordsStdin?: true;
+}
+
 export function addEnvironmentCommands(program: Command, session: Session): void {
   const { output, signal, surroundings } = session;
   const environment = program
@@ -55,14 +62,16 @@ export function addEnvironmentCommands(program: Command, session: Session): void
     .description('declare what a file says: made when new, changed when different')
     .option('-f, --file <file>', 'the file', 'thin-clones.yaml')
     .option('--no-test', 'do not try the sources first')
-    .action(async ({ file, test }: { file: string; test: boolean }) => {
+    .option('--passwords-stdin', 'read passwords from stdin: {"ENVIRONMENT": {"MEMBER": "PASSWORD"}}')
+    .action(async ({ file, test, passwordsStdin }: ApplyFlags) => {
       const { environments } = await readConfigFile(file, surroundings.cwd);
       if (environments.size === 0)
         throw fail('invalid_file', {
           file,
           problems: [`${file}: there is no "environments:" in it, so there is nothing to declare`],
         });
-      const items = await applyEnvironments(session, environments, { test });
+      const given = passwordsStdin === true ? await readGivenPasswords(session) : {};
+      const items = await applyEnvironments(session, environments, { test, given });
       output.answer({
         json: { items },
         text: () => items.map((each) => `${each.environment.name}: ${each.outcome}`).join('\n'),

@@ -1,10 +1,32 @@
-/** Passwords of sources: read from where the file says they are, or asked for at the terminal. */
+/** Passwords of sources: given on stdin, read from where the file says they are, or asked for at the terminal. */
 import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import * as z from 'zod';
 import type { EnvironmentDefinition, MemberDefinition, SecretReference } from '../protocol/entities.ts';
 import { fail, isFailure, type ThinClonesError } from '../protocol/errors.ts';
 import type { Session } from './session.ts';
 
 export type Passwords = Record<string, string>;
+
+/** By environment, then by member. */
+export type GivenPasswords = Readonly<Record<string, Passwords>>;
+const givenSchema = z.record(z.string(), z.record(z.string(), z.string()));
+
+/** From stdin, where no other process sees them. Errors: `usage`. */
+export async function readGivenPasswords({ surroundings }: Session): Promise<GivenPasswords> {
+  let document: unknown;
+  try {
+    document = JSON.parse(await text(surroundings.stdin));
+  } catch {
+    // best effort: what is wrong with it is told below, without the parser's quotation of a password
+  }
+  const given = givenSchema.safeParse(document);
+  if (given.success) return given.data;
+  throw fail('usage', {
+    problem: 'What came on stdin is not a JSON document of passwords.',
+    hint: 'Write it as {"ENVIRONMENT": {"MEMBER": "PASSWORD"}}.',
+  });
+}
 
 const describe = (reference: SecretReference): string =>
   'env' in reference ? `the environment variable ${reference.env}` : `the file ${reference.file}`;
@@ -27,14 +49,18 @@ async function read(
 /** Only a source that is reached over the network has a password. */
 const wantsPassword = (member: MemberDefinition): boolean => member.retrieval === 'logical';
 
-/** By member, for those with a reference. Errors: `source_password_missing`. */
-export async function referencedPasswords(
+/** By member: what was given counts more than a reference, which may be empty. Errors: `source_password_missing`. */
+export async function knownPasswords(
   session: Session,
   { members }: EnvironmentDefinition,
+  given: Readonly<Passwords> = {},
 ): Promise<Passwords> {
   const found: Passwords = {};
   for (const [name, member] of Object.entries(members)) {
-    if (member.password === undefined || !wantsPassword(member)) continue;
+    if (!wantsPassword(member)) continue;
+    const typed = given[name];
+    if (typed !== undefined) found[name] = typed;
+    if (typed !== undefined || member.password === undefined) continue;
     const password = await read(member.password, session.surroundings.variables);
     if (password === undefined || password === '')
       throw fail('source_password_missing', { member: name, reference: describe(member.password) });

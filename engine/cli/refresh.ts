@@ -2,7 +2,7 @@
 import type { Environment, Job, Snapshot } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { waitForJob } from './follow.ts';
-import { askPassword, isAboutPassword, referencedPasswords, type Passwords } from './passwords.ts';
+import { askPassword, isAboutPassword, knownPasswords, type Passwords } from './passwords.ts';
 import type { Session } from './session.ts';
 
 /** The snapshot that a job made. */
@@ -55,7 +55,7 @@ export async function refresh(
     );
     return waitForJob(session, job);
   };
-  const passwords = await referencedPasswords(session, definition);
+  const passwords = await knownPasswords(session, definition);
   try {
     return await madeSnapshot(session, await start(passwords));
   } catch (error) {

@@ -13,6 +13,7 @@ import { askName } from '../dialogs/askName.ts';
 import { askPassword } from '../dialogs/askPassword.ts';
 import { pickValue } from '../dialogs/pick.ts';
 import { sentences } from '../dialogs/sentences.ts';
+import { withToast } from '../dialogs/toast.ts';
 import { openPage } from '../documents.ts';
 import type { Services } from '../services.ts';
 import { nameFrom, parseConnectionUrl, type ConnectionUrl } from '../sources/connectionUrl.ts';
@@ -133,8 +134,7 @@ async function urlSource(
     const member: MemberDefinition = { engine: 'postgres', retrieval: 'logical', url: connection.url };
     const report = await testSource(client, member, password);
     if (report === undefined) return undefined;
-    if (report.error === null && report.ok)
-      return { member, password, report, nameHint: connection.database };
+    if (isUsable(report)) return { member, password, report, nameHint: connection.database };
     const step = await askNextStep(services, report, connection);
     switch (step) {
       case undefined:
@@ -180,7 +180,7 @@ async function pathSource(
     const member: MemberDefinition = { engine: 'postgres', retrieval, [retrieval]: chosen.fsPath };
     const report = await testSource(client, member, undefined);
     if (report === undefined) return undefined;
-    if (report.error === null && report.ok) {
+    if (isUsable(report)) {
       return { member, password: undefined, report, nameHint: chosen.fsPath };
     }
     const step = await askNextStep(services, report, undefined);
@@ -194,24 +194,24 @@ async function testSource(
   member: MemberDefinition,
   password: string | undefined,
 ): Promise<SourceReport | undefined> {
-  return await vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Notification, title: 'Testing the source', cancellable: true },
-    async (_progress, token) => {
-      const abort = new AbortController();
-      token.onCancellationRequested(() => abort.abort());
-      try {
-        return await client.call(
-          'sourceTest',
-          { body: { member, ...(password !== undefined && { password }) } },
-          { signal: abort.signal },
-        );
-      } catch (error) {
-        if (abort.signal.aborted) return undefined;
-        throw error;
-      }
-    },
-  );
+  const { result, gone } = await withToast('Testing the source', async (signal) => {
+    try {
+      return await client.call(
+        'sourceTest',
+        { body: { member, ...(password !== undefined && { password }) } },
+        { signal },
+      );
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
+    }
+  });
+  // What is wrong is told in a message of its own.
+  if (result !== undefined && !isUsable(result)) await gone();
+  return result;
 }
+
+const isUsable = ({ error, ok }: SourceReport): boolean => error === null && ok;
 
 type NextStep = 'edit' | 'password' | 'again';
 

@@ -9,6 +9,7 @@ import { askPassword } from '../dialogs/askPassword.ts';
 import { sentences } from '../dialogs/sentences.ts';
 import { showFailure } from '../dialogs/failures.ts';
 import { pickValue } from '../dialogs/pick.ts';
+import { withToast } from '../dialogs/toast.ts';
 import type { Services } from '../services.ts';
 import { findConfigFiles } from '../sources/workspaceFiles.ts';
 import { countOf } from '../views/amounts.ts';
@@ -52,54 +53,78 @@ async function fileMeant(argument: unknown): Promise<vscode.Uri | undefined> {
   );
 }
 
+/** By environment, then by member. */
+type Passwords = Readonly<Record<string, Readonly<Record<string, string>>>>;
+
 /** A source that wants a password is asked for it here; the command line has no terminal to ask on. */
 async function applyAsking(services: Services, file: vscode.Uri): Promise<Applied | undefined> {
-  const answer = await apply(services, file, []);
-  if (!('error' in answer)) return answer;
-  const { error } = answer;
-  const { environment, member } = error.details;
-  const wantsPassword = error.code === 'source_password' || error.code === 'source_password_missing';
-  if (!wantsPassword || typeof environment !== 'string' || typeof member !== 'string') {
-    await showInFile(services, file, error);
-    return undefined;
+  let typed: Passwords = {};
+  for (;;) {
+    const { result, gone } = await withToast('Applying thin-clones.yaml', (signal) =>
+      apply(services, file, typed, signal),
+    );
+    if (result === 'canceled') return undefined;
+    if (!('error' in result)) {
+      await keep(services, typed);
+      return result;
+    }
+    const { error } = result;
+    const wanted = memberWanted(error);
+    if (wanted === undefined) {
+      await gone();
+      await showInFile(services, file, error);
+      return undefined;
+    }
+    const { environment, member } = wanted;
+    const before = typed[environment]?.[member];
+    const password =
+      (before === undefined ? await services.passwords.typed(environment, member) : undefined) ??
+      (await askPassword({ title: `Password of ${environment}/${member}`, prompt: error.message }));
+    if (password === undefined) return undefined;
+    typed = { ...typed, [environment]: { ...typed[environment], [member]: password } };
   }
-  const password = await askPassword({
-    title: `Password of ${environment}/${member}`,
-    prompt: error.message,
-  });
-  if (password === undefined) return undefined;
-  await services.passwords.store(environment, member, password);
-  const again = await apply(services, file, ['--no-test']);
-  if (!('error' in again)) return again;
-  await showInFile(services, file, again.error);
-  return undefined;
+}
+
+/** The member whose password is missing or wrong, when that is what the error is about. */
+function memberWanted({ code, details }: ErrorDocument): { environment: string; member: string } | undefined {
+  const { environment, member } = details;
+  if (code !== 'source_password' && code !== 'source_password_missing') return undefined;
+  if (typeof environment !== 'string' || typeof member !== 'string') return undefined;
+  return { environment, member };
+}
+
+async function keep(services: Services, typed: Passwords): Promise<void> {
+  for (const [environment, members] of Object.entries(typed))
+    for (const [member, password] of Object.entries(members))
+      await services.passwords.store(environment, member, password);
 }
 
 async function apply(
   services: Services,
   file: vscode.Uri,
-  options: readonly string[],
-): Promise<Applied | { error: ErrorDocument }> {
+  passwords: Passwords,
+  signal: AbortSignal,
+): Promise<Applied | { error: ErrorDocument } | 'canceled'> {
   const program = join(services.context.extensionPath, 'dist', 'thin-clones.mjs');
-  const { stdout, stderr } = await vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Notification, title: 'Applying thin-clones.yaml', cancellable: true },
-    (_progress, token) =>
-      new Promise<{ stdout: string; stderr: string }>((resolve, reject) => {
-        const child = execFile(
-          process.execPath,
-          [program, 'env', 'apply', '-f', file.fsPath, '--json', ...options],
-          { env: { ...process.env, ELECTRON_RUN_AS_NODE: '1' }, maxBuffer: 16_000_000 },
-          (error, out, err) => {
-            // A failure also writes a JSON document; without one it did not run at all.
-            if (error !== null && out.trim() === '') {
-              reject(fail('internal', { problem: err.trim() || error.message }, { cause: error }));
-            } else resolve({ stdout: out, stderr: err });
-          },
-        );
-        token.onCancellationRequested(() => child.kill());
-      }),
-  );
+  const { stdout, stderr } = await new Promise<{ stdout: string; stderr: string }>((resolve, reject) => {
+    const child = execFile(
+      process.execPath,
+      [program, 'env', 'apply', '-f', file.fsPath, '--json', '--passwords-stdin'],
+      { env: { ...process.env, ELECTRON_RUN_AS_NODE: '1' }, maxBuffer: 16_000_000 },
+      (error, out, err) => {
+        // A failure also writes a JSON document; without one it did not run at all.
+        if (error !== null && out.trim() === '' && !signal.aborted) {
+          reject(fail('internal', { problem: err.trim() || error.message }, { cause: error }));
+        } else resolve({ stdout: out, stderr: err });
+      },
+    );
+    signal.addEventListener('abort', () => child.kill());
+    // best effort: a command that ended before it read them says itself why
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(JSON.stringify(passwords));
+  });
   for (const line of stderr.split('\n').filter((text) => text !== '')) services.log.info(line);
+  if (signal.aborted) return 'canceled';
   const document: unknown = JSON.parse(stdout);
   const refused = refusedSchema.safeParse(document);
   if (refused.success) {

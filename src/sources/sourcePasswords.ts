@@ -6,6 +6,8 @@ import type { Environment, SecretReference } from '../../engine/protocol/entitie
 export interface SourcePasswords {
   /** Passwords by member name, as the engine takes them with a refresh; undefined when none is known. */
   of(environment: Environment): Promise<Record<string, string> | undefined>;
+  /** What was typed for a member, whether its environment is declared yet or not. */
+  typed(environment: string, member: string): Promise<string | undefined>;
   store(environment: string, member: string, password: string): Promise<void>;
   forget(environment: Environment): Promise<void>;
 }
@@ -26,18 +28,21 @@ async function referenced(reference: SecretReference): Promise<string | undefine
 }
 
 export function createSourcePasswords(secrets: SecretStorage, home: string): SourcePasswords {
+  const typed = async (environment: string, member: string): Promise<string | undefined> =>
+    await secrets.get(passwordKey(home, environment, member));
   return {
     async of(environment) {
       const known: Record<string, string> = {};
       for (const [member, { password: reference }] of Object.entries(environment.definition.members)) {
         const password =
           // What was typed counts more: it was asked for because the named place did not help.
-          (await secrets.get(passwordKey(home, environment.name, member))) ??
+          (await typed(environment.name, member)) ??
           (reference === undefined ? undefined : await referenced(reference));
         if (password !== undefined) known[member] = password;
       }
       return Object.keys(known).length === 0 ? undefined : known;
     },
+    typed,
     async store(environment, member, password) {
       await secrets.store(passwordKey(home, environment, member), password);
     },

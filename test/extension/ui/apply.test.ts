@@ -10,7 +10,7 @@ import {
 } from '../../support/fakeEngine/scriptedEngine.ts';
 import { useWorkbench } from './useWorkbench.ts';
 
-const file = (retrieval: string): string => `version: 1
+const file = (retrieval: string, more = ''): string => `version: 1
 environments:
   shop:
     members:
@@ -18,7 +18,7 @@ environments:
         engine: postgres
         retrieval: ${retrieval}
         url: postgresql://reader@db.example.org/shop
-`;
+${more}`;
 
 describe('a thin-clones.yaml in the workspace', () => {
   let engine: ScriptedEngine;
@@ -50,6 +50,7 @@ describe('a thin-clones.yaml in the workspace', () => {
     await workbench.palette('Thin Clones: Apply thin-clones.yaml');
     const message = await workbench.notification('is not valid');
     assert.match(message.text, /thin-clones\.yaml:7:/);
+    assert.ok(!(await workbench.notifications()).some((text) => text.includes('Applying')));
     await workbench.screenshot('apply-refused');
     // Away from where the palette was: a tooltip there covers the button.
     await workbench.page.mouse.move(640, 300);
@@ -66,5 +67,34 @@ describe('a thin-clones.yaml in the workspace', () => {
     const message = await workbench.notification('shop: created.');
     await message.press('Take First Snapshot');
     await workbench.waitForRow(['shop', 'Snapshots']);
+  });
+
+  it('asks for a password that the named place does not have, until the source takes one', async () => {
+    const { workbench, scratch } = ui();
+    await workbench.clearNotifications();
+    const refused = fail('source_password', { user: 'reader', host: 'db.example.org' }).document;
+    engine.fake.script.sourceTest = ({ body }) => ({
+      ok: body.password === 'right',
+      error: body.password === 'right' ? null : refused,
+      serverVersion: '16.4',
+      databases: [],
+      tables: [],
+      warnings: [],
+    });
+    const more = '        password: { env: TEST_PASSWORD_THAT_IS_NOT_SET }\n';
+    await writeFile(join(scratch.workspace, 'thin-clones.yaml'), file('logical', more));
+    await workbench.palette('Thin Clones: Apply thin-clones.yaml');
+    const title = 'Password of shop/orders';
+    await workbench.inputBox('wrong', { title, prompt: 'TEST_PASSWORD_THAT_IS_NOT_SET' });
+    await workbench.inputBox('right', { title, prompt: 'refused the password of user "reader"' });
+    await workbench.notification('shop: changed.');
+    // It is in the secret storage now, so that nobody is asked again.
+    await writeFile(
+      join(scratch.workspace, 'thin-clones.yaml'),
+      file('logical', `${more}        database: shop\n`),
+    );
+    await workbench.clearNotifications();
+    await workbench.palette('Thin Clones: Apply thin-clones.yaml');
+    await workbench.notification('shop: changed.');
   });
 });

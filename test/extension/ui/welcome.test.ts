@@ -87,6 +87,7 @@ describe('the view without an environment', () => {
     const problem = await workbench.notification('db.example.org refused the password of user "app".');
     assert.match(problem.text, /Check user and password/);
     assert.deepEqual(problem.buttons, ['Enter Password', 'Edit URL', 'Show Details']);
+    assert.ok(!(await workbench.notifications()).some((text) => text.includes('Testing the source')));
     await workbench.screenshot('add-problem');
     await problem.press('Enter Password');
     await workbench.inputBox('right', { prompt: 'Password for app at db.example.org' });

@@ -107,6 +107,30 @@ describe('env apply', () => {
     const { passwords, remember } = callsOf('environmentApply')[0]?.body ?? {};
     assert.deepEqual([passwords, remember], [{ orders: 's3cret' }, undefined]);
   });
+  it('takes a password from stdin before the empty place that the file names, and does not have it remembered', async () => {
+    await write(source(', password: { env: UNSET_PASSWORD }'));
+    engine.script.sourceTest = ({ body }) => report(body.password === 's3cret' ? undefined : withoutPassword);
+    const refused = await type(apply('--json'), { engine, cwd: folder });
+    assert.equal(errorOf(refused).code, 'source_password_missing');
+    assert.deepEqual(
+      [errorOf(refused).details.environment, errorOf(refused).details.member],
+      ['shop', 'orders'],
+    );
+    const stdin = JSON.stringify({ shop: { orders: 's3cret' }, other: { orders: 'x' } });
+    const ended = await type(apply('--passwords-stdin'), { engine, cwd: folder, stdin });
+    assert.deepEqual(ended, { code: 0, stdout: 'shop: created\n', stderr: '' });
+    const { passwords, remember } = callsOf('environmentApply')[0]?.body ?? {};
+    assert.deepEqual([passwords, remember], [{ orders: 's3cret' }, undefined]);
+  });
+  it('says what stdin should hold without a word of what it held', async () => {
+    await write(source());
+    for (const stdin of ['s3cret', '{"shop": "s3cret"}', '']) {
+      const ended = await type(apply('--passwords-stdin', '--json'), { engine, cwd: folder, stdin });
+      assert.equal(ended.code, exitCodes.usage);
+      assert.match(errorOf(ended).next, /\{"ENVIRONMENT": \{"MEMBER": "PASSWORD"\}\}/);
+      assert.ok(!`${ended.stdout}${ended.stderr}`.includes('s3cret'));
+    }
+  });
   it('reads a password from a file beside it, without the line end', async () => {
     await write(source(', password: { file: secret }'));
     await writeFile(join(folder, 'secret'), ' s3 cret \r\n');

@@ -10,6 +10,8 @@ export interface Typed {
   /** Undefined: none runs, and none can be started. */
   engine?: FakeEngine;
   terminal?: boolean;
+  /** What is piped in. */
+  stdin?: string;
   /** What is typed, one entry for each question. */
   answers?: string[];
   variables?: Record<string, string>;
@@ -37,6 +39,7 @@ export function start(argv: readonly string[], typed: Typed = {}): Running {
   let [stdout, stderr] = ['', ''];
   let waiting: { text: string; resolve: () => void }[] = [];
   const stdin = Object.assign(new PassThrough(), { isTTY: terminal });
+  if (typed.stdin !== undefined) stdin.end(typed.stdin);
   const interrupts = new Set<() => void>();
   const surroundings: Surroundings = {
     stdin,

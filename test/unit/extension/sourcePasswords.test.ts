@@ -40,5 +40,7 @@ describe('the passwords of sources', () => {
     assert.equal(await passwords.of(withPassword(missing)), undefined);
     kept.set(passwordKey('/home', 'shop', 'orders'), 'typed');
     assert.deepEqual(await passwords.of(withPassword(missing)), { orders: 'typed' });
+    assert.equal(await passwords.typed('shop', 'orders'), 'typed');
+    assert.equal(await passwords.typed('shop', 'billing'), undefined);
   });
 });
