@@ -162,8 +162,11 @@ export function createFollower({
 
   const lead = (next: Situation, destination: Destination): void => {
     const isElsewhere = next.clone !== situation.clone || next.state !== situation.state;
-    const where = next.key === null ? (next.reason ?? 'nothing') : `the database of ${next.key}`;
-    ports.lead(destination, `The checkout ${record().path} now leads to ${where}; connect again`);
+    const notice =
+      destination.kind === 'none'
+        ? `leads nowhere now: ${destination.reason}`
+        : `now leads to the database of ${next.key ?? 'no branch'}; connect again`;
+    ports.lead(destination, `The checkout ${record().path} ${notice}`);
     situation = next;
     if (next.state === 'ready' && isElsewhere) {
       switchedAt = clock.now().toISOString();

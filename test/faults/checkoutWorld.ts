@@ -117,15 +117,9 @@ export async function writeWorkspace(
   folder: string,
   follow: Follow,
   more: readonly string[] = [],
+  name: string = environment,
 ): Promise<void> {
-  const lines = [
-    'version: 1',
-    'workspace:',
-    `  environment: ${environment}`,
-    `  follow: ${follow}`,
-    ...more,
-    '',
-  ];
+  const lines = ['version: 1', 'workspace:', `  environment: ${name}`, `  follow: ${follow}`, ...more, ''];
   await writeFile(join(folder, 'thin-clones.yaml'), lines.join('\n'));
 }
 
