@@ -13,14 +13,15 @@ const severities = {
 const isOn = (): boolean =>
   vscode.workspace.getConfiguration('thinClones').get<boolean>('migrations.diagnostics', true);
 
-const actions: vscode.CodeActionProvider = {
-  provideCodeActions(_document, _range, { diagnostics }) {
+const actionsFor = ({ checkouts }: Services): vscode.CodeActionProvider => ({
+  provideCodeActions({ uri }, _range, { diagnostics }) {
     const ours = diagnostics.filter((diagnostic) => diagnostic.source === source);
     if (ours.length === 0) return [];
     const action = (title: string, command: CommandId): vscode.CodeAction => {
       const fix = new vscode.CodeAction(title, vscode.CodeActionKind.QuickFix);
       fix.diagnostics = ours;
-      fix.command = { title, command };
+      const folder = checkouts.folderOf(uri)?.key;
+      fix.command = { title, command, arguments: folder === undefined ? [] : [{ folder }] };
       return fix;
     };
     return [
@@ -29,9 +30,10 @@ const actions: vscode.CodeActionProvider = {
       action("Reset the branch's clone to the latest snapshot", 'thinClones.branch.resetToLatest'),
     ];
   },
-};
+});
 
-export function showMigrationDiagnostics({ checkouts }: Services): vscode.Disposable {
+export function showMigrationDiagnostics(services: Services): vscode.Disposable {
+  const { checkouts } = services;
   const collection = vscode.languages.createDiagnosticCollection('thinClones.migrations');
   let shown = '';
   const show = (): void => {
@@ -70,7 +72,7 @@ export function showMigrationDiagnostics({ checkouts }: Services): vscode.Dispos
     vscode.workspace.onDidChangeConfiguration((change) => {
       if (change.affectsConfiguration('thinClones.migrations.diagnostics')) show();
     }),
-    vscode.languages.registerCodeActionsProvider({ scheme: 'file' }, actions, {
+    vscode.languages.registerCodeActionsProvider({ scheme: 'file' }, actionsFor(services), {
       providedCodeActionKinds: [vscode.CodeActionKind.QuickFix],
     }),
   );
