@@ -172,6 +172,8 @@ export function decide({ head, policy, answers, bound, formerNames, current }: D
 
   const { branch, operation } = head;
   if (branch === null) {
+    // The older kind of rebase (--apply) writes the name of its branch only when it has to stop.
+    if (operation === 'rebase' && current !== null) return { kind: 'stay', reason: 'a rebase is under way' };
     const commit = head.commit?.slice(0, 10) ?? 'no commit';
     const during = operation === null ? '' : ` during ${operationNames[operation]}`;
     return {

@@ -293,6 +293,14 @@ describe('what a checkout leads to', () => {
     }
   });
 
+  it('stays during a rebase that does not tell its branch, and is nothing where there was nothing before', () => {
+    const head = detached({ operation: 'rebase' });
+    assert.equal(decided({ head, current: 'feature', bound: ['feature'] }).kind, 'stay');
+    assert.equal(decided({ head, bound: ['feature'] }).kind, 'none');
+    const other = detached({ operation: 'cherry-pick' });
+    assert.equal(decided({ head: other, current: 'feature', bound: ['feature'] }).kind, 'none');
+  });
+
   it('is the clone that the branches of a pattern share', () => {
     const policy = { ...automatic, shared: ['main', 'release/*', '**/2'] };
     const head = onBranch('release/2');
