@@ -39,7 +39,7 @@ const leftOut = new Set([
 ]);
 
 /** Folders that begin with a dot hold no migrations but caches, settings of editors and virtual environments. */
-const isLeftOut = (name: string): boolean => name.startsWith('.') || leftOut.has(name);
+const isOfTools = (name: string): boolean => name.startsWith('.') || leftOut.has(name);
 
 export function createLocalFiles(options: LocalFilesOptions): WorkingFiles {
   const { root, maxEntries = MAX_ENTRIES, maxDepth = MAX_DEPTH, maxBytes = MAX_BYTES } = options;
@@ -96,11 +96,11 @@ async function walk({ root, also, maxEntries, maxDepth }: Walk): Promise<FileLis
   /** Targets of links to folders, each followed once: a link to a folder above would never end. */
   const linked = new Set<string>();
   const wanted = also.map((folder) => folder.replaceAll('\\', '/').replace(/^(\.\/)+|\/+$/g, ''));
-  const isWanted = (relative: string): boolean =>
-    wanted.some(
-      (folder) =>
-        folder === relative || folder.startsWith(`${relative}/`) || relative.startsWith(`${folder}/`),
-    );
+  const isLeftOut = (relative: string): boolean =>
+    relative.split('/').some(isOfTools) &&
+    !wanted.some((folder) => relative === folder || relative.startsWith(`${folder}/`));
+  const leadsToWanted = (relative: string): boolean =>
+    wanted.some((folder) => folder.startsWith(`${relative}/`));
 
   const visit = async (relative: string, depth: number): Promise<string[]> => {
     const folder = path.join(top, ...relative.split('/'));
@@ -120,19 +120,22 @@ async function walk({ root, also, maxEntries, maxDepth }: Walk): Promise<FileLis
       return [];
     }
     const below: string[] = [];
-    const enter = (child: string, name: string): void => {
-      if (isLeftOut(name) && !isWanted(child)) return;
+    const enter = (child: string): void => {
+      if (isLeftOut(child) && !leadsToWanted(child)) return;
       if (depth >= maxDepth) found.truncated = true;
       else below.push(child);
     };
+    // Only on the way to a folder that was asked for.
+    const isPassedThrough = isLeftOut(relative);
     for (const child of children) {
       const at = relative === '' ? child.name : `${relative}/${child.name}`;
-      if (child.isFile()) found.paths.push(at);
-      else if (child.isDirectory()) enter(at, child.name);
+      if (child.isFile()) {
+        if (!isPassedThrough) found.paths.push(at);
+      } else if (child.isDirectory()) enter(at);
       else if (child.isSymbolicLink()) {
         const kind = await targetOf(top, path.join(folder, child.name), linked);
         if (kind === 'file') found.paths.push(at);
-        else if (kind === 'folder') enter(at, child.name);
+        else if (kind === 'folder') enter(at);
         else if (kind === 'outside')
           found.notFollowed.push({ path: at, problem: 'it is a link that leads out of the checkout' });
       }

@@ -60,7 +60,9 @@ async function compare(tree: Tree, directory: string, rows: readonly Row[]): Pro
   const notes =
     old.length === 0
       ? []
-      : [`${old.length} applied versions are older than the first file and are taken for removed history.`];
+      : [
+          `Taken for removed history, since older than the first file: ${old.length === 1 ? 'one applied version' : `${old.length} applied versions`}.`,
+        ];
   return await compareLists({
     local,
     applied: kept.map((version) => ({ key: BigInt(version).toString(), name: version })),
