@@ -213,7 +213,7 @@ export function parseWorkspace({ text, name }: Omit<ConfigText, 'directory'>): W
 
 const largest = 1_000_000;
 
-/** Errors: `invalid_file` also when it can't be read, is no UTF-8 text or has more than 1 MB. */
+/** Errors: `file_unreadable`; `invalid_file` also when it is no UTF-8 text or has more than 1 MB. */
 export async function readConfigFile(file: string, cwd: string): Promise<Config> {
   const path = resolve(cwd, file);
   const refuse = (problem: string, cause?: unknown) =>
@@ -223,8 +223,9 @@ export async function readConfigFile(file: string, cwd: string): Promise<Config>
     bytes = await readFile(path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw refuse(`There is no file ${path}. Name it with -f FILE.`, error);
-    throw refuse(`${path} can't be read: ${code ?? String(error)}`, error);
+    const problem =
+      code === 'EISDIR' ? 'it is a folder' : code === 'EACCES' ? 'no permission' : (code ?? String(error));
+    throw fail('file_unreadable', { path, missing: code === 'ENOENT', problem }, { cause: error });
   }
   if (bytes.length > largest)
     throw refuse(`${basename(path)} has ${bytes.length} bytes: expected at most ${largest}`);

@@ -37,6 +37,12 @@ export const errorTable = {
     (d) => `${d.file} is not valid:\n${d.problems.join('\n')}`,
     () => 'Correct the named lines and try again.',
   ),
+  /** A file that was named at the command line; never sent by the engine. */
+  file_unreadable: define<{ path: string; missing: boolean; problem: string }>(
+    400,
+    (d) => (d.missing ? `There is no file ${d.path}.` : `The file ${d.path} can't be read: ${d.problem}.`),
+    (d) => (d.missing ? 'Name it with -f FILE.' : 'Mend that, or name another one with -f FILE.'),
+  ),
   unauthorized: define<object>(
     401,
     () => 'The engine did not accept the token.',

@@ -84,6 +84,12 @@ describe('env apply', () => {
     ]);
     assert.deepEqual(engine.calls, []);
   });
+  it('ends with 2 for a file that is not there, and says how to name one', async () => {
+    const ended = await type(apply('-f', 'nothere.yaml'), { engine, cwd: folder });
+    assert.equal(ended.code, exitCodes.usage);
+    const path = join(folder, 'nothere.yaml');
+    assert.equal(ended.stderr, `error: There is no file ${path}.\nName it with -f FILE.\n`);
+  });
   it('ends with 3 for what is not supported yet', async () => {
     await write('orders: { engine: mongodb, retrieval: directory, directory: /srv/mongo }');
     const ended = await type(apply('--json'), { engine, cwd: folder });

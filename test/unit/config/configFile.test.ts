@@ -430,7 +430,10 @@ environments:
       return error.message;
     };
     it('must be there', async () => {
-      assert.match(await reading('nope.yaml'), /There is no file .*nope\.yaml\. Name it with -f FILE\./);
+      assert.equal(await reading('nope.yaml'), `There is no file ${join(folder, 'nope.yaml')}.`);
+    });
+    it('must be a file', async () => {
+      assert.equal(await reading('.'), `The file ${folder} can't be read: it is a folder.`);
     });
     it('must be text', async () => {
       await writeFile(join(folder, 'binary.yaml'), Buffer.from([0xff, 0xfe, 0x00, 0x80]));
