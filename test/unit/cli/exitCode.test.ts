@@ -12,7 +12,7 @@ describe('the exit code', () => {
       const exit = codeFor(code, status);
       byExit.set(exit, [...(byExit.get(exit) ?? []), code]);
     }
-    assert.deepEqual(byExit.get(2)?.sort(), ['invalid_file', 'invalid_request', 'usage']);
+    assert.deepEqual(byExit.get(2)?.sort(), ['file_unreadable', 'invalid_file', 'invalid_request', 'usage']);
     assert.deepEqual(byExit.get(4)?.sort(), [
       'engine_start_failed',
       'engine_unreachable',
