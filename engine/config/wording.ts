@@ -126,6 +126,8 @@ function explain(issue: Issue, path: Path, value: unknown): string {
       );
       return kinds.length === 0 ? issue.message : `expected ${oneOf(kinds)}${found}`;
     }
+    case 'custom':
+      return path[0] === 'workspace' ? `expected ${issue.message}${found}` : issue.message;
     default:
       return issue.message;
   }

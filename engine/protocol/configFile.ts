@@ -19,10 +19,93 @@ export const configFileSchema = z.strictObject({
 });
 export type ConfigFile = z.output<typeof configFileSchema>;
 
+/** What editors show beside a key; `*` stands for a name. A list and its entries share one. */
+const descriptions: Readonly<Record<string, string>> = {
+  version: 'The version of this file: 1.',
+  environments: 'Named groups of databases to clone; declared with "thin-clones env apply".',
+  'environments.*.host': 'Where the clones live: local.',
+  'environments.*.members': 'The databases, by the name that clones and variables know them by.',
+  'environments.*.members.*.engine': 'The database engine: postgres.',
+  'environments.*.members.*.retrieval':
+    'How the data comes: logical (pg_dump from a URL), dump (a file of pg_dump), directory (of a stopped server).',
+  'environments.*.members.*.url': 'For logical: postgresql://user@host:port/database, never with a password.',
+  'environments.*.members.*.password':
+    'Where the password is: { env: NAME } or { file: PATH }. Without it, it is asked for once.',
+  'environments.*.members.*.include': 'Only these schemas and tables, as patterns of pg_dump.',
+  'environments.*.members.*.exclude': 'Without these schemas and tables, as patterns of pg_dump.',
+  'environments.*.members.*.directory':
+    'For directory: the data directory of a PostgreSQL server that is stopped.',
+  'environments.*.members.*.dump': 'For dump: a file or directory of pg_dump, or SQL; also gzipped.',
+  'environments.*.members.*.database': 'The database that people work with, if it is not that of the URL.',
+  'environments.*.members.*.version': "PostgreSQL major version of the copies, if not the source's.",
+  'environments.*.clones': 'Settings of all clones of this environment.',
+  'environments.*.clones.idleTtl':
+    'A clone that nobody connected to for this long is destroyed, unless protected: 30m, 24h, 7d.',
+  'environments.*.clones.limit': 'At most so many clones at a time.',
+  'environments.*.clones.durable': 'false turns fsync off in clones. Default: true.',
+  workspace: 'What a checkout of this repository uses.',
+  'workspace.environment':
+    'The environment whose clones the branches get. Not needed when there is only one.',
+  'workspace.follow':
+    'At a checkout of a branch without a clone: off (nothing happens), ask (the default), automatic (one is made).',
+  'workspace.variables':
+    'Environment variables and their values, in which {member.url} stands for a connection URL; also host, port, user, password, database, jdbc. {{ is a brace. Default: DATABASE_URL for one member, NAME_URL for several.',
+  'workspace.envFile':
+    'A file of the checkout, such as .env, in which a marked block of the variables is kept right. Never written while Git tracks it, unless somebody agreed.',
+  'workspace.branches':
+    'Which branches get clones, and where those start. In patterns * stands for anything but /, ** for anything.',
+  'workspace.branches.shared': 'All branches that match one of these patterns share one clone.',
+  'workspace.branches.never': 'Branches that match one of these patterns never get a clone.',
+  'workspace.branches.from':
+    "Where the clone of a branch that matches starts: latest (the newest snapshot; the default), current (the clone in use before), or a branch's name.",
+  'workspace.branches.cleanUpAfter':
+    'Clones of merged and deleted branches are destroyed after this long, without asking: 12h, 7d. Without it, never.',
+  'workspace.migrations':
+    'How migrations are found, where the files of the checkout do not say it: one tool, or a list of them.',
+  'workspace.migrations.tool': 'The tool that applies them; sql for numbered SQL files.',
+  'workspace.migrations.member': 'Whose database is compared, when there are several.',
+  'workspace.migrations.directory':
+    'The folder of the files; for Django that of manage.py, for Liquibase what its paths are relative to.',
+  'workspace.migrations.changelog': "Liquibase's root changelog.",
+  'workspace.migrations.table': 'The table of applied migrations.',
+  'workspace.migrations.schema': 'The schema of that table.',
+  'workspace.migrations.column':
+    "For sql: the column with the file's name, or with the number that it begins with.",
+  'workspace.migrations.checksumColumn':
+    'For sql: the column with the MD5, SHA-1 or SHA-256 of the file, in hexadecimal.',
+};
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function describe(schema: unknown, path: readonly string[]): unknown {
+  if (!isObject(schema)) return schema;
+  const { properties, additionalProperties, items, anyOf } = schema;
+  const description = descriptions[path.join('.')];
+  return {
+    ...(description === undefined ? {} : { description }),
+    ...schema,
+    ...(isObject(properties)
+      ? {
+          properties: Object.fromEntries(
+            Object.entries(properties).map(([key, value]) => [key, describe(value, [...path, key])]),
+          ),
+        }
+      : {}),
+    ...(isObject(additionalProperties)
+      ? { additionalProperties: describe(additionalProperties, [...path, '*']) }
+      : {}),
+    ...(isObject(items) ? { items: describe(items, path) } : {}),
+    ...(Array.isArray(anyOf) ? { anyOf: anyOf.map((each: unknown) => describe(each, path)) } : {}),
+  };
+}
+
 /** JSON schema 2020-12 of the file. */
 export function configFileJsonSchema(): Record<string, unknown> {
+  const described = describe(z.toJSONSchema(configFileSchema, { io: 'input', unrepresentable: 'any' }), []);
   return {
     title: 'thin-clones.yaml',
-    ...z.toJSONSchema(configFileSchema, { io: 'input', unrepresentable: 'any' }),
+    ...(isObject(described) ? described : {}),
+    anyOf: [{ required: ['environments'] }, { required: ['workspace'] }],
   };
 }

@@ -380,6 +380,11 @@ workspace:
       assert.ok(parse(`${beside(unknown)}\n  environment: other`).workspace);
     });
 
+    it('sets no variable that decides which programs run', () => {
+      assert.deepEqual(problems('version: 1\nworkspace: { variables: { PATH: x } }\n'), [
+        'thin-clones.yaml:2:27: expected a name of a variable that does not decide which programs run, found "PATH"',
+      ]);
+    });
     for (const [what, line, expected] of [
       ['a pattern that begins with **', 'never: [**]', 18],
       ['a pattern that is *', 'never: [*]', 18],
@@ -443,6 +448,28 @@ environments:
       await writeFile(join(folder, 'huge.yaml'), '#'.repeat(1_000_001));
       assert.match(await reading('huge.yaml'), /1000001 bytes/);
     });
+  });
+
+  it('says in its JSON schema what every key is', () => {
+    const silent: string[] = [];
+    const look = (schema: unknown, path: readonly string[]) => {
+      if (typeof schema !== 'object' || schema === null) return;
+      const { properties, additionalProperties, items, anyOf, description } = schema as Record<
+        string,
+        unknown
+      >;
+      // Names that people choose say themselves what they are, and so do lists of names.
+      const isNamed = path.at(-1) === '*' || ['schemas', 'tables', 'env', 'file'].includes(path.at(-1) ?? '');
+      if (path.length > 0 && !isNamed && description === undefined) silent.push(path.join('.'));
+      for (const [key, value] of Object.entries((properties ?? {}))) look(value, [...path, key]);
+      look(additionalProperties, [...path, '*']);
+      if (items !== undefined && anyOf === undefined) {
+        const { properties: inside } = items as { properties?: object };
+        for (const [key, value] of Object.entries(inside ?? {})) look(value, [...path, key]);
+      }
+    };
+    look(configFileJsonSchema(), []);
+    assert.deepEqual(silent, []);
   });
 
   it('has the JSON schema that the extension contributes', async () => {
