@@ -1,9 +1,11 @@
 /** The engine is killed with -9 at every journal step of every operation, and at random moments. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../engine/protocol/client.ts';
-import type { Connection, Job, JobType } from '../../engine/protocol/entities.ts';
+import type { Checkout, Connection, Job, JobType } from '../../engine/protocol/entities.ts';
 import { isFailure } from '../../engine/protocol/errors.ts';
+import { makeRealPlace, type RealPlace } from '../contract/git/realGit.ts';
 import { chooseSeed, seeded } from './seeds.ts';
 import { codeOf, environment, fillWorld, openWorld, origin, type World } from './world.ts';
 
@@ -42,6 +44,21 @@ async function withoutSubject(world: World): Promise<void> {
 async function dropSnapshot(world: World, name: string): Promise<void> {
   if (await has(world, 'snapshots', name))
     await world.done((client) => client.call('snapshotDelete', { params: { snapshot: name } }));
+}
+
+/** Where the working tree is that a clone is bound in. */
+let place: RealPlace | undefined;
+let checkout: Checkout | undefined;
+const checkoutParams = () => ({ checkout: checkout?.id ?? '' });
+
+/** A new branch is checked out, and nothing is made for it before somebody says so. */
+async function openBranch(world: World, round: number): Promise<void> {
+  place ??= await makeRealPlace();
+  const folder = join(place.folder, `shop-${round}`);
+  await place.run(place.folder, 'init', '--quiet', '--initial-branch', `bind-${round}`, folder);
+  const client = await world.client();
+  checkout = await client.call('checkoutOpen', { body: { folder, environment, follow: 'ask' } });
+  assert.equal(checkout.state, 'asking');
 }
 
 const operations: readonly Operation[] = [
@@ -92,6 +109,35 @@ const operations: readonly Operation[] = [
       assert.equal(await world.read(subject), `changed ${round}`);
       assert.equal(await has(world, 'snapshots', `commit-${round}`), succeeded);
       await dropSnapshot(world, `commit-${round}`);
+    },
+  },
+  {
+    name: 'bind',
+    type: 'clone.bind',
+    async prepare(world, round) {
+      await ensureSubject(world, round);
+      await openBranch(world, round);
+    },
+    async request(client) {
+      await client.call('checkoutUse', { params: checkoutParams(), body: { clone: subject } });
+      const { items } = await client.call('jobList', { query: {} });
+      const job = items.find(({ type }) => type === 'clone.bind');
+      assert.ok(job !== undefined);
+      return { job };
+    },
+    async check(world, succeeded, round) {
+      const client = await world.client();
+      assert.equal((await world.clone(subject)).branch, succeeded ? `bind-${round}` : null);
+      assert.equal(await world.read(subject), `changed ${round}`);
+      const found = await client.call('checkoutShow', { params: checkoutParams() });
+      assert.equal(found.state, succeeded ? 'ready' : 'asking');
+      const { items } = await client.call('checkoutConnection', { params: checkoutParams() });
+      const [login] = items;
+      assert.ok(login !== undefined);
+      if (succeeded) assert.equal(await world.readAt(login), `changed ${round}`);
+      else await assert.rejects(world.readAt(login), /has no clone yet/);
+      await client.call('checkoutForget', { params: checkoutParams() });
+      await withoutSubject(world);
     },
   },
   {
@@ -158,7 +204,10 @@ describe('an engine killed with -9', function () {
     await world.write('bystander', 'mine');
     bystander = await world.connection('bystander');
   });
-  after(() => world.dispose());
+  after(async () => {
+    await world.dispose();
+    await place?.dispose();
+  });
 
   const checkAll = async (): Promise<void> => {
     await world.checkNothingLeft();
