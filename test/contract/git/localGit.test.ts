@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createLocalGit } from '../../../engine/git/local/localGit.ts';
 import type { Git, WorkingTree } from '../../../engine/git/git.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
+import { chooseSeed, seeded } from '../../faults/seeds.ts';
 import { skipSuite } from '../../support/skips.ts';
 import { describeGit, follow, located, placeOf, type Person } from './git.contract.ts';
 import { makeRealPlace, type RealPlace } from './realGit.ts';
@@ -220,6 +221,50 @@ describe('local Git', () => {
       for (let turn = 0; turn < 40; turn++) await person.checkout(turn % 2 === 0 ? 'one' : 'two');
       await person.checkout('last');
       await until((head) => placeOf(head) === 'last');
+      watch.close();
+    });
+
+    it('agrees with Git after whatever was done', async () => {
+      const seed = chooseSeed();
+      console.log(`      THIN_CLONES_SEED=${seed}`);
+      const random = seeded(seed);
+      const pick = (from: readonly string[]): string => from[Math.floor(random() * from.length)] ?? 'main';
+      const { person, tree } = await repository();
+      const branches = ['main', 'one', 'two', 'deep/er/three', '-dash'];
+      for (const branch of branches.slice(1))
+        await place.run(person.path, 'update-ref', `refs/heads/${branch}`, 'main');
+      const run = (...args: string[]): Promise<unknown> =>
+        place.run(person.path, ...args).catch(() => undefined);
+      const deeds: Record<string, () => Promise<unknown>> = {
+        checkout: () => run('switch', '--quiet', '--force', '--end-of-options', pick(branches)),
+        orphan: () => run('symbolic-ref', 'HEAD', `refs/heads/new-${Math.floor(random() * 1e6)}`),
+        detach: () => run('checkout', '--quiet', '--force', '--detach', pick(['main', 'HEAD', 'HEAD~1'])),
+        commit: () => run('commit', '--quiet', '--allow-empty', '--message', 'more'),
+        reset: () => run('reset', '--quiet', '--hard', 'main'),
+        pack: () => run('pack-refs', '--all', '--prune'),
+        rebase: () => run('rebase', '--quiet', pick(['--merge', '--apply']), 'main'),
+        stop: () => run('rebase', '--quiet', '--exec', 'false', 'HEAD~1'),
+        abort: () => run('rebase', '--abort'),
+        bisect: () => run('bisect', 'start', 'HEAD', 'HEAD~2'),
+        back: () => run('bisect', 'reset'),
+        rename: () => run('branch', '--move', '--force', 'one', 'one'),
+      };
+      const { until, watch } = await follow(git, tree);
+      for (let turn = 0; turn < 60; turn++) {
+        const deed = pick(Object.keys(deeds));
+        await deeds[deed]?.();
+        const ref = await place.run(person.path, 'symbolic-ref', '--quiet', 'HEAD').catch(() => null);
+        const commit = await place
+          .run(person.path, 'rev-parse', '--verify', '--quiet', 'HEAD')
+          .catch(() => null);
+        const told = await until(
+          (head) =>
+            head.kind !== 'unreadable' &&
+            head.commit === commit &&
+            (head.kind === 'branch' ? `refs/heads/${head.branch}` === ref : ref === null),
+        );
+        assert.notEqual(told.kind, 'unreadable', `${deed} in turn ${turn}`);
+      }
       watch.close();
     });
 
