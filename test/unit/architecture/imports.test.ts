@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { build } from 'esbuild';
+import { build, type Metafile } from 'esbuild';
 
 const root = join(import.meta.dirname, '..', '..', '..');
 
 /** What each file of ours imports at run time, as esbuild resolves it; types are erased. */
-async function importGraph(): Promise<Map<string, string[]>> {
+async function importsOfAll(): Promise<Metafile['inputs']> {
   const result = await build({
     absWorkingDir: root,
     entryPoints: ['engine/main.ts', 'engine/cli/main.ts', 'src/extension.ts', 'webview-ui/jobs/main.ts'],
@@ -20,12 +20,28 @@ async function importGraph(): Promise<Map<string, string[]>> {
     loader: { '.ttf': 'empty', '.css': 'empty' },
     logLevel: 'silent',
   });
-  return new Map(
-    Object.entries(result.metafile.inputs).map(([file, { imports }]) => [
+  return result.metafile.inputs;
+}
+
+const graphOf = (inputs: Metafile['inputs']): Map<string, string[]> =>
+  new Map(
+    Object.entries(inputs).map(([file, { imports }]) => [
       file,
       imports.filter(({ external }) => external !== true).map(({ path }) => path),
     ]),
   );
+
+/** The files and packages that run before the first line of a file does: all that is not imported by `import()`. */
+function loadedWith(file: string, inputs: Metafile['inputs']): ReadonlySet<string> {
+  const loaded = new Set<string>();
+  const visit = (path: string): void => {
+    if (loaded.has(path)) return;
+    loaded.add(path);
+    for (const { path: next, kind } of inputs[path]?.imports ?? [])
+      if (kind !== 'dynamic-import') visit(next);
+  };
+  visit(file);
+  return loaded;
 }
 
 /** The first cycle as a path of files, or undefined. */
@@ -49,9 +65,11 @@ function findCycle(graph: ReadonlyMap<string, readonly string[]>): readonly stri
 }
 
 describe('the imports', () => {
+  let inputs: Metafile['inputs'];
   let graph: Map<string, string[]>;
   before(async () => {
-    graph = await importGraph();
+    inputs = await importsOfAll();
+    graph = graphOf(inputs);
   });
 
   it('have no cycle', () => {
@@ -68,6 +86,18 @@ describe('the imports', () => {
       ]),
     );
     assert.deepEqual(cycle, ['b', 'c', 'b']);
+  });
+
+  it('load no schema and no command when the extension is activated', () => {
+    const loaded = [...loadedWith('src/extension.ts', inputs)];
+    const packages = loaded.filter((path) => inputs[path] === undefined && !path.startsWith('node:'));
+    assert.deepEqual(packages, ['vscode']);
+    const commands = loaded.filter((path) => path.startsWith('src/commands/')).sort();
+    assert.deepEqual(commands, [
+      'src/commands/commandIds.ts',
+      'src/commands/commandTable.ts',
+      'src/commands/registerCommands.ts',
+    ]);
   });
 
   it('reach the engine from the extension and the webviews through the protocol alone', () => {
