@@ -452,7 +452,8 @@ export const errorTable = {
   port_taken: define<{ port: number }>(
     409,
     (d) => `Port ${d.port} is taken by another program.`,
-    () => 'End that program, or destroy this clone and create it again to get another port.',
+    () =>
+      'End that program. Or take another port: create the clone anew; for a checkout, thin-clones checkout ports.',
     true,
   ),
   /** The port of an endpoint, for a reason other than being taken. */
