@@ -20,13 +20,17 @@ function rows(report: MigrationReport): string[][] {
   ];
 }
 
+/** A message carries its problem in the middle of a sentence. */
+const says = (message: string, problem: string): boolean =>
+  message.toLowerCase().includes(problem.toLowerCase().replace(/\.$/, ''));
+
 function reportText(report: MigrationReport): string {
   const { member, tool, state, directory, table, counts, message, problem } = report;
   const listed = rows(report);
   return [
     `${[member, tool === null ? null : migrationToolTitles[tool]].filter((each) => each !== null).join(', ')}${member === null && tool === null ? 'migrations' : ''}: ${state}${directory === null ? '' : ` (${directory}, ${counts.files} files; ${table ?? 'no table'}, ${counts.applied} applied)`}`,
     message,
-    ...(problem === null || message.includes(problem) ? [] : [problem]),
+    ...(problem === null || says(message, problem) ? [] : [problem]),
   ]
     .map(printable)
     .concat(listed.length === 0 ? [] : [formatTable(['STATE', 'FILE', 'WHAT'], listed)])

@@ -591,6 +591,20 @@ describe('thin-clones in a checkout', () => {
         ].join('\n'),
       );
     });
+    it('says a problem once', async () => {
+      const none = { member: null, tool: null, directory: null, table: null, state: 'unknown' };
+      tell(
+        report({
+          ...none,
+          message: 'Unknown: no files are there; say where.',
+          problem: 'No files are there.',
+        }),
+      );
+      assert.equal(
+        (await type(['migrations'], here())).stdout,
+        'migrations: unknown\nUnknown: no files are there; say where.\n',
+      );
+    });
     it('ends with 1 with --check unless all are in step', async () => {
       tell(report());
       assert.equal((await type(['migrations', '--check'], here())).code, 0);

@@ -461,7 +461,7 @@ environments:
       // Names that people choose say themselves what they are, and so do lists of names.
       const isNamed = path.at(-1) === '*' || ['schemas', 'tables', 'env', 'file'].includes(path.at(-1) ?? '');
       if (path.length > 0 && !isNamed && description === undefined) silent.push(path.join('.'));
-      for (const [key, value] of Object.entries((properties ?? {}))) look(value, [...path, key]);
+      for (const [key, value] of Object.entries(properties ?? {})) look(value, [...path, key]);
       look(additionalProperties, [...path, '*']);
       if (items !== undefined && anyOf === undefined) {
         const { properties: inside } = items as { properties?: object };
