@@ -279,7 +279,8 @@ function cloneStateOf(clone: Clone, job: Job | undefined): { text: string; busy:
         ? { text: 'ready', busy: false }
         : { text: workText('working', job), busy: true };
     case 'stopped':
-      return job?.type === 'clone.start'
+      // Also without a job: an engine that starts brings up what should run.
+      return job?.type === 'clone.start' || clone.members.some((member) => member.state === 'starting')
         ? { text: workText('starting', job), busy: true }
         : { text: 'stopped', busy: job !== undefined };
     case 'failed':

@@ -156,6 +156,15 @@ describe('the rows of the tree', () => {
     assert.match(text ?? '', /\*\*Used in:\*\* `\/src\/shop`/);
   });
 
+  it('say of a clone that the engine brings up that it is starting', () => {
+    const [member] = fakeClone({}).members;
+    const clone = { state: 'stopped', members: [{ ...member, state: 'starting' }] };
+    assert.match(
+      draw({ environments: [{}], snapshots: [{}], clones: [clone] }),
+      /\(loading~spin\) feature\/a \| starting… · .*\| clone\.stopped\.busy/,
+    );
+  });
+
   it('show how far a running job is in the row of its object, and that it can be canceled', () => {
     assert.equal(
       draw({
