@@ -111,23 +111,25 @@ async function compare(tree: Tree, directory: string, rows: readonly Row[]): Pro
       return { key: String(when), name: tag, file, when };
     })
     .sort((one, other) => one.when - other.when);
-  const hashes = new Map<string, string>();
+  /** Several files may have the same content. */
+  const hashes = new Map<string, readonly string[]>();
   for (const { key, file } of local) {
     const content = await tree.bytes(file);
-    for (const hash of content === undefined ? [] : digests(content, 'sha256')) hashes.set(hash, key);
+    if (content !== undefined) hashes.set(key, digests(content, 'sha256'));
   }
+  const times = new Set(rows.map(({ created_at }) => created_at));
   return await compareLists({
     local,
     applied: rows.flatMap(({ hash, created_at }) => {
       if (hash == null) return [];
+      const sameTime = local.find(({ key }) => key === created_at);
       // A time that was changed in the journal, of a file that was not, is the same migration.
-      const known = created_at != null && local.some(({ key }) => key === created_at);
-      const key = known ? created_at : (hashes.get(hash) ?? created_at ?? hash);
+      const sameText = local.find(({ key }) => !times.has(key) && hashes.get(key)?.includes(hash) === true);
+      const key = (sameTime ?? sameText)?.key ?? created_at ?? hash;
       return [{ key, name: nameOf(hash, created_at), hash }];
     }),
     ordered: true,
-    isEdited: async ({ key, file }, { hash }) =>
-      (await tree.bytes(file)) !== undefined && hashes.get(hash) !== key,
+    isEdited: async ({ key }, { hash }) => hashes.get(key)?.includes(hash) === false,
     notes,
   });
 }

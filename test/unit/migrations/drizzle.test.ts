@@ -50,6 +50,12 @@ describe('migrations of Drizzle', () => {
     assert.equal(found.state, 'in-step');
   });
 
+  it('are not edited when two files have the same content', async () => {
+    const same = { ...two, 'drizzle/0001_b.sql': sql('0000_a') };
+    const rows = [row('0000_a', 1000), row('0000_a', 2000)];
+    assert.equal((await report({ files: same, tables: tables(...rows) })).state, 'in-step');
+  });
+
   it('tell missing ones by hash and time, since the table has no names', async () => {
     const found = await report({
       files: files(['0000_a', 1000]),
