@@ -18,6 +18,9 @@ export function headText({ key, head }: Checkout): string {
 export const branchOf = ({ head }: Checkout): string | undefined =>
   head.kind === 'unreadable' ? undefined : (head.branch ?? undefined);
 
+/** Without a branch no clone is made; one can be used all the same. */
+export const canHaveDatabase = ({ head }: Checkout): boolean => head.kind === 'branch';
+
 export const folderName = (path: string): string =>
   path.split(/[\\/]/).findLast((part) => part !== '') ?? path;
 

@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import type { Checkout } from '../../engine/protocol/entities.ts';
 import type { Follow } from '../../engine/protocol/workspace.ts';
-import { headText, startText, stateTexts } from '../checkouts/checkoutText.ts';
+import { canHaveDatabase, headText, startText, stateTexts } from '../checkouts/checkoutText.ts';
 import { pickValue, type PickItem } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { percentOf } from '../views/amounts.ts';
@@ -39,7 +39,7 @@ function branchItems(services: Services, checkout: Checkout): MenuItem[] {
           ),
         ]
       : []),
-    ...(state === 'none' || state === 'failed'
+    ...((state === 'none' || state === 'failed') && canHaveDatabase(checkout)
       ? [described(item('add', `Make Database for ${headText(checkout)}`, 'thinClones.branch.use'), reason)]
       : []),
     ...(taken
@@ -81,7 +81,12 @@ function branchItems(services: Services, checkout: Checkout): MenuItem[] {
           ? envFile.file
           : `${envFile.file}: ${envFile.problem ?? 'waits for your consent'}`,
     ),
-    item('git-branch', 'Use Another Clone…', 'thinClones.clone.bind'),
+    clone === null
+      ? described(
+          item('git-branch', 'Use a Clone…', 'thinClones.clone.bind'),
+          canHaveDatabase(checkout) ? null : reason,
+        )
+      : item('git-branch', 'Use Another Clone…', 'thinClones.clone.bind'),
     ...(clone === null ? [] : [item('debug-disconnect', 'Unbind', 'thinClones.clone.unbind')]),
     described(item('settings', 'Follow Branches…', 'thinClones.branch.follow'), followTexts[follow]),
   ];

@@ -1,7 +1,7 @@
 /** What the status bar item says of the current checkout, in a few characters, and in its hover. */
 import type { Checkout, Clone, Job } from '../../engine/protocol/entities.ts';
 import type { CommandId } from '../commands/commandIds.ts';
-import { durationText, headText, startText, stateTexts } from '../checkouts/checkoutText.ts';
+import { canHaveDatabase, durationText, headText, startText, stateTexts } from '../checkouts/checkoutText.ts';
 import type { MigrationSummary } from '../checkouts/migrationSummary.ts';
 import { ageOf, percentOf } from './amounts.ts';
 import { escaped } from './markdown.ts';
@@ -74,11 +74,16 @@ export const hoverCommands: readonly CommandId[] = [
   'thinClones.branch.openPsql',
   'thinClones.branch.reset',
   'thinClones.branch.use',
+  'thinClones.clone.bind',
   'thinClones.branch.answer',
   'thinClones.branch.showMigrations',
   'thinClones.branch.otherPorts',
   'thinClones.showMenu',
 ];
+
+/** A window has links for what the command line has commands for. */
+const nextStep = ({ next }: Checkout): string | undefined =>
+  next === null || next.includes('thin-clones ') ? undefined : escaped(next);
 
 /** Markdown. */
 export function checkoutHover(
@@ -89,7 +94,7 @@ export function checkoutHover(
   const { question, switchedAt, switchMs } = checkout;
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['State', checkout.state === 'ready' ? undefined : escaped(standing(current, false))],
-    ['Next', checkout.next === null ? undefined : escaped(checkout.next)],
+    ['Next', nextStep(checkout)],
     ['Would start from', question === null ? undefined : escaped(startText(question.from))],
     ['Environment', checkout.environment === null ? 'none is chosen' : escaped(checkout.environment)],
     ['Clone', clone === undefined ? undefined : escaped(clone.name)],
@@ -126,9 +131,11 @@ export function checkoutHover(
 function links({ checkout, migrations }: CurrentCheckout): string[] {
   return [
     ...(checkout.state === 'asking' ? [link('Answer', 'thinClones.branch.answer')] : []),
-    ...(checkout.state === 'none' || checkout.state === 'failed'
-      ? [link('Make Database', 'thinClones.branch.use')]
-      : []),
+    ...(checkout.state !== 'none' && checkout.state !== 'failed'
+      ? []
+      : canHaveDatabase(checkout)
+        ? [link('Make Database', 'thinClones.branch.use')]
+        : [link('Use a Clone…', 'thinClones.clone.bind')]),
     ...(isTaken(checkout) ? [link('Other Ports', 'thinClones.branch.otherPorts')] : []),
     ...(checkout.clone === null
       ? []

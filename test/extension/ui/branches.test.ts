@@ -1,6 +1,6 @@
 /** What the window shows and asks of a branch's database, on an engine that does what the test says. */
 import assert from 'node:assert/strict';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { fail } from '../../../engine/protocol/errors.ts';
@@ -15,6 +15,25 @@ import { fakeClone, fakeConnection } from '../../unit/cli/fakeEngine.ts';
 import { themes } from '../../support/vscode/server.ts';
 import { until } from '../../support/vscode/until.ts';
 import { useWorkbench } from './useWorkbench.ts';
+
+const launch = {
+  version: '0.2.0',
+  configurations: [
+    {
+      type: 'node',
+      request: 'launch',
+      name: 'tell',
+      program: '${workspaceFolder}/tell.cjs',
+      env: { PGPORT: '1' },
+    },
+  ],
+};
+/** Renamed into place, so that nobody reads half of it. */
+const tellEnvironment = `const { renameSync, writeFileSync } = require('node:fs');
+const { PGPORT, DATABASE_URL } = process.env;
+writeFileSync('told.part', JSON.stringify([PGPORT, DATABASE_URL]));
+renameSync('told.part', 'told.json');
+`;
 
 const asking = (branch: string): object => ({
   state: 'asking',
@@ -41,6 +60,9 @@ describe("the branch's database in the window", () => {
         proposalList: () => ({ items: [] }),
       } satisfies typeof engine.fake.script);
       await mkdir(join(workspace, 'db', 'migrations'), { recursive: true });
+      await mkdir(join(workspace, '.vscode'));
+      await writeFile(join(workspace, '.vscode', 'launch.json'), JSON.stringify(launch));
+      await writeFile(join(workspace, 'tell.cjs'), tellEnvironment);
       await writeFile(join(workspace, 'thin-clones.yaml'), 'version: 1\nworkspace:\n  environment: shop\n');
     },
   });
@@ -63,9 +85,12 @@ describe("the branch's database in the window", () => {
     const item = await workbench.statusBarItem('feature/a');
     await workbench.openView('Thin Clones');
     assert.match((await item.getAttribute('aria-label')) ?? '', /Database of branch feature\/a, ready/);
-    await item.hover();
     const hover = workbench.page.locator('.monaco-hover', { hasText: 'the same on every branch' });
-    await hover.waitFor();
+    await until('the hover', async () => {
+      // Items of other extensions that come meanwhile move it away from under the mouse.
+      await item.hover();
+      return (await hover.count()) > 0 ? true : undefined;
+    });
     assert.match(await hover.innerText(), /Switched: 5 min ago, in 183 ms/);
     await workbench.screenshot('branch-hover');
     await workbench.page.mouse.move(640, 300);
@@ -156,6 +181,21 @@ describe("the branch's database in the window", () => {
       /\[55432\|postgresql:\/\/clone:p%20w'd@127\.0\.0\.1:55432\/shop\]/,
     );
     await workbench.palette('Terminal: Kill All Terminals');
+  });
+
+  it('gives a debug session the variables that its configuration does not set itself', async () => {
+    const { workbench } = ui();
+    await workbench.palette('Debug: Start Without Debugging');
+    const told = await until('the program to tell its environment', async () => {
+      try {
+        return await readFile(join(workspace, 'told.json'), 'utf8');
+      } catch (error) {
+        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+        throw error;
+      }
+    });
+    assert.deepEqual(JSON.parse(told), ['1', "postgresql://clone:p%20w'd@127.0.0.1:55432/shop"]);
+    await workbench.palette('View: Close All Editors');
   });
 
   it('marks migration files that its database does not have, and offers to reset it', async () => {

@@ -102,6 +102,23 @@ describe('what the status bar says of a checkout', () => {
     assert.match(text, /\[Reset\]\(command:thinClones\.branch\.reset\)/);
     assert.ok(!text.includes('[x](command:evil)'), text);
   });
+
+  it('offers a clone instead of making one where HEAD is on no branch, and no command of the command line', () => {
+    const head = { kind: 'detached', commit, operation: null, branch: null };
+    const hover = (changes: object): string =>
+      checkoutHover(
+        { checkout: fakeCheckout(changes), clone: undefined, folder: undefined, migrations: undefined },
+        { now, jobs: [] },
+      );
+    const detached = hover({
+      head,
+      key: null,
+      next: 'Check out a branch, or name a clone: thin-clones use CLONE',
+    });
+    assert.match(detached, /Use a Clone…/);
+    assert.doesNotMatch(detached, /Make Database|thin-clones use/);
+    assert.match(hover({}), /Make Database/);
+  });
 });
 
 describe('what is known about migrations', () => {
