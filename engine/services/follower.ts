@@ -81,7 +81,8 @@ export const headText = (head: Head): string => {
     case 'branch':
       return `branch ${head.branch}`;
     case 'detached':
-      return `commit ${head.commit}`;
+      // A rebase or bisect comes back to its branch.
+      return head.branch === null ? `commit ${head.commit}` : `branch ${head.branch}`;
     case 'unreadable':
       return 'unreadable';
   }
