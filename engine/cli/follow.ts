@@ -107,13 +107,15 @@ function jobFailure(job: Job): ThinClonesError {
 export interface WaitOptions {
   /** false: only a terminal's status line tells how it stands. */
   lines?: boolean;
+  /** false: Ctrl-C leaves the job at once, since others may wait for it too. */
+  cancels?: boolean;
 }
 
 /** Follows a job on stderr to its end. Ctrl-C cancels it, a second one leaves it. Errors: the job's own, `job_left`. */
 export async function waitForJob(
   session: Session,
   started: Job,
-  { lines = true }: WaitOptions = {},
+  { lines = true, cancels = true }: WaitOptions = {},
 ): Promise<Job> {
   const { output } = session;
   const observer: JobObserver = lines
@@ -126,7 +128,7 @@ export async function waitForJob(
     await client.call('jobCancel', { params: { job: started.id } }, { signal: leave.signal });
   };
   const interrupt = () => {
-    if (canceling) {
+    if (canceling || !cancels) {
       leave.abort(fail('job_left', { job: started.id }));
       return;
     }

@@ -58,6 +58,8 @@ export async function openCheckout(
   return (await session.client()).call('checkoutOpen', { body }, { signal: session.signal });
 }
 
+/** A branch's clone may be waited for by several: whoever gives up takes it from nobody. */
+const ofBranch = { lines: false, cancels: false };
 const pauseMs = 50;
 /** Moves of HEAD and ends of the engine that are taken in, one after another. */
 const mostAttempts = 5;
@@ -75,7 +77,7 @@ export async function settled(session: Session, checkout: Checkout): Promise<Che
     const client = await session.client();
     if (job !== null) {
       const found = await client.call('jobShow', { params: { job } }, { signal: session.signal });
-      await waitForJob(session, found, { lines: false });
+      await waitForJob(session, found, ofBranch);
     } else {
       await session.surroundings.pause(pauseMs, session.signal);
     }
@@ -121,7 +123,7 @@ export async function ensureClone(
       const body = { ...(clone === undefined ? {} : { clone }), ...(from === undefined ? {} : { from }) };
       const used = await client.call('checkoutUse', { params: { checkout: opened.id }, body }, { signal });
       if (!wait) return used.checkout;
-      if (used.job !== null) await waitForJob(session, used.job, { lines: false });
+      if (used.job !== null) await waitForJob(session, used.job, ofBranch);
       last = await settled(
         session,
         await client.call('checkoutShow', { params: { checkout: opened.id } }, { signal }),

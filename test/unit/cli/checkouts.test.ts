@@ -7,7 +7,7 @@ import { exitCodes } from '../../../engine/cli/exitCode.ts';
 import type { ExecutedCommand } from '../../../engine/cli/session.ts';
 import { formatVariables } from '../../../engine/cli/variables.ts';
 import { fail } from '../../../engine/protocol/errors.ts';
-import { errorOf, type } from './commandLine.ts';
+import { errorOf, start, type } from './commandLine.ts';
 import {
   askingCheckout,
   fakeCheckout,
@@ -128,6 +128,17 @@ describe('thin-clones in a checkout', () => {
       engine.script.checkoutUse = () => ({ checkout: fakeCheckout(), job: ++asked === 1 ? job : null });
       assert.equal((await type(['use'], here())).code, 0);
       assert.equal(asked, 2);
+    });
+    it('leaves the clone in the making at Ctrl-C: another agent may wait for it too', async () => {
+      const job = fakeJob();
+      engine.overview.jobs = [job];
+      engine.script.checkoutUse = () => ({ checkout: fakeCheckout({ state: 'switching' }), job });
+      const running = start(['use', '--json'], here());
+      await engine.listened();
+      running.interrupt();
+      const ended = await running.ended;
+      assert.deepEqual([ended.code, errorOf(ended).code], [exitCodes.failed, 'job_left']);
+      assert.equal(calls('jobCancel').length, 0);
     });
     it("fails with the job's own error", async () => {
       const error = fail('storage_full', { storage: 'pool', freeBytes: 0 }).document;
