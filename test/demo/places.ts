@@ -8,6 +8,8 @@ export interface DemoPlaces {
   /** THIN_CLONES_HOME of the demo's engine. */
   readonly home: string;
   readonly workspace: string;
+  /** A copy of its repository, while the story of branches is told. */
+  readonly branches: string;
   /** The source server: its data, log and what is known of it. */
   readonly source: string;
   readonly password: string;
@@ -19,6 +21,7 @@ export function demoPlaces(): DemoPlaces {
     root,
     home: join(root, 'home'),
     workspace: join(root, 'workspace'),
+    branches: join(root, 'branches'),
     source: join(root, 'source'),
     password: join(root, 'source-password'),
   };

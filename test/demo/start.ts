@@ -1,6 +1,6 @@
 /**
  * `npm start`: a demo source with a Git workspace, registered and snapshotted; a clone created, ruined, reset and
- * destroyed with the times; then VS Code on the workspace.
+ * destroyed with the times, branches switched with theirs; then VS Code on the workspace.
  * Usage: npm start -- [--headless] [--json] [--clean]
  */
 import { spawn } from 'node:child_process';
@@ -27,11 +27,14 @@ import {
 import { testHost } from '../support/postgresSource.ts';
 import { describeMissing, ensureSystemPackages } from '../support/systemPackages.ts';
 import { openVSCode } from '../support/vscode/open.ts';
+import { tellBranches, type BranchTimes } from './branches.ts';
 import { removeDemo, stopDemo } from './clean.ts';
 import { demoPlaces, makePlaces, type DemoPlaces } from './places.ts';
 import { startSource, type DemoSource } from './source.ts';
-import { tellStory, type StoryTimes } from './story.ts';
-import { CONFIG_FILE, ENVIRONMENT, makeWorkspace, memberLines } from './workspace.ts';
+import { tellStory, type StoryTimes, type Tell } from './story.ts';
+import { CONFIG_FILE, ENVIRONMENT, FEATURE_BRANCH, makeWorkspace, memberLines } from './workspace.ts';
+
+type Times = StoryTimes & BranchTimes;
 
 const checkout = join(import.meta.dirname, '..', '..');
 const dist = join(checkout, 'dist');
@@ -113,7 +116,7 @@ async function prepare(places: DemoPlaces, signal: AbortSignal): Promise<void> {
 async function run(
   places: DemoPlaces,
   signal: AbortSignal,
-): Promise<{ source: DemoSource; times: StoryTimes; bytes: number }> {
+): Promise<{ source: DemoSource; times: Times; bytes: number }> {
   const host = await testHost();
   const paths = homePaths({
     platform: process.platform,
@@ -174,15 +177,13 @@ async function run(
   });
   try {
     say('');
-    const times = await tellStory({
-      client: connection.client,
-      host,
-      postgres: programs.postgres,
-      major: programs.major,
-      tell: (event, detail, ms) =>
-        say(`  ${cyan(event.padEnd(8))} ${(ms === undefined ? '' : formatMs(ms)).padStart(8)}  ${detail}`),
-      signal,
-    });
+    const { client } = connection;
+    const tell: Tell = (event, detail, ms) =>
+      say(`  ${cyan(event.padEnd(8))} ${(ms === undefined ? '' : formatMs(ms)).padStart(8)}  ${detail}`);
+    const { postgres, major } = programs;
+    const story = await tellStory({ client, host, postgres, major, tell, signal });
+    const { workspace, branches: folder } = places;
+    const times = { ...story, ...(await tellBranches({ client, workspace, folder, tell, signal })) };
     printTimes(times, bytes);
     return { source, times, bytes };
   } finally {
@@ -201,6 +202,7 @@ async function show(places: DemoPlaces, source: DemoSource, signal: AbortSignal)
   });
   say(dim(`Source: ${source.url} (password in ${places.password})`));
   if (opened.kind === 'desktop') {
+    say(dim(branchHint));
     say(`${bold('VS Code is open')}; open Thin Clones in its activity bar. Ctrl-C here stops the demo.`);
     await new Promise<void>((resolve) => {
       // A timer keeps this process alive, the signal ends it.
@@ -219,16 +221,21 @@ async function show(places: DemoPlaces, source: DemoSource, signal: AbortSignal)
   say(`\n${bold(opened.versionLabel)} is running; open Thin Clones in its activity bar.`);
   say(`  ${bold(opened.url)}`);
   say(`  password: ${bold(opened.password)}`);
+  say(dim(branchHint));
   say(dim('Ctrl-C stops the demo.'));
   await opened.closed;
 }
 
-function printTimes(times: StoryTimes, bytes: number): void {
+const branchHint = `In its terminal, git switch ${FEATURE_BRANCH} switches the database too: $DATABASE_URL stays the same.`;
+
+function printTimes(times: Times, bytes: number): void {
   const floor = rawWords[times.rawKind];
   const rows: [string, number][] = [
     ['create a clone', times.createMs],
     ['reset it', times.resetMs],
     ['destroy it', times.destroyMs],
+    ['switch to a branch that has a clone', times.switchMs],
+    ['switch to a new branch', times.newBranchMs],
     [`floor: ${floor} and server start, by hand`, times.floorMs],
     ['full copy and server start, by hand', times.fullCopyMs],
   ];
@@ -253,7 +260,7 @@ const rawWords = {
   copy: 'copy',
 } as const;
 
-function documentOf(times: StoryTimes, databaseBytes: number): Record<string, unknown> {
+function documentOf(times: Times, databaseBytes: number): Record<string, unknown> {
   const round = (ms: number): number => Math.round(ms * 10) / 10;
   return {
     storage: times.storage,
@@ -264,6 +271,8 @@ function documentOf(times: StoryTimes, databaseBytes: number): Record<string, un
     destroyMs: round(times.destroyMs),
     floorMs: round(times.floorMs),
     fullCopyMs: round(times.fullCopyMs),
+    switchMs: round(times.switchMs),
+    newBranchMs: round(times.newBranchMs),
   };
 }
 

@@ -12,13 +12,15 @@ import { ENVIRONMENT, FEATURE_BRANCH } from './workspace.ts';
 /** The story is told once, and its times are medians over this many rounds. */
 const ROUNDS = 5;
 
+/** Each sentence as it happens. */
+export type Tell = (event: string, detail: string, ms?: number) => void;
+
 export interface StoryOptions {
   readonly client: Client;
   readonly host: Host;
   readonly postgres: string;
   readonly major: number;
-  /** Each sentence as it happens. */
-  readonly tell: (event: string, detail: string, ms?: number) => void;
+  readonly tell: Tell;
   readonly signal: AbortSignal;
 }
 
@@ -124,12 +126,10 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? upper) + upper) / 2;
 }
 
-type Say = StoryOptions['tell'];
-
 /** What the clone held before it was ruined, by clone. */
 const fingerprints = new Map<string, Record<string, string>>();
 
-async function ruin(client: Client, clone: string, say: Say): Promise<void> {
+async function ruin(client: Client, clone: string, say: Tell): Promise<void> {
   await withClone(client, clone, async (session) => {
     const before = await fingerprintOf(session);
     fingerprints.set(clone, before);
@@ -146,7 +146,7 @@ async function ruin(client: Client, clone: string, say: Say): Promise<void> {
   });
 }
 
-async function checkRestored(client: Client, clone: string, say: Say): Promise<void> {
+async function checkRestored(client: Client, clone: string, say: Tell): Promise<void> {
   await withClone(client, clone, async (session) => {
     const before = fingerprints.get(clone);
     const now = await fingerprintOf(session);
@@ -164,7 +164,7 @@ async function checkRestored(client: Client, clone: string, say: Say): Promise<v
 
 const shortened = (found: Readonly<Record<string, string>>): string => found['orders'] ?? '';
 
-async function fingerprintOf(session: pg.Client): Promise<Record<string, string>> {
+export async function fingerprintOf(session: pg.Client): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
   for (const table of TABLES) {
     try {

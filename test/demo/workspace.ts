@@ -22,15 +22,17 @@ const README = `# The shop
 A small workspace to try Thin Clones with. Its database, the *source*, has 120,000 customers, 400,000 orders and
 a million order items. You never work on it: you work on clones.
 
-1. Open **Thin Clones** in the activity bar. The environment \`shop\` has one snapshot.
-2. Right-click the environment and choose **Create Clone…**; name it \`feature/loyalty-points\`. It is a writable copy
-   of everything, and takes about a tenth of a second.
-3. Choose **Open psql** on the clone and look around: \`SELECT * FROM revenue_per_month;\`
-4. Switch to the branch \`${FEATURE_BRANCH}\` (\`git switch ${FEATURE_BRANCH}\`) and run its migration in that psql:
-   \`\\i ${MIGRATION}\` — it ends without an error, and ruins the orders.
-   \`SELECT * FROM revenue_per_month;\` shows zeros since June, and \`order_items\` is gone.
-5. Click **Reset** on the clone. Everything is back, on the same port with the same password: reconnect and look.
-6. **Destroy** the clone when you are done. The snapshot and the source have not noticed anything.
+1. Open **Thin Clones** in the activity bar. The environment \`shop\` has one snapshot; this checkout follows its branches,
+   so \`main\` has a clone already: a writable copy of everything, made in about a tenth of a second. The status bar
+   names it.
+2. Open a new terminal. \`DATABASE_URL\`, \`PGHOST\` and their like are set and lead to the clone of whichever branch is
+   checked out; they never change. Choose **Open psql** on the clone and look around: \`SELECT * FROM revenue_per_month;\`
+3. Type \`git switch ${FEATURE_BRANCH}\`. A moment later the same address leads to a database of that branch's own.
+4. Run the branch's migration in a psql of that clone: \`\\i ${MIGRATION}\` — it ends without an error, and ruins the
+   orders. \`SELECT * FROM revenue_per_month;\` shows zeros since June, and \`order_items\` is gone.
+5. Type \`git switch main\`: main's database is as it was. Switch again, and the ruined one is back.
+6. Click **Reset** on the branch's clone. Everything is there again, on the same port with the same password.
+7. **Destroy** the clones when you are done. The snapshot and the source have not noticed anything.
 
 The same without VS Code, in the checkout of Thin Clones: \`npx thin-clones --help\`
 (set \`THIN_CLONES_HOME\` to the folder \`../home\` beside this workspace).
@@ -69,6 +71,16 @@ export async function makeWorkspace({ folder, member, signal }: WorkspaceOptions
     '      main:',
     ...member.map((line) => `        ${line}`),
     '    clones: { limit: 20 }',
+    'workspace:',
+    `  environment: ${ENVIRONMENT}`,
+    '  follow: automatic',
+    '  variables:',
+    '    DATABASE_URL: "{main.url}"',
+    '    PGHOST: "{main.host}"',
+    '    PGPORT: "{main.port}"',
+    '    PGUSER: "{main.user}"',
+    '    PGPASSWORD: "{main.password}"',
+    '    PGDATABASE: "{main.database}"',
     '',
   ].join('\n');
   const git = async (...args: readonly string[]): Promise<void> => {
