@@ -366,6 +366,18 @@ environments:
       git(repository, 'switch', '--quiet', 'feature/x');
       assert.deepEqual(await exec(repository, marks), [[{ item: 'feature' }]]);
     });
+    it('starts one for two agents in two new worktrees, who know nothing of each other', async () => {
+      await engine.stop();
+      const trees = ['third', 'fourth'].map((name) => {
+        git(repository, 'worktree', 'add', '--quiet', join(folder, name), '-b', `agents/${name}`);
+        return join(folder, name);
+      });
+      const seen = await Promise.all(trees.map((tree) => exec(tree, mark(tree), marks)));
+      assert.deepEqual(
+        seen.map(([, rows]) => rows),
+        trees.map((item) => [{ item }]),
+      );
+    });
     it('makes the clone all the same when it is killed over it', async () => {
       git(repository, 'switch', '--quiet', '-c', 'killed');
       const running = startCommand(engine, ['exec', '--', process.execPath, program, marks], {
