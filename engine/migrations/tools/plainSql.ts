@@ -94,7 +94,8 @@ async function compare(options: {
   const { tree, directory, rows, settings } = options;
   const local = localIn(tree, directory);
   const columns = settings.column === undefined ? usualColumns : [settings.column];
-  const column = bestColumn(local, rows, columns);
+  const byValue = finder(local);
+  const column = bestColumn(byValue, rows, columns);
   if (column === undefined && rows.length > 0) {
     const none = { pending: [], missing: [], edited: [], failed: [], outOfOrder: [], notes: [] };
     const problem = `no column of the table holds names or numbers of the files in ${directory}; say which in workspace.migrations.column`;
@@ -106,8 +107,7 @@ async function compare(options: {
     return value == null ? [] : [{ value, checksum: checksum ?? null }];
   });
   const applied = values.map(({ value, checksum }) => {
-    const known = local.find((each) => isNamed(each, value));
-    return { key: known?.key ?? value, name: value, checksum };
+    return { key: byValue(value)?.key ?? value, name: value, checksum };
   });
   // One row with a number that is not the first: such a table says the last one, and all before count as applied.
   const [only] = applied;
@@ -130,26 +130,35 @@ async function compare(options: {
 }
 
 /** The column whose values name the most files; undefined when none names any. */
-function bestColumn(
-  local: readonly Local[],
-  rows: readonly Row[],
-  columns: readonly string[],
-): string | undefined {
+function bestColumn(byValue: ByValue, rows: readonly Row[], columns: readonly string[]): string | undefined {
   const [only] = columns;
   if (columns.length === 1) return only;
   let best: { column: string; count: number } | undefined;
   for (const column of columns) {
-    const count = rows.filter((row) => local.some((each) => isNamed(each, row[column]))).length;
+    const count = rows.filter((row) => byValue(row[column]) !== undefined).length;
     if (count > (best?.count ?? 0)) best = { column, count };
   }
   return best?.column;
 }
 
-function isNamed({ name, file, number }: Local, value: string | null | undefined): boolean {
-  if (value == null) return false;
-  const last = posix.basename(value.replaceAll('\\', '/'));
-  if (value === file || last === name || last === stem(name)) return true;
-  return /^[vV]?\d+$/.test(value) && number !== undefined && numberOf(value) === number;
+type ByValue = (value: string | null | undefined) => Local | undefined;
+
+/** Finds a file by its path, its name with or without end, or its number. */
+function finder(local: readonly Local[]): ByValue {
+  const known = new Map<string, Local>();
+  for (const each of [...local].reverse()) {
+    if (each.number !== undefined) known.set(`number ${each.number}`, each);
+    for (const name of [stem(each.name), each.name, each.file]) known.set(`name ${name}`, each);
+  }
+  return (value) => {
+    if (value == null) return undefined;
+    const number = /^[vV]?\d+$/.test(value) ? numberOf(value) : undefined;
+    return (
+      known.get(`name ${value}`) ??
+      known.get(`name ${posix.basename(value.replaceAll('\\', '/'))}`) ??
+      (number === undefined ? undefined : known.get(`number ${number}`))
+    );
+  };
 }
 
 function algorithmOf(checksum: string): Digest | undefined {

@@ -297,6 +297,16 @@ for (const major of majors) {
       assert.equal(found.counts.applied, 0);
     });
 
+    it('are not read from a view even when it is asked for, where the server can refuse that', async function () {
+      const name = 'restrict_nonsystem_relation_kind';
+      if ((await clone.query('postgres', `SELECT FROM pg_settings WHERE name = '${name}'`)).length === 0)
+        this.skip();
+      const database = await newDatabase('CREATE VIEW shown AS SELECT 1 AS one');
+      await assert.rejects(memberOf(database).read([{ text: 'SELECT one FROM public.shown' }]), (error) =>
+        isFailure(error, 'read_failed'),
+      );
+    });
+
     it('are unknown while somebody changes the table, and not waited for', async () => {
       await put({ 'db/migrate/1_a.rb': '' });
       const database = await newDatabase('CREATE TABLE schema_migrations (version varchar)');
