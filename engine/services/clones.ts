@@ -492,7 +492,19 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
           await startMembers(cloneOf(input.clone), signal);
           return await settleState(input.clone, null, [], { usedAt: now() });
         },
-        undo: ({ input }) => settleState(input.clone, 'Its server could not be started.'),
+        async undo({ input }) {
+          const clone = cloneOf(input.clone);
+          try {
+            // A kill in the middle left a server with the password of before, which may have changed while it was stopped.
+            await all(clone.members, async (member) => {
+              if (await servers.running(member)) await startMembers({ ...clone, members: [member] });
+            });
+          } catch (error) {
+            // best effort: the row then says which servers run
+            context.log.warning('a password could not be set', { clone: clone.id, problem: String(error) });
+          }
+          return settleState(input.clone, 'Its server could not be started.');
+        },
       },
     ],
   };

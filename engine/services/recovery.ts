@@ -294,12 +294,15 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
   const look = async (clone: CloneRecord, renewed: boolean): Promise<void> => {
     if (clone.state === 'failed') return;
     const running = await all(clone.members, (member) => servers.running(member));
-    const shouldRun = clone.state === 'ready' || isStarting(clone) || (renewed && running.some(Boolean));
+    const isUp = running.every(Boolean);
+    // One that is up although its row says stopped was started by somebody who did not come to say so, nor to its password.
+    const shouldRun =
+      clone.state === 'ready' || isStarting(clone) || isUp || (renewed && running.some(Boolean));
     if (!shouldRun) {
       await tellRunning(clone, clone.problem);
       return;
     }
-    if (clone.state === 'ready' && running.every(Boolean) && !renewed) return;
+    if (clone.state === 'ready' && isUp && !renewed) return;
     const members = clone.members.map((member) => ({ ...member, state: 'starting' as const }));
     store.clones.put({ ...clone, state: 'stopped', members, problem: 'It is being started.' });
     waiting.add(clone.id);

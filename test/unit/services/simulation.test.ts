@@ -27,7 +27,13 @@ interface Model {
   snapshots: Map<SnapshotId, string>;
   /** Clones and snapshots that somebody asked to remove. */
   doomed: Set<string>;
+  /** Beginnings of branches: they go with their last clone. */
+  beginnings: Set<SnapshotId>;
 }
+
+const repository = '/work/shop/.git';
+const password = 'one for all';
+const branches = ['main', 'feature/a', 'feature-a'] as const;
 
 async function simulate(seed: number): Promise<void> {
   const live = seed % 3 !== 0;
@@ -35,7 +41,7 @@ async function simulate(seed: number): Promise<void> {
   const { random } = engine;
   const below = (limit: number): number => Math.floor(random() * limit);
   const pick = <Item>(items: readonly Item[]): Item | undefined => items[below(items.length)];
-  const model: Model = { clones: new Map(), snapshots: new Map(), doomed: new Set() };
+  const model: Model = { clones: new Map(), snapshots: new Map(), doomed: new Set(), beginnings: new Set() };
   const story: string[] = [];
   const members = seed % 2 === 0 ? ['orders'] : ['orders', 'users'];
   let version = 0;
@@ -52,7 +58,7 @@ async function simulate(seed: number): Promise<void> {
     const clone = pick(clones);
     // Only those whose text is known: others are being made in this very moment.
     const snapshot = pick(engine.store.snapshots.list().filter(({ id }) => model.snapshots.has(id)));
-    switch (below(clones.length > 4 ? 8 : 10)) {
+    switch (below(clones.length > 4 ? 11 : 14)) {
       case 0:
         return {
           text: 'refresh',
@@ -99,6 +105,50 @@ async function simulate(seed: number): Promise<void> {
           text: `start ${clone.name}`,
           request: ({ clones: use }) => use.start(ref(clone.id), caller),
         };
+      case 8:
+        if (clone === undefined) return undefined;
+        return {
+          text: `keep ${clone.name} for a branch to begin with`,
+          request: ({ clones: use }) => use.commit(ref(clone.id), { message: 'm', origin: 'branch' }, caller),
+        };
+      case 9: {
+        const branch = pick(branches);
+        if (clone === undefined || branch === undefined) return undefined;
+        return {
+          text: `bind ${clone.name} to ${branch}`,
+          request: ({ clones: use }) => use.bind(ref(clone.id), { repository, branch }, password, caller),
+        };
+      }
+      case 10:
+        if (clone === undefined) return undefined;
+        return {
+          text: `unbind ${clone.name}`,
+          request: ({ clones: use }) => use.bind(ref(clone.id), null, undefined, caller),
+        };
+      case 11:
+      case 12: {
+        const branch = pick(branches);
+        if (branch === undefined) return undefined;
+        const name = cloneName(`clone-${++names}`);
+        const beginning = pick(
+          engine.store.snapshots
+            .list()
+            .filter(({ origin, id }) => origin === 'branch' && model.snapshots.has(id)),
+        );
+        const from = random() < 0.7 ? beginning : undefined;
+        return {
+          text: `create ${name} for ${branch} from ${from?.name ?? 'the latest'}`,
+          request: ({ clones: use }) =>
+            use.create(
+              {
+                ...{ environment: ref('shop'), name },
+                ...(from === undefined ? {} : { snapshot: ref(from.id) }),
+                binding: { repository, branch, password },
+              },
+              caller,
+            ),
+        };
+      }
       default: {
         const name = cloneName(`clone-${random() < 0.2 ? names : ++names}`);
         return {
@@ -115,8 +165,17 @@ async function simulate(seed: number): Promise<void> {
     for (const id of model.clones.keys())
       assert.ok(clones.list().some((each) => each.id === id) || model.doomed.has(id), `clone ${id} is lost`);
     for (const id of model.snapshots.keys())
-      assert.ok(snapshots.get(id) !== undefined || model.doomed.has(id), `snapshot ${id} is lost`);
+      assert.ok(
+        snapshots.get(id) !== undefined || model.doomed.has(id) || model.beginnings.has(id),
+        `snapshot ${id} is lost`,
+      );
     model.doomed.clear();
+    for (const { id, origin } of snapshots.list()) if (origin === 'branch') model.beginnings.add(id);
+    const bound = clones.list().filter(({ branch }) => branch !== null);
+    assert.equal(new Set(bound.map(({ branch }) => branch)).size, bound.length, 'two clones of one branch');
+    for (const { id, name } of bound)
+      for (const login of engine.life().services.clones.connection(ref(id)))
+        assert.equal(login.password, password, `the password of ${name}`);
     const textOf = async (
       of: readonly { dataset: Parameters<typeof engine.storage.path>[0] }[],
     ): Promise<string> => {
