@@ -16,7 +16,12 @@ export interface Pair {
 }
 
 /** For one database: folders of the same tool that share a table are one history, and so is every other tool with a table of its own. */
-export function decided(tree: Tree, pairs: readonly Pair[], layouts: readonly Layout[]): MigrationReport[] {
+export function decided(
+  tree: Tree,
+  pairs: readonly Pair[],
+  /** Layouts that no database knows. */
+  unused: readonly Layout[],
+): MigrationReport[] {
   const byTable = Map.groupBy(pairs, ({ table }) => `${table.schema}.${table.name}`);
   const reports: MigrationReport[] = [];
   for (const same of byTable.values()) {
@@ -24,11 +29,8 @@ export function decided(tree: Tree, pairs: readonly Pair[], layouts: readonly La
     const best = same.find(({ comparison }) => comparison.shared === most);
     if (best === undefined) continue;
     const together = same.filter(({ layout }) => layout.tool === best.layout.tool);
-    const others = layouts.filter(
-      (layout) =>
-        layout.evidence !== 'files' &&
-        layout.directory !== best.layout.directory &&
-        !pairs.some((pair) => pair.layout === layout),
+    const others = unused.filter(
+      ({ evidence, directory }) => evidence !== 'files' && directory !== best.layout.directory,
     );
     const notes = [
       ...limits(

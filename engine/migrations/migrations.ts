@@ -15,7 +15,7 @@ import type { Comparison, Layout } from './layout.ts';
 import { decided, strongest, undecided, type Pair } from './choice.ts';
 import { limits, subjectOf, unknownReport, type Subject } from './report.ts';
 import { otherToolsTables, toolModules } from './toolModules.ts';
-import { openTree, type Tree } from './tree.ts';
+import { normalFolder, openTree, type Tree } from './tree.ts';
 import type { WorkingFiles } from './workingFiles.ts';
 
 export interface MigrationQuestion {
@@ -67,6 +67,19 @@ async function answer(
         : `the clone has no PostgreSQL member "${settings.member}" (there are: ${members || 'none'})`;
     return [unknownReport({ ...nothing(settings), member: settings.member ?? null }, problem)];
   }
+  const gone = [
+    ...(settings.directory !== undefined && !tree.hasFolder(settings.directory) ? [settings.directory] : []),
+    ...(settings.changelog !== undefined && !tree.has(normalFolder(settings.changelog))
+      ? [settings.changelog]
+      : []),
+  ];
+  if (gone.length > 0)
+    return [
+      unknownReport(
+        { ...nothing(settings), member: only },
+        `${gone.join(' and ')}, which workspace.migrations names, is not in the checkout`,
+      ),
+    ];
   if (layouts.length === 0) return [await nothingFound(tree, databases, settings)];
 
   const readable = databases.filter(({ problem }) => problem === null);
@@ -89,11 +102,15 @@ async function answer(
     for (const database of readable)
       pairs.push(...(await pairsOf(layout, database, found.get(database.member)?.tables ?? [], settings)));
 
-  const reports: MigrationReport[] = [];
-  for (const database of readable) {
-    const own = pairs.filter((pair) => pair.database === database && pair.comparison.shared > 0);
-    if (own.length > 0) reports.push(...decided(tree, own, layouts));
-  }
+  const known = pairs.filter(({ comparison }) => comparison.shared > 0);
+  const unused = layouts.filter((layout) => !known.some((pair) => pair.layout === layout));
+  const reports = readable.flatMap((database) =>
+    decided(
+      tree,
+      known.filter((pair) => pair.database === database),
+      unused,
+    ),
+  );
   if (reports.length > 0) return reports;
   return await undecided({ tree, layouts, pairs, readable, found, isWhole: blind === undefined });
 }

@@ -72,8 +72,8 @@ export type MigrationSettings = z.infer<typeof migrationSettingsSchema>;
 
 /**
  * The database, seen from the checkout. `behind`: the checkout has migrations that the database lacks; `ahead`: the database has
- * applied some that the checkout lacks; `diverged`: both, or one that comes before applied ones; `edited`: the file of an applied one was
- * changed since; `unknown`: `problem` says why it can't be told.
+ * applied some that the checkout lacks; `diverged`: both, or one that its tool does not apply any more since later ones are, or one that
+ * failed; `edited`: the file of an applied one was changed since; `unknown`: `problem` says why it can't be told.
  */
 export const migrationStateSchema = z.enum(['in-step', 'ahead', 'behind', 'diverged', 'edited', 'unknown']);
 export type MigrationState = z.infer<typeof migrationStateSchema>;
@@ -101,7 +101,7 @@ export const migrationReportSchema = z.object({
   edited: z.array(migrationFileSchema),
   /** Began and did not end well, as the tool's own table says; the tool itself refuses to go on. */
   failed: z.array(z.object({ name: z.string(), file: z.string().nullable(), problem: z.string() })),
-  /** Pending ones that come before an applied one: the reason for `diverged` when nothing is missing. */
+  /** Pending ones that come before an applied one: a reason for `diverged` with tools that keep an order, else of no matter. */
   outOfOrder: z.array(migrationFileSchema),
   counts: z.object({
     /** Migrations in the checkout. */

@@ -77,6 +77,7 @@ describe('which migrations belong to which database', () => {
         ['second', 'apps/two/migrations', 'behind'],
       ],
     );
+    for (const { problem } of found) assert.equal(problem, null);
   });
 
   it('is the one member that has the table', async () => {
@@ -103,6 +104,16 @@ describe('which migrations belong to which database', () => {
     const found = await report({ files: prisma('web', '1_a'), settings: [{ member: 'gone' }] });
     assert.equal(found.state, 'unknown');
     assert.match(found.problem ?? '', /no PostgreSQL member "gone" \(there are: main\)/);
+  });
+
+  it('is unknown in a folder of the settings that is not there', async () => {
+    const found = await report({
+      files: prisma('web', '1_a'),
+      tables: applied('1_a'),
+      settings: [{ tool: 'prisma', directory: 'gone' }],
+    });
+    assert.equal(found.state, 'unknown');
+    assert.match(found.problem ?? '', /Gone, which workspace\.migrations names, is not in the checkout/i);
   });
 
   it('is behind with everything in a database without the table', async () => {
