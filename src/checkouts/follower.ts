@@ -174,6 +174,7 @@ export function createFollower(options: FollowerOptions): Follower {
     async open(folder, opening) {
       const checkout = await openIn(folder, opening);
       remembered.set(folder, checkout.follow !== 'off');
+      changed.emit(undefined);
       return checkout;
     },
     onDidChange: changed.subscribe,

@@ -68,7 +68,9 @@ export function handOutVariables(services: Services): FolderVariables {
     const folders = checkouts.folders();
     for (const folder of folders) {
       const checkout = checkouts.follower.checkoutOf(folder);
-      const source = checkout === undefined ? undefined : sourceOf(checkout);
+      // An unrelated repository must not find our DATABASE_URL because the engine happens to run.
+      const isMeant = checkout !== undefined && checkouts.follower.isAdopted(folder);
+      const source = isMeant ? sourceOf(checkout) : undefined;
       if (checkout === undefined || source === undefined) {
         // An engine that is away leaves its checkouts known: this folder is followed no longer.
         if (values.delete(folder.key)) show(folder, {});

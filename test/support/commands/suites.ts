@@ -138,14 +138,15 @@ export function suitesOf(checkout: string, options: { readonly grep?: string | u
     },
     {
       name: 'ui-minimum',
-      about: 'tree, dialogs, welcome texts and job page in the workbench of the oldest VS Code',
+      about:
+        "tree, dialogs, welcome texts, job page and the branch's database in the workbench of the oldest VS Code",
       needs: ['packages', 'build', 'programs', 'vscode'],
       timeoutMinutes: 12,
       steps: [
         extension(
           'runUi.ts',
           ...['--version', 'minimum'],
-          ...['sidebar', 'tree', 'welcome', 'jobPage'].map((name) =>
+          ...['sidebar', 'tree', 'welcome', 'jobPage', 'branches'].map((name) =>
             join('test', 'extension', 'ui', `${name}.test.ts`),
           ),
         ),
