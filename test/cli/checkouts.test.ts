@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { execFile, execFileSync } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, symlink, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -206,6 +208,32 @@ environments:
         code: 'env_file_tracked',
       });
     });
+    it('refuses a file that is a symbolic link, and leaves what it leads to', async () => {
+      await writeFile(join(folder, 'theirs.env'), 'THEIRS=1');
+      await symlink(join(folder, 'theirs.env'), join(repository, 'link.env'));
+      assert.deepEqual(await refused(repository, 'env', 'vars', '--write', 'link.env', '--json'), {
+        exit: 3,
+        code: 'env_file_failed',
+      });
+      assert.equal(await readFile(join(folder, 'theirs.env'), 'utf8'), 'THEIRS=1');
+      await rm(join(repository, 'link.env'));
+    });
+    it('compares its migrations, and ends with 1 until they are applied', async () => {
+      const tree = join(folder, 'migrations');
+      git(repository, 'worktree', 'add', '--quiet', tree, '-b', 'migrations');
+      await mkdir(join(tree, 'migrations'));
+      await writeFile(join(tree, 'migrations', '001_a.sql'), 'CREATE TABLE a (id int);');
+      await writeFile(
+        join(tree, 'thin-clones.yaml'),
+        'version: 1\nworkspace: { migrations: { tool: sql, directory: migrations, table: applied, column: name } }\n',
+      );
+      await exec(tree, 'CREATE TABLE applied (name text)');
+      const behind = await run(tree, 'migrations', '--check');
+      assert.equal(behind.code, 1);
+      assert.match(behind.stdout, /^pending {2}migrations\/001_a\.sql$/m);
+      await exec(tree, "INSERT INTO applied VALUES ('001_a.sql')");
+      await done(tree, 'migrations', '--check');
+    });
     it('lends another clone to a branch, and gives the own one back', async () => {
       const [main] = await clonesOf('main');
       assert.ok(main);
@@ -242,7 +270,8 @@ environments:
       assert.deepEqual([two[1], one[1]], [[{ item: 'two' }], [{ item: 'one' }]]);
       const { items } = parsed<{ items: Checkout[] }>(await done(folder, 'checkout', 'list', '--json'));
       const ports = items.flatMap(({ endpoints }) => endpoints.map(({ port }) => port));
-      assert.equal(new Set(ports).size, 3);
+      assert.equal(ports.length, items.length);
+      assert.equal(new Set(ports).size, ports.length);
     });
     it('runs without waiting for the clone, whose connections then wait', async () => {
       git(join(folder, 'second'), 'switch', '--quiet', '-c', 'agents/three');
@@ -365,6 +394,24 @@ environments:
       await engine.stop();
       git(repository, 'switch', '--quiet', 'feature/x');
       assert.deepEqual(await exec(repository, marks), [[{ item: 'feature' }]]);
+    });
+    it('tells that another program took the port meanwhile, and takes another on request', async () => {
+      const before = await use(repository);
+      await engine.stop();
+      const other = createServer().listen(before.endpoints[0]?.port, '127.0.0.1');
+      await once(other, 'listening');
+      try {
+        const { stdout } = await done(repository, 'use');
+        assert.match(stdout, /which another program took: thin-clones checkout ports/);
+        await done(repository, 'checkout', 'ports');
+        const after = await use(repository);
+        assert.equal(after.endpoints[0]?.state, 'listening');
+        assert.notEqual(after.endpoints[0].port, before.endpoints[0]?.port);
+        assert.deepEqual(await exec(repository, marks), [[{ item: 'feature' }]]);
+      } finally {
+        other.close();
+        await once(other, 'close');
+      }
     });
     it('starts one for two agents in two new worktrees, who know nothing of each other', async () => {
       await engine.stop();
