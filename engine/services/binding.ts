@@ -6,6 +6,7 @@ import type { Job } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { cloneIdSchema, type Reference } from '../protocol/ids.ts';
 import type { CloneRecord } from '../state/store.ts';
+import type { CloneTagging } from './cloneTagging.ts';
 import type { Caller } from './clones.ts';
 import { all, type ServiceContext } from './context.ts';
 import type { Servers } from './servers.ts';
@@ -40,7 +41,7 @@ const bindingSchema = z.object({
 const bindInput = z.object({ clone: cloneIdSchema, before: bindingSchema, after: bindingSchema });
 type BindInput = z.infer<typeof bindInput>;
 
-export function createBindings(context: ServiceContext, servers: Servers): Bindings {
+export function createBindings(context: ServiceContext, servers: Servers, tagging: CloneTagging): Bindings {
   const { store, catalog, vault, runner, storage } = context;
 
   const cloneOf = (id: CloneRecord['id']): CloneRecord => catalog.clone(id);
@@ -92,6 +93,7 @@ export function createBindings(context: ServiceContext, servers: Servers): Bindi
         },
       },
     ],
+    ended: ({ clone }) => tagging.afterJob(clone),
   };
 
   return {

@@ -21,6 +21,7 @@ import {
 import type { CloneRecord, Lane, SnapshotRecord } from '../state/store.ts';
 import { createBeginnings } from './beginnings.ts';
 import { bindingLane, createBindings, type Bindings } from './binding.ts';
+import { createCloneTagging } from './cloneTagging.ts';
 import { all, databaseOf, newDatasetId, type ServiceContext } from './context.ts';
 import { dropFrozen, freezeClone, measureSnapshot } from './freeze.ts';
 import { leaseFreePort, withFreePort, type Servers } from './servers.ts';
@@ -94,9 +95,8 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
   const { store, storage, catalog, runner, clock, random, vault } = context;
   /** Ports held between the acceptance of a create and the start of its servers. */
   const leases = new Map<DatasetId, PortLease>();
-  /** Tags that are being written outside of a job: whoever destroys a clone's data waits for them. */
-  const tagging = new Map<CloneId, Promise<void>>();
-  const bindings = createBindings(context, servers);
+  const tagging = createCloneTagging(context);
+  const bindings = createBindings(context, servers, tagging);
   const beginnings = createBeginnings(context);
   const now = (): string => clock.now().toISOString();
 
@@ -258,6 +258,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         store.clones.remove(input.clone);
       },
     async ended({ clone, datasets, beginning: snapshot }) {
+      await tagging.afterJob(clone);
       const isGone = store.clones.get(clone) === undefined;
       if (isGone && snapshot !== undefined) (await beginnings.release(snapshot))?.();
       await tidy(isGone ? datasets : []);
@@ -430,7 +431,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         cleanup: true,
         async run({ input: same }) {
           const clone = cloneOf(same.clone);
-          await tagging.get(clone.id);
+          await tagging.settled(clone.id);
           await all(withDatasets(clone, same.before.datasets).members, async (member) => {
             await servers.stop(member, 'immediate');
             await storage.destroy(member.dataset);
@@ -441,9 +442,10 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       ...releaseSteps(input),
     ],
     failed: ({ input }) => (input.kept === null ? undefined : removeUnfinished(input.kept.snapshot)),
-    ended({ clone, datasets, before }) {
+    async ended({ clone, datasets, before }) {
+      await tagging.afterJob(clone);
       const used = new Set(store.clones.get(clone)?.members.map(({ dataset }) => dataset));
-      return tidy(
+      await tidy(
         [...datasets, ...before.datasets].flatMap((each) => (used.has(each.dataset) ? [] : each.dataset)),
       );
     },
@@ -541,7 +543,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
         async run({ input }) {
           const clone = store.clones.get(input.clone);
           if (clone === undefined) return undefined;
-          await tagging.get(clone.id);
+          await tagging.settled(clone.id);
           // All before the first is gone: whoever finds one of them knows that the others are to go too.
           await all(clone.members, ({ name, dataset }) =>
             doom(context, cloneTags(context, clone, name, dataset, 'doomed')),
@@ -652,30 +654,6 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       message: options.message,
     };
     return { record, kept: { snapshot: id, datasets } };
-  };
-
-  /** Writes the present row of a clone on its data, unless that is on its way out. */
-  const retag = async (id: CloneId): Promise<void> => {
-    const clone = store.clones.get(id);
-    await all(clone?.members ?? [], async ({ name, dataset }) => {
-      const found = await storage.get(dataset);
-      if (clone !== undefined && found?.tags.state === 'ready')
-        await storage.tag(dataset, cloneTags(context, clone, name, dataset, 'ready'));
-    });
-  };
-
-  /** After a change without a job: one after another, so that the last row is what stands on the data in the end. */
-  const tagDurably = async (id: CloneId, warning: string): Promise<void> => {
-    const before = tagging.get(id) ?? Promise.resolve();
-    const written = before
-      .then(() => retag(id))
-      .catch((error: unknown) => {
-        // best effort: the row holds, and the next start compares it with the tags
-        context.log.warning(warning, { clone: id, problem: String(error) });
-      });
-    tagging.set(id, written);
-    await written;
-    if (tagging.get(id) === written) tagging.delete(id);
   };
 
   const create: Clones['create'] = async (request, caller) => {
@@ -937,7 +915,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
           : minutes;
       const changed = { ...clone, protectedUntil };
       store.clones.put(changed);
-      await tagDurably(clone.id, 'protection could not be tagged');
+      await tagging.write(clone.id);
       return catalog.cloneEntity(changed);
     },
     connection(reference) {

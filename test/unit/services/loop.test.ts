@@ -171,12 +171,34 @@ describe('the loop of an environment in memory', () => {
     assert.equal(engine.clone('a').protectedUntil, all.at(-1)?.protectedUntil);
   });
 
+  for (const name of ['reset', 'bind'] as const)
+    it(`keeps a protection that was asked for at any moment of a ${name}`, async () => {
+      await refresh();
+      await create('a');
+      let turns = 0;
+      for (let isOver = false; !isOver; turns++) {
+        const life = engine.life();
+        const to = { repository: '/work/shop/.git', branch: `b-${turns}` };
+        const { clones } = life.services;
+        const job =
+          name === 'reset' ? clones.reset(ref('a'), {}, caller) : clones.bind(ref('a'), to, 'pw', caller);
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+        isOver = life.context.runner.get(job.id)?.endedAt !== null;
+        const { protectedUntil } = await clones.protect(ref('a'), 60 + turns);
+        await life.quiet();
+        await engine.restart({ loseState: true });
+        assert.equal(engine.clone('a').protectedUntil, protectedUntil, `after ${turns} turns`);
+        if (name === 'bind') assert.equal(engine.clone('a').branch, to.branch, `after ${turns} turns`);
+      }
+      assert.ok(turns > 10);
+    });
+
   it('answers a protection that could not be tagged with a warning in the log, and tags it at the next start', async () => {
     await refresh();
     await create('a');
     engine.life().gate.strike = { nth: 1, how: 'fail', when: 'before', only: 'storage.tag' };
     await services().clones.protect(ref('a'), 'forever');
-    assert.match(engine.life().log.join('\n'), /protection could not be tagged/);
+    assert.match(engine.life().log.join('\n'), /a clone could not be tagged/);
     await engine.restart();
     await engine.restart({ loseState: true });
     assert.equal(engine.clone('a').protectedUntil, 'forever');
