@@ -59,9 +59,10 @@ function sqlEntries(text: string): ReturnType<typeof entriesIn> {
 
 /** Undefined where a directive or a parameter has a say in what is run. */
 function sqlOf(lines: readonly string[]): string | undefined {
-  const rest = lines.filter((line) => !/^\s*--\s*(rollback|comment)\b/i.test(line));
+  const rest = lines.filter((line) => !/^[ \t]*--\s*(rollback|comment)\b/i.test(line));
   const text = rest.join('\n');
-  const directive = /^\s*--\s*(liquibase|property|precondition|validchecksum|ignore|changeset|rollback)/im;
+  const directive =
+    /^[ \t]*--[ \t]*(liquibase|property|precondition|validchecksum|ignore|changeset|rollback)/im;
   return directive.test(text) || /\$\{|\/\*\s*liquibase/i.test(text) ? undefined : text;
 }
 

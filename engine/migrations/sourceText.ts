@@ -4,7 +4,7 @@ import { posix } from 'node:path';
 /** Removes `//` and block comments of JavaScript, TypeScript and Java, outside of strings. */
 export function withoutComments(text: string): string {
   return text.replaceAll(
-    /("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|\/\/[^\n]*|\/\*[\s\S]*?\*\//g,
+    /("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`)|\/\/[^\n]*|\/\*(?:[\s\S]*?\*\/|[\s\S]*$)/g,
     (_whole, literal: string | undefined) => literal ?? ' ',
   );
 }
@@ -12,16 +12,20 @@ export function withoutComments(text: string): string {
 /** Removes `#` comments of Python, Ruby, YAML and properties, outside of strings on the line. */
 export function withoutHashComments(text: string): string {
   return text.replaceAll(
-    /("""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|#[^\n]*/g,
+    /("""(?:[\s\S]*?"""|[\s\S]*$)|'''(?:[\s\S]*?'''|[\s\S]*$)|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|#[^\n]*/g,
     (_whole, literal: string | undefined) => literal ?? '',
   );
 }
+
+/** More of one key than any configuration has. */
+const MAX_BLOCKS = 50;
 
 /** What stands between the braces after `key:` or `key =`, for each place where the key occurs; nested braces belong to it. */
 export function blocksAfter(text: string, key: string): string[] {
   const blocks: string[] = [];
   for (const match of text.matchAll(new RegExp(`(?<![\\w$])["']?${key}["']?\\s*[:=]\\s*\\{`, 'g'))) {
     const start = match.index + match[0].length;
+    if (blocks.length === MAX_BLOCKS) break;
     let depth = 1;
     let at = start;
     for (; at < text.length && depth > 0; at++) {
@@ -55,7 +59,7 @@ export function pathsAfter(text: string, key: string): string[] {
     'g',
   );
   for (const [, inside = ''] of text.matchAll(joined)) found.push(posix.join('.', ...literals(inside)));
-  const listed = new RegExp(`(?<![\\w$])["']?${key}["']?\\s*[:=]\\s*\\[([^\\]]*)\\]`, 'g');
+  const listed = new RegExp(`(?<![\\w$])["']?${key}["']?\\s*[:=]\\s*\\[([^\\][]*)\\]`, 'g');
   for (const [, inside = ''] of text.matchAll(listed)) found.push(...literals(inside));
   return [...new Set(found)];
 }
@@ -69,6 +73,7 @@ export function properties(text: string): Map<string, string> {
   const values = new Map<string, string>();
   let section = '';
   for (const line of text.split(/\r\n|\r|\n/)) {
+    if (line.length > 4000) continue;
     const heading = /^\s*\[+\s*([^\]]+?)\s*\]+/.exec(line);
     if (heading !== null) section = `${heading[1] ?? ''}.`;
     const pair = /^\s*([A-Za-z][\w.-]*)\s*[=:]\s*(.*?)\s*$/.exec(line);

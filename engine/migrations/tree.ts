@@ -19,6 +19,9 @@ export interface Tree {
   readonly unreadable: ReadonlyMap<string, string>;
 }
 
+/** What is looked through for words is a program or a configuration; data gets larger. */
+const MAX_TEXT = 4 * 1024 * 1024;
+
 export async function openTree(files: WorkingFiles, also: readonly string[] = []): Promise<Tree> {
   const listing = await files.list({ also });
   const paths = [...listing.paths].sort();
@@ -59,7 +62,10 @@ export async function openTree(files: WorkingFiles, also: readonly string[] = []
     bytes,
     async text(path) {
       const content = await bytes(path);
-      return content === undefined ? undefined : new TextDecoder().decode(content);
+      if (content === undefined) return undefined;
+      if (content.byteLength <= MAX_TEXT) return new TextDecoder().decode(content);
+      unreadable.set(path, 'it is too large to be looked through');
+      return undefined;
     },
   };
 }

@@ -10,7 +10,7 @@ export interface XmlTag {
 export function xmlTags(text: string): XmlTag[] {
   const found: XmlTag[] = [];
   const pattern =
-    /<!--[\s\S]*?-->|<!\[CDATA\[[\s\S]*?\]\]>|<[?!][^>]*>|<(\/?)([\w:.-]+)((?:\s+[\w:.-]+\s*=\s*(?:"[^"]*"|'[^']*'))*)\s*(\/?)>/g;
+    /<!--(?:[\s\S]*?-->|[\s\S]*$)|<!\[CDATA\[(?:[\s\S]*?\]\]>|[\s\S]*$)|<[?!][^>]*(?:>|$)|<(\/?)([\w:.-]+)((?:\s+[\w:.-]+\s*=\s*(?:"[^"]*"|'[^']*'))*)\s*(\/?)>/g;
   for (const [, slash, name, rest = '', end] of text.matchAll(pattern)) {
     if (name === undefined) continue;
     found.push({

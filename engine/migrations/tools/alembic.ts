@@ -2,6 +2,7 @@
 import { posix } from 'node:path';
 import type { Row } from '../../database/database.ts';
 import type { MigrationFile, MigrationSettings } from '../../protocol/migrations.ts';
+import { dependencyOrder } from '../dependencyOrder.ts';
 import type { Comparison, Evidence, Layout, ToolModule } from '../layout.ts';
 import { literalAfter, literals, properties, withoutHashComments } from '../sourceText.ts';
 import { isWithin, normalFolder, pathFrom, type Tree } from '../tree.ts';
@@ -114,15 +115,19 @@ async function compare(tree: Tree, folders: readonly string[], rows: readonly Ro
   const revisions = await revisionsIn(tree, folders);
   const heads = rows.flatMap(({ version_num }) => version_num ?? []);
   const applied = new Set<string>();
-  const walk = (id: string): void => {
+  const open = [...heads];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
     const revision = revisions.get(id);
-    if (revision === undefined || applied.has(id)) return;
+    if (revision === undefined || applied.has(id)) continue;
     applied.add(id);
-    for (const before of revision.before) walk(before);
-  };
-  for (const head of heads) walk(head);
+    open.push(...revision.before);
+  }
   const missing = heads.filter((head) => !revisions.has(head));
-  const ordered = inOrder(revisions);
+  const ordered = dependencyOrder(
+    [...revisions.values()],
+    ({ id }) => id,
+    ({ before }) => before,
+  );
   const rest = ordered.filter(({ id }) => !applied.has(id));
   // What a revision that is not here stands on can't be known: it may well contain all the others.
   const isBlind = missing.length > 0 && applied.size === 0;
@@ -143,22 +148,6 @@ async function compare(tree: Tree, folders: readonly string[], rows: readonly Ro
     ordered: false,
     notes,
   };
-}
-
-function inOrder(revisions: ReadonlyMap<string, Revision>): Revision[] {
-  const ordered = new Set<Revision>();
-  const open = new Set<string>();
-  const visit = (revision: Revision): void => {
-    if (open.has(revision.id)) return;
-    open.add(revision.id);
-    for (const id of revision.before) {
-      const before = revisions.get(id);
-      if (before !== undefined) visit(before);
-    }
-    ordered.add(revision);
-  };
-  for (const revision of revisions.values()) visit(revision);
-  return [...ordered];
 }
 
 function brokenLinks(revisions: ReadonlyMap<string, Revision>): string[] {

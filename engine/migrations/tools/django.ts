@@ -2,6 +2,7 @@
 import { posix } from 'node:path';
 import type { Row } from '../../database/database.ts';
 import { compareLists, type LocalMigration } from '../compareLists.ts';
+import { dependencyOrder } from '../dependencyOrder.ts';
 import type { Comparison, Layout, ToolModule } from '../layout.ts';
 import { withoutHashComments } from '../sourceText.ts';
 import { isWithin, normalFolder, type Tree } from '../tree.ts';
@@ -93,13 +94,13 @@ async function modulesOf(tree: Tree, project: string): Promise<{ modules: Module
 /** The folder's name, unless the app's configuration says another label. */
 async function labelOf(tree: Tree, folder: string): Promise<string> {
   const text = withoutHashComments((await tree.text(posix.join(folder, 'apps.py'))) ?? '');
-  return /^\s+label\s*(?::\s*str\s*)?=\s*["'](\w+)["']/m.exec(text)?.[1] ?? posix.basename(folder);
+  return /^[ \t]+label\s*(?::\s*str\s*)?=\s*["'](\w+)["']/m.exec(text)?.[1] ?? posix.basename(folder);
 }
 
 /** `("app", "0001_initial")` in the list after a name. */
 function pairsIn(code: string, attribute: string): string[] {
   const list =
-    new RegExp(`^\\s+${attribute}\\s*(?::[^=\\n]*)?=\\s*\\[([^\\]]*)\\]`, 'm').exec(code)?.[1] ?? '';
+    new RegExp(`^[ \\t]+${attribute}\\s*(?::[^=\\n]*)?=\\s*\\[([^\\]]*)\\]`, 'm').exec(code)?.[1] ?? '';
   return [...list.matchAll(/\(\s*["'](\w+)["']\s*,\s*["'](\w+)["']\s*,?\s*\)/g)].map(
     ([, app = '', name = '']) => `${app}.${name}`,
   );
@@ -140,22 +141,12 @@ async function compare(tree: Tree, project: string, rows: readonly Row[]): Promi
 }
 
 /** Dependencies first; among equals by name. */
-function inOrder(modules: readonly Module[]): Module[] {
-  const byKey = new Map(modules.map((each) => [each.key, each]));
-  const ordered = new Set<Module>();
-  const open = new Set<string>();
-  const visit = (each: Module): void => {
-    if (ordered.has(each) || open.has(each.key)) return;
-    open.add(each.key);
-    for (const key of each.dependencies) {
-      const before = byKey.get(key);
-      if (before !== undefined) visit(before);
-    }
-    ordered.add(each);
-  };
-  for (const each of [...modules].sort((one, other) => (one.key < other.key ? -1 : 1))) visit(each);
-  return [...ordered];
-}
+const inOrder = (modules: readonly Module[]): Module[] =>
+  dependencyOrder(
+    [...modules].sort((one, other) => (one.key < other.key ? -1 : 1)),
+    ({ key }) => key,
+    ({ dependencies }) => dependencies,
+  );
 
 /** Two ends in one app: Django refuses until they are merged. */
 function conflicts(modules: readonly Module[]): string[] {

@@ -26,10 +26,10 @@ async function foldersOf(tree: Tree, settings: MigrationSettings): Promise<Map<s
     const name = posix.basename(path);
     const folder = posix.dirname(path);
     if (name === 'migration_lock.toml') {
-      if (isPostgres(/^\s*provider\s*=\s*"([^"]*)"/m.exec((await tree.text(path)) ?? '')?.[1]))
+      if (isPostgres(/^[ \t]*provider\s*=\s*"([^"]*)"/m.exec((await tree.text(path)) ?? '')?.[1]))
         found.set(folder, 'configuration');
     } else if (name.endsWith('.prisma')) {
-      const source = /\bdatasource\s+\w+\s*\{([^}]*)\}/.exec(withoutComments((await tree.text(path)) ?? ''));
+      const source = /\bdatasource\s+\w+\s*\{([^{}]*)\}/.exec(withoutComments((await tree.text(path)) ?? ''));
       if (source !== null && isPostgres(/\bprovider\s*=\s*"([^"]*)"/.exec(source[1] ?? '')?.[1])) {
         const beside = posix.join(folder, 'migrations');
         if (!found.has(beside)) found.set(beside, 'configuration');
