@@ -180,7 +180,7 @@ describe('requests at once, again, and out of place', function () {
     '--help',
     '@',
     '%2e%2e',
-    'x'.repeat(300),
+    'x'.repeat(2500),
     '\u202eevil',
     '\ufeff',
     'a;b',
