@@ -24,6 +24,8 @@ export interface BoundClone {
   protectedUntil: Clone['protectedUntil'];
   /** Where it was last in use, when that was a linked working tree. */
   worktree: string | null;
+  /** The ports of a checkout lead to it, whatever branch that is on. */
+  isInUse?: boolean;
 }
 
 export type ProposalReason = 'merged' | 'deleted' | 'remote-deleted' | 'worktree-removed';
@@ -75,7 +77,8 @@ export function propose({
     const sinceMs = Math.min(known?.sinceMs ?? now.ms, now.ms);
     const protectedNow = isProtected(clone, now.text);
     const isMine = clone.createdBy === me;
-    const destroyAtMs = grace === undefined || !isMine || protectedNow ? null : sinceMs + durationMs(grace);
+    const isLeft = !isMine || protectedNow || clone.isInUse === true;
+    const destroyAtMs = grace === undefined || isLeft ? null : sinceMs + durationMs(grace);
     return {
       clone: clone.id,
       branch: clone.branch,

@@ -6,6 +6,7 @@ import {
   checkoutIdSchema,
   referenceSchema,
   type CheckoutId,
+  type CloneId,
   type EnvironmentName,
   type Reference,
 } from '../protocol/ids.ts';
@@ -28,6 +29,8 @@ export interface FollowedTree {
   isThere: boolean;
   workspace: Workspace | undefined;
   createdBy: string;
+  /** What its ports lead to, or will. */
+  clone: CloneId | null;
 }
 
 export interface Checkouts {
@@ -355,7 +358,10 @@ export function createCheckouts({ context, clones, environments, migrations }: C
         if (record === undefined) return [];
         const { repository, createdBy } = record;
         const isThere = follower.head().kind !== 'unreadable';
-        return [{ repository, createdBy, tree: follower.tree(), isThere, workspace: follower.workspace() }];
+        const { clone } = follower.entity();
+        return [
+          { repository, createdBy, clone, tree: follower.tree(), isThere, workspace: follower.workspace() },
+        ];
       }),
     async migrations(reference, signal) {
       const follower = await followerOf(reference);

@@ -1,5 +1,6 @@
 /** Finds clones of branches that are merged or gone and of removed working trees, and lets them go where that was asked for. */
 import { isPattern } from '../domain/branches.ts';
+import { durationMs } from '../domain/expiry.ts';
 import { propose } from '../domain/janitor.ts';
 import type { RepositoryReport, WorkingTree } from '../git/git.ts';
 import type { Proposal } from '../protocol/entities.ts';
@@ -29,7 +30,7 @@ export function createJanitor(
   /** The working trees that are followed, by repository. */
   followed: () => readonly FollowedTree[],
 ): Janitor {
-  const { store, git, clock, log } = context;
+  const { store, git, clock, log, workspaceFiles } = context;
 
   const look = async (signal?: AbortSignal): Promise<Found[]> => {
     const found: Found[] = [];
@@ -45,18 +46,20 @@ export function createJanitor(
       const all = bound.filter((clone) => clone.repository === repository);
       const renamed = state === undefined ? new Set() : await takeRenamedAlong(tree, state, all);
       const mine = all.filter(({ id }) => !renamed.has(id));
+      const { shared, grace } = await settingsOf(trees);
+      const inUse = new Set(followed().map((each) => each.clone));
       const now = clock.now();
       const proposals = propose({
         repository: state,
-        clones: mine,
-        shared: trees.flatMap(({ workspace }) => workspace?.branches?.shared ?? []),
+        clones: mine.map((clone) => ({ ...clone, isInUse: inUse.has(clone.id) })),
+        shared,
         before: mine.flatMap(({ id, finished }) =>
           finished === null
             ? []
             : [{ clone: id, branch: finished.branch, sinceMs: Date.parse(finished.since) }],
         ),
         me: trees[0]?.createdBy ?? '',
-        grace: trees.flatMap(({ workspace }) => workspace?.branches?.cleanUpAfter ?? [])[0],
+        grace,
         now: { ms: now.getTime(), text: now.toISOString() },
       });
       for (const clone of mine) {
@@ -82,6 +85,26 @@ export function createJanitor(
       }
     }
     return found;
+  };
+
+  /**
+   * As the files are now: nothing tells of one that was saved while HEAD stood still. Working trees may differ: the longest time
+   * counts, and what can't be read asks for nothing.
+   */
+  const settingsOf = async (
+    trees: readonly FollowedTree[],
+  ): Promise<{ shared: readonly string[]; grace: string | undefined }> => {
+    const shared = trees.flatMap(({ workspace }) => workspace?.branches?.shared ?? []);
+    const times: string[] = [];
+    let isReadable = true;
+    for (const { tree } of trees.filter(({ isThere }) => isThere)) {
+      const { workspace, problem } = await workspaceFiles.read(tree.path);
+      isReadable &&= problem === null;
+      shared.push(...(workspace?.branches?.shared ?? []));
+      if (workspace?.branches?.cleanUpAfter !== undefined) times.push(workspace.branches.cleanUpAfter);
+    }
+    const [longest] = times.sort((one, other) => durationMs(other) - durationMs(one));
+    return { shared, grace: isReadable ? longest : undefined };
   };
 
   const remember = (
@@ -134,17 +157,23 @@ export function createJanitor(
     );
     if (lost.length === 0) return taken;
     for (const { name } of branches) {
-      if (bound.some(({ branch }) => branch === name)) continue;
+      const hasOne = new Set(bound.filter(({ branch }) => branch === name).map((each) => each.environment));
+      const open = lost.filter(({ id, environment }) => !taken.has(id) && !hasOne.has(environment));
+      if (open.length === 0) continue;
       const former = await git.formerNames(tree, name);
-      const clone = lost.find(({ branch }) => former.includes(branch));
-      if (clone === undefined) continue;
-      taken.add(clone.id);
-      try {
-        const to = { repository: tree.commonDirectory, branch: name };
-        clones.bind(referenceSchema.parse(clone.id), to, undefined, { user: clone.createdBy });
-      } catch (error) {
-        // best effort: it is busy, and taken along at the next look
-        log.info('a renamed branch', { clone: clone.id, problem: toFailure(error).message });
+      for (const environment of new Set(open.map((each) => each.environment))) {
+        const clone = former
+          .map((before) => open.find((each) => each.environment === environment && each.branch === before))
+          .find((each) => each !== undefined);
+        if (clone === undefined) continue;
+        taken.add(clone.id);
+        try {
+          const to = { repository: tree.commonDirectory, branch: name };
+          clones.bind(referenceSchema.parse(clone.id), to, undefined, { user: clone.createdBy });
+        } catch (error) {
+          // best effort: it is busy, and taken along at the next look
+          log.info('a renamed branch', { clone: clone.id, problem: toFailure(error).message });
+        }
       }
     }
     return taken;
@@ -153,6 +182,9 @@ export function createJanitor(
   const cleanUp = async (signal: AbortSignal): Promise<void> => {
     for (const { clone, name, branch, reason, automatic } of await look(signal)) {
       if (!automatic) continue;
+      // Other repositories were looked at since, and somebody may have bound it elsewhere or use it.
+      const isAsFound = store.clones.get(clone)?.branch === branch;
+      if (!isAsFound || followed().some((each) => each.clone === clone)) continue;
       log.info('destroying the clone of a finished branch', { clone, name, branch, reason });
       try {
         clones.destroy(referenceSchema.parse(clone), { user: `clean-up of ${reason} branches` });
