@@ -95,7 +95,7 @@ export function createFollower({
   id,
   tree: firstTree,
 }: FollowerOptions): Follower {
-  const { store, git, workspaceFiles, clock, feed, log } = context;
+  const { store, storage, git, workspaceFiles, clock, feed, log } = context;
   const stop = new AbortController();
   const isStopped = (): boolean => stop.signal.aborted;
   const ports = createCheckoutPorts(context, id);
@@ -210,8 +210,8 @@ export function createFollower({
         );
         return;
       case 'committing':
-        // Its server may answer all the while; connections that it has must not end for that.
-        if (situation.clone === clone.id && situation.state === 'ready') return;
+        // Where the store copies what runs, its server answers all the while, and connections must not end for that.
+        if (storage.capabilities.live && situation.clone === clone.id && situation.state === 'ready') return;
         wait(key, `Clone ${clone.name} is being committed.`, clone.id, job);
         return;
       case 'creating':
