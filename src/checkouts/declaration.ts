@@ -1,4 +1,4 @@
-/** Finds the thin-clones.yaml that speaks for a folder, and tells whether it says how the folder is followed. */
+/** Looks at a folder before any engine does: is it in a working tree, and does a thin-clones.yaml say how that is followed? */
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 
@@ -16,16 +16,26 @@ const exists = async (path: string): Promise<boolean> => {
   }
 };
 
+export interface Survey {
+  /** It is in a working tree of Git. */
+  readonly isCheckout: boolean;
+  /** A thin-clones.yaml there has a `workspace:` section. */
+  readonly isDeclared: boolean;
+}
+
 /** Looks in the folder and in those above it, up to the top of the working tree. */
-export async function declaresWorkspace(folder: string): Promise<boolean> {
+export async function surveyFolder(folder: string): Promise<Survey> {
+  let isDeclared = false;
   for (let path = folder; ; path = dirname(path)) {
     for (const name of names) {
       try {
-        if (section.test(await readFile(join(path, name), 'utf8'))) return true;
+        isDeclared ||= section.test(await readFile(join(path, name), 'utf8'));
       } catch {
         // best effort: without a file that can be read there is nothing that speaks for the folder
       }
     }
-    if ((await exists(join(path, '.git'))) || dirname(path) === path) return false;
+    if (await exists(join(path, '.git'))) return { isCheckout: true, isDeclared };
+    // A file outside of every working tree speaks for none.
+    if (dirname(path) === path) return { isCheckout: false, isDeclared: false };
   }
 }

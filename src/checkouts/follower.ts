@@ -4,6 +4,7 @@ import type { Checkout } from '../../engine/protocol/entities.ts';
 import type { Follow } from '../../engine/protocol/workspace.ts';
 import { createEmitter, type Subscribe } from '../engine/emitter.ts';
 import type { EngineSession } from '../engine/session.ts';
+import type { Survey } from './declaration.ts';
 
 /** A folder of the window that lies on this machine. */
 export interface Folder {
@@ -25,8 +26,8 @@ export interface FollowerOptions {
   readonly folders: () => readonly Folder[];
   /** What the settings say; undefined: nothing. */
   readonly chosen: (folder: Folder) => Follow | undefined;
-  /** Whether a thin-clones.yaml of the folder has a `workspace:` section. */
-  readonly declares: (folder: Folder) => Promise<boolean>;
+  /** What can be seen without an engine. */
+  readonly survey: (folder: Folder) => Promise<Survey>;
   /** Folders whose database was followed before in this workspace. */
   readonly remembered: { has(folder: Folder): boolean; set(folder: Folder, followed: boolean): void };
   readonly log: (text: string) => void;
@@ -56,7 +57,7 @@ export interface Follower {
 
 interface Known {
   id?: string;
-  declared: boolean;
+  survey: Survey;
   problem?: string;
   /** The look that is under way, and whether another one was asked for meanwhile. */
   looking: Promise<void> | undefined;
@@ -64,7 +65,7 @@ interface Known {
 }
 
 export function createFollower(options: FollowerOptions): Follower {
-  const { session, folders, chosen, declares, remembered, log } = options;
+  const { session, folders, chosen, survey, remembered, log } = options;
   const known = new Map<string, Known>();
   const changed = createEmitter<undefined>();
   let disposed = false;
@@ -72,7 +73,11 @@ export function createFollower(options: FollowerOptions): Follower {
   const knownOf = (folder: Folder): Known => {
     const found = known.get(folder.key);
     if (found !== undefined) return found;
-    const made: Known = { declared: false, looking: undefined, again: false };
+    const made: Known = {
+      survey: { isCheckout: false, isDeclared: false },
+      looking: undefined,
+      again: false,
+    };
     known.set(folder.key, made);
     return made;
   };
@@ -81,7 +86,9 @@ export function createFollower(options: FollowerOptions): Follower {
   const wants = (folder: Folder): boolean => {
     const follow = chosen(folder);
     if (follow === 'off' || checkoutOf(folder)?.follow === 'off') return false;
-    return follow !== undefined || (known.get(folder.key)?.declared ?? false) || remembered.has(folder);
+    const { isCheckout, isDeclared } = knownOf(folder).survey;
+    // A setting that counts everywhere is no reason to start an engine for a folder without Git.
+    return isDeclared || (follow !== undefined && isCheckout) || remembered.has(folder);
   };
 
   const openIn = async (folder: Folder, opening: Opening): Promise<Checkout> => {
@@ -98,7 +105,7 @@ export function createFollower(options: FollowerOptions): Follower {
 
   const lookOnce = async (folder: Folder): Promise<void> => {
     const state = knownOf(folder);
-    state.declared = await declares(folder);
+    state.survey = await survey(folder);
     if (disposed || (session.state.kind !== 'connected' && !wants(folder))) return;
     const follow = chosen(folder);
     try {

@@ -4,7 +4,7 @@ import type { Checkout } from '../../engine/protocol/entities.ts';
 import type { Follow } from '../../engine/protocol/workspace.ts';
 import { createEmitter, type Subscribe } from '../engine/emitter.ts';
 import type { EngineSession } from '../engine/session.ts';
-import { declaresWorkspace } from './declaration.ts';
+import { surveyFolder } from './declaration.ts';
 import { createFollower, type Folder, type Follower, type Place } from './follower.ts';
 import { watchGitExtension } from './gitExtension.ts';
 import type { MigrationSummary } from './migrationSummary.ts';
@@ -62,7 +62,7 @@ export function createWindowCheckouts({
     session,
     folders: foldersOfWindow,
     chosen: followOf,
-    declares: ({ path }) => declaresWorkspace(path),
+    survey: ({ path }) => surveyFolder(path),
     remembered: {
       has: ({ key }) => remembered.has(key),
       set({ key }, followed) {

@@ -1,4 +1,6 @@
 /** The menu behind the status bar item: what runs, and what people do most. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { Checkout } from '../../engine/protocol/entities.ts';
 import type { Follow } from '../../engine/protocol/workspace.ts';
@@ -22,9 +24,14 @@ const item = (icon: string, label: string, command: CommandId): PickItem<Choice>
 const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator }) as const;
 type MenuItem = PickItem<Choice> | ReturnType<typeof separator>;
 
+const configFileIn = (folder: string): string => {
+  const short = join(folder, 'thin-clones.yml');
+  return existsSync(short) ? short : join(folder, 'thin-clones.yaml');
+};
+
 /** What makes sense for the current checkout, the most pressing first. */
 function branchItems(services: Services, checkout: Checkout): MenuItem[] {
-  const { state, clone, reason, endpoints, envFile, question, follow } = checkout;
+  const { state, clone, reason, endpoints, envFile, question, follow, path, problem } = checkout;
   const migrations = services.checkouts.migrationsOf(checkout);
   const taken = endpoints.some((endpoint) => endpoint.state === 'taken');
   const described = (entry: PickItem<Choice>, description: string | null | undefined): PickItem<Choice> =>
@@ -42,6 +49,15 @@ function branchItems(services: Services, checkout: Checkout): MenuItem[] {
     ...((state === 'none' || state === 'failed') && canHaveDatabase(checkout)
       ? [described(item('add', `Make Database for ${headText(checkout)}`, 'thinClones.branch.use'), reason)]
       : []),
+    ...(problem === null
+      ? []
+      : [
+          {
+            label: '$(warning) Open thin-clones.yaml',
+            description: problem,
+            value: { command: 'vscode.open', argument: vscode.Uri.file(configFileIn(path)) },
+          },
+        ]),
     ...(taken
       ? [
           described(

@@ -57,11 +57,12 @@ export function checkoutStatus(
     tooltip: [
       `Database of branch ${name}, ${standing(current, engineStopped)}`,
       trouble === undefined ? undefined : `migrations: ${trouble}`,
+      checkout.problem ?? undefined,
       ...others.map((job) => `${job.title}, ${percentOf(job.progress)}`),
     ]
       .filter((part) => part !== undefined)
       .join(', '),
-    alarm: checkout.state === 'failed' || taken ? 'warning' : 'none',
+    alarm: checkout.state === 'failed' || taken || checkout.problem !== null ? 'warning' : 'none',
   };
 }
 

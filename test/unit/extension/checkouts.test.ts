@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { headText, patternFor, repositoryName } from '../../../src/checkouts/checkoutText.ts';
 import { namesInEnvFile, withVariables } from '../../../src/checkouts/debugVariables.ts';
-import { declaresWorkspace } from '../../../src/checkouts/declaration.ts';
+import { surveyFolder } from '../../../src/checkouts/declaration.ts';
 import { findingsOf } from '../../../src/checkouts/migrationFindings.ts';
 import { summaryOf } from '../../../src/checkouts/migrationSummary.ts';
 import { leftAlone, proposalText } from '../../../src/checkouts/proposals.ts';
@@ -207,15 +207,16 @@ describe('the file that speaks for a folder', () => {
 
   it('is that of the folder or of one above it in the repository, and not one outside', async () => {
     const folder = join(root, 'repo', 'packages', 'api');
-    assert.equal(await declaresWorkspace(folder), false);
+    assert.deepEqual(await surveyFolder(folder), { isCheckout: true, isDeclared: false });
     await writeFile(join(root, 'repo', 'thin-clones.yaml'), 'version: 1\n# workspace:\nenvironments: {}\n');
-    assert.equal(await declaresWorkspace(folder), false);
+    assert.deepEqual(await surveyFolder(folder), { isCheckout: true, isDeclared: false });
     await writeFile(
       join(root, 'repo', 'thin-clones.yaml'),
       'version: 1\n"workspace" : { environment: shop }\n',
     );
-    assert.equal(await declaresWorkspace(folder), true);
-    assert.equal(await declaresWorkspace(join(root, 'repo')), true);
+    assert.deepEqual(await surveyFolder(folder), { isCheckout: true, isDeclared: true });
+    assert.deepEqual(await surveyFolder(join(root, 'repo')), { isCheckout: true, isDeclared: true });
+    assert.deepEqual(await surveyFolder(root), { isCheckout: false, isDeclared: false });
   });
 });
 

@@ -63,7 +63,7 @@ function world(options: Partial<FollowerOptions> & { folders?: () => readonly Fo
     },
     folders: () => [shop],
     chosen: () => undefined,
-    declares: async () => false,
+    survey: async () => ({ isCheckout: true, isDeclared: false }),
     remembered: {
       has: ({ key }) => remembered.has(key),
       set({ key }, followed) {
@@ -107,7 +107,9 @@ describe('what the window has the engine follow', () => {
   });
 
   it('starts the engine for a folder whose thin-clones.yaml has a workspace section', async () => {
-    const { follower, opened, settled } = world({ declares: async () => true });
+    const { follower, opened, settled } = world({
+      survey: async () => ({ isCheckout: true, isDeclared: true }),
+    });
     follower.look();
     await settled();
     assert.deepEqual(opened.at(-1), { folder: '/src/shop' });
@@ -123,10 +125,24 @@ describe('what the window has the engine follow', () => {
     assert.deepEqual(opened, [{ folder: '/src/shop' }]);
   });
 
+  it('starts the engine where the settings say so, but not for a folder without Git', async () => {
+    const { opened, follower, settled } = world({ chosen: () => 'automatic' });
+    follower.look();
+    await settled();
+    assert.deepEqual(opened, [{ folder: '/src/shop', follow: 'automatic' }]);
+    const plain = world({
+      chosen: () => 'automatic',
+      survey: async () => ({ isCheckout: false, isDeclared: false }),
+    });
+    plain.follower.look();
+    await plain.settled();
+    assert.equal(plain.starts(), 0);
+  });
+
   it('starts none where the settings say off, and says so to one that runs', async () => {
     const { follower, opened, starts, enter, settled } = world({
       chosen: () => 'off',
-      declares: async () => true,
+      survey: async () => ({ isCheckout: true, isDeclared: true }),
     });
     follower.look();
     await settled();
