@@ -30,7 +30,7 @@ export interface RecoveryReport {
 export interface Recovery {
   /** Idempotent. Resolves when state and storage agree; members of clones that are to be brought up are `starting` then. */
   run(kinds: readonly JobKind[]): Promise<RecoveryReport>;
-  /** Starts those clones, a few at once; resolves when each was tried. What the signal ends is left to the next engine. */
+  /** Starts those clones, a few at once, those of branches first; resolves when each was tried. What the signal ends is left to the next engine. */
   bringUp(signal: AbortSignal): Promise<void>;
   /** Resolves when a clone is not waiting to be brought up, or being it; its turn comes at once. */
   settled(clone: CloneId): Promise<void>;
@@ -416,6 +416,11 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
     },
     async bringUp(signal) {
       stop = signal;
+      // Somebody may be working on a branch right now.
+      const isBound = ({ branch }: CloneRecord): number => (branch === null ? 0 : 1);
+      const order = store.clones.list().filter(({ id }) => waiting.has(id));
+      waiting.clear();
+      for (const { id } of order.sort((a, b) => isBound(b) - isBound(a))) waiting.add(id);
       const worker = async (): Promise<void> => {
         for (const id of waiting) {
           if (signal.aborted) return;

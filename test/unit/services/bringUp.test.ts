@@ -122,6 +122,17 @@ describe('clones that are brought up after the machine went down', () => {
     assert.ok(engine.store.clones.list().every(({ state }) => state === 'ready'));
   });
 
+  it('are started first when they belong to a branch', async () => {
+    await open(['a', 'b', 'c', 'd', 'e', 'f', 'g']);
+    const to = { repository: '/work/shop/.git', branch: 'main' };
+    await engine.done(({ clones }) => clones.bind(ref('a'), to, undefined, caller));
+    await reboot(async (life) => {
+      await until(() => starts(life) === 6);
+      const [member] = engine.clone('a').members;
+      assert.ok([...engine.runtime.running.values()].some(({ identity }) => identity === member?.dataset));
+    });
+  });
+
   it('are left to the next engine when this one is told to stop', async () => {
     await open(['a']);
     await reboot(async (life) => {
