@@ -1,6 +1,6 @@
 /** What HEAD of a working tree says, by reading its files. */
-import { lstat, readlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, readlink, realpath, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
 import type { Head } from '../../protocol/entities.ts';
 import { isFailure } from '../../protocol/errors.ts';
 import type { Operation, WorkingTree } from '../git.ts';
@@ -14,14 +14,23 @@ const REFTABLE_STUB = 'ref: refs/heads/.invalid';
 
 export async function readHead(tree: WorkingTree, program: GitProgram): Promise<Head> {
   try {
-    // A working tree that was removed by hand leaves its HEAD behind.
-    await lstat(join(tree.path, '.git'));
+    // A working tree that was removed by hand leaves its HEAD behind, and another repository may have one in its place.
+    if ((await gitDirectoryAt(tree.path)) !== tree.gitDirectory)
+      return { kind: 'unreadable', problem: `${tree.path} is a working tree of another Git directory now` };
     return await headOf(tree.gitDirectory, tree.commonDirectory, program);
   } catch (error) {
     if (isAbsence(error)) return { kind: 'unreadable', problem: `the working tree ${tree.path} is gone` };
     const problem = isFailure(error) || error instanceof Error ? error.message : String(error);
     return { kind: 'unreadable', problem: `HEAD of ${tree.path} can't be read: ${problem}` };
   }
+}
+
+/** Real path of where the `.git` of a working tree is, or leads: gitrepository-layout(5). */
+async function gitDirectoryAt(top: string): Promise<string | undefined> {
+  const path = join(top, '.git');
+  if ((await stat(path)).isDirectory()) return await realpath(path);
+  const [, target] = /^gitdir: (.+)$/.exec((await readText(path))?.trimEnd() ?? '') ?? [];
+  return target === undefined ? undefined : await realpath(resolve(top, target));
 }
 
 /** The same by its Git directory, for a working tree whose folder is not known. Rejects where files can't be read. */

@@ -38,7 +38,7 @@ export function createLocalGit({ environment, lookAgainMs = LOOK_AGAIN_MS }: Loc
       if ((await kindOf(folder)) !== 'directory') return undefined;
       const real = await realpath(folder);
       const questions = ['--show-toplevel', '--absolute-git-dir', '--git-common-dir'];
-      const answer = await program.ask(real, ['rev-parse', ...questions]);
+      const answer = await program.askAround(real, ['rev-parse', ...questions]);
       if ('refusal' in answer) {
         if (/not a git repository|must be run in a work tree/.test(answer.refusal)) return undefined;
         throw fail('git_failed', { path: folder, problem: answer.refusal });

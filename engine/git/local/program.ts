@@ -1,15 +1,21 @@
 /** Runs Git itself, through simple-git: fixed arguments, a clean environment, nothing that the repository could make it run or fetch. */
 import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { fail } from '../../protocol/errors.ts';
 
 /** What Git printed, or why it refused (its message in English). */
 export type GitAnswer = { output: string } | { refusal: string };
 
 export interface GitProgram {
-  /** Rejects with `git_failed` where Git can't be run at all, and with the abort reason. */
+  /**
+   * Of the repository at the folder itself: where that is damaged, Git would go up and answer for one around it. Rejects with
+   * `git_failed` where Git can't be run at all, and with the abort reason.
+   */
   ask(folder: string, args: readonly string[], signal?: AbortSignal): Promise<GitAnswer>;
   /** As `ask`, and rejects with `git_failed` when Git refuses. */
   read(folder: string, args: readonly string[], signal?: AbortSignal): Promise<string>;
+  /** As `ask`, of the repository around the folder. */
+  askAround(folder: string, args: readonly string[], signal?: AbortSignal): Promise<GitAnswer>;
 }
 
 /** For a repository on a file system that has stopped answering. */
@@ -51,7 +57,12 @@ export function createGitProgram({ environment }: { environment: NodeJS.ProcessE
   for (const [name, value] of Object.entries(environment))
     if (value !== undefined && kept.has(name.toUpperCase())) env[name] = value;
 
-  const ask: GitProgram['ask'] = async (folder, args, signal) => {
+  const run = async (
+    folder: string,
+    args: readonly string[],
+    variables: Record<string, string>,
+    signal: AbortSignal | undefined,
+  ): Promise<GitAnswer> => {
     signal?.throwIfAborted();
     // Only when it is needed: following HEAD needs no process.
     const { GitPluginError, simpleGit } = await import('simple-git');
@@ -59,14 +70,14 @@ export function createGitProgram({ environment }: { environment: NodeJS.ProcessE
     const git = simpleGit({
       baseDir: folder,
       config,
-      allowEnvironment: Object.keys(env),
+      allowEnvironment: Object.keys(variables),
       // Of what is set here: the switching off of fsmonitor, and where the user's own configuration is.
       unsafe: { allowUnsafeFsMonitor: true, allowUnsafeConfigPaths: true },
       // Else output that comes after the end of the process is lost.
       completion: { onClose: true, onExit: false },
       timeout: { block: PATIENCE_MS },
       ...(signal === undefined ? {} : { abort: signal }),
-    }).env(env);
+    }).env(variables);
     try {
       return { output: await git.raw([...args]) };
     } catch (error) {
@@ -96,8 +107,11 @@ export function createGitProgram({ environment }: { environment: NodeJS.ProcessE
     }
   };
 
+  const ask: GitProgram['ask'] = (folder, args, signal) =>
+    run(folder, args, { ...env, GIT_CEILING_DIRECTORIES: dirname(folder) }, signal);
   return {
     ask,
+    askAround: (folder, args, signal) => run(folder, args, env, signal),
     read: async (folder, args, signal) => {
       const answer = await ask(folder, args, signal);
       if ('output' in answer) return answer.output;

@@ -180,6 +180,20 @@ describe('local Git', () => {
       assert.equal((await git.head(tree)).kind, 'unreadable');
     });
 
+    it('is not that of the working tree which was there before another repository made one in its place', async () => {
+      const { person } = await repository();
+      const { person: other } = await repository();
+      const path = newPath();
+      await place.run(person.path, 'worktree', 'add', '--quiet', '-b', 'feature', path);
+      const tree = await located(git, path);
+      assert.equal((await git.head(tree)).kind, 'branch');
+      await rm(path, { recursive: true });
+      await place.run(other.path, 'worktree', 'add', '--quiet', '-b', 'other', path);
+      assert.equal((await git.head(tree)).kind, 'unreadable');
+      const now = await git.head(await located(git, path));
+      assert.equal(now.kind === 'branch' && now.branch, 'other');
+    });
+
     it('tells of picks that wait between two commits, and of a bisect under a merge', async () => {
       const { person, tree } = await repository();
       await person.checkout('feature');
@@ -466,6 +480,25 @@ describe('local Git', () => {
     await person.removeWorktree(other.path);
     const { branches } = await git.branches(linked);
     assert.deepEqual(branches.map(({ name }) => name).sort(), ['feature', 'main']);
+  });
+
+  it('never answers for the repository around one that is damaged', async () => {
+    const { person: outer } = await repository();
+    const inner = join(outer.path, 'inner');
+    await place.run(outer.path, 'init', '--quiet', inner);
+    await place.run(inner, 'commit', '--quiet', '--allow-empty', '--message', 'first');
+    await place.run(inner, 'branch', 'feature');
+    const tree = await located(git, inner);
+    assert.equal((await git.branches(tree)).branches.length, 2);
+    await unlink(join(inner, '.git', 'HEAD'));
+    const repositoryAlone: WorkingTree = { ...tree, path: tree.commonDirectory };
+    const refused = (error: unknown): boolean => isFailure(error, 'git_failed');
+    await assert.rejects(git.branches(tree), refused);
+    await assert.rejects(git.branches(repositoryAlone), refused);
+    await assert.rejects(git.isTracked(tree, 'a.env'), refused);
+    await rm(join(inner, '.git'), { recursive: true });
+    await mkdir(join(inner, '.git'));
+    await assert.rejects(git.branches(tree), refused);
   });
 
   it('knows no default branch, branches or names of a repository without commits', async () => {
