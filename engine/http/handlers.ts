@@ -3,7 +3,7 @@ import type { Host } from '../host/host.ts';
 import type { EngineInfo, Host as HostEntity, Job, JobType } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { jobIdSchema, type JobId } from '../protocol/ids.ts';
-import type { Caller } from '../services/clones.ts';
+import type { Caller } from '../services/caller.ts';
 import type { ServiceContext } from '../services/context.ts';
 import { examineHost, hostEntity, type Examine } from '../services/hosts.ts';
 import type { Services } from '../services/services.ts';

@@ -18,7 +18,7 @@ import {
   type RouteName,
   type Routes,
 } from '../protocol/routes.ts';
-import type { Caller } from '../services/clones.ts';
+import type { Caller } from '../services/caller.ts';
 import type { Feed } from '../services/feed.ts';
 import type { Log } from '../services/log.ts';
 import { checkAccess } from './access.ts';

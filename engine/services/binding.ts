@@ -7,7 +7,7 @@ import { fail } from '../protocol/errors.ts';
 import { cloneIdSchema, type Reference } from '../protocol/ids.ts';
 import type { CloneRecord } from '../state/store.ts';
 import type { CloneTagging } from './cloneTagging.ts';
-import type { Caller } from './clones.ts';
+import type { Caller } from './caller.ts';
 import { all, type ServiceContext } from './context.ts';
 import type { Servers } from './servers.ts';
 import { cloneTags } from './tags.ts';

@@ -20,17 +20,13 @@ import {
 } from '../protocol/ids.ts';
 import type { CloneRecord, Lane, SnapshotRecord } from '../state/store.ts';
 import { createBeginnings } from './beginnings.ts';
+import type { Caller } from './caller.ts';
 import { bindingLane, createBindings, type Bindings } from './binding.ts';
 import { createCloneTagging } from './cloneTagging.ts';
 import { all, databaseOf, newDatasetId, type ServiceContext } from './context.ts';
 import { dropFrozen, freezeClone, measureSnapshot } from './freeze.ts';
 import { leaseFreePort, withFreePort, type Servers } from './servers.ts';
 import { cloneTags, doom, snapshotTags } from './tags.ts';
-
-export interface Caller {
-  user: string;
-  idempotencyKey?: string | undefined;
-}
 
 export interface Clones {
   create(

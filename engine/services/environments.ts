@@ -24,7 +24,7 @@ import {
   type SnapshotName,
 } from '../protocol/ids.ts';
 import type { EnvironmentRecord, SnapshotRecord } from '../state/store.ts';
-import type { Caller } from './clones.ts';
+import type { Caller } from './caller.ts';
 import { all, databaseOf, newDatasetId, type ServiceContext } from './context.ts';
 import { dropSnapshot } from './dropSnapshot.ts';
 import { measureSnapshot } from './freeze.ts';
