@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Checkout, Connection } from '../../engine/protocol/entities.ts';
 import { isFailure } from '../../engine/protocol/errors.ts';
 import {
@@ -14,6 +15,7 @@ import {
   writeWorkspace,
   type CheckoutWorld,
 } from './checkoutWorld.ts';
+import { chooseSeed, seeded } from './seeds.ts';
 import { environment, origin, type World } from './world.ts';
 
 const thorough = process.env['THIN_CLONES_THOROUGH'] === '1';
@@ -403,6 +405,55 @@ describe('checkouts whose engine, ports or clones go away', function () {
     );
     await client.call('checkoutForget', { params: { checkout: one.id } });
     await world.done((asking) => asking.call('cloneDestroy', { params: { clone: clone.id } }));
+  });
+
+  it('lose no clone, make no second one and lead right, when the engine is killed at any moment, again and again', async () => {
+    const seed = chooseSeed();
+    const random = seeded(seed);
+    const known = new Map<string, string>();
+    const done: string[] = [];
+    let current = 'main';
+    let kills = 0;
+    const end = performance.now() + (thorough ? 120_000 : 20_000);
+    try {
+      while (performance.now() < end) {
+        const { info } = await world.connect();
+        const killed = sleep(random() * 500).then(() => process.kill(info.pid, 'SIGKILL'));
+        for (let count = Math.ceil(random() * 3); count > 0; count--) {
+          const isNew = known.size < 6 && random() < 0.4;
+          const branch = isNew ? `killed-${++numbers}` : (pick([...known.keys()]) ?? 'feature');
+          done.push(`${kills}: ${branch}`);
+          await switchTo(branch, ...(isNew ? ['-b'] : []));
+          current = branch;
+          if (isNew) known.set(branch, '');
+        }
+        await killed;
+        await world.gone(info.pid);
+        kills += 1;
+        await world.connect();
+        const { id } = await ready(current);
+        assert.deepEqual(await checkouts.login(checkout), login);
+        const found = await checkouts.clones();
+        const bound = found.map(({ branch }) => branch);
+        assert.equal(new Set(bound).size, bound.length, `two clones of one branch: ${bound.join(', ')}`);
+        const { mark } = await ask(login);
+        const before = known.get(current);
+        if (before === undefined) assert.equal(mark, current);
+        else if (before === '') await writeMark(login, `${current} ${id}`);
+        else assert.deepEqual([mark, id], [`${current} ${before}`, before]);
+        if (before === '') known.set(current, id);
+        await world.checkNothingLeft();
+      }
+      assert.ok(kills > 3, `${kills} kills`);
+    } catch (error) {
+      throw new Error(`with THIN_CLONES_SEED=${seed}, ${done.slice(-6).join('; ')}: ${String(error)}`, {
+        cause: error,
+      });
+    }
+
+    function pick<Item>(items: readonly Item[]): Item | undefined {
+      return items[Math.floor(random() * items.length)];
+    }
   });
 
   it('keep bindings, ports, user and password when the state is lost', async () => {
