@@ -132,6 +132,8 @@ async function attemptBlock(
   variables: Readonly<Record<string, string>> | null,
   refuse: Refuse,
 ): Promise<'written' | 'unchanged' | 'meanwhile'> {
+  // A working tree that was removed took its block along.
+  if (variables === null && (await look(dirname(resolve(tree, file)))) === undefined) return 'unchanged';
   const { path, found } = await findFile(tree, file, refuse);
   if (found === undefined && variables === null) return 'unchanged';
   if (found !== undefined && found.size > largest)

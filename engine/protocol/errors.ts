@@ -188,6 +188,11 @@ export const errorTable = {
     (d) => `Clone ${d.clone} belongs to branch ${d.branch} of ${d.repository}.`,
     () => 'Unbind it there first, or make another one here.',
   ),
+  clone_lent: define<{ clone: string; path: string }>(
+    409,
+    (d) => `Clone ${d.clone} is in use by the checkout ${d.path} of another repository.`,
+    () => 'Take it off there first, or make another one here.',
+  ),
   clone_foreign: define<{ clone: string; environment: string; wanted: string }>(
     409,
     (d) => `Clone ${d.clone} is of environment ${d.environment}, this checkout uses ${d.wanted}.`,

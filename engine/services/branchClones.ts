@@ -129,8 +129,10 @@ export function createBranchClones({
         : store.clones
             .list()
             .find(
-              ({ repository, branch }) =>
-                repository === checkout.repository && branch === bindingKeyOf(from, shared),
+              (each) =>
+                each.environment === environment &&
+                each.repository === checkout.repository &&
+                each.branch === bindingKeyOf(from, shared),
             );
     return found?.environment === environment ? found : undefined;
   };

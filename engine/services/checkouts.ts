@@ -1,5 +1,6 @@
 /** Use cases of checkouts: follow a working tree, use, answer, unbind, ports, variables, migrations, forget. */
 import { bindingKeyOf } from '../domain/branches.ts';
+import { busyWith } from '../jobs/runner.ts';
 import type { Checkout, Clone, Connection, Job } from '../protocol/entities.ts';
 import { fail, toFailure } from '../protocol/errors.ts';
 import {
@@ -87,7 +88,7 @@ export interface CheckoutsOptions {
 }
 
 export function createCheckouts({ context, clones, environments, migrations }: CheckoutsOptions): Checkouts {
-  const { store, git, vault, random, clock, feed, log, catalog } = context;
+  const { store, git, vault, random, clock, feed, log, catalog, runner } = context;
   const followers = new Map<CheckoutId, Follower>();
   /** One follower for a folder, whoever asks for it, and when: by path. */
   const opening = new Map<string, Promise<Follower | undefined>>();
@@ -118,18 +119,14 @@ export function createCheckouts({ context, clones, environments, migrations }: C
     store.checkouts.put({ ...recordOf(follower), ...changes });
   };
 
-  /** One password for all clones that the ports of a repository's working trees may lead to in an environment. */
-  const passwordFor = (repository: string, environment: EnvironmentName | null): string => {
-    const checkout = store.checkouts
-      .list()
-      .find((each) => each.repository === repository && each.environment === environment);
-    const clone = store.clones
-      .list()
-      .find(
-        (each) =>
-          each.repository === repository && (environment === null || each.environment === environment),
-      );
-    return checkout?.sealedPassword ?? clone?.sealedPassword ?? vault.seal(random.password());
+  /**
+   * One for all clones of a repository: which environment a checkout uses may only be known from its files, and two of them may lead
+   * to one clone.
+   */
+  const passwordFor = (repository: string): string => {
+    const isOfIt = (each: { repository: string | null }): boolean => each.repository === repository;
+    const holder = store.checkouts.list().find(isOfIt) ?? store.clones.list().find(isOfIt);
+    return holder?.sealedPassword ?? vault.seal(random.password());
   };
 
   const addFollower = async (id: CheckoutId, path: string): Promise<Follower | undefined> => {
@@ -169,19 +166,33 @@ export function createCheckouts({ context, clones, environments, migrations }: C
   const followAnew = async (folder: string, environment: EnvironmentName | null, user: string) => {
     const tree = await git.locate(folder);
     if (tree === undefined) throw fail('not_a_checkout', { folder });
-    const known = store.checkouts.list().find(({ path }) => path === tree.path);
+    const recordHere = () => store.checkouts.list().find(({ path }) => path === tree.path);
+    const before = recordHere();
+    // What was said of another repository's working tree does not count for this one's.
+    if (before !== undefined && before.repository !== tree.commonDirectory) await drop(before);
+    const known = recordHere();
     const id = known?.id ?? checkoutIdSchema.parse(`checkout-${random.id()}`);
     if (known === undefined) {
       store.checkouts.put({
         ...{ id, path: tree.path, repository: tree.commonDirectory, kind: tree.kind, environment },
         ...{ createdBy: user, createdAt: clock.now().toISOString(), follow: null, answers: [], ports: [] },
-        sealedPassword: passwordFor(tree.commonDirectory, environment),
+        sealedPassword: passwordFor(tree.commonDirectory),
         ...{ envFile: null, chosen: null },
       });
     }
     const follower = await follow({ id, path: tree.path });
     if (follower === undefined) throw fail('not_a_checkout', { folder });
     return follower;
+  };
+
+  const drop = async ({ id, path }: { id: CheckoutId; path: string }): Promise<void> => {
+    await opening.get(path);
+    const follower = followers.get(id);
+    await follower?.close();
+    followers.delete(id);
+    if (store.checkouts.get(id) === undefined) return;
+    store.checkouts.remove(id);
+    feed.publish({ kind: 'checkout.removed', id });
   };
 
   const bindOrChoose = async (follower: Follower, reference: Reference): Promise<void> => {
@@ -196,14 +207,20 @@ export function createCheckouts({ context, clones, environments, migrations }: C
         branch: clone.branch ?? '',
         repository: clone.repository,
       });
+    // It has one password, and that of this repository would end their logins.
+    const lentTo = [...followers.values()].find(
+      (each) => each.entity().clone === clone.id && recordOf(each).repository !== record.repository,
+    );
+    if (lentTo !== undefined) throw fail('clone_lent', { clone: clone.name, path: recordOf(lentTo).path });
     const head = follower.head();
     const isFollowed = follower.entity().follow !== 'off';
     const branch = head.kind === 'branch' ? head.branch : null;
     if (isFollowed && branch !== null && clone.branch === null) {
       const key = bindingKeyOf(branch, follower.workspace()?.branches?.shared ?? []);
       const before = boundClone(record, environment, key);
-      if (before !== undefined) await follower.bind(before, null);
-      await follower.bind(clone, { repository: record.repository, branch: key });
+      const to = { repository: record.repository, branch: key };
+      if (before === undefined) await follower.bind(clone, to);
+      else await bindInstead(follower, before, clone, to);
       change(follower, {
         chosen: null,
         answers: record.answers.filter(({ pattern }) => pattern !== branch),
@@ -212,6 +229,24 @@ export function createCheckouts({ context, clones, environments, migrations }: C
     }
     // Another branch's clone is lent, not taken away; and without a branch there is nothing to bind to.
     change(follower, { chosen: { clone: clone.id, head: isFollowed ? headText(head) : null } });
+  };
+
+  /** Or everything is as it was: a branch that lost its clone would get a new one. */
+  const bindInstead = async (
+    follower: Follower,
+    before: CloneRecord,
+    clone: CloneRecord,
+    to: { repository: string; branch: string },
+  ): Promise<void> => {
+    const holder = runner.holder([{ key: clone.id, mode: 'exclusive' }]);
+    if (holder !== undefined) throw busyWith(holder, { kind: 'clone', name: clone.name });
+    await follower.bind(before, null);
+    try {
+      await follower.bind(clone, to);
+    } catch (error) {
+      await follower.bind(before, to);
+      throw error;
+    }
   };
 
   const boundClone = (
@@ -234,6 +269,18 @@ export function createCheckouts({ context, clones, environments, migrations }: C
     throw fail('no_branch', { path: recordOf(follower).path, reason });
   };
 
+  /** A branch that a person named, and not a setting for whatever is there, is not to be taken for the latest snapshot. */
+  const refuseWithoutStart = (follower: Follower, from: string | undefined): void => {
+    if (from === undefined || from === 'latest' || from === 'current') return;
+    const record = recordOf(follower);
+    const key = bindingKeyOf(from, follower.workspace()?.branches?.shared ?? []);
+    if (boundClone(record, follower.environment(), key) !== undefined) return;
+    throw fail('no_clone_for_branch', {
+      ...{ path: record.path, branch: from },
+      reason: 'so no other branch can start from its state',
+    });
+  };
+
   const api: Checkouts = {
     list: () => [...followers.values()].map((follower) => follower.entity()),
     show: async (reference) => (await followerOf(reference)).entity(),
@@ -245,9 +292,7 @@ export function createCheckouts({ context, clones, environments, migrations }: C
       if (isOther || (follow !== undefined && follow !== record.follow)) {
         change(follower, {
           ...(follow === undefined ? {} : { follow }),
-          ...(isOther
-            ? { environment: name, chosen: null, sealedPassword: passwordFor(record.repository, name) }
-            : {}),
+          ...(isOther ? { environment: name, chosen: null } : {}),
         });
       }
       await follower.retry();
@@ -256,10 +301,7 @@ export function createCheckouts({ context, clones, environments, migrations }: C
     async forget(reference) {
       const follower = await followerOf(reference);
       await follower.takeBlockOut();
-      await follower.close();
-      followers.delete(follower.id);
-      store.checkouts.remove(follower.id);
-      feed.publish({ kind: 'checkout.removed', id: follower.id });
+      await drop(recordOf(follower));
     },
     async connection(reference) {
       const follower = await followerOf(reference);
@@ -274,6 +316,7 @@ export function createCheckouts({ context, clones, environments, migrations }: C
         await follower.retry();
       } else {
         refuseWithoutBranch(follower);
+        refuseWithoutStart(follower, from);
         const record = recordOf(follower);
         const head = follower.head();
         const branch = head.kind === 'branch' ? head.branch : '';
@@ -318,6 +361,7 @@ export function createCheckouts({ context, clones, environments, migrations }: C
       const head = follower.head();
       if (head.kind !== 'branch' || head.branch !== branch)
         throw fail('question_changed', { path: record.path });
+      if (answer === 'create') refuseWithoutStart(follower, from);
       const kind = answer === 'create' ? 'clone' : 'none';
       if (remember === 'workspace') {
         change(follower, { follow: kind === 'clone' ? 'automatic' : 'off' });
@@ -342,13 +386,14 @@ export function createCheckouts({ context, clones, environments, migrations }: C
       const follower = await followerOf(reference);
       if (file !== null && !allowTracked && (await git.isTracked(follower.tree(), file)))
         throw fail('env_file_tracked', { file });
-      const before = recordOf(follower).envFile?.file;
-      if (before !== file) await follower.takeBlockOut();
+      const before = recordOf(follower).envFile;
+      if (before?.file !== file) await follower.takeBlockOut();
       change(follower, { envFile: file === null ? null : { file, allowTracked } });
       await follower.retry();
       const { envFile } = follower.entity();
       if (file !== null && envFile?.state === 'failed') {
-        change(follower, { envFile: null });
+        change(follower, { envFile: before });
+        await follower.retry();
         throw fail('env_file_failed', { file, problem: envFile.problem ?? 'it can not be written' });
       }
       return follower.entity();

@@ -347,8 +347,18 @@ export function createFollower({
         );
         return;
       }
+      if (found.gitDirectory !== tree.gitDirectory) await watch(found);
       tree = found;
       head = await git.head(tree);
+    }
+    // Branches of the same names there are others, with other data.
+    if (tree.commonDirectory !== now.repository) {
+      leadNowhere(
+        'none',
+        `${now.path} is a working tree of another repository now: ${tree.commonDirectory}.`,
+        'Follow it anew: thin-clones use',
+      );
+      return;
     }
     const read = await workspaceFiles.read(tree.path);
     problem = read.problem;
@@ -498,12 +508,17 @@ export function createFollower({
   };
 
   let watcher: { close(): void } | undefined;
+  const watch = async (where: WorkingTree): Promise<void> => {
+    watcher?.close();
+    watcher = await git.watch(where, moved);
+    if (isStopped()) watcher.close();
+  };
 
   return {
     id,
     entity,
     async start() {
-      watcher = await git.watch(tree, moved);
+      await watch(tree);
       await look();
     },
     look,

@@ -46,6 +46,11 @@ describe('a file with variables in a working tree', () => {
     return String(error.document.details.problem);
   };
 
+  it('has no block any more when its working tree or folder is gone', async () => {
+    assert.equal(await writeBlock(tree, 'app/.env', null), 'unchanged');
+    assert.equal(await writeBlock(join(folder, 'gone'), '.env', null), 'unchanged');
+  });
+
   it('is made for its owner only', async () => {
     assert.equal(await writeBlock(tree, '.env', variables), 'written');
     assert.equal(await read(), block);
