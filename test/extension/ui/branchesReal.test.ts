@@ -231,7 +231,10 @@ describe('the database follows the branch', () => {
     await workbench.openView('Thin Clones');
     await workbench.contextMenu('main', 'Unbind from Current Branch');
     await statusIs(/branch main, no database/);
-    await workbench.contextMenu(/^main/, 'Use Clone for Current Branch…');
+    await workbench.waitForRows('no row to be current', (rows) =>
+      rows.every(({ description }) => !description.startsWith('current')),
+    );
+    await workbench.contextMenu('main', 'Use Clone for Current Branch…');
     await statusIs(/branch main, ready/);
     assert.deepEqual(await marks(), ['of main']);
   });
@@ -291,6 +294,38 @@ describe('the database follows the branch', () => {
     } finally {
       await second.close();
     }
+  });
+
+  it('is the same in a window on a folder below the top of the repository', async function () {
+    this.timeout(3 * minutes);
+    const { server, scratch } = ui();
+    const second = await openWorkbench({
+      server,
+      folder: join(scratch.workspace, 'db'),
+      extensionDevelopmentPath: checkout,
+    });
+    try {
+      await second.openView('Thin Clones');
+      await statusIs(/branch main, ready/, second);
+      await second.palette('Thin Clones: Copy Stable Connection URL');
+      await second.statusBarItem('Stable URL copied');
+      assert.equal(await second.clipboardText(), url);
+    } finally {
+      await second.close();
+    }
+  });
+
+  it('offers to clean up the clone of a branch that was deleted', async function () {
+    this.timeout(2 * minutes);
+    const { workbench } = ui();
+    await git('branch', '-q', '-D', 'feature/b');
+    await workbench.openView('Thin Clones');
+    await workbench.waitForRow('feature/b');
+    await workbench.palette('Thin Clones: Clean Up Clones of Finished Branches…');
+    const { items } = await workbench.quickInput({ placeholder: 'Press Enter to destroy 1 clone' });
+    assert.deepEqual(items, ['feature/b']);
+    await workbench.page.keyboard.press('Enter');
+    await workbench.waitForNoRow('feature/b');
   });
 
   it('gives a worktree its own database and its own port, in a window of its own', async function () {
