@@ -17,6 +17,8 @@ const name = z.string().regex(namePattern, nameRule);
  * A clone's name may be a branch's with every character that names do not have written as an escape: 250 characters of at
  * most 9 each.
  */
+export const cloneNameRule =
+  'use letters, digits, ".", "_", "-" or "/", at most 2304, starting with a letter, digit or "_", without ".." or "//"';
 const cloneNamePattern = /^(?!.*\.\.)(?!.*\/\/)[\p{L}\p{N}_](?:[\p{L}\p{N}._/-]{0,2302}[\p{L}\p{N}_-])?$/u;
 
 export const cloneIdSchema = z.string().regex(id('clone')).brand('CloneId');
@@ -42,7 +44,7 @@ export const memberNameSchema = name
   .refine((value) => !value.includes('/'), 'a member name has no "/"')
   .brand('MemberName');
 export type MemberName = z.infer<typeof memberNameSchema>;
-export const cloneNameSchema = z.string().regex(cloneNamePattern, nameRule).brand('CloneName');
+export const cloneNameSchema = z.string().regex(cloneNamePattern, cloneNameRule).brand('CloneName');
 export type CloneName = z.infer<typeof cloneNameSchema>;
 export const snapshotNameSchema = name.brand('SnapshotName');
 export type SnapshotName = z.infer<typeof snapshotNameSchema>;

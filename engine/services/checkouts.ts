@@ -177,7 +177,7 @@ export function createCheckouts({ context, clones, environments, migrations }: C
         ...{ id, path: tree.path, repository: tree.commonDirectory, kind: tree.kind, environment },
         ...{ createdBy: user, createdAt: clock.now().toISOString(), follow: null, answers: [], ports: [] },
         sealedPassword: passwordFor(tree.commonDirectory),
-        ...{ envFile: null, chosen: null },
+        ...{ envFile: null, chosen: null, last: null },
       });
     }
     const follower = await follow({ id, path: tree.path });

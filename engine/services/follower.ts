@@ -109,8 +109,6 @@ export function createFollower({
     ...{ state: 'none', key: null, clone: null, job: null },
     ...{ reason: 'It was not looked at yet.', next: null, question: null },
   };
-  /** The clone that the ports led to last, for clones that start from it. */
-  let last: CloneId | null = null;
   let wished: Wish | undefined;
   let switchedAt: string | null = null;
   let switchMs: number | null = null;
@@ -174,7 +172,8 @@ export function createFollower({
       switchMs = since === undefined ? null : Math.round((clock.monotonic() - since) * 10) / 10;
     }
     if (next.state !== 'switching') since = undefined;
-    if (next.state === 'ready') last = next.clone;
+    if (next.state === 'ready' && next.clone !== record().last)
+      store.checkouts.put({ ...record(), last: next.clone });
   };
 
   const leadNowhere = (
@@ -314,7 +313,7 @@ export function createFollower({
           environment,
           from: decision.from,
           checkout: record(),
-          previous: last,
+          previous: record().last,
           shared: workspace?.branches?.shared ?? [],
           // Nobody waits before what a person asked for.
           afterMs: wished === undefined ? waitBeforeMaking() : 0,

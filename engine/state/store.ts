@@ -71,6 +71,8 @@ export const checkoutRecordSchema = checkoutSchema
      * checkout is not followed.
      */
     chosen: z.object({ clone: cloneIdSchema, head: z.string().nullable() }).nullable(),
+    /** The clone that its ports led to last, for branches that start from it. */
+    last: cloneIdSchema.nullable().default(null),
   });
 export type CheckoutRecord = z.infer<typeof checkoutRecordSchema>;
 

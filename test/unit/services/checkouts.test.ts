@@ -182,6 +182,18 @@ describe('a checkout in memory', () => {
     assert.match(show().reason ?? '', /destroyed/);
   });
 
+  it('knows after a restart which clone was in use before, for a branch that begins there', async () => {
+    workspace({ follow: 'automatic', branches: { from: { 'feature/*': 'current' } } });
+    await open();
+    await settled();
+    await engine.write('main', 'changed');
+    await engine.life().services.close();
+    tree.checkout('feature/a');
+    await engine.restart();
+    await settled();
+    assert.deepEqual(await engine.read('feature/a'), { orders: 'changed', users: 'changed' });
+  });
+
   it('follows a branch that is renamed, and keeps user, password and ports', async () => {
     await open('automatic');
     tree.checkout('old');
