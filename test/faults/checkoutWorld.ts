@@ -95,8 +95,7 @@ export async function openCheckoutWorld(options: WorldOptions = {}): Promise<Che
       return first;
     },
     async dispose() {
-      await world.dispose();
-      await place.dispose();
+      await world.dispose().finally(() => place.dispose());
     },
   };
 }
