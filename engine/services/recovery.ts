@@ -197,18 +197,35 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
     }
   };
 
-  /** Clones whose password nobody knows any more get a new one. */
+  const isReadable = (sealed: string): boolean => {
+    try {
+      vault.open(sealed);
+      return true;
+    } catch {
+      return false; // best effort: the key was lost, so the password is too
+    }
+  };
+
+  /** Clones and checkouts whose password nobody knows any more get a new one, which is as good: one for each repository. */
   const renewPasswords = (): Set<CloneId> => {
     const renewed = new Set<CloneId>();
+    const newFor = (repository: string | null): string => {
+      const others = [...store.checkouts.list(), ...store.clones.list()].filter(
+        (each) => repository !== null && each.repository === repository,
+      );
+      const known = others.find(({ sealedPassword }) => isReadable(sealedPassword));
+      return known?.sealedPassword ?? vault.seal(context.random.password());
+    };
+    for (const checkout of store.checkouts.list()) {
+      if (isReadable(checkout.sealedPassword)) continue;
+      log.warning('a checkout gets a new password: the old one can not be read', { checkout: checkout.id });
+      store.checkouts.put({ ...checkout, sealedPassword: newFor(checkout.repository) });
+    }
     for (const clone of store.clones.list()) {
-      try {
-        vault.open(clone.sealedPassword);
-      } catch {
-        // best effort: the key was lost, so the old password is too; the new one is as good
-        log.warning('a clone gets a new password: the old one can not be read', { clone: clone.id });
-        store.clones.put({ ...clone, sealedPassword: vault.seal(context.random.password()) });
-        renewed.add(clone.id);
-      }
+      if (isReadable(clone.sealedPassword)) continue;
+      log.warning('a clone gets a new password: the old one can not be read', { clone: clone.id });
+      store.clones.put({ ...clone, sealedPassword: newFor(clone.repository) });
+      renewed.add(clone.id);
     }
     return renewed;
   };
