@@ -213,6 +213,58 @@ describe('checkouts of odd repositories', function () {
     assert.equal((await ask(login)).mark, 'main');
   });
 
+  it('take a clone along that is being reset while its branch is renamed', async () => {
+    const { id } = await checkouts.ready(checkout, 'main');
+    const client = await checkouts.world.client();
+    const { job } = await client.call('cloneReset', { params: { clone: id }, body: {} });
+    await git('branch', '--move', 'main', 'trunk');
+    const clone = await checkouts.ready(checkout, 'trunk');
+    assert.equal(clone.id, id);
+    assert.equal((await checkouts.world.ended(job)).state, 'succeeded');
+    await checkouts.ready(checkout, 'trunk');
+    assert.equal((await ask(login)).mark, origin);
+    assert.deepEqual(await branches(), ['trunk']);
+  });
+
+  it('begin with the present data of the branch before where the file says so, and leave nothing of it behind', async () => {
+    await writeWorkspace(folder, 'automatic', ['  branches: { from: { "topic/*": current } }']);
+    await checkouts.open(folder);
+    await git('checkout', '--quiet', '-b', 'topic/one');
+    await checkouts.ready(checkout, 'topic/one');
+    assert.equal((await ask(login)).mark, 'main');
+    await writeMark(login, 'topic');
+    await git('checkout', '--quiet', 'main');
+    await checkouts.ready(checkout, 'main');
+    assert.equal((await ask(login)).mark, 'main');
+    // What is not called so begins with the snapshot.
+    await git('checkout', '--quiet', '-b', 'other');
+    await checkouts.ready(checkout, 'other');
+    assert.equal((await ask(login)).mark, origin);
+    await checkouts.clear();
+    const client = await checkouts.world.client();
+    const left = async (): Promise<number> => (await client.call('snapshotList', {})).items.length;
+    const deadline = performance.now() + 10_000;
+    while ((await left()) > 1)
+      assert.ok(performance.now() < deadline, 'the snapshot of the beginning is left');
+  });
+
+  it('share one clone among branches of a pattern, also when both are there at once', async () => {
+    await writeWorkspace(folder, 'automatic', ['  branches: { shared: ["release/*"] }']);
+    await checkouts.open(folder);
+    await git('checkout', '--quiet', '-b', 'release/1');
+    const { id } = await checkouts.ready(checkout, 'release/*');
+    await writeMark(login, 'release');
+    await git('checkout', '--quiet', '-b', 'release/2');
+    await checkouts.until(
+      checkout,
+      'the branch',
+      ({ head }) => head.kind === 'branch' && head.branch === 'release/2',
+    );
+    assert.equal((await checkouts.ready(checkout, 'release/*')).id, id);
+    assert.equal((await ask(login)).mark, 'release');
+    assert.deepEqual(await branches(), ['main', 'release/*']);
+  });
+
   it('go on with what thin-clones.yaml said while it is broken, say so, and take up what it says when it is right', async () => {
     const file = join(folder, 'thin-clones.yaml');
     await writeFile(file, 'version: 1\nworkspace: { follow: sometimes }\n');
