@@ -7,6 +7,7 @@ import { branchPatternSchema } from '../../engine/protocol/workspace.ts';
 import { pickValue, type PickItem } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { patternFor } from './checkoutText.ts';
+import { changeFollowSetting } from './followSetting.ts';
 
 export type Answer = Omit<RouteInput<'checkoutAnswer'>['body'], 'branch'>;
 
@@ -18,6 +19,11 @@ export async function sendAnswer(
   answer: Answer,
 ): Promise<void> {
   const client = await services.client();
+  if (answer.remember === 'workspace') {
+    const place = services.checkouts.follower.places().find((each) => each.checkout.id === checkout.id);
+    const follow = answer.answer === 'create' ? 'automatic' : 'off';
+    if (place !== undefined) await changeFollowSetting(place.folder, follow);
+  }
   try {
     await client.call('checkoutAnswer', { params: { checkout: checkout.id }, body: { branch, ...answer } });
   } catch (error) {

@@ -1,11 +1,11 @@
 /** The checkouts of this window: gives the follower VS Code's folders, settings and events, and knows the one that people work in. */
 import * as vscode from 'vscode';
 import type { Checkout } from '../../engine/protocol/entities.ts';
-import type { Follow } from '../../engine/protocol/workspace.ts';
 import { createEmitter, type Subscribe } from '../engine/emitter.ts';
 import type { EngineSession } from '../engine/session.ts';
 import { surveyFolder } from './declaration.ts';
 import { createFollower, type Folder, type Follower, type Place } from './follower.ts';
+import { followSetting } from './followSetting.ts';
 import { watchGitExtension } from './gitExtension.ts';
 import type { MigrationSummary } from './migrationSummary.ts';
 
@@ -36,13 +36,6 @@ function foldersOfWindow(): Folder[] {
     .map(({ uri }) => ({ key: uri.toString(), path: uri.fsPath }));
 }
 
-function followOf(folder: Folder): Follow | undefined {
-  const follow = vscode.workspace
-    .getConfiguration('thinClones.branches', vscode.Uri.parse(folder.key, true))
-    .get<Follow | 'default'>('follow', 'default');
-  return follow === 'default' ? undefined : follow;
-}
-
 export function createWindowCheckouts({
   session,
   context,
@@ -61,7 +54,7 @@ export function createWindowCheckouts({
   const follower = createFollower({
     session,
     folders: foldersOfWindow,
-    chosen: followOf,
+    chosen: followSetting,
     survey: ({ path }) => surveyFolder(path),
     remembered: {
       has: ({ key }) => remembered.has(key),

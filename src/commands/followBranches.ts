@@ -1,8 +1,8 @@
 /** Chooses whether the database follows the branches of a folder, and which environment it comes from. */
-import * as vscode from 'vscode';
 import { isFailure } from '../../engine/protocol/errors.ts';
 import type { Follow } from '../../engine/protocol/workspace.ts';
 import type { Folder } from '../checkouts/follower.ts';
+import { changeFollowSetting } from '../checkouts/followSetting.ts';
 import { pickEnvironment, pickValue } from '../dialogs/pick.ts';
 import { pickFolder } from '../dialogs/pickCheckout.ts';
 import type { Services } from '../services.ts';
@@ -43,7 +43,7 @@ export async function followBranches(services: Services, argument: unknown): Pro
     await openInEnvironment(services, folder, {});
     return;
   }
-  await changeSetting(folder, chosen);
+  await changeFollowSetting(folder, chosen);
   try {
     await services.checkouts.follower.open(folder, { follow: chosen });
   } catch (error) {
@@ -74,16 +74,4 @@ async function openInEnvironment(
     environment: environment.name,
     ...(follow !== undefined && { follow }),
   });
-}
-
-/** A setting counts more than what the engine remembers: where there is one, it is changed too. */
-async function changeSetting({ key }: Folder, follow: Follow): Promise<void> {
-  const settings = vscode.workspace.getConfiguration('thinClones.branches', vscode.Uri.parse(key, true));
-  const present = settings.get<Follow | 'default'>('follow', 'default');
-  if (present === 'default' || present === follow) return;
-  const target =
-    vscode.workspace.workspaceFile === undefined
-      ? vscode.ConfigurationTarget.Workspace
-      : vscode.ConfigurationTarget.WorkspaceFolder;
-  await settings.update('follow', follow, target);
 }

@@ -152,6 +152,29 @@ describe("the branch's database in the window", () => {
     });
   });
 
+  it('lets an answer for the workspace count more than the setting of before', async () => {
+    const { workbench } = ui();
+    await writeFile(
+      join(workspace, '.vscode', 'settings.json'),
+      JSON.stringify({ 'thinClones.branches.follow': 'ask' }),
+    );
+    await until('the setting to be passed on', () =>
+      engine.calls('checkoutOpen').at(-1)?.body.follow === 'ask' ? true : undefined,
+    );
+    show({ ...asking('feature/v'), clone: null });
+    const question = await workbench.notification('Branch feature/v has no database');
+    await question.press('Remember…');
+    await workbench.quickPick(/Always in this workspace/);
+    await until('the setting to follow', () =>
+      engine.calls('checkoutOpen').at(-1)?.body.follow === 'automatic' ? true : undefined,
+    );
+    assert.deepEqual(engine.calls('checkoutAnswer').at(-1)?.body, {
+      branch: 'feature/v',
+      answer: 'create',
+      remember: 'workspace',
+    });
+  });
+
   it('takes no answer for a branch that was left meanwhile', async () => {
     const { workbench } = ui();
     show({ ...asking('feature/z'), clone: null });
