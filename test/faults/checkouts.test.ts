@@ -375,7 +375,7 @@ describe('checkouts whose engine, ports or clones go away', function () {
     const branch = `both-${++numbers}`;
     await git('branch', branch);
     await Promise.all([
-      switchTo(branch),
+      switchTo(branch, '--ignore-other-worktrees'),
       checkouts.git(second, 'checkout', '--quiet', '--ignore-other-worktrees', branch),
     ]);
     assert.equal((await ready(branch)).id, (await checkouts.ready(twin, branch)).id);
