@@ -149,7 +149,7 @@ async function runInHost(
       const workbench = await openWorkbench({
         server,
         // Not the workspace: in a Git repository the extension activates by itself, before it can be timed.
-        folder: scratch.runDir,
+        folder: scratch.plainFolder,
         extensionDevelopmentPath: context.production.folder,
         extensionTestsPath,
         onTestsExit: (code) => ended.resolve(code),

@@ -59,7 +59,7 @@ async function main(): Promise<number> {
       const ended = Promise.withResolvers<number>();
       const workbench = await openWorkbench({
         server,
-        folder: scratch.workspace,
+        folder: scratch.plainFolder,
         extensionDevelopmentPath: checkout,
         extensionTestsPath,
         onTestsExit: (code) => ended.resolve(code),

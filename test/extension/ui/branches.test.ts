@@ -399,4 +399,13 @@ describe('a folder that nobody said anything about', () => {
     await workbench.statusBarItem('feature/a');
     await until('the variables', () => engine.calls('checkoutConnection')[0]);
   });
+
+  it('is followed again when its window is opened the next time, without the view', async () => {
+    const { workbench } = ui();
+    await workbench.openView('Explorer');
+    const before = engine.calls('checkoutOpen').length;
+    await workbench.reload();
+    await workbench.statusBarItem('feature/a');
+    assert.ok(engine.calls('checkoutOpen').length > before);
+  });
 });

@@ -16,6 +16,8 @@ export interface Scratch {
   readonly runDir: string;
   /** A Git repository with one commit on `main` and a branch `feature/a`. */
   readonly workspace: string;
+  /** An empty folder without Git: there the extension does not activate by itself. */
+  readonly plainFolder: string;
   /** For THIN_CLONES_HOME: everything an engine owns. */
   readonly home: string;
   /**
@@ -31,8 +33,9 @@ export async function makeScratch(): Promise<Scratch> {
   // Where we are root, database servers run as another user, who must be able to pass through.
   await chmod(root, 0o711);
   const workspace = join(root, 'workspace');
+  const plainFolder = join(root, 'plain');
   const home = join(root, 'home');
-  await Promise.all([workspace, home, join(root, 'run')].map(async (dir) => await mkdir(dir)));
+  await Promise.all([workspace, plainFolder, home, join(root, 'run')].map(async (dir) => await mkdir(dir)));
   const git = async (...args: readonly string[]): Promise<void> => {
     const identity = [
       '-c',
@@ -52,6 +55,7 @@ export async function makeScratch(): Promise<Scratch> {
   return {
     runDir: join(root, 'run'),
     workspace,
+    plainFolder,
     home,
     async dispose() {
       await endProcessesOf(home);

@@ -57,7 +57,15 @@ export function createScriptedEngine(socket: string): ScriptedEngine {
       ...{ startedAt: new Date().toISOString(), state: 'ready', problem: null, storage: null },
     }),
     overview: () => ({
-      ...{ epoch: feed.epoch, seq: feed.seq(), hosts: [], environments: [], snapshots: [], clones: [], checkouts: [] },
+      ...{
+        epoch: feed.epoch,
+        seq: feed.seq(),
+        hosts: [],
+        environments: [],
+        snapshots: [],
+        clones: [],
+        checkouts: [],
+      },
       jobs: [...jobs.values()],
     }),
     jobList: () => ({ items: [...jobs.values()] }),
