@@ -430,7 +430,10 @@ export function createCheckouts({ context, clones, environments, migrations }: C
             return;
           case 'clone.removed':
             seen.delete(event.id);
-            for (const each of followers.values()) each.notice({ id: event.id, repository: null });
+            for (const each of followers.values())
+              // There may be room now for what failed for want of it.
+              if (each.entity().state === 'failed') void each.retry();
+              else each.notice({ id: event.id, repository: null });
             return;
           case 'environment':
             if (

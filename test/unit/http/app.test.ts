@@ -83,7 +83,7 @@ describe('the HTTP side over an engine in memory', () => {
   it('names the field and what it should be when a type is wrong', async () => {
     const wrong: [RouteName, unknown, RegExp][] = [
       ['cloneCreate', { environment: 5 }, /environment/],
-      ['cloneCreate', { environment: 'e', name: 'no spaces' }, /name: use 1 to 128 letters/],
+      ['cloneCreate', { environment: 'e', name: 'no spaces' }, /name: use letters, digits/],
       ['cloneCreate', { environment: 'e', branch: '' }, /branch/],
       ['cloneProtect', { minutes: 0 }, /minutes/],
       ['cloneProtect', { minutes: 1.5 }, /minutes/],

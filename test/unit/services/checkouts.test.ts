@@ -313,6 +313,19 @@ describe('a checkout in memory', () => {
     assert.equal(answering(), 'main');
   });
 
+  it('makes the clone when the limit has room again', async () => {
+    engine.declare('shop', { orders: 'o', users: 'u' }, { limit: 1 });
+    await open('automatic');
+    await settled();
+    tree.checkout('feature/a');
+    await settled();
+    assert.equal(show().state, 'failed');
+    assert.match(show().reason ?? '', /limit of 1 clone/);
+    await engine.done(({ clones }) => clones.destroy(ref('main'), caller));
+    await settled();
+    assert.equal(answering(), 'feature/a');
+  });
+
   it('gives a worktree ports of its own, and two worktrees of one branch the same clone', async () => {
     await open('automatic');
     await settled();
