@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import { LineCounter, parseDocument, visit, type Document } from 'yaml';
+import { isAlias, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import { configFileSchema } from '../protocol/configFile.ts';
 import type { EnvironmentDefinition } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
@@ -38,6 +38,8 @@ interface Problem {
   /** A known word of a later version, refused by name. */
   reserved: boolean;
 }
+
+const maxAliases = 100;
 
 const quotePattern =
   'a "*" at the beginning means an alias in YAML: put a pattern that begins with it in quotes, as "**"';
@@ -111,22 +113,26 @@ function examine(text: string): Examined {
   };
   // A key that is there twice breaks nothing else.
   if (document.errors.some(({ code }) => code !== 'DUPLICATE_KEY')) return broken;
+  // In one pass: asking each alias what it stands for goes through the whole document each time.
+  const anchors = new Set<string>();
+  let aliases = 0;
   visit(document, {
-    Alias(_, alias) {
-      if (alias.resolve(document) === undefined)
-        problems.push({
-          offset: alias.range?.[0] ?? 0,
-          text: quotePattern,
-          section: undefined,
-          reserved: false,
-        });
+    Node(_, node) {
+      if (isAlias(node)) {
+        aliases += 1;
+        if (anchors.has(node.source)) return;
+        const offset = node.range?.[0] ?? 0;
+        problems.push({ offset, text: quotePattern, section: undefined, reserved: false });
+      } else if (node.anchor !== undefined) anchors.add(node.anchor);
     },
   });
   if (problems.some((problem) => problem.text === quotePattern)) return broken;
+  // The library goes through all of them for each of them.
+  if (aliases > maxAliases) return atStart(`it has ${aliases} aliases: expected at most ${maxAliases}`);
 
   let root: unknown;
   try {
-    root = document.toJS({ maxAliasCount: 100 });
+    root = document.toJS({ maxAliasCount: maxAliases });
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     return atStart(`its aliases can't be resolved: ${problem}`);

@@ -118,10 +118,17 @@ function objectEntries(document: unknown): ReturnType<typeof entriesIn> {
   return { entries, logicalPath };
 }
 
+const maxAliases = 100;
+
 function parseYaml(text: string): unknown {
   try {
     // As Liquibase reads it: an id of 1.10 is the number 1.1 there too.
-    return yaml.parse(text, { version: '1.1', logLevel: 'silent' });
+    const document = yaml.parseDocument(text, { version: '1.1', logLevel: 'error' });
+    if (document.errors.length > 0) return undefined;
+    let aliases = 0;
+    yaml.visit(document, { Alias: () => void (aliases += 1) });
+    // The library goes through all of them for each of them, and everybody else waits.
+    return aliases > maxAliases ? undefined : document.toJS({ maxAliasCount: maxAliases });
   } catch {
     return undefined; // best effort: what is not YAML says nothing
   }

@@ -72,8 +72,12 @@ describe("a working tree's thin-clones.yaml", () => {
     assert.equal(await problem(), 'thin-clones.yaml is no UTF-8 text');
   });
   it('must not be huge', async () => {
-    await write('#'.repeat(1_000_001));
-    assert.equal(await problem(), 'thin-clones.yaml has 1000001 bytes: expected at most 1000000');
+    await write('#'.repeat(100_001));
+    assert.equal(await problem(), 'thin-clones.yaml has 100001 bytes: expected at most 100000');
+  });
+  it('must not be made of aliases, which take longer the more there are', async () => {
+    await write(`version: 1\nworkspace: {}\n${'a: &a [*a]\n'.repeat(8000)}`);
+    assert.match((await problem()) ?? '', /it has 8000 aliases: expected at most 100$/m);
   });
   it('must be a file', async () => {
     await mkdir(join(tree, 'thin-clones.yaml'));

@@ -13,6 +13,10 @@ describe('the workspace section', () => {
       'BASH_ENV',
       'GIT_SSH_COMMAND',
       'PGSERVICEFILE',
+      'HOME',
+      'LESSOPEN',
+      'SSH_ASKPASS',
+      'DOTNET_STARTUP_HOOKS',
     ])
       assert.equal(accepts({ variables: { [name]: 'x' } }), false, name);
     for (const name of ['DATABASE_URL', 'PGHOST', 'PGPASSWORD', 'SHOP_PATH', 'env_name', 'NODE_ENV'])
