@@ -201,7 +201,8 @@ export function createBranchClones({
     },
     async close() {
       stop.abort();
-      await Promise.all([...making.values()].map(({ done }) => done.catch(() => undefined)));
+      // A job that was accepted goes on by itself, maybe for minutes.
+      await Promise.all([...making.values()].map(({ submitted }) => submitted));
     },
   };
 }

@@ -153,4 +153,26 @@ describe('a checkout never comes to the data of another', () => {
     await settled();
     assert.equal(show('/work/other').state, 'ready');
   });
+
+  it('and is forgotten at once while its clone is still being made', async () => {
+    const { storage } = engine;
+    const clone = storage.clone.bind(storage);
+    let goOn = (): void => undefined;
+    const held = new Promise<void>((resolve) => (goOn = resolve));
+    storage.clone = async (...request) => {
+      await held;
+      return clone(...request);
+    };
+    await engine.restart();
+    await checkouts().open({ folder: path, environment: ref('shop'), follow: 'automatic' }, caller);
+    await engine.clock.advance(1000);
+    assert.equal(show().state, 'switching');
+    assert.notEqual(show().job, null);
+    await checkouts().forget(ref(path));
+    assert.deepEqual(checkouts().list(), []);
+    assert.equal(engine.life().endpoints.listening.size, 0);
+    goOn();
+    await settled();
+    assert.deepEqual(bound(), [['main', 'main']]);
+  });
 });
