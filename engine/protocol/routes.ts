@@ -305,8 +305,8 @@ export const routes = {
         folder: z.string().min(1).max(4096),
         /** Default: what was chosen before, else what thin-clones.yaml says, else the only one that there is. */
         environment: referenceSchema.optional(),
-        /** What the person chose; default: what was chosen before, else what thin-clones.yaml says, else `ask`. */
-        follow: followSchema.optional(),
+        /** What the person chose; default: what was chosen before, else what thin-clones.yaml says, else `ask`. Null: what was chosen before is taken back. */
+        follow: followSchema.nullable().optional(),
       },
       response: checkoutSchema,
     },

@@ -41,7 +41,7 @@ export interface Checkouts {
   show(checkout: Reference): Promise<Checkout>;
   /** Follows the working tree that contains the folder, or looks at it again. */
   open(
-    request: { folder: string; environment?: Reference | undefined; follow?: Follow | undefined },
+    request: { folder: string; environment?: Reference | undefined; follow?: Follow | null | undefined },
     caller: Caller,
   ): Promise<Checkout>;
   forget(checkout: Reference): Promise<void>;

@@ -59,6 +59,8 @@ interface Known {
   id?: string;
   survey: Survey;
   problem?: string;
+  /** What the settings said at the last look. */
+  chosen?: Follow | undefined;
   /** The look that is under way, and whether another one was asked for meanwhile. */
   looking: Promise<void> | undefined;
   again: boolean;
@@ -109,7 +111,10 @@ export function createFollower(options: FollowerOptions): Follower {
     if (disposed || (session.state.kind !== 'connected' && !wants(folder))) return;
     const follow = chosen(folder);
     try {
-      await openIn(folder, follow === undefined ? {} : { follow });
+      // A setting that is taken out takes back what it said.
+      const change = follow === undefined && state.chosen !== undefined ? null : follow;
+      await openIn(folder, change === undefined ? {} : { follow: change });
+      state.chosen = follow;
     } catch (error) {
       // A folder without Git, or nothing that says which environment: the menu tells it to who asks.
       const problem = error instanceof Error ? error.message : String(error);

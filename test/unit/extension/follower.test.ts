@@ -139,6 +139,23 @@ describe('what the window has the engine follow', () => {
     assert.equal(plain.starts(), 0);
   });
 
+  it('takes back once what a setting said that was taken out', async () => {
+    let setting: 'automatic' | undefined = 'automatic';
+    const { follower, opened, settled } = world({ chosen: () => setting });
+    follower.look();
+    await settled();
+    setting = undefined;
+    follower.look();
+    await settled();
+    follower.look();
+    await settled();
+    assert.deepEqual(opened, [
+      { folder: '/src/shop', follow: 'automatic' },
+      { folder: '/src/shop', follow: null },
+      { folder: '/src/shop' },
+    ]);
+  });
+
   it('starts none where the settings say off, and says so to one that runs', async () => {
     const { follower, opened, starts, enter, settled } = world({
       chosen: () => 'off',

@@ -404,6 +404,14 @@ describe('a checkout in memory', () => {
     assert.equal(engine.life().endpoints.listening.size, 0);
   });
 
+  it('goes by the file again when what was chosen is taken back', async () => {
+    workspace({ follow: 'off' });
+    await open('automatic');
+    assert.equal(show().follow, 'automatic');
+    await checkouts().open({ folder: path, follow: null }, caller);
+    assert.equal(show().follow, 'off');
+  });
+
   it('does nothing where it is switched off', async () => {
     await open('off');
     tree.checkout('feature/a');
