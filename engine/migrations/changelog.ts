@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import * as yaml from 'yaml';
 import * as z from 'zod';
 import { parseJson } from './scriptFolders.ts';
+import { maxYamlCharacters } from './sourceText.ts';
 import { pathFrom, type Tree } from './tree.ts';
 import { xmlTags } from './xmlTags.ts';
 
@@ -122,6 +123,7 @@ const maxAliases = 100;
 
 function parseYaml(text: string): unknown {
   try {
+    if (text.length > maxYamlCharacters) return undefined;
     // As Liquibase reads it: an id of 1.10 is the number 1.1 there too.
     const document = yaml.parseDocument(text, { version: '1.1', logLevel: 'error' });
     if (document.errors.length > 0) return undefined;

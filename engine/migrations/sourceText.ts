@@ -83,3 +83,6 @@ export function properties(text: string): Map<string, string> {
   }
   return values;
 }
+
+/** Parsing takes up to 10 us for a character, and everybody else waits meanwhile: settings and changelogs written by hand are shorter. */
+export const maxYamlCharacters = 300_000;

@@ -6,7 +6,7 @@ import type { Row } from '../../database/database.ts';
 import type { MigrationSettings } from '../../protocol/migrations.ts';
 import { compareLists, type AppliedMigration, type LocalMigration } from '../compareLists.ts';
 import type { Comparison, Evidence, Layout, ToolModule } from '../layout.ts';
-import { properties } from '../sourceText.ts';
+import { maxYamlCharacters, properties } from '../sourceText.ts';
 import { foldersUpFrom, isWithin, normalFolder, type Tree } from '../tree.ts';
 
 export const flyway: ToolModule = {
@@ -76,6 +76,7 @@ async function configurationOf(tree: Tree): Promise<Configuration> {
 
 function springYaml(text: string): [string, string][] {
   const found: [string, string][] = [];
+  if (text.length > maxYamlCharacters) return found;
   for (const document of yaml.parseAllDocuments(text, { logLevel: 'silent' })) {
     const flywayNode: unknown = document.getIn(['spring', 'flyway']);
     if (!yaml.isMap(flywayNode)) continue;

@@ -7,7 +7,7 @@ import type { MigrationSettings } from '../../protocol/migrations.ts';
 import { isChangelogName, readChangelog, type Changelog, type ChangeSet } from '../changelog.ts';
 import { compareLists, type LocalMigration } from '../compareLists.ts';
 import type { Comparison, Evidence, Layout, ToolModule } from '../layout.ts';
-import { properties } from '../sourceText.ts';
+import { maxYamlCharacters, properties } from '../sourceText.ts';
 import { foldersUpFrom, isWithin, normalFolder, type Tree } from '../tree.ts';
 
 export const liquibase: ToolModule = {
@@ -81,7 +81,10 @@ async function statedChangelogs(tree: Tree): Promise<string[]> {
     } else if (/^application([-.][\w-]+)?\.properties$/.test(name)) {
       stated = properties((await tree.text(path)) ?? '').get('spring.liquibase.changelog');
     } else if (/^application([-.][\w-]+)?\.ya?ml$/.test(name)) {
-      for (const document of yaml.parseAllDocuments((await tree.text(path)) ?? '', { logLevel: 'silent' })) {
+      const text = (await tree.text(path)) ?? '';
+      const documents =
+        text.length > maxYamlCharacters ? [] : yaml.parseAllDocuments(text, { logLevel: 'silent' });
+      for (const document of documents) {
         const value: unknown =
           document.getIn(['spring', 'liquibase', 'change-log']) ??
           document.getIn(['spring', 'liquibase', 'changeLog']);

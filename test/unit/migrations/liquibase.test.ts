@@ -140,4 +140,17 @@ select 3;
     assert.equal(found.directory, 'other');
     assert.equal(found.state, 'diverged');
   });
+
+  it('hold nobody up with a changelog of YAML that takes long to read, and say that it was not', async () => {
+    for (const odd of ['x: &a [*a]\n'.repeat(6000), '? '.repeat(30_000), '# '.repeat(200_000)]) {
+      const found = await report({
+        files: {
+          'liquibase.properties': 'changeLogFile=changes.yaml\n',
+          'changes.yaml': `databaseChangeLog:\n  - changeSet: { id: 1, author: ann }\n${odd}`,
+        },
+        tables: tables(row('1', 'ann', '')),
+      });
+      assert.match(`${found.message} ${found.problem}`, /changes\.yaml/);
+    }
+  });
 });
