@@ -156,6 +156,10 @@ export function createBranchClones({
     const { repository, createdBy, sealedPassword } = checkout;
     const origin = originOf(request);
     const snapshot = origin === undefined ? undefined : await stateOf(origin, key, createdBy);
+    if (snapshot !== undefined && (stop.signal.aborted || !isWanted())) {
+      dropSnapshot(snapshot, createdBy);
+      return undefined;
+    }
     const make = (): Promise<Job> =>
       clones.create(
         {

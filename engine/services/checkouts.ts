@@ -300,6 +300,9 @@ export function createCheckouts({ context, clones, environments, migrations }: C
     },
     async forget(reference) {
       const follower = await followerOf(reference);
+      // While it can still be refused; and once more, as a look that ran meanwhile may have written it again.
+      await follower.takeBlockOut();
+      await follower.close();
       await follower.takeBlockOut();
       await drop(recordOf(follower));
     },

@@ -401,6 +401,7 @@ export function createFollower({
         name,
       );
     }
+    if (isStopped()) return;
     await variables.keep({
       ...{ record: record(), tree, workspace, environment },
       endpoints: ports.list(),
