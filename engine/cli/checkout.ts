@@ -1,12 +1,29 @@
 /** `thin-clones checkout`: the working trees whose databases follow their branches. */
 import { Option, type Command } from 'commander';
 import { fail } from '../protocol/errors.ts';
-import { formatTable } from './format.ts';
+import { formatTable, printable } from './format.ts';
 import type { Session } from './session.ts';
 import { answerUsed, cloneOf } from './use.ts';
 import { checkoutText, findCheckout, headText, notReady, settled } from './workingTree.ts';
 
 const remembers = ['once', 'branch', 'workspace'] as const;
+
+/** What was answered with no, and for how long that holds. */
+function noCloneText(
+  branch: string,
+  remember: (typeof remembers)[number],
+  pattern: string | undefined,
+): string {
+  if (pattern !== undefined) return `Branches like ${pattern} get no clone, and are not asked about again.`;
+  switch (remember) {
+    case 'once':
+      return `Branch ${branch} gets no clone this time.`;
+    case 'branch':
+      return `Branch ${branch} gets no clone, and is not asked about again.`;
+    case 'workspace':
+      return 'This checkout is not followed any more. Follow it again: thin-clones use --follow ask';
+  }
+}
 
 export function addCheckoutCommands(program: Command, session: Session): void {
   const { output, signal } = session;
@@ -111,7 +128,10 @@ export function addCheckoutCommands(program: Command, session: Session): void {
         const input = { params: { checkout: found.id }, body };
         const answered = await settled(session, await client.call('checkoutAnswer', input, { signal }));
         if (answer === 'no') {
-          output.answer({ json: answered, text: () => `Branch ${body.branch} gets no clone.` });
+          output.answer({
+            json: answered,
+            text: () => printable(noCloneText(body.branch, remember, pattern)),
+          });
           return;
         }
         if (answered.state !== 'ready') throw notReady(answered);

@@ -1,10 +1,9 @@
 /** `thin-clones exec`: run a program with the variables of its checkout, on its branch's own clone. */
 import type { Command } from 'commander';
 import { isFailure } from '../protocol/errors.ts';
-import { printable } from './format.ts';
 import type { Session } from './session.ts';
 import { variablesOf } from './variables.ts';
-import { ensureClone, folderOf } from './workingTree.ts';
+import { ensureClone, folderOf, noteProblem } from './workingTree.ts';
 
 /** As shells have it: not found, and found but not to be run. */
 const notFound = 127;
@@ -37,8 +36,7 @@ export function addExecCommand(program: Command, session: Session): void {
     .action(async (command: string, args: string[], options: { directory?: string; wait: boolean }) => {
       const { directory, wait } = options;
       const checkout = await ensureClone(session, directory, { keepReady: true, wait });
-      if (checkout.problem !== null)
-        for (const each of checkout.problem.split('\n')) output.note(printable(each));
+      noteProblem(session, checkout);
       const environment = { ...surroundings.variables, ...(await variablesOf(session, checkout)) };
       // The program may run for hours: nothing of this command is left waiting on the engine.
       session.disconnect();

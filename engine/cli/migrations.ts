@@ -4,7 +4,7 @@ import { migrationToolTitles, type MigrationReport } from '../protocol/migration
 import { exitCodes } from './exitCode.ts';
 import { formatTable, printable } from './format.ts';
 import type { Session } from './session.ts';
-import { openCheckout, settled } from './workingTree.ts';
+import { noteProblem, notReady, openCheckout, settled } from './workingTree.ts';
 
 function rows(report: MigrationReport): string[][] {
   const outOfOrder = new Set(report.outOfOrder.map(({ file }) => file));
@@ -28,7 +28,7 @@ function reportText(report: MigrationReport): string {
   const { member, tool, state, directory, table, counts, message, problem } = report;
   const listed = rows(report);
   return [
-    `${[member, tool === null ? null : migrationToolTitles[tool]].filter((each) => each !== null).join(', ')}${member === null && tool === null ? 'migrations' : ''}: ${state}${directory === null ? '' : ` (${directory}, ${counts.files} files; ${table ?? 'no table'}, ${counts.applied} applied)`}`,
+    `${[member, tool === null ? null : migrationToolTitles[tool]].filter((each) => each !== null).join(', ')}${member === null && tool === null ? 'migrations' : ''}: ${state}${directory === null ? '' : ` (${directory}, ${counts.files} ${counts.files === 1 ? 'file' : 'files'}; ${table ?? 'no table'}, ${counts.applied} applied)`}`,
     message,
     ...(problem === null || says(message, problem) ? [] : [problem]),
   ]
@@ -50,6 +50,8 @@ export function addMigrationsCommand(program: Command, session: Session): void {
     )
     .action(async ({ check, directory }: { check?: boolean; directory?: string }) => {
       const checkout = await settled(session, await openCheckout(session, directory));
+      noteProblem(session, checkout);
+      if (checkout.clone === null) throw notReady(checkout);
       const client = await session.client();
       const input = { params: { checkout: checkout.id } };
       const answer = await client.call('checkoutMigrations', input, { signal });

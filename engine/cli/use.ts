@@ -69,11 +69,11 @@ export function addUseCommand(program: Command, session: Session): void {
     .command('use')
     .description("lead this checkout's ports to its branch's clone, which is made or started when needed")
     .argument('[clone]', 'a clone to bind to the branch, instead of its own')
+    .option('--environment <env>', 'use this environment here from now on, whatever thin-clones.yaml says')
     .option(
-      '--environment <env>',
-      'the environment, when neither thin-clones.yaml nor an earlier use says it',
+      '--from <state>',
+      'where the clone starts if it is new: latest (the default), current, or a branch',
     )
-    .option('--from <state>', 'where a new clone starts: latest (the default), current, or a branch')
     .addOption(
       new Option('--follow <policy>', 'from now on, at each checkout: off, ask or automatic').argParser(
         parseFollow,
@@ -120,8 +120,7 @@ export function addUseCommand(program: Command, session: Session): void {
         const answer = await client.call('checkoutUnbind', { params: { checkout: found.id } }, { signal });
         output.answer({
           json: answer,
-          text: () =>
-            `${printable(`${found.path}: ${headText(found.head)}`)} has no clone any more; it stays.`,
+          text: () => printable(`${found.path}: the clone is taken off ${headText(found.head)}, and stays.`),
         });
         return;
       }
@@ -135,6 +134,17 @@ export function addUseCommand(program: Command, session: Session): void {
       }
       const began = surroundings.now();
       const used = await ensureClone(session, directory, { clone, environment, from, follow });
-      await answerUsed(session, used, surroundings.now() - began);
+      const took = surroundings.now() - began;
+      if (from !== undefined) {
+        const made = await cloneOf(session, used);
+        // Nobody is to take old data for the state that was asked for.
+        if (made !== undefined && Date.parse(made.createdAt) < began)
+          output.note(
+            printable(
+              `Clone ${made.name} was there already, and --from ${from} has changed nothing. To start anew: thin-clones clone destroy ${made.name}`,
+            ),
+          );
+      }
+      await answerUsed(session, used, took);
     });
 }

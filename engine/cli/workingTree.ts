@@ -155,6 +155,11 @@ export function headText(head: Head): string {
   }
 }
 
+/** What is wrong with its thin-clones.yaml or with what depends on it, on stderr. */
+export function noteProblem({ output }: Session, { problem }: Checkout): void {
+  if (problem !== null) for (const each of problem.split('\n')) output.note(printable(each));
+}
+
 /** The port of each member, and what is wrong with it. */
 export const portLines = ({ endpoints }: Checkout): (readonly [string, string])[] =>
   endpoints.map(

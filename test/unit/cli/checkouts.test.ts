@@ -111,6 +111,12 @@ describe('thin-clones in a checkout', () => {
       assert.equal((await type(['use'], here())).code, 0);
       assert.equal(asked, 2);
     });
+    it('says that --from came too late for a clone that is there', async () => {
+      const { stderr } = await type(['use', '--from', 'current'], here());
+      assert.match(stderr, /^Clone feature\/a was there already, and --from current has changed nothing\./);
+      engine.overview.clones = [fakeClone({ createdAt: '2999-01-01T00:00:00.000Z' })];
+      assert.equal((await type(['use', '--from', 'current'], here())).stderr, '');
+    });
     it('goes on with the engine that comes after one that went', async () => {
       let asked = 0;
       engine.script.checkoutUse = () => {
@@ -439,6 +445,24 @@ describe('thin-clones in a checkout', () => {
           { branch: 'feature/a', answer: 'none', remember: 'pattern', pattern: 'docs/**' },
         ],
       );
+    });
+    it('says for how long a no holds', async () => {
+      engine.overview.checkouts = [askingCheckout({ path: repository })];
+      engine.script.checkoutAnswer = () => fakeCheckout({ path: repository });
+      const said = async (...argv: string[]) =>
+        (await type(['checkout', 'answer', 'no', ...argv], here())).stdout.trim();
+      assert.equal(await said(), 'Branch feature/a gets no clone this time.');
+      assert.equal(
+        await said('--remember', 'branch'),
+        'Branch feature/a gets no clone, and is not asked about again.',
+      );
+      assert.equal(
+        await said('--pattern', 'docs/**'),
+        'Branches like docs/** get no clone, and are not asked about again.',
+      );
+      assert.match(await said('--remember', 'workspace'), /^This checkout is not followed any more\./);
+    });
+    it('refuses an answer that is none, and one to no question', async () => {
       engine.overview.checkouts = [fakeCheckout({ path: repository })];
       const nothing = await type(['checkout', 'answer', 'yes', '--json'], here());
       assert.deepEqual([nothing.code, errorOf(nothing).code], [exitCodes.refused, 'no_question']);
@@ -601,6 +625,21 @@ describe('thin-clones in a checkout', () => {
           '',
         ].join('\n'),
       );
+    });
+    it('tells of a single file, and of a mistake in thin-clones.yaml', async () => {
+      engine.script.checkoutOpen = () => fakeCheckout({ problem: 'thin-clones.yaml:9:15: no list' });
+      tell(report({ counts: { files: 1, applied: 1, pending: 0, missing: 0, edited: 0, failed: 0 } }));
+      const { stdout, stderr } = await type(['migrations'], here());
+      assert.match(stdout, /\(db, 1 file; public\.migrations, 1 applied\)/);
+      assert.equal(stderr, 'thin-clones.yaml:9:15: no list\n');
+    });
+    it('says why there is no database, and what to do', async () => {
+      const reason = 'Branch feature/a has no clone yet.';
+      const none = fakeCheckout({ state: 'asking', clone: null, reason, next: 'Make one: thin-clones use' });
+      engine.script.checkoutOpen = () => none;
+      const { code, stderr } = await type(['migrations'], here());
+      assert.equal(code, exitCodes.refused);
+      assert.equal(stderr, `error: /repo has no database now: ${reason}\nMake one: thin-clones use\n`);
     });
     it('says a problem once', async () => {
       const none = { member: null, tool: null, directory: null, table: null, state: 'unknown' };
