@@ -52,6 +52,30 @@ export const parseFollow = (text: string): Follow => {
   return parsed.data;
 };
 
+/** Nobody is to take other data for the state that was asked for. */
+async function noteOtherStart(
+  session: Session,
+  checkout: Checkout,
+  from: string,
+  askedAt: number,
+): Promise<void> {
+  const clone = await cloneOf(session, checkout);
+  if (clone === undefined) return;
+  const isOlder = ({ createdAt }: { createdAt: string }) => Date.parse(createdAt) < askedAt;
+  const client = await session.client();
+  const { items } = await client.call('snapshotList', {}, { signal: session.signal });
+  const snapshot = items.find(({ id }) => id === clone.snapshot);
+  // A branch's state that a clone starts from is kept as a snapshot first.
+  if (!isOlder(clone) && (from === 'latest' || snapshot === undefined || !isOlder(snapshot))) return;
+  const why =
+    from === 'current' ? 'it was there already, or nothing was in use before' : 'it was there already';
+  session.output.note(
+    printable(
+      `Clone ${clone.name} does not start from ${from} now, it is of snapshot ${snapshot?.name ?? clone.snapshot}: ${why}. To start anew: thin-clones clone destroy ${clone.name}, then this again.`,
+    ),
+  );
+}
+
 interface UseOptions {
   environment?: string;
   from?: string;
@@ -135,16 +159,7 @@ export function addUseCommand(program: Command, session: Session): void {
       const began = surroundings.now();
       const used = await ensureClone(session, directory, { clone, environment, from, follow });
       const took = surroundings.now() - began;
-      if (from !== undefined) {
-        const made = await cloneOf(session, used);
-        // Nobody is to take old data for the state that was asked for.
-        if (made !== undefined && Date.parse(made.createdAt) < began)
-          output.note(
-            printable(
-              `Clone ${made.name} was there already, and --from ${from} has changed nothing. To start anew: thin-clones clone destroy ${made.name}`,
-            ),
-          );
-      }
+      if (from !== undefined) await noteOtherStart(session, used, from, began);
       await answerUsed(session, used, took);
     });
 }

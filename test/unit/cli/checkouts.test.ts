@@ -14,6 +14,7 @@ import {
   fakeClone,
   fakeConnection,
   fakeJob,
+  fakeSnapshot,
   ids,
   startFakeEngine,
   type FakeEngine,
@@ -111,11 +112,20 @@ describe('thin-clones in a checkout', () => {
       assert.equal((await type(['use'], here())).code, 0);
       assert.equal(asked, 2);
     });
-    it('says that --from came too late for a clone that is there', async () => {
-      const { stderr } = await type(['use', '--from', 'current'], here());
-      assert.match(stderr, /^Clone feature\/a was there already, and --from current has changed nothing\./);
-      engine.overview.clones = [fakeClone({ createdAt: '2999-01-01T00:00:00.000Z' })];
-      assert.equal((await type(['use', '--from', 'current'], here())).stderr, '');
+    it('says when the clone does not start where --from says', async () => {
+      const said = async (from: string) => (await type(['use', '--from', from], here())).stderr;
+      const later = '2999-01-01T00:00:00.000Z';
+      engine.overview.snapshots = [fakeSnapshot()];
+      assert.match(
+        await said('latest'),
+        /^Clone feature\/a does not start from latest now, .+ there already\./,
+      );
+      engine.overview.clones = [fakeClone({ createdAt: later })];
+      assert.equal(await said('latest'), '');
+      assert.match(await said('current'), /already, or nothing was in use before\./);
+      assert.match(await said('main'), /thin-clones clone destroy feature\/a/);
+      engine.overview.snapshots = [fakeSnapshot({ createdAt: later })];
+      assert.equal(await said('main'), '');
     });
     it('goes on with the engine that comes after one that went', async () => {
       let asked = 0;
