@@ -119,7 +119,7 @@ export function addUseCommand(program: Command, session: Session): void {
         '',
         'Examples:',
         '  $ git switch -c feature/x && thin-clones use',
-        '  $ thin-clones use --from current --follow automatic',
+        '  $ thin-clones use --from main',
         '  $ thin-clones use nightly-debug',
       ].join('\n'),
     )

@@ -238,7 +238,7 @@ export const errorTable = {
   no_clone_for_branch: define<{ path: string; branch: string; reason: string }>(
     409,
     (d) => `Branch ${d.branch} has no clone: ${d.reason}.`,
-    () => 'Make one: thin-clones use',
+    () => 'Make one, with that branch checked out: thin-clones use',
     true,
   ),
   question_changed: define<{ path: string }>(

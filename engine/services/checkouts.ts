@@ -277,7 +277,7 @@ export function createCheckouts({ context, clones, environments, migrations }: C
     if (boundClone(record, follower.environment(), key) !== undefined) return;
     throw fail('no_clone_for_branch', {
       ...{ path: record.path, branch: from },
-      reason: 'so no other branch can start from its state',
+      reason: 'no other branch can start from its state',
     });
   };
 
@@ -345,7 +345,7 @@ export function createCheckouts({ context, clones, environments, migrations }: C
         throw fail('no_clone_for_branch', {
           path: record.path,
           branch: head.kind === 'branch' ? head.branch : 'without a name',
-          reason: 'so there is none to unbind',
+          reason: 'there is none to unbind',
         });
       if (record.chosen !== null) {
         change(follower, { chosen: null });
@@ -414,13 +414,13 @@ export function createCheckouts({ context, clones, environments, migrations }: C
       }),
     async migrations(reference, signal) {
       const follower = await followerOf(reference);
-      const { clone: id, path, key, reason } = follower.entity();
+      const { clone: id, path, reason, next } = follower.entity();
       const clone = id === null ? undefined : store.clones.get(id);
       if (clone === undefined)
-        throw fail('no_clone_for_branch', {
+        throw fail('checkout_not_ready', {
           path,
-          branch: key ?? headText(follower.head()),
-          reason: reason ?? 'it is not there any more',
+          reason: reason ?? 'Its clone is not there any more.',
+          next: next ?? 'Make one: thin-clones use',
         });
       return migrations.report({ clone, tree: path, settings: follower.workspace()?.migrations }, signal);
     },
