@@ -165,7 +165,10 @@ export function databaseContract(name: string, open: () => Promise<DatabaseHarne
 
     it('reads rows as text', async () => {
       const { spec } = await launch(await harness.copy(golden.target));
-      const statement = { text: 'SELECT text FROM public.texts WHERE text = ANY ($1)', values: [['as it was']] };
+      const statement = {
+        text: 'SELECT text FROM public.texts WHERE text = ANY ($1)',
+        values: [['as it was']],
+      };
       assert.deepEqual(await database.read(spec, golden.database, [statement, statement]), [
         [{ text: 'as it was' }],
         [{ text: 'as it was' }],
@@ -184,7 +187,12 @@ export function databaseContract(name: string, open: () => Promise<DatabaseHarne
     it('reads nothing after an abort', async () => {
       const { spec } = await launch(await harness.copy(golden.target));
       await assert.rejects(
-        database.read(spec, golden.database, [{ text: 'SELECT text FROM public.texts' }], AbortSignal.abort()),
+        database.read(
+          spec,
+          golden.database,
+          [{ text: 'SELECT text FROM public.texts' }],
+          AbortSignal.abort(),
+        ),
         { name: 'AbortError' },
       );
     });

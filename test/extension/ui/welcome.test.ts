@@ -115,7 +115,9 @@ describe('the view without an environment', () => {
       passwords: { shop: 'right' },
     });
     assert.deepEqual(engine.calls('environmentRefresh')[0]?.body, { passwords: { shop: 'right' } });
-    assert.deepEqual(await workbench.notifications(), []);
+    await until('all toasts to go', async () =>
+      (await workbench.notifications()).length === 0 ? true : undefined,
+    );
   });
 });
 

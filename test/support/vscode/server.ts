@@ -23,6 +23,8 @@ export const themes = {
 /** Keeps the workbench quiet: nothing downloads, nothing pops up, nothing moves. */
 const QUIET_SETTINGS: Readonly<Record<string, unknown>> = {
   'workbench.startupEditor': 'none',
+  // The machine that drives it is faster than people: focus that returns late must not close what opened meanwhile.
+  'workbench.quickOpen.closeOnFocusLost': false,
   'telemetry.telemetryLevel': 'off',
   'update.mode': 'none',
   'extensions.autoUpdate': false,
