@@ -48,7 +48,8 @@ export function addEngineCommands(program: Command, session: Session): void {
         const { pid } = connection.info;
         output.answer({
           json: { stopped: true, pid },
-          text: () => `Engine ${pid} stopped. Clones go on; the next command starts an engine again.`,
+          text: () =>
+            `Engine ${pid} stopped. Clones go on at their own ports; those of checkouts answer again when the next command starts an engine.`,
         });
       } catch (error) {
         if (!isFailure(error, 'engine_unreachable')) throw error;

@@ -328,7 +328,10 @@ export function createCheckouts({ context, clones, environments, migrations }: C
         change(follower, {
           chosen: null,
           answers: record.answers.filter(({ pattern }) => pattern !== branch && pattern !== key),
-          ...(follower.entity().follow === 'off' ? { follow: 'ask' as const } : {}),
+          // Back to what the file says, unless that is off.
+          ...(follower.entity().follow === 'off'
+            ? { follow: follower.workspace()?.follow === 'off' ? ('ask' as const) : null }
+            : {}),
         });
         await follower.wish('clone', from);
       }

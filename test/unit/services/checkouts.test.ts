@@ -412,6 +412,19 @@ describe('a checkout in memory', () => {
     assert.equal(show().follow, 'off');
   });
 
+  it('is followed as the file says again when somebody uses it after switching it off', async () => {
+    workspace({ follow: 'automatic' });
+    await open('off');
+    await checkouts().use(ref(path), {}, caller);
+    assert.equal(show().follow, 'automatic');
+    workspace({ follow: 'off' });
+    await open('off');
+    await checkouts().use(ref(path), {}, caller);
+    await settled();
+    assert.equal(show().follow, 'ask');
+    assert.equal(answering(), 'main');
+  });
+
   it('does nothing where it is switched off', async () => {
     await open('off');
     tree.checkout('feature/a');
