@@ -103,15 +103,7 @@ export function createBindings(context: ServiceContext, servers: Servers, taggin
       if (holder === undefined && clone.state !== 'ready' && clone.state !== 'stopped')
         throw fail('clone_not_ready', { clone: clone.name, state: clone.state });
       if (to !== null) {
-        const taken = store.clones
-          .list()
-          .find(
-            (each) =>
-              each.id !== clone.id &&
-              each.environment === clone.environment &&
-              each.repository === to.repository &&
-              each.branch === to.branch,
-          );
+        const taken = catalog.clonesOfBranch(clone.environment, to).find(({ id }) => id !== clone.id);
         if (taken !== undefined) throw fail('binding_taken', { branch: to.branch, clone: taken.name });
       }
       const { repository, branch, sealedPassword } = clone;

@@ -126,15 +126,18 @@ export function createBranchClones({
     const found =
       from === 'current'
         ? store.clones.list().find(({ id }) => id === previous)
-        : store.clones
-            .list()
-            .find(
-              (each) =>
-                each.environment === environment &&
-                each.repository === checkout.repository &&
-                each.branch === bindingKeyOf(from, shared),
-            );
+        : context.catalog.clonesOfBranch(environment, {
+            repository: checkout.repository,
+            branch: bindingKeyOf(from, shared),
+          })[0];
     return found?.environment === environment ? found : undefined;
+  };
+
+  /** The job at its end; throws the error that it ended with. */
+  const succeeded = async ({ id }: Job): Promise<Job> => {
+    const job = await runner.ended(id);
+    if (job.state !== 'succeeded' && job.error !== null) throw new ThinClonesError(job.error, 500);
+    return job;
   };
 
   /** Keeps the present state of a clone as a snapshot for the branch to start from. */
@@ -144,9 +147,7 @@ export function createBranchClones({
       { message: `${clone.branch ?? clone.name} when ${key} began`.slice(0, 1000), origin: 'branch' },
       { user },
     );
-    const { state, error, object } = await runner.ended(job.id);
-    if (state !== 'succeeded' && error !== null) throw new ThinClonesError(error, 500);
-    return referenceSchema.parse(object.id);
+    return referenceSchema.parse((await succeeded(job)).object.id);
   };
 
   const create = async (request: MakeRequest): Promise<Job | undefined> => {
@@ -182,8 +183,7 @@ export function createBranchClones({
 
   const bind: BranchClones['bind'] = async (clone, to, { sealedPassword, createdBy: user }) => {
     const job = clones.bind(referenceSchema.parse(clone.id), to, vault.open(sealedPassword), { user });
-    const { state, error } = await runner.ended(job.id);
-    if (state !== 'succeeded' && error !== null) throw new ThinClonesError(error, 500);
+    await succeeded(job);
   };
 
   return {

@@ -22,6 +22,8 @@ export interface Catalog {
   /** The newest that a refresh made; only when none did, the newest that was committed or kept. */
   latestSnapshot(environment: EnvironmentName): SnapshotRecord | undefined;
   clonesOf(snapshot: SnapshotId): CloneRecord[];
+  /** The clones of a branch, or of a pattern of branches that share one: one at most, unless the tags were tampered with. */
+  clonesOfBranch(environment: EnvironmentName, of: { repository: string; branch: string }): CloneRecord[];
   environmentEntity(record: EnvironmentRecord): Environment;
   snapshotEntity(record: SnapshotRecord): Snapshot;
   cloneEntity(record: CloneRecord): Clone;
@@ -77,6 +79,13 @@ export function createCatalog({ store, feed }: { store: Store; feed: Feed }): Ca
   return {
     latestSnapshot,
     clonesOf,
+    clonesOfBranch: (environment, { repository, branch }) =>
+      store.clones
+        .list()
+        .filter(
+          (clone) =>
+            clone.environment === environment && clone.repository === repository && clone.branch === branch,
+        ),
     environmentEntity,
     snapshotEntity,
     cloneEntity,

@@ -253,13 +253,7 @@ export function createCheckouts({ context, clones, environments, migrations }: C
     { repository }: CheckoutRecord,
     environment: EnvironmentName,
     key: string,
-  ): CloneRecord | undefined =>
-    store.clones
-      .list()
-      .find(
-        (clone) =>
-          clone.environment === environment && clone.repository === repository && clone.branch === key,
-      );
+  ): CloneRecord | undefined => catalog.clonesOfBranch(environment, { repository, branch: key })[0];
 
   const refuseWithoutBranch = (follower: Follower): void => {
     const head = follower.head();

@@ -671,16 +671,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     environment: CloneRecord['environment'],
     binding: { repository: string; branch: string } | undefined,
   ): CloneRecord | undefined =>
-    binding === undefined
-      ? undefined
-      : store.clones
-          .list()
-          .find(
-            (each) =>
-              each.environment === environment &&
-              each.repository === binding.repository &&
-              each.branch === binding.branch,
-          );
+    binding === undefined ? undefined : catalog.clonesOfBranch(environment, binding)[0];
 
   const submitCreate = (
     name: SnapshotRecord['environment'],

@@ -1,9 +1,10 @@
 /** A checkout of a new branch while the disk is full: it says so, and every other branch goes on. */
 import assert from 'node:assert/strict';
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { skipSuite } from '../support/skips.ts';
 import { ask, openFilledCheckoutWorld, refusal, writeMark, type CheckoutWorld } from './checkoutWorld.ts';
+import { fillDisk } from './fillDisk.ts';
 import { origin } from './world.ts';
 
 describe('a checkout while the disk is full', function () {
@@ -18,21 +19,7 @@ describe('a checkout while the disk is full', function () {
   });
   after(() => checkouts.dispose());
 
-  /** Takes every block, as another program would. */
-  const fill = async (): Promise<void> => {
-    const file = await open(filler(), 'w', 0o600);
-    try {
-      for (const size of [1 << 20, 4096])
-        for (;;) {
-          await file.write(Buffer.alloc(size, Math.floor(performance.now()) % 255));
-          await file.sync();
-        }
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-    } finally {
-      await file.close();
-    }
-  };
+  const fill = (): Promise<void> => fillDisk(filler());
 
   it('says that its clone could not be made, leaves the other branches as they are, and has it when there is room', async () => {
     const folder = await checkouts.repository('shop', ['main']);

@@ -1,9 +1,10 @@
 /** A disk that gets full: the job fails and says so, nothing of it is left, and what was there stays usable. */
 import assert from 'node:assert/strict';
-import { chmod, open, rm, writeFile } from 'node:fs/promises';
+import { chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Connection, Job } from '../../engine/protocol/entities.ts';
 import { skipSuite } from '../support/skips.ts';
+import { fillDisk } from './fillDisk.ts';
 import { environment, fillWorld, openWorld, origin, type World } from './world.ts';
 
 describe('a full disk', function () {
@@ -31,21 +32,7 @@ describe('a full disk', function () {
     return `${error?.code ?? ''}: ${error?.message ?? ''}`;
   };
   const filler = (): string => join(world.store, '..', 'filler');
-  /** Takes every block, as another program would. */
-  const fill = async (): Promise<void> => {
-    const file = await open(filler(), 'w', 0o600);
-    try {
-      for (const size of [1 << 20, 4096])
-        for (;;) {
-          await file.write(Buffer.alloc(size, Math.floor(performance.now()) % 255));
-          await file.sync();
-        }
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
-    } finally {
-      await file.close();
-    }
-  };
+  const fill = (): Promise<void> => fillDisk(filler());
 
   it('fails a refresh whose data does not fit, leaves nothing of it, and goes on when there is room', async () => {
     const dump = join(world.engine.home, 'sources', 'big.sql');
