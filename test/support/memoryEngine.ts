@@ -265,6 +265,8 @@ export interface MemoryEngine {
     /** What happens while clones are brought up; without it they are when this resolves. */
     meanwhile?: (life: Life) => Promise<void>;
   }): Promise<Life>;
+  /** Lets a second pass, until nothing is on its way any more. */
+  settled(): Promise<void>;
   /** Ends it in the way that a user does. */
   close(): Promise<void>;
   /** Declares an environment whose members are sources with these texts. */
@@ -452,6 +454,12 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
       if (loseState) store = openStore(':memory:');
       current = await live(strike, meanwhile);
       return current;
+    },
+    async settled() {
+      for (let round = 0; round < 20; round++) {
+        await clock.advance(50);
+        await current.quiet();
+      }
     },
     async close() {
       if (!current.gate.dead) await current.services.close();

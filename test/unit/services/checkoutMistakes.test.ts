@@ -15,12 +15,7 @@ describe('a checkout never comes to the data of another', () => {
   const checkouts = () => engine.life().services.checkouts;
   const workspace = (section: object, at = path): void =>
     void engine.workspaces.set(at, workspaceSchema.parse(section));
-  const settled = async (): Promise<void> => {
-    for (let round = 0; round < 20; round++) {
-      await engine.clock.advance(50);
-      await engine.life().quiet();
-    }
-  };
+  const settled = (): Promise<void> => engine.settled();
   const open = async (folder = path, environment: string | null = 'shop'): Promise<void> => {
     const named = environment === null ? {} : { environment: ref(environment) };
     await checkouts().open({ folder, ...named, follow: 'automatic' }, caller);

@@ -30,13 +30,7 @@ describe('a checkout in memory', () => {
   };
   const open = (follow?: 'off' | 'ask' | 'automatic', folder = path): Promise<Checkout> =>
     checkouts().open({ folder, ...(follow === undefined ? {} : { follow }) }, caller);
-  /** Time passes until nothing is on its way. */
-  const settled = async (): Promise<void> => {
-    for (let round = 0; round < 20; round++) {
-      await engine.clock.advance(50);
-      await engine.life().quiet();
-    }
-  };
+  const settled = (): Promise<void> => engine.settled();
   const port = (at = path): number => show(at).endpoints[0]?.port ?? 0;
   /** Which branch's clone answers at the checkout's port now; undefined when none does. */
   const answering = (at = path): string | null | undefined => {
@@ -474,10 +468,7 @@ describe('checkouts of many branches with faults', function () {
         check();
       }
       main.checkout('last');
-      for (let round = 0; round < 20; round++) {
-        await engine.clock.advance(50);
-        await engine.life().quiet();
-      }
+      await engine.settled();
       check();
       const [only] = engine.life().services.checkouts.list();
       assert.deepEqual([only?.state, only?.key], ['ready', 'last']);

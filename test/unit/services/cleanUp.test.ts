@@ -13,12 +13,7 @@ describe('cleaning up after branches', () => {
 
   const workspace = (section: object, at = path): void =>
     void engine.workspaces.set(at, workspaceSchema.parse(section));
-  const settled = async (): Promise<void> => {
-    for (let round = 0; round < 20; round++) {
-      await engine.clock.advance(50);
-      await engine.life().quiet();
-    }
-  };
+  const settled = (): Promise<void> => engine.settled();
   const open = async (environment: string, folder = path): Promise<void> => {
     await engine
       .life()
