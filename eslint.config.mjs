@@ -5,6 +5,16 @@ const forbid = (patterns, message) => ({
   'no-restricted-imports': ['error', { patterns: patterns.map((regex) => ({ regex, message })) }],
 });
 
+/** For every file. */
+const syntax = [
+  { selector: 'ExportAllDeclaration', message: 'No barrel files: import from the module itself.' },
+  { selector: 'ExportDefaultDeclaration', message: 'No default exports: one name everywhere.' },
+  {
+    selector: "ImportDeclaration[source.value='zod'] > ImportSpecifier",
+    message: "Write import * as z from 'zod': only so do bundles carry 66 KB of it and not 443.",
+  },
+];
+
 export default tseslint.config(
   { ignores: ['node_modules/', 'dist/', '.cache/', 'out/', '**/*.mjs', '**/*.cjs', '**/*.js'] },
   eslint.configs.recommended,
@@ -17,15 +27,7 @@ export default tseslint.config(
       },
     },
     rules: {
-      'no-restricted-syntax': [
-        'error',
-        { selector: 'ExportAllDeclaration', message: 'No barrel files: import from the module itself.' },
-        { selector: 'ExportDefaultDeclaration', message: 'No default exports: one name everywhere.' },
-        {
-          selector: "ImportDeclaration[source.value='zod'] > ImportSpecifier",
-          message: "Write import * as z from 'zod': only so do bundles carry 66 KB of it and not 443.",
-        },
-      ],
+      'no-restricted-syntax': ['error', ...syntax],
       '@typescript-eslint/switch-exhaustiveness-check': [
         'error',
         { considerDefaultExhaustiveForUnions: true },
@@ -119,6 +121,26 @@ export default tseslint.config(
       ['engine/(?!protocol/[^/]+$)', '^@vscode/webview-ui-toolkit', '^vscode$', '^node:'],
       'Webviews import the protocol and toolkit.ts only.',
     ),
+  },
+  // Boundary: our own commands are named through typed functions alone, so that a wrong argument does not compile.
+  {
+    files: ['src/**'],
+    ignores: ['src/commands/runCommand.ts', 'src/commands/commandLink.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...syntax,
+        {
+          selector:
+            "CallExpression[callee.property.name='executeCommand']:matches([arguments.0.value=/^thinClones/], [arguments.0.type=/^(Identifier|MemberExpression)$/])",
+          message: 'Run our commands with runCommand, which checks their arguments.',
+        },
+        {
+          selector: ':matches(Literal[value=/command:thinClones/], TemplateElement[value.raw=/command:/])',
+          message: 'Write links to our commands with commandLink, which checks their arguments.',
+        },
+      ],
+    },
   },
   {
     files: ['test/**', 'engine/cli/**', 'engine/programs/fetch.ts'],

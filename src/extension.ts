@@ -5,6 +5,7 @@ import { homePaths, processEnvironment } from '../engine/protocol/node/home.ts';
 import type { ConnectOptions } from '../engine/protocol/node/launch.ts';
 import { createWindowCheckouts } from './checkouts/windowCheckouts.ts';
 import { registerCommands } from './commands/registerCommands.ts';
+import { runCommand } from './commands/runCommand.ts';
 import { registerDocuments } from './documents.ts';
 import { createSession } from './engine/session.ts';
 import { NotTrusted, type Services } from './services.ts';
@@ -36,7 +37,7 @@ function offerRestart(services: Services): vscode.Disposable {
       'The engine uses the new settings after a restart. Clones go on meanwhile.',
       restart,
     );
-    if (chosen === restart) await vscode.commands.executeCommand('thinClones.engine.restart');
+    if (chosen === restart) await runCommand('thinClones.engine.restart');
   });
 }
 

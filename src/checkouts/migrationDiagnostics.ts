@@ -1,6 +1,7 @@
 /** Shows on migration files how they stand with the branch's database, and offers what mends it. */
 import * as vscode from 'vscode';
-import type { CommandId } from '../commands/commandIds.ts';
+import type { FolderCommandId } from '../commands/commandIds.ts';
+import { commandFor } from '../commands/runCommand.ts';
 import type { Services } from '../services.ts';
 import { findingsOf } from './migrationFindings.ts';
 
@@ -17,11 +18,11 @@ const actionsFor = ({ checkouts }: Services): vscode.CodeActionProvider => ({
   provideCodeActions({ uri }, _range, { diagnostics }) {
     const ours = diagnostics.filter((diagnostic) => diagnostic.source === source);
     if (ours.length === 0) return [];
-    const action = (title: string, command: CommandId): vscode.CodeAction => {
+    const action = (title: string, command: FolderCommandId): vscode.CodeAction => {
       const fix = new vscode.CodeAction(title, vscode.CodeActionKind.QuickFix);
       fix.diagnostics = ours;
       const folder = checkouts.folderOf(uri)?.key;
-      fix.command = { title, command, arguments: folder === undefined ? [] : [{ folder }] };
+      fix.command = commandFor(title, command, ...(folder === undefined ? [] : [{ folder }]));
       return fix;
     };
     return [

@@ -20,7 +20,9 @@ import { nameFrom, parseConnectionUrl, type ConnectionUrl } from '../sources/con
 import { findConfigFiles, findWorkspaceUrls } from '../sources/workspaceFiles.ts';
 import { countOf, sizeOf } from '../views/amounts.ts';
 import { escaped } from '../views/markdown.ts';
+import { commandLink } from './commandLink.ts';
 import { refreshNow } from './refreshEnvironment.ts';
+import { runCommand } from './runCommand.ts';
 
 const title = 'Add Environment';
 
@@ -44,7 +46,7 @@ export async function addEnvironment(services: Services): Promise<void> {
   const start = await chooseStart();
   if (start === undefined) return;
   if (start.from === 'file') {
-    await vscode.commands.executeCommand('thinClones.environment.apply', start.uri);
+    await runCommand('thinClones.environment.apply', start.uri);
     return;
   }
   const source = await sourceFrom(services, client, start);
@@ -265,7 +267,7 @@ function detailsOf(
     ...(report.serverVersion === null ? [] : [`**Server:** PostgreSQL ${escaped(report.serverVersion)}`]),
     ...report.warnings.map((warning) => `! ${escaped(warning)}`),
     '```json\n' + JSON.stringify(problem.details, undefined, 2) + '\n```',
-    '[Add the environment again](command:thinClones.environment.add)',
+    commandLink('Add the environment again', 'thinClones.environment.add'),
   ].join('\n\n');
 }
 

@@ -5,9 +5,10 @@ import { startText } from '../checkouts/checkoutText.ts';
 import { pickValue } from '../dialogs/pick.ts';
 import { pickPlace } from '../dialogs/pickCheckout.ts';
 import type { Services } from '../services.ts';
+import type { FolderReference } from './commandIds.ts';
 
-export async function answerQuestion(services: Services, argument: unknown): Promise<void> {
-  const place = await pickPlace(services, argument, 'Database of the Current Branch');
+export async function answerQuestion(services: Services, folder?: FolderReference): Promise<void> {
+  const place = await pickPlace(services, folder, 'Database of the Current Branch');
   const question = place?.checkout.question;
   if (place === undefined) return;
   if (place.checkout.state !== 'asking' || question == null) {

@@ -14,6 +14,7 @@ import type { Services } from '../services.ts';
 import { findConfigFiles } from '../sources/workspaceFiles.ts';
 import { countOf } from '../views/amounts.ts';
 import { refreshNow } from './refreshEnvironment.ts';
+import { runCommand } from './runCommand.ts';
 
 const appliedSchema = z.object({
   items: z.array(
@@ -23,8 +24,8 @@ const appliedSchema = z.object({
 type Applied = z.infer<typeof appliedSchema>;
 const refusedSchema = z.object({ error: errorSchema.partial({ retryable: true }) });
 
-export async function applyFile(services: Services, argument: unknown): Promise<void> {
-  const file = await fileMeant(argument);
+export async function applyFile(services: Services, named?: vscode.Uri): Promise<void> {
+  const file = named ?? (await askFile());
   if (file === undefined) return;
   // The command line uses the engine that runs; starting it here gives it this window's settings.
   await services.client();
@@ -33,8 +34,7 @@ export async function applyFile(services: Services, argument: unknown): Promise<
   if (applied !== undefined) await report(services, applied);
 }
 
-async function fileMeant(argument: unknown): Promise<vscode.Uri | undefined> {
-  if (argument instanceof vscode.Uri) return argument;
+async function askFile(): Promise<vscode.Uri | undefined> {
   const files = await findConfigFiles();
   const [first] = files;
   if (first === undefined) {
@@ -43,7 +43,7 @@ async function fileMeant(argument: unknown): Promise<vscode.Uri | undefined> {
       'There is no thin-clones.yaml in this workspace.',
       add,
     );
-    if (chosen === add) await vscode.commands.executeCommand('thinClones.environment.add');
+    if (chosen === add) await runCommand('thinClones.environment.add');
     return undefined;
   }
   if (files.length === 1) return first;

@@ -7,14 +7,21 @@ import type { Place } from '../checkouts/follower.ts';
 import { pickClone } from '../dialogs/pick.ts';
 import { pickPlace } from '../dialogs/pickCheckout.ts';
 import type { Services } from '../services.ts';
-import { keyOfRow } from '../views/rowId.ts';
+import type { RowOf } from '../views/rowId.ts';
+import type { FolderReference } from './commandIds.ts';
 import { useClone } from './makeDatabase.ts';
 
-export async function bindClone(services: Services, argument: unknown): Promise<void> {
+type Subject = RowOf<'clone'> | FolderReference | undefined;
+const rowOf = (subject: Subject): RowOf<'clone'> | undefined =>
+  subject !== undefined && 'kind' in subject ? subject : undefined;
+const folderOf = (subject: Subject): FolderReference | undefined =>
+  subject !== undefined && 'folder' in subject ? subject : undefined;
+
+export async function bindClone(services: Services, subject?: Subject): Promise<void> {
   const title = 'Use Clone for Current Branch';
-  const place = await pickPlace(services, argument, title);
+  const place = await pickPlace(services, folderOf(subject), title);
   if (place === undefined) return;
-  const clone = await pickClone(services, argument, {
+  const clone = await pickClone(services, rowOf(subject), {
     title,
     placeHolder: 'Which clone?',
     accept: ({ id, environment, state }) =>
@@ -53,11 +60,11 @@ async function confirmExchange(bound: Clone, clone: Clone): Promise<boolean> {
   return chosen === use;
 }
 
-export async function unbindClone(services: Services, argument: unknown): Promise<void> {
-  const row = keyOfRow(argument, 'clone');
+export async function unbindClone(services: Services, subject?: Subject): Promise<void> {
+  const row = rowOf(subject)?.key;
   const place = await pickPlace(
     services,
-    argument,
+    folderOf(subject),
     'Unbind from Current Branch',
     ({ clone }) => clone !== null && (row === undefined || clone === row),
   );

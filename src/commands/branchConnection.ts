@@ -7,19 +7,20 @@ import { pickValue } from '../dialogs/pick.ts';
 import { pickPlace } from '../dialogs/pickCheckout.ts';
 import type { Services } from '../services.ts';
 import { openPsqlOn } from './openPsql.ts';
+import type { FolderReference } from './commandIds.ts';
 
-export async function copyBranchUrl(services: Services, argument: unknown): Promise<void> {
+export async function copyBranchUrl(services: Services, folder?: FolderReference): Promise<void> {
   const title = 'Copy Stable Connection URL';
-  const place = await pickPlace(services, argument, title);
+  const place = await pickPlace(services, folder, title);
   const connection = place && (await connectionOf(services, place, title));
   if (connection === undefined) return;
   await vscode.env.clipboard.writeText(formatConnection(connection, 'uri'));
   vscode.window.setStatusBarMessage('$(check) Stable URL copied: the same on every branch', 3000);
 }
 
-export async function openBranchPsql(services: Services, argument: unknown): Promise<void> {
+export async function openBranchPsql(services: Services, folder?: FolderReference): Promise<void> {
   const title = 'Open psql on Current Branch';
-  const place = await pickPlace(services, argument, title);
+  const place = await pickPlace(services, folder, title);
   if (place === undefined) return;
   const clone = services.session.model.clones.get(place.checkout.clone ?? '');
   const connection = await connectionOf(services, place, title);

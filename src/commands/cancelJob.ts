@@ -3,11 +3,12 @@ import { referenceSchema } from '../../engine/protocol/ids.ts';
 import { jobMeant, pickJob } from '../dialogs/pickJob.ts';
 import type { Services } from '../services.ts';
 import { isUnfinished } from '../views/treeRows.ts';
+import type { JobReference } from './commandIds.ts';
 
-export async function cancelJob(services: Services, argument: unknown): Promise<void> {
+export async function cancelJob(services: Services, reference?: JobReference): Promise<void> {
   const client = await services.client();
   const job =
-    jobMeant(services, argument) ??
+    jobMeant(services, reference) ??
     (await pickJob(services, {
       title: 'Cancel Job',
       placeHolder: 'Which job? What it did is undone.',

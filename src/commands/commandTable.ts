@@ -1,12 +1,14 @@
 /** Which module runs which command. Modules are read when their command runs first: activation reads none of them. */
 import type { Services } from '../services.ts';
-import type { CommandId } from './commandIds.ts';
+import type { CommandArguments, CommandId } from './commandIds.ts';
 
-/** `argument`: the row that the command was run on; `selected`: all selected rows when there are several. */
-export type Command = (services: Services, argument: unknown, selected: unknown) => Promise<void>;
+export type Command<Id extends CommandId> = (
+  services: Services,
+  ...subject: CommandArguments<Id>
+) => Promise<void>;
 
-/** A command that is contributed but missing here does not compile. */
-export const commandTable: Record<CommandId, () => Promise<Command>> = {
+/** A command that is contributed but missing here does not compile, nor one that takes what it is not given. */
+export const commandTable: { readonly [Id in CommandId]: () => Promise<Command<Id>> } = {
   'thinClones.environment.add': async () => (await import('./addEnvironment.ts')).addEnvironment,
   'thinClones.environment.apply': async () => (await import('./applyFile.ts')).applyFile,
   'thinClones.environment.edit': async () => (await import('./editEnvironment.ts')).editEnvironment,

@@ -5,9 +5,10 @@ import { askName } from '../dialogs/askName.ts';
 import { runJob } from '../dialogs/followJob.ts';
 import { pickClone } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
+import type { RowOf } from '../views/rowId.ts';
 
-export async function commitClone(services: Services, argument: unknown): Promise<void> {
-  const clone = await pickClone(services, argument, {
+export async function commitClone(services: Services, row?: RowOf<'clone'>): Promise<void> {
+  const clone = await pickClone(services, row, {
     title: 'Commit Clone as Snapshot',
     placeHolder: 'Which clone?',
     accept: ({ state }) => state === 'ready' || state === 'stopped',

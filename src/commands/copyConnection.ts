@@ -10,9 +10,10 @@ import type { Clone, Connection } from '../../engine/protocol/entities.ts';
 import { referenceSchema } from '../../engine/protocol/ids.ts';
 import { pickClone, pickValue } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
+import type { RowOf } from '../views/rowId.ts';
 
-export async function copyUrl(services: Services, argument: unknown): Promise<void> {
-  const clone = await pickClone(services, argument, {
+export async function copyUrl(services: Services, row?: RowOf<'clone'>): Promise<void> {
+  const clone = await pickClone(services, row, {
     title: 'Copy Connection URL',
     placeHolder: 'Of which clone?',
   });
@@ -20,9 +21,9 @@ export async function copyUrl(services: Services, argument: unknown): Promise<vo
   if (connection !== undefined) await copy(connection, 'uri');
 }
 
-export async function copyConnection(services: Services, argument: unknown): Promise<void> {
+export async function copyConnection(services: Services, row?: RowOf<'clone'>): Promise<void> {
   const title = 'Copy Connection As';
-  const clone = await pickClone(services, argument, { title, placeHolder: 'Of which clone?' });
+  const clone = await pickClone(services, row, { title, placeHolder: 'Of which clone?' });
   const connection = clone && (await connectionOf(services, clone, title));
   if (connection === undefined) return;
   // The preview is read over shoulders and in screen shares: without the password.

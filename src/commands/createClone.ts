@@ -7,16 +7,20 @@ import { pickEnvironment, pickValue } from '../dialogs/pick.ts';
 import { runJob } from '../dialogs/followJob.ts';
 import type { Services } from '../services.ts';
 import { ageOf } from '../views/amounts.ts';
-import { keyOfRow } from '../views/rowId.ts';
+import { keyOfRow, type RowOf } from '../views/rowId.ts';
+import type { EnvironmentRow } from './commandIds.ts';
 import { refreshNow } from './refreshEnvironment.ts';
 
-export async function createClone(services: Services, argument: unknown): Promise<void> {
+export async function createClone(
+  services: Services,
+  row?: EnvironmentRow | RowOf<'snapshot'>,
+): Promise<void> {
   const client = await services.client();
   const { model } = services.session;
-  const chosen = model.snapshots.get(keyOfRow(argument, 'snapshot') ?? '');
+  const chosen = model.snapshots.get(keyOfRow(row, 'snapshot') ?? '');
   const environment =
     model.environments.get(chosen?.environment ?? '') ??
-    (await pickEnvironment(services, argument, {
+    (await pickEnvironment(services, row, {
       title: 'Create Clone',
       placeHolder: 'A clone of which environment?',
     }));
@@ -27,8 +31,7 @@ export async function createClone(services: Services, argument: unknown): Promis
     return;
   }
   // On a row the newest snapshot is what is wanted; from the palette it is asked for, if there is a choice.
-  const snapshot =
-    chosen ?? (argument === undefined && ready.length > 1 ? await askSnapshot(ready) : ready[0]);
+  const snapshot = chosen ?? (row === undefined && ready.length > 1 ? await askSnapshot(ready) : ready[0]);
   if (snapshot === undefined) return;
   const name = await askName(cloneNameSchema, {
     title: `Create Clone of ${environment.name}`,

@@ -5,9 +5,10 @@ import { runJob } from '../dialogs/followJob.ts';
 import { pickEnvironment } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { countOf } from '../views/amounts.ts';
+import type { EnvironmentRow } from './commandIds.ts';
 
-export async function deleteEnvironment(services: Services, argument: unknown): Promise<void> {
-  const environment = await pickEnvironment(services, argument, {
+export async function deleteEnvironment(services: Services, row?: EnvironmentRow): Promise<void> {
+  const environment = await pickEnvironment(services, row, {
     title: 'Delete Environment',
     placeHolder: 'Which environment is no longer needed?',
   });

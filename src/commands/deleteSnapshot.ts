@@ -5,9 +5,10 @@ import { runJob } from '../dialogs/followJob.ts';
 import { pickSnapshot } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { sizeOf } from '../views/amounts.ts';
+import type { RowOf } from '../views/rowId.ts';
 
-export async function deleteSnapshot(services: Services, argument: unknown): Promise<void> {
-  const snapshot = await pickSnapshot(services, argument, {
+export async function deleteSnapshot(services: Services, row?: RowOf<'snapshot'>): Promise<void> {
+  const snapshot = await pickSnapshot(services, row, {
     title: 'Delete Snapshot',
     placeHolder: 'Which snapshot is no longer needed?',
     accept: ({ state }) => state === 'ready',

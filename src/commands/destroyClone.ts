@@ -6,10 +6,14 @@ import { runJob } from '../dialogs/followJob.ts';
 import { pickClone } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { countOf, sizeOf } from '../views/amounts.ts';
-import { keyOfRow } from '../views/rowId.ts';
+import { keyOfRow, type RowOf } from '../views/rowId.ts';
 
-export async function destroyClone(services: Services, argument: unknown, selected: unknown): Promise<void> {
-  const clones = await clonesMeant(services, argument, selected);
+export async function destroyClone(
+  services: Services,
+  row?: RowOf<'clone'>,
+  selected: readonly RowOf<'clone'>[] = [],
+): Promise<void> {
+  const clones = await clonesMeant(services, row, selected);
   const [first] = clones;
   if (first === undefined) return;
   const one = clones.length === 1;
@@ -32,16 +36,20 @@ export async function destroyClone(services: Services, argument: unknown, select
   if (failed !== undefined) throw failed.reason;
 }
 
-async function clonesMeant(services: Services, argument: unknown, selected: unknown): Promise<Clone[]> {
+async function clonesMeant(
+  services: Services,
+  row: RowOf<'clone'> | undefined,
+  selected: readonly RowOf<'clone'>[],
+): Promise<Clone[]> {
   await services.client();
   const { clones } = services.session.model;
-  const onKeys = argument === undefined ? services.tree.selection() : [];
-  const rows = Array.isArray(selected) && selected.length > 1 ? (selected as unknown[]) : onKeys;
+  const onKeys = row === undefined ? services.tree.selection() : [];
+  const rows = selected.length > 1 ? selected : onKeys;
   const several = rows
-    .map((row) => clones.get(keyOfRow(row, 'clone') ?? ''))
+    .map((each) => clones.get(keyOfRow(each, 'clone') ?? ''))
     .filter((clone) => clone !== undefined);
   if (several.length > 0) return several;
-  const clone = await pickClone(services, argument, {
+  const clone = await pickClone(services, row, {
     title: 'Destroy Clone',
     placeHolder: 'Which clone is no longer needed?',
   });

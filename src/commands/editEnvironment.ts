@@ -9,6 +9,8 @@ import type { Services } from '../services.ts';
 import { parseConnectionUrl } from '../sources/connectionUrl.ts';
 import { findConfigFiles } from '../sources/workspaceFiles.ts';
 import { sourceText } from '../views/tooltips.ts';
+import type { EnvironmentRow } from './commandIds.ts';
+import { runCommand } from './runCommand.ts';
 
 type Field =
   | { readonly kind: 'url'; readonly member: string; readonly definition: MemberDefinition }
@@ -18,8 +20,8 @@ type Field =
   | { readonly kind: 'durable' }
   | { readonly kind: 'file'; readonly uri: vscode.Uri };
 
-export async function editEnvironment(services: Services, argument: unknown): Promise<void> {
-  const environment = await pickEnvironment(services, argument, {
+export async function editEnvironment(services: Services, row?: EnvironmentRow): Promise<void> {
+  const environment = await pickEnvironment(services, row, {
     title: 'Edit Environment',
     placeHolder: 'Which environment?',
   });
@@ -28,7 +30,7 @@ export async function editEnvironment(services: Services, argument: unknown): Pr
   const field = await pickValue(await fieldsOf(environment), { title, placeHolder: 'What should change?' });
   if (field === undefined) return;
   if (field.kind === 'file') {
-    await vscode.commands.executeCommand('thinClones.environment.apply', field.uri);
+    await runCommand('thinClones.environment.apply', field.uri);
     return;
   }
   if (field.kind === 'password') {

@@ -6,11 +6,12 @@ import { changeFollowSetting } from '../checkouts/followSetting.ts';
 import { pickEnvironment, pickValue } from '../dialogs/pick.ts';
 import { pickFolder } from '../dialogs/pickCheckout.ts';
 import type { Services } from '../services.ts';
+import type { FolderReference } from './commandIds.ts';
 
 const title = 'Follow Branches';
 
-export async function followBranches(services: Services, argument: unknown): Promise<void> {
-  const folder = await pickFolder(services, argument, title);
+export async function followBranches(services: Services, reference?: FolderReference): Promise<void> {
+  const folder = await pickFolder(services, reference, title);
   if (folder === undefined) return;
   await services.client();
   const checkout = services.checkouts.follower.checkoutOf(folder);

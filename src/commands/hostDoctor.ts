@@ -6,12 +6,13 @@ import { pickHost } from '../dialogs/pick.ts';
 import { openPage } from '../documents.ts';
 import type { Services } from '../services.ts';
 import { escaped } from '../views/markdown.ts';
+import type { RowOf } from '../views/rowId.ts';
 
 const marks: Record<DoctorCheck['status'], string> = { ok: '✓', warning: '!', problem: '✗' };
 const order: Record<DoctorCheck['status'], number> = { problem: 0, warning: 1, ok: 2 };
 
-export async function hostDoctor(services: Services, argument: unknown): Promise<void> {
-  const host = await pickHost(services, argument, 'Host Doctor');
+export async function hostDoctor(services: Services, row?: RowOf<'host'>): Promise<void> {
+  const host = await pickHost(services, row, 'Host Doctor');
   if (host === undefined) return;
   const client = await services.client();
   const { items } = await vscode.window.withProgress(

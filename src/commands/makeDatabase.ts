@@ -6,9 +6,10 @@ import { JobFailed } from '../dialogs/failures.ts';
 import { pickPlace } from '../dialogs/pickCheckout.ts';
 import type { Services } from '../services.ts';
 import { viewId } from '../views/treeProvider.ts';
+import type { FolderReference } from './commandIds.ts';
 
-export async function makeDatabase(services: Services, argument: unknown): Promise<void> {
-  const place = await pickPlace(services, argument, 'Database of the Current Branch');
+export async function makeDatabase(services: Services, folder?: FolderReference): Promise<void> {
+  const place = await pickPlace(services, folder, 'Database of the Current Branch');
   if (place === undefined) return;
   const { checkout } = place;
   const from = checkout.question?.branch === branchOf(checkout) ? checkout.question?.from : undefined;

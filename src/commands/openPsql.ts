@@ -7,9 +7,10 @@ import { pickClone } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { connectionOf } from './copyConnection.ts';
 import { psqlEnvironment } from './psqlEnvironment.ts';
+import type { RowOf } from '../views/rowId.ts';
 
-export async function openPsql(services: Services, argument: unknown): Promise<void> {
-  const clone = await pickClone(services, argument, {
+export async function openPsql(services: Services, row?: RowOf<'clone'>): Promise<void> {
+  const clone = await pickClone(services, row, {
     title: 'Open psql',
     placeHolder: 'On which clone?',
     accept: ({ state }) => state === 'ready',

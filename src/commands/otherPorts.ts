@@ -2,9 +2,10 @@
 import * as vscode from 'vscode';
 import { pickPlace } from '../dialogs/pickCheckout.ts';
 import type { Services } from '../services.ts';
+import type { FolderReference } from './commandIds.ts';
 
-export async function otherPorts(services: Services, argument: unknown): Promise<void> {
-  const place = await pickPlace(services, argument, 'Get Other Stable Ports');
+export async function otherPorts(services: Services, folder?: FolderReference): Promise<void> {
+  const place = await pickPlace(services, folder, 'Get Other Stable Ports');
   if (place === undefined) return;
   if (place.checkout.endpoints.every(({ state }) => state === 'listening')) {
     void vscode.window.showInformationMessage('All stable ports of this workspace work; none was changed.');

@@ -3,11 +3,12 @@ import { referenceSchema } from '../../engine/protocol/ids.ts';
 import { pickClone, pickValue } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { isProtected } from '../views/treeRows.ts';
+import type { RowOf } from '../views/rowId.ts';
 
 const hour = 60;
 
-export async function protectClone(services: Services, argument: unknown): Promise<void> {
-  const clone = await pickClone(services, argument, {
+export async function protectClone(services: Services, row?: RowOf<'clone'>): Promise<void> {
+  const clone = await pickClone(services, row, {
     title: 'Protect Clone',
     placeHolder: 'Which clone?',
     accept: ({ state }) => state !== 'destroying',

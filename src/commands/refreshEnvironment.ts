@@ -8,9 +8,10 @@ import { runJob } from '../dialogs/followJob.ts';
 import { pickEnvironment } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { parseConnectionUrl } from '../sources/connectionUrl.ts';
+import type { EnvironmentRow } from './commandIds.ts';
 
-export async function refreshEnvironment(services: Services, argument: unknown): Promise<void> {
-  const environment = await pickEnvironment(services, argument, {
+export async function refreshEnvironment(services: Services, row?: EnvironmentRow): Promise<void> {
+  const environment = await pickEnvironment(services, row, {
     title: 'Refresh Environment',
     placeHolder: 'Which environment gets a new snapshot of its sources?',
   });

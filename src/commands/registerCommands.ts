@@ -1,23 +1,32 @@
 /** Registers every command, and shows what went wrong with any of them in the same way. */
 import * as vscode from 'vscode';
 import type { Services } from '../services.ts';
-import { commandIds } from './commandIds.ts';
-import { commandTable } from './commandTable.ts';
+import { readArguments } from './commandArguments.ts';
+import { commandIds, type CommandId } from './commandIds.ts';
+import { commandTable, type Command } from './commandTable.ts';
 
-export function registerCommands(services: Services): vscode.Disposable {
-  return vscode.Disposable.from(
-    ...commandIds.map((id) => {
-      const run = async (argument: unknown, selected: unknown): Promise<void> => {
-        try {
-          const command = await commandTable[id]();
-          await command(services, argument, selected);
-        } catch (error) {
-          const { showFailure } = await import('../dialogs/failures.ts');
-          // Not awaited: the command has ended, its message stays until somebody answers it.
-          void showFailure(services, error, () => run(argument, selected));
-        }
-      };
-      return vscode.commands.registerCommand(id, run);
-    }),
-  );
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- one id, so that command and arguments fit
+async function runGiven<Id extends CommandId>(
+  services: Services,
+  id: Id,
+  given: readonly unknown[],
+): Promise<void> {
+  const command: Command<Id> = await commandTable[id]();
+  await command(services, ...readArguments(id, given));
 }
+
+function register(services: Services, id: CommandId): vscode.Disposable {
+  const run = async (...given: readonly unknown[]): Promise<void> => {
+    try {
+      await runGiven(services, id, given);
+    } catch (error) {
+      const { showFailure } = await import('../dialogs/failures.ts');
+      // Not awaited: the command has ended, its message stays until somebody answers it.
+      void showFailure(services, error, () => run(...given));
+    }
+  };
+  return vscode.commands.registerCommand(id, run);
+}
+
+export const registerCommands = (services: Services): vscode.Disposable =>
+  vscode.Disposable.from(...commandIds.map((id) => register(services, id)));

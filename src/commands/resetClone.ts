@@ -6,9 +6,10 @@ import { runJob } from '../dialogs/followJob.ts';
 import { pickClone } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { ageOf, sizeOf } from '../views/amounts.ts';
+import type { RowOf } from '../views/rowId.ts';
 
-export async function resetClone(services: Services, argument: unknown): Promise<void> {
-  const clone = await pickClone(services, argument, {
+export async function resetClone(services: Services, row?: RowOf<'clone'>): Promise<void> {
+  const clone = await pickClone(services, row, {
     title: 'Reset Clone',
     placeHolder: 'Which clone goes back to its snapshot?',
     accept: isResettable,

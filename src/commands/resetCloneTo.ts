@@ -4,9 +4,10 @@ import { readySnapshots } from './createClone.ts';
 import { pickClone, pickValue } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { ageOf } from '../views/amounts.ts';
+import type { RowOf } from '../views/rowId.ts';
 
-export async function resetCloneTo(services: Services, argument: unknown): Promise<void> {
-  const clone = await pickClone(services, argument, {
+export async function resetCloneTo(services: Services, row?: RowOf<'clone'>): Promise<void> {
+  const clone = await pickClone(services, row, {
     title: 'Reset Clone To',
     placeHolder: 'Which clone?',
     accept: isResettable,

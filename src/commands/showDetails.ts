@@ -5,9 +5,11 @@ import type { Services } from '../services.ts';
 import type { RowReference } from '../views/rowId.ts';
 import { describeRow } from '../views/tooltips.ts';
 import { treeState } from '../views/treeRows.ts';
+import type { EnvironmentRow } from './commandIds.ts';
+import type { RowOf } from '../views/rowId.ts';
 
-export async function showDetails(services: Services, argument: unknown): Promise<void> {
-  const environment = await pickEnvironment(services, argument, {
+export async function showDetails(services: Services, row?: EnvironmentRow): Promise<void> {
+  const environment = await pickEnvironment(services, row, {
     title: 'Show Environment',
     placeHolder: 'Which environment?',
   });
@@ -15,16 +17,16 @@ export async function showDetails(services: Services, argument: unknown): Promis
     await show(services, { kind: 'environment', key: environment.name }, environment.name);
 }
 
-export async function showSnapshot(services: Services, argument: unknown): Promise<void> {
-  const snapshot = await pickSnapshot(services, argument, {
+export async function showSnapshot(services: Services, row?: RowOf<'snapshot'>): Promise<void> {
+  const snapshot = await pickSnapshot(services, row, {
     title: 'Show Snapshot',
     placeHolder: 'Which snapshot?',
   });
   if (snapshot !== undefined) await show(services, { kind: 'snapshot', key: snapshot.id }, snapshot.name);
 }
 
-export async function showClone(services: Services, argument: unknown): Promise<void> {
-  const clone = await pickClone(services, argument, { title: 'Show Clone', placeHolder: 'Which clone?' });
+export async function showClone(services: Services, row?: RowOf<'clone'>): Promise<void> {
+  const clone = await pickClone(services, row, { title: 'Show Clone', placeHolder: 'Which clone?' });
   if (clone !== undefined) await show(services, { kind: 'clone', key: clone.id }, clone.name);
 }
 

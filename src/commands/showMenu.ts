@@ -11,15 +11,14 @@ import { percentOf } from '../views/amounts.ts';
 import { viewId } from '../views/treeProvider.ts';
 import { isUnfinished } from '../views/treeRows.ts';
 import type { CommandId } from './commandIds.ts';
+import { runCommand } from './runCommand.ts';
 
-interface Choice {
-  readonly command: string;
-  readonly argument?: unknown;
-}
+type Choice = () => Thenable<unknown>;
 
+/** Each of them asks for what it is about. */
 const item = (icon: string, label: string, command: CommandId): PickItem<Choice> => ({
   label: `$(${icon}) ${label}`,
-  value: { command },
+  value: () => runCommand(command),
 });
 const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator }) as const;
 type MenuItem = PickItem<Choice> | ReturnType<typeof separator>;
@@ -55,7 +54,7 @@ function branchItems(services: Services, checkout: Checkout): MenuItem[] {
           {
             label: '$(warning) Open thin-clones.yaml',
             description: problem,
-            value: { command: 'vscode.open', argument: vscode.Uri.file(configFileIn(path)) },
+            value: () => vscode.commands.executeCommand('vscode.open', vscode.Uri.file(configFileIn(path))),
           },
         ]),
     ...(taken
@@ -127,7 +126,7 @@ export async function showMenu(services: Services): Promise<void> {
       ...running.map((job) => ({
         label: `$(sync~spin) ${job.title}`,
         description: percentOf(job.progress),
-        value: { command: 'thinClones.job.show', argument: { kind: 'job', key: job.id } },
+        value: () => runCommand('thinClones.job.show', { kind: 'job', key: job.id } as const),
       })),
       ...(running.some(({ cancellable }) => cancellable)
         ? [item('close', 'Cancel Job…', 'thinClones.job.cancel')]
@@ -155,7 +154,10 @@ export async function showMenu(services: Services): Promise<void> {
           ]),
       item('database', 'Add Environment…', 'thinClones.environment.add'),
       separator('Look'),
-      { label: '$(list-tree) Show Environments', value: { command: `${viewId}.focus` } },
+      {
+        label: '$(list-tree) Show Environments',
+        value: () => vscode.commands.executeCommand(`${viewId}.focus`),
+      },
       item('history', 'Show Job…', 'thinClones.job.show'),
       item('pulse', 'Host Doctor', 'thinClones.host.doctor'),
       item('output', 'Show Engine Log', 'thinClones.engine.showLog'),
@@ -166,7 +168,7 @@ export async function showMenu(services: Services): Promise<void> {
     ],
     { title: 'Thin Clones', placeHolder: 'What to do?' },
   );
-  if (choice !== undefined) await vscode.commands.executeCommand(choice.command, choice.argument);
+  await choice?.();
 }
 
 export async function openWalkthrough(services: Services): Promise<void> {

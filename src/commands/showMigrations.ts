@@ -7,9 +7,10 @@ import { summaryOf } from '../checkouts/migrationSummary.ts';
 import { pickValue, type PickItem } from '../dialogs/pick.ts';
 import { pickPlace } from '../dialogs/pickCheckout.ts';
 import type { Services } from '../services.ts';
-import type { CommandId } from './commandIds.ts';
+import type { FolderCommandId, FolderReference } from './commandIds.ts';
+import { runCommand } from './runCommand.ts';
 
-type Choice = { readonly file: string } | { readonly command: CommandId };
+type Choice = { readonly file: string } | { readonly command: FolderCommandId };
 type Item = PickItem<Choice | undefined>;
 
 const states: Readonly<Record<MigrationReport['state'], string>> = {
@@ -50,9 +51,9 @@ function itemsOf(report: MigrationReport): Item[] {
   ];
 }
 
-export async function showMigrations(services: Services, argument: unknown): Promise<void> {
+export async function showMigrations(services: Services, folder?: FolderReference): Promise<void> {
   const title = 'Migrations';
-  const place = await pickPlace(services, argument, title);
+  const place = await pickPlace(services, folder, title);
   if (place === undefined) return;
   const client = await services.client();
   const { items: reports } = await client.call('checkoutMigrations', {
@@ -60,7 +61,7 @@ export async function showMigrations(services: Services, argument: unknown): Pro
   });
   services.checkouts.setMigrations(place.checkout, summaryOf(reports));
   const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator }) as const;
-  const command = (icon: string, label: string, id: CommandId): Item => ({
+  const command = (icon: string, label: string, id: FolderCommandId): Item => ({
     label: `$(${icon}) ${label}`,
     value: { command: id },
   });
@@ -81,7 +82,7 @@ export async function showMigrations(services: Services, argument: unknown): Pro
     { title: `${title} of ${headText(place.checkout)}`, placeHolder: 'Open a file, or mend the database' },
   );
   if (choice === undefined) return;
-  if ('command' in choice) await vscode.commands.executeCommand(choice.command, { folder: place.folder.key });
+  if ('command' in choice) await runCommand(choice.command, { folder: place.folder.key });
   else await open(place, choice.file);
 }
 

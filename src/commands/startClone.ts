@@ -3,9 +3,10 @@ import { referenceSchema } from '../../engine/protocol/ids.ts';
 import { runJob } from '../dialogs/followJob.ts';
 import { pickClone } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
+import type { RowOf } from '../views/rowId.ts';
 
-export async function startClone(services: Services, argument: unknown): Promise<void> {
-  const clone = await pickClone(services, argument, {
+export async function startClone(services: Services, row?: RowOf<'clone'>): Promise<void> {
+  const clone = await pickClone(services, row, {
     title: 'Start Clone',
     placeHolder: 'Which clone?',
     accept: ({ state }) => state === 'stopped' || state === 'failed',

@@ -6,12 +6,13 @@ import { isFailure, toFailure } from '../../engine/protocol/errors.ts';
 import { pickValue } from '../dialogs/pick.ts';
 import { pickPlace } from '../dialogs/pickCheckout.ts';
 import type { Services } from '../services.ts';
+import type { FolderReference } from './commandIds.ts';
 
 const title = 'Write Variables to File';
 type Choice = { readonly file: string } | 'other' | 'remove';
 
-export async function writeVariables(services: Services, argument: unknown): Promise<void> {
-  const place = await pickPlace(services, argument, title);
+export async function writeVariables(services: Services, folder?: FolderReference): Promise<void> {
+  const place = await pickPlace(services, folder, title);
   if (place === undefined) return;
   const file = await askFile(place.checkout);
   if (file === undefined) return;

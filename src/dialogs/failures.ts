@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import type { ErrorDocument, Job } from '../../engine/protocol/entities.ts';
 import { toFailure } from '../../engine/protocol/errors.ts';
-import type { CommandId } from '../commands/commandIds.ts';
+import { runCommand } from '../commands/runCommand.ts';
 import { sentences } from './sentences.ts';
 import { NotTrusted, type Services } from '../services.ts';
 
@@ -21,32 +21,33 @@ interface Button {
   run(): Thenable<unknown> | Promise<unknown>;
 }
 
-const execute = (command: CommandId, argument?: unknown): Thenable<unknown> =>
-  vscode.commands.executeCommand(command, argument);
-
 /** What mends an error, when there is a command for it. */
 function remedy(error: ErrorDocument): Button | undefined {
   const { details } = error;
+  const named = (field: string): string => {
+    const value = details[field];
+    return typeof value === 'string' ? value : '';
+  };
   switch (error.code) {
     case 'state_blocked':
-      return { title: 'Rebuild Engine State', run: () => execute('thinClones.engine.rebuild') };
+      return { title: 'Rebuild Engine State', run: () => runCommand('thinClones.engine.rebuild') };
     case 'no_snapshot':
       return {
         title: 'Refresh Environment',
         run: () =>
-          execute('thinClones.environment.refresh', { kind: 'environment', key: details.environment }),
+          runCommand('thinClones.environment.refresh', { kind: 'environment', key: named('environment') }),
       };
     case 'clone_protected':
-      return { title: 'Change Protection', run: () => execute('thinClones.clone.protect') };
+      return { title: 'Change Protection', run: () => runCommand('thinClones.clone.protect') };
     case 'programs_missing':
       return {
         title: 'Host Doctor',
-        run: () => execute('thinClones.host.doctor', { kind: 'host', key: 'local' }),
+        run: () => runCommand('thinClones.host.doctor', { kind: 'host', key: 'local' }),
       };
     case 'host_unreachable':
       return {
         title: 'Host Doctor',
-        run: () => execute('thinClones.host.doctor', { kind: 'host', key: details.host }),
+        run: () => runCommand('thinClones.host.doctor', { kind: 'host', key: named('host') }),
       };
     case 'protocol_mismatch':
       return {
@@ -87,9 +88,9 @@ export async function showFailure(
     ...(error.retryable && retry !== undefined ? [{ title: 'Retry', run: retry }] : []),
     job === undefined
       ? error.code.startsWith('engine_') || error.code === 'internal'
-        ? { title: 'Show Engine Log', run: () => execute('thinClones.engine.showLog') }
-        : { title: 'Show Log', run: () => execute('thinClones.showLog') }
-      : { title: 'Show Log', run: () => execute('thinClones.job.show', { kind: 'job', key: job.id }) },
+        ? { title: 'Show Engine Log', run: () => runCommand('thinClones.engine.showLog') }
+        : { title: 'Show Log', run: () => runCommand('thinClones.showLog') }
+      : { title: 'Show Log', run: () => runCommand('thinClones.job.show', { kind: 'job', key: job.id }) },
   ];
   const text = sentences(error.message, nextStep(error, mend !== undefined));
   const chosen = await vscode.window.showErrorMessage(text, ...buttons.map(({ title }) => title));

@@ -1,9 +1,10 @@
 /** Finds the object that a command is about: the row it was run on, else the only one there is, else a question. */
 import * as vscode from 'vscode';
 import type { Clone, Environment, Host, Snapshot } from '../../engine/protocol/entities.ts';
+import { runCommand } from '../commands/runCommand.ts';
 import type { Services } from '../services.ts';
 import { ageOf, countOf } from '../views/amounts.ts';
-import { keyOfRow } from '../views/rowId.ts';
+import { keyOfRow, type RowReference } from '../views/rowId.ts';
 import { cloneSizeText } from '../views/treeRows.ts';
 
 export interface PickItem<T> extends vscode.QuickPickItem {
@@ -24,12 +25,15 @@ export async function pickValue<T>(
 }
 
 /** Nothing to choose from: says so, and offers the command that makes the first one. */
-async function tellNothing(text: string, action?: { title: string; command: string }): Promise<void> {
+async function tellNothing(
+  text: string,
+  action?: { title: string; command: 'thinClones.environment.add' | 'thinClones.clone.create' },
+): Promise<void> {
   const chosen = await vscode.window.showInformationMessage(
     text,
     ...(action === undefined ? [] : [action.title]),
   );
-  if (action !== undefined && chosen === action.title) await vscode.commands.executeCommand(action.command);
+  if (action !== undefined && chosen === action.title) await runCommand(action.command);
 }
 
 export interface PickOptions<T> {
@@ -40,13 +44,13 @@ export interface PickOptions<T> {
 
 export async function pickEnvironment(
   services: Services,
-  argument: unknown,
+  row: RowReference | undefined,
   { title, placeHolder, accept = () => true }: PickOptions<Environment>,
 ): Promise<Environment | undefined> {
   await services.client();
   const { environments, clones, snapshots } = services.session.model;
-  const key = keyOfRow(argument, 'environment', 'clones', 'snapshots');
-  const note = keyOfRow(argument, 'note');
+  const key = keyOfRow(row, 'environment', 'clones', 'snapshots');
+  const note = keyOfRow(row, 'note');
   const named = environments.get(key ?? note?.slice(note.indexOf('/') + 1) ?? '');
   if (named !== undefined) return named;
   const items = [...environments.values()].filter(accept).sort((a, b) => a.name.localeCompare(b.name));
@@ -76,12 +80,12 @@ export async function pickEnvironment(
 /** Unlike an environment, a clone is asked for even when there is one only: the question shows which one is meant. */
 export async function pickClone(
   services: Services,
-  argument: unknown,
+  row: RowReference | undefined,
   { title, placeHolder, accept = () => true }: PickOptions<Clone>,
 ): Promise<Clone | undefined> {
   await services.client();
   const { clones } = services.session.model;
-  const named = clones.get(keyOfRow(argument, 'clone') ?? '');
+  const named = clones.get(keyOfRow(row, 'clone') ?? '');
   if (named !== undefined) return named;
   const items = [...clones.values()].filter(accept).sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
   if (items.length === 0) {
@@ -112,12 +116,12 @@ export async function pickClone(
 
 export async function pickSnapshot(
   services: Services,
-  argument: unknown,
+  row: RowReference | undefined,
   { title, placeHolder, accept = () => true }: PickOptions<Snapshot>,
 ): Promise<Snapshot | undefined> {
   await services.client();
   const { snapshots, environments } = services.session.model;
-  const named = snapshots.get(keyOfRow(argument, 'snapshot') ?? '');
+  const named = snapshots.get(keyOfRow(row, 'snapshot') ?? '');
   if (named !== undefined) return named;
   const items = [...snapshots.values()].filter(accept).sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
   if (items.length === 0) {
@@ -144,12 +148,12 @@ export async function pickSnapshot(
 
 export async function pickHost(
   services: Services,
-  argument: unknown,
+  row: RowReference | undefined,
   title: string,
 ): Promise<Host | undefined> {
   await services.client();
   const hosts = [...services.session.model.hosts.values()];
-  const key = keyOfRow(argument, 'host');
+  const key = keyOfRow(row, 'host');
   const named = hosts.find(({ name }) => name === key);
   if (named !== undefined || hosts.length <= 1) return named ?? hosts[0];
   return await pickValue(

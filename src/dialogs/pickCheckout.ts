@@ -3,25 +3,18 @@ import * as vscode from 'vscode';
 import type { Checkout } from '../../engine/protocol/entities.ts';
 import { folderName, headText, stateTexts } from '../checkouts/checkoutText.ts';
 import type { Folder, Place } from '../checkouts/follower.ts';
+import type { FolderReference } from '../commands/commandIds.ts';
+import { runCommand } from '../commands/runCommand.ts';
 import { NotTrusted, type Services } from '../services.ts';
 import { pickValue } from './pick.ts';
-
-/** The key that links of the status bar's hover give: a folder's. */
-const keyOf = (argument: unknown): string | undefined =>
-  typeof argument === 'object' &&
-  argument !== null &&
-  'folder' in argument &&
-  typeof argument.folder === 'string'
-    ? argument.folder
-    : undefined;
 
 async function pickFolderOf(
   folders: readonly Folder[],
   services: Services,
-  argument: unknown,
+  reference: FolderReference | undefined,
   title: string,
 ): Promise<Folder | undefined> {
-  const named = folders.find(({ key }) => key === keyOf(argument));
+  const named = folders.find(({ key }) => key === reference?.folder);
   if (named !== undefined || folders.length <= 1) return named ?? folders[0];
   const current = services.checkouts.currentFolder()?.key;
   return await pickValue(
@@ -44,7 +37,7 @@ async function pickFolderOf(
 /** Any folder of the window, followed or not. */
 export async function pickFolder(
   services: Services,
-  argument: unknown,
+  reference: FolderReference | undefined,
   title: string,
 ): Promise<Folder | undefined> {
   // Says so where the window is not trusted, instead of finding no folder.
@@ -54,13 +47,13 @@ export async function pickFolder(
     void vscode.window.showInformationMessage('Open a folder that is in a Git repository first.');
     return undefined;
   }
-  return await pickFolderOf(folders, services, argument, title);
+  return await pickFolderOf(folders, services, reference, title);
 }
 
 /** A followed one; offers to follow the branches where none is. */
 export async function pickPlace(
   services: Services,
-  argument: unknown,
+  reference: FolderReference | undefined,
   title: string,
   accept: (checkout: Checkout) => boolean = ({ follow }) => follow !== 'off',
 ): Promise<Place | undefined> {
@@ -76,7 +69,7 @@ export async function pickPlace(
   const folder = await pickFolderOf(
     places.map((place) => place.folder),
     services,
-    argument,
+    reference,
     title,
   );
   return places.find((place) => place.folder.key === folder?.key);
@@ -90,5 +83,5 @@ async function offerToFollow(services: Services): Promise<void> {
     problem ?? 'The database does not follow the branches of this workspace yet.',
     follow,
   );
-  if (chosen === follow) await vscode.commands.executeCommand('thinClones.branch.follow');
+  if (chosen === follow) await runCommand('thinClones.branch.follow');
 }

@@ -1,9 +1,10 @@
 /** Finds the job that a command is about. */
 import * as vscode from 'vscode';
 import type { Job } from '../../engine/protocol/entities.ts';
+import type { JobReference } from '../commands/commandIds.ts';
 import type { Services } from '../services.ts';
 import { ageOf, percentOf } from '../views/amounts.ts';
-import { keyOfRow, rowId } from '../views/rowId.ts';
+import { rowId } from '../views/rowId.ts';
 import { isUnfinished, treeState } from '../views/treeRows.ts';
 import { pickValue } from './pick.ts';
 
@@ -15,22 +16,18 @@ const icons: Record<Job['state'], string> = {
   cancelled: 'circle-slash',
 };
 
-/** `argument`: `{kind: 'job', key}` from a message, or a row whose object a job works on. */
-export function jobMeant(services: Services, argument: unknown): Job | undefined {
+/** The job itself, or of a row the one that works on its object now, else the newest. */
+export function jobMeant(services: Services, reference: JobReference | undefined): Job | undefined {
   const { model } = services.session;
-  if (typeof argument === 'object' && argument !== null && 'kind' in argument && argument.kind === 'job') {
-    return 'key' in argument ? model.jobs.get(String(argument.key)) : undefined;
-  }
-  for (const kind of ['clone', 'snapshot', 'environment'] as const) {
-    const key = keyOfRow(argument, kind);
-    if (key === undefined) continue;
-    const running = treeState(model, Date.now()).work.get(rowId({ kind, key }));
-    if (running !== undefined) return running;
-    return [...model.jobs.values()]
+  if (reference === undefined) return undefined;
+  const { kind, key } = reference;
+  if (kind === 'job') return model.jobs.get(key);
+  return (
+    treeState(model, Date.now()).work.get(rowId({ kind, key })) ??
+    [...model.jobs.values()]
       .filter(({ object }) => object.kind === kind && object.id === key)
-      .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))[0];
-  }
-  return undefined;
+      .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))[0]
+  );
 }
 
 export async function pickJob(

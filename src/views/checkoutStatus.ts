@@ -1,6 +1,7 @@
 /** What the status bar item says of the current checkout, in a few characters, and in its hover. */
 import type { Checkout, Clone, Job } from '../../engine/protocol/entities.ts';
 import type { CommandId } from '../commands/commandIds.ts';
+import { commandLink as link } from '../commands/commandLink.ts';
 import { canHaveDatabase, durationText, headText, startText, stateTexts } from '../checkouts/checkoutText.ts';
 import type { MigrationSummary } from '../checkouts/migrationSummary.ts';
 import { ageOf, percentOf } from './amounts.ts';
@@ -67,7 +68,6 @@ export function checkoutStatus(
 }
 
 const code = (text: string): string => `\`${text.replaceAll('`', "'")}\``;
-const link = (label: string, command: CommandId): string => `[${label}](command:${command})`;
 
 /** The commands that the hover links to; VS Code runs no others from it. */
 export const hoverCommands: readonly CommandId[] = [

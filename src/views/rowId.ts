@@ -3,12 +3,13 @@
 export const rowKinds = ['environment', 'clones', 'snapshots', 'clone', 'snapshot', 'host', 'note'] as const;
 export type RowKind = (typeof rowKinds)[number];
 
-/** The object that a row stands for; what VS Code hands to a command of that row. */
-export interface RowReference {
-  readonly kind: RowKind;
+/** The object that a row of one of these kinds stands for; what VS Code hands to a command of that row. */
+export interface RowOf<Kind extends RowKind> {
+  readonly kind: Kind;
   /** A name for environments, groups and hosts; an id for clones and snapshots. */
   readonly key: string;
 }
+export type RowReference = RowOf<RowKind>;
 
 export const rowId = ({ kind, key }: RowReference): string => `${kind}:${key}`;
 
@@ -19,9 +20,12 @@ export function parseRowId(id: string): RowReference {
   return { kind, key: id.slice(at + 1) };
 }
 
-/** The key, when `argument` is a row of one of these kinds: commands also run from the palette and from keybindings. */
-export function keyOfRow(argument: unknown, ...kinds: readonly RowKind[]): string | undefined {
-  if (typeof argument !== 'object' || argument === null) return undefined;
-  const { kind, key } = argument as Partial<RowReference>;
-  return typeof key === 'string' && kinds.some((candidate) => candidate === kind) ? key : undefined;
+export function isRow<Kind extends RowKind>(value: unknown, kinds: readonly Kind[]): value is RowOf<Kind> {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kind, key } = value as Partial<RowReference>;
+  return typeof key === 'string' && kinds.some((candidate) => candidate === kind);
 }
+
+/** The key, when the row is of one of these kinds. */
+export const keyOfRow = (row: unknown, ...kinds: readonly RowKind[]): string | undefined =>
+  isRow(row, kinds) ? row.key : undefined;

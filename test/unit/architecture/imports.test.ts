@@ -94,9 +94,12 @@ describe('the imports', () => {
     assert.deepEqual(packages, ['vscode']);
     const commands = loaded.filter((path) => path.startsWith('src/commands/')).sort();
     assert.deepEqual(commands, [
+      'src/commands/commandArguments.ts',
       'src/commands/commandIds.ts',
+      'src/commands/commandLink.ts',
       'src/commands/commandTable.ts',
       'src/commands/registerCommands.ts',
+      'src/commands/runCommand.ts',
     ]);
   });
 
