@@ -2,8 +2,8 @@
 import { realpathSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { Option, type Command } from 'commander';
-import { quoted } from '../config/envBlock.ts';
 import type { Checkout } from '../protocol/entities.ts';
+import { quoted } from '../protocol/envValue.ts';
 import { fail } from '../protocol/errors.ts';
 import { expandVariables } from '../protocol/variables.ts';
 import { printable } from './format.ts';

@@ -1,4 +1,5 @@
 /** The marked block of variables in the text of a `.env` file: puts it in, keeps it right, takes it out; every other byte stays. */
+import { quoted } from '../protocol/envValue.ts';
 
 export const blockStart = '# >>> thin-clones (kept up to date; changes here are overwritten)';
 export const blockEnd = '# <<< thin-clones';
@@ -50,19 +51,6 @@ function findBlock(text: string): Block | { problem: string } | null {
 /** The first line break in a text. After a "\r" at its very end only "\r\n" can be told apart from what was there. */
 const lineBreakOf = (text: string): string =>
   text.endsWith('\r') || /\r?\n/.exec(text)?.[0] === '\r\n' ? '\r\n' : '\n';
-
-/**
- * A value as sh, npm's dotenv, python-dotenv and docker compose all read it alike; null where they would not. Only single
- * quotes are literal in each, with these exceptions: python-dotenv expands `${NAME}` and takes `\\` for one
- * backslash even there, and in all but sh a backslash before the quote is part of the text.
- */
-export function quoted(value: string): string | null {
-  if (/^[A-Za-z0-9_./:@%+,=-]+$/.test(value)) return value;
-  if (/[\u0000-\u0008\u000a-\u001f\u007f\u0085\u2028\u2029]/.test(value) || !value.isWellFormed())
-    return null;
-  if (!/'|\$\{|\\\\|\\$/.test(value)) return `'${value}'`;
-  return /["$`\\]/.test(value) ? null : `"${value}"`;
-}
 
 /** With the block in the place of the one that is there, else at the end. Names are those of `variableNameSchema`. */
 export function withBlock(text: string, variables: Readonly<Record<string, string>>): EnvText {

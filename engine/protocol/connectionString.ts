@@ -1,5 +1,7 @@
 /** How to connect to a clone's member, in the formats that programs take. */
 import type { Connection } from './entities.ts';
+import { quoted } from './envValue.ts';
+import { fail } from './errors.ts';
 
 export const connectionFormats = ['uri', 'psql', 'env', 'jdbc', 'libpq'] as const;
 export type ConnectionFormat = (typeof connectionFormats)[number];
@@ -23,22 +25,43 @@ export function connectionUri(c: Connection): string {
   return `${scheme}://${encode(c.user)}:${encode(c.password)}@${c.host}:${c.port}/${encode(c.database)}`;
 }
 
-/** One line, but for `env`, which is one line for each variable. The psql command leaves the password to PGPASSWORD. */
+/** psql takes a name with "=" in it, and one that begins like a URI, for a whole connection string (its manual, `--dbname`). */
+const psqlDatabase = (database: string): string =>
+  /=|^postgres(ql)?:\/\//.test(database) ? `dbname=${keywordQuote(database)}` : database;
+
+/** Errors: `usage` where programs would read different things. */
+function envLines(variables: Readonly<Record<string, string>>): string {
+  return Object.entries(variables)
+    .map(([name, value]) => {
+      const written = quoted(value);
+      if (written !== null) return `${name}=${written}`;
+      throw fail('usage', {
+        problem: `The value of ${name} can't be written in a .env file so that every program reads the same.`,
+        hint: 'Take another format, such as the URI.',
+      });
+    })
+    .join('\n');
+}
+
+/**
+ * One line, but for `env`, which is one line for each variable. The psql command is for sh and leaves the password
+ * to PGPASSWORD. Errors: `usage` for `env`, when a value can't stand in a file.
+ */
 export function formatConnection(c: Connection, format: ConnectionFormat): string {
   switch (format) {
     case 'uri':
       return connectionUri(c);
     case 'psql':
-      return `PGPASSWORD=${shellQuote(c.password)} psql -h ${c.host} -p ${c.port} -U ${shellQuote(c.user)} -d ${shellQuote(c.database)}`;
+      return `PGPASSWORD=${shellQuote(c.password)} psql -h ${c.host} -p ${c.port} -U ${shellQuote(c.user)} -d ${shellQuote(psqlDatabase(c.database))}`;
     case 'env':
-      return [
-        `DATABASE_URL=${connectionUri(c)}`,
-        `PGHOST=${c.host}`,
-        `PGPORT=${c.port}`,
-        `PGUSER=${c.user}`,
-        `PGPASSWORD=${c.password}`,
-        `PGDATABASE=${c.database}`,
-      ].join('\n');
+      return envLines({
+        DATABASE_URL: connectionUri(c),
+        PGHOST: c.host,
+        PGPORT: String(c.port),
+        PGUSER: c.user,
+        PGPASSWORD: c.password,
+        PGDATABASE: c.database,
+      });
     case 'jdbc':
       return `jdbc:postgresql://${c.host}:${c.port}/${encode(c.database)}?user=${encode(c.user)}&password=${encode(c.password)}`;
     case 'libpq':

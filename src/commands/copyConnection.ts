@@ -7,6 +7,7 @@ import {
   type ConnectionFormat,
 } from '../../engine/protocol/connectionString.ts';
 import type { Clone, Connection } from '../../engine/protocol/entities.ts';
+import { toFailure } from '../../engine/protocol/errors.ts';
 import { referenceSchema } from '../../engine/protocol/ids.ts';
 import { pickClone, pickValue } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
@@ -31,7 +32,7 @@ export async function copyConnection(services: Services, row?: RowOf<'clone'>): 
   const format = await pickValue(
     connectionFormats.map((value) => ({
       label: connectionFormatTitles[value],
-      detail: decodePreview(formatConnection(preview, value)),
+      detail: previewOf(preview, value),
       value,
     })),
     { title, placeHolder: 'In which format?' },
@@ -39,8 +40,15 @@ export async function copyConnection(services: Services, row?: RowOf<'clone'>): 
   if (format !== undefined) await copy(connection, format);
 }
 
-const decodePreview = (text: string): string =>
-  text.replaceAll('%E2%80%A6', '…').split('\n').slice(0, 3).join('  ');
+/** What can't be written in a format is told here, too: the other formats stay. */
+function previewOf(connection: Connection, format: ConnectionFormat): string {
+  try {
+    const text = formatConnection(connection, format);
+    return text.replaceAll('%E2%80%A6', '…').split('\n').slice(0, 3).join('  ');
+  } catch (error) {
+    return toFailure(error).message;
+  }
+}
 
 async function copy(connection: Connection, format: ConnectionFormat): Promise<void> {
   await vscode.env.clipboard.writeText(formatConnection(connection, format));
