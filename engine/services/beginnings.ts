@@ -3,7 +3,7 @@ import type { StoreChange } from '../jobs/steps.ts';
 import type { JobId, SnapshotId } from '../protocol/ids.ts';
 import type { CloneRecord } from '../state/store.ts';
 import type { ServiceContext } from './context.ts';
-import { dropSnapshot } from './dropSnapshot.ts';
+import { dropSnapshot } from './environments/dropSnapshot.ts';
 
 export interface Beginnings {
   /** The snapshot under a clone, if it is there for the sake of clones like it. */

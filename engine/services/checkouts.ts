@@ -19,7 +19,7 @@ import { checkoutConnections } from './checkoutVariables.ts';
 import type { Caller } from './caller.ts';
 import type { Clones } from './clones.ts';
 import { some, type ServiceContext } from './context.ts';
-import type { Environments } from './environments.ts';
+import type { Environments } from './environments/environments.ts';
 import { createFollower, headText, type Follower } from './follower.ts';
 import type { Migrations } from './migrations.ts';
 

@@ -16,7 +16,7 @@ import {
 import type { CloneRecord } from '../state/store.ts';
 import type { Dataset } from '../storage/storage.ts';
 import { all, databaseOf, some, type ServiceContext } from './context.ts';
-import { dropSnapshot } from './dropSnapshot.ts';
+import { dropSnapshot } from './environments/dropSnapshot.ts';
 import type { Servers } from './servers.ts';
 import { cloneTags, sayTheSame, snapshotTags } from './tags.ts';
 

@@ -4,7 +4,7 @@ import type { CloneId } from '../protocol/ids.ts';
 import { createCheckouts, type Checkouts } from './checkouts.ts';
 import { createClones, type Clones } from './clones.ts';
 import type { ServiceContext } from './context.ts';
-import { createEnvironments, type Environments } from './environments.ts';
+import { createEnvironments, type Environments } from './environments/environments.ts';
 import { createJanitor, type Janitor } from './janitor.ts';
 import { createMigrations } from './migrations.ts';
 import { createRecovery, type RecoveryReport } from './recovery.ts';

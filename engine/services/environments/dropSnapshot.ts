@@ -1,7 +1,7 @@
 /** Removes the data of a snapshot that nothing stands on. */
-import type { SnapshotRecord } from '../state/store.ts';
-import { all, type ServiceContext } from './context.ts';
-import { doom, snapshotTags } from './tags.ts';
+import type { SnapshotRecord } from '../../state/store.ts';
+import { all, type ServiceContext } from '../context.ts';
+import { doom, snapshotTags } from '../tags.ts';
 
 /** Idempotent; the row is left to the caller. */
 export async function dropSnapshot(context: ServiceContext, snapshot: SnapshotRecord): Promise<void> {

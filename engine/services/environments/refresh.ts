@@ -1,0 +1,208 @@
+/** Refreshes an environment: brings a new snapshot of all its members from their sources. */
+import { join } from 'node:path';
+import * as z from 'zod';
+import { freeSnapshotName } from '../../domain/naming.ts';
+import type { JobKind, Step } from '../../jobs/steps.ts';
+import type { Job, MemberDefinition } from '../../protocol/entities.ts';
+import { fail } from '../../protocol/errors.ts';
+import {
+  datasetIdSchema,
+  environmentNameSchema,
+  memberNameSchema,
+  snapshotIdSchema,
+  type EnvironmentName,
+  type MemberName,
+  type Reference,
+  type SnapshotName,
+} from '../../protocol/ids.ts';
+import type { SnapshotRecord } from '../../state/store.ts';
+import type { Caller } from '../caller.ts';
+import { all, databaseOf, newDatasetId, type ServiceContext } from '../context.ts';
+import { measureSnapshot } from '../freeze.ts';
+import { snapshotTags } from '../tags.ts';
+import { environmentLane } from './environmentLane.ts';
+import { sourcePasswords, type Passwords } from './passwords.ts';
+
+export interface RefreshRequest {
+  name?: SnapshotName | undefined;
+  passwords?: Passwords | undefined;
+}
+
+export interface Refresh {
+  readonly kind: JobKind<RefreshInput, RefreshData>;
+  request(environment: Reference, request: RefreshRequest, caller: Caller): Job;
+}
+
+const refreshInput = z.object({
+  environment: environmentNameSchema,
+  snapshot: snapshotIdSchema,
+  members: z.array(z.object({ name: memberNameSchema, dataset: datasetIdSchema })),
+});
+const refreshData = z.object({
+  retrieved: z.record(
+    memberNameSchema,
+    z.object({ version: z.string(), database: z.string(), dataStateAt: z.iso.datetime() }),
+  ),
+});
+type RefreshInput = z.infer<typeof refreshInput>;
+type RefreshData = z.infer<typeof refreshData>;
+type RefreshStep = Step<RefreshInput, RefreshData>;
+
+export function createRefresh(context: ServiceContext): Refresh {
+  const { store, storage, catalog, runner, clock, random } = context;
+  const kind: Refresh['kind'] = {
+    type: 'environment.refresh',
+    input: refreshInput,
+    data: refreshData,
+    steps: ({ members }) => [
+      ...members.map((member) => retrieveStep(context, member)),
+      sealStep(context),
+      handOverStep(context),
+    ],
+    failed:
+      ({ input }) =>
+      () =>
+        store.snapshots.remove(input.snapshot),
+    ended: () => storage.emptyTrash(),
+  };
+  return {
+    kind,
+    request(reference, request, caller) {
+      const environment = catalog.environment(reference);
+      const { name, definition } = environment;
+      const fingerprint = JSON.stringify(['environment.refresh', name, request.name ?? null]);
+      const taken = namesOfSnapshots(context, name);
+      const joins = store.jobs.unfinished().some((job) => job.fingerprint === fingerprint);
+      if (request.name !== undefined && taken.has(request.name) && !joins) {
+        throw fail('name_taken', { kind: 'snapshot', name: request.name });
+      }
+      const secrets = sourcePasswords(context, environment, request.passwords);
+      const id = snapshotIdSchema.parse(`snapshot-${random.id()}`);
+      const at = clock.now().toISOString();
+      const members = Object.keys(definition.members).map((member) => ({
+        name: memberNameSchema.parse(member),
+        dataset: newDatasetId(context),
+      }));
+      const record: SnapshotRecord = {
+        ...{ id, name: request.name ?? freeSnapshotName(at, taken), environment: name, state: 'creating' },
+        ...{ dataStateAt: null, createdAt: at, createdBy: caller.user, skewMs: 0 },
+        ...{ bytes: { unshared: null, logical: null }, members: [], origin: 'refresh', message: null },
+      };
+      return runner.submit({
+        kind,
+        title: `Refresh environment ${name}`,
+        input: { environment: name, snapshot: id, members },
+        data: { retrieved: {} },
+        lanes: [environmentLane(name, 'exclusive'), { key: id, mode: 'exclusive' }],
+        fingerprint,
+        createdBy: caller.user,
+        idempotencyKey: caller.idempotencyKey,
+        environment: name,
+        object: { kind: 'snapshot', id, name: record.name },
+        secrets,
+        prepare: () => store.snapshots.put(record),
+      });
+    },
+  };
+}
+
+/** Brings one member's data into a new dataset, still tagged `filling`. */
+function retrieveStep(
+  context: ServiceContext,
+  { name, dataset }: RefreshInput['members'][number],
+): RefreshStep {
+  const { storage, host, catalog, directories } = context;
+  return {
+    name: `Retrieve ${name}`,
+    async run({ input, data, job, secrets, report, signal }) {
+      const definition = memberOf(context, input.environment, name);
+      const jobScratch = join(directories.scratch, job);
+      const scratch = join(jobScratch, name);
+      const tags = snapshotTags(context, catalog.snapshot(input.snapshot), name, dataset, 'filling');
+      const { path: target } = await storage.create(dataset, tags, { signal });
+      // The server user has to pass through.
+      await host.files.makeDirectory(jobScratch, { mode: 0o711 });
+      await host.files.makeDirectory(scratch, { mode: 0o700, serverUser: true });
+      try {
+        const { version, database, dataStateAt } = await databaseOf(context, definition.engine).retrieve(
+          { member: name, definition, password: secrets.get(name), target, dataset, scratch, mark: job },
+          report,
+          signal,
+        );
+        data.retrieved[name] = { version, database, dataStateAt: dataStateAt.toISOString() };
+      } finally {
+        await host.files.remove(jobScratch);
+      }
+      return undefined;
+    },
+    async undo({ input, job }) {
+      const { engine } = memberOf(context, input.environment, name);
+      await databaseOf(context, engine).abandon(job, storage.path(dataset), dataset);
+      await storage.destroy(dataset);
+      await host.files.remove(join(directories.scratch, job));
+      return undefined;
+    },
+  };
+}
+
+function sealStep({ storage }: ServiceContext): RefreshStep {
+  return {
+    name: 'Seal',
+    async run({ input: { members } }) {
+      await all(members, ({ dataset }) => storage.seal(dataset));
+      return undefined;
+    },
+  };
+}
+
+function handOverStep(context: ServiceContext): RefreshStep {
+  const { store, storage } = context;
+  return {
+    name: 'Hand over',
+    commits: true,
+    async run({ input, data }) {
+      const ready = await finished(context, input, data);
+      await all(input.members, ({ name, dataset }) =>
+        storage.tag(dataset, snapshotTags(context, ready, name, dataset, 'ready')),
+      );
+      return () => store.snapshots.put(ready);
+    },
+  };
+}
+
+/** The snapshot's row when all its data is there. */
+async function finished(
+  context: ServiceContext,
+  { environment, snapshot, members }: RefreshInput,
+  { retrieved }: RefreshData,
+): Promise<SnapshotRecord> {
+  const moments = Object.values(retrieved).map(({ dataStateAt }) => dataStateAt);
+  const oldest = moments.reduce((a, b) => (a < b ? a : b));
+  const newest = moments.reduce((a, b) => (a > b ? a : b));
+  const datasets = members.map(({ dataset }) => dataset);
+  return {
+    ...context.catalog.snapshot(snapshot),
+    state: 'ready',
+    dataStateAt: oldest,
+    skewMs: Date.parse(newest) - Date.parse(oldest),
+    bytes: await measureSnapshot(context, datasets),
+    members: members.map(({ name, dataset }) => ({
+      ...{ name, dataset, engine: memberOf(context, environment, name).engine },
+      version: retrieved[name]?.version ?? '',
+      database: retrieved[name]?.database ?? '',
+    })),
+  };
+}
+
+function memberOf(
+  { catalog }: ServiceContext,
+  environment: EnvironmentName,
+  name: MemberName,
+): MemberDefinition {
+  const member = catalog.environment(environment).definition.members[name];
+  if (member === undefined) throw fail('not_found', { kind: 'member', name });
+  return member;
+}
+
+const namesOfSnapshots = ({ store }: ServiceContext, environment: EnvironmentName): Set<string> =>
+  new Set(store.snapshots.list().flatMap((each) => (each.environment === environment ? [each.name] : [])));
