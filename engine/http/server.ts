@@ -19,8 +19,8 @@ import {
   type Routes,
 } from '../protocol/routes.ts';
 import type { Caller } from '../services/caller.ts';
-import type { Feed } from '../services/feed.ts';
-import type { Log } from '../services/log.ts';
+import type { Feed } from '../jobs/feed.ts';
+import type { Log } from '../ports/log.ts';
 import { checkAccess } from './access.ts';
 
 export interface RouteRequest<Name extends RouteName> {

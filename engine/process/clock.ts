@@ -1,7 +1,7 @@
 /** Real time and real chance behind their ports. */
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Clock, Random } from '../services/clock.ts';
+import type { Clock, Random } from '../ports/clock.ts';
 
 export const systemClock: Clock = {
   now: () => new Date(),

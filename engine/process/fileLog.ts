@@ -1,7 +1,7 @@
 /** The engine's log file: one JSON line for each entry, rotated, mode 0600, never with a secret. */
 import { basename, dirname } from 'node:path';
 import { createStream } from 'rotating-file-stream';
-import type { Log } from '../services/log.ts';
+import type { Log } from '../ports/log.ts';
 
 const levels = ['debug', 'info', 'warning', 'error'] as const;
 export type LogLevel = (typeof levels)[number];

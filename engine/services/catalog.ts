@@ -12,7 +12,7 @@ import {
   type SnapshotId,
 } from '../protocol/ids.ts';
 import type { CloneRecord, EnvironmentRecord, SnapshotRecord, Store } from '../state/store.ts';
-import type { Feed } from './feed.ts';
+import type { Feed } from '../jobs/feed.ts';
 
 export interface Catalog {
   environment(reference: Reference | EnvironmentName): EnvironmentRecord;

@@ -12,10 +12,10 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { Store } from '../state/store.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Catalog } from './catalog.ts';
-import type { Clock, Random } from './clock.ts';
-import type { Feed } from './feed.ts';
-import type { Log } from './log.ts';
-import type { Vault } from './vault.ts';
+import type { Clock, Random } from '../ports/clock.ts';
+import type { Feed } from '../jobs/feed.ts';
+import type { Log } from '../ports/log.ts';
+import type { Vault } from '../ports/vault.ts';
 import type { WorkspaceFiles } from './workspaceFiles.ts';
 
 export interface ServiceContext {

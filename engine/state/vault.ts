@@ -2,7 +2,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Vault } from '../services/vault.ts';
+import type { Vault } from '../ports/vault.ts';
 
 const keyBytes = 32;
 const nonceBytes = 12;

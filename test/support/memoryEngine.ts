@@ -29,9 +29,9 @@ import {
 } from '../../engine/protocol/ids.ts';
 import { createFakeRuntime, type FakeRuntime } from '../../engine/runtime/fake/fakeRuntime.ts';
 import { createCatalog, publishingStore } from '../../engine/services/catalog.ts';
-import type { Clock, Random } from '../../engine/services/clock.ts';
+import type { Clock, Random } from '../../engine/ports/clock.ts';
 import type { ServiceContext } from '../../engine/services/context.ts';
-import { createFeed } from '../../engine/services/feed.ts';
+import { createFeed } from '../../engine/jobs/feed.ts';
 import type { RecoveryReport } from '../../engine/services/recovery.ts';
 import { createServices, type Services } from '../../engine/services/services.ts';
 import type { Workspace } from '../../engine/protocol/workspace.ts';

@@ -1,11 +1,17 @@
 /** Says in the words of the error table what went wrong at a source: in a session of ours, or in pg_dump. */
 import { fail, ThinClonesError } from '../../protocol/errors.ts';
 import { sqlState } from './admin.ts';
-import type { SourceConnection } from './sourceConnection.ts';
 
 export const CONNECT_TIMEOUT_SECONDS = 10;
 
-type Address = Pick<SourceConnection, 'host' | 'port' | 'user' | 'database'>;
+/** What a message names of a source. */
+interface Address {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+  readonly sslMode?: string;
+}
 
 /** PgBouncer refuses start packets with options it does not know. */
 export function isStartupParameterRefused(error: unknown): boolean {
@@ -71,7 +77,7 @@ export function explainConnectError(error: unknown, source: Address, member: str
   return fail('source_failed', { problem: sentence(message) }, cause);
 }
 
-const sslHelps = (source: Address): boolean => 'sslMode' in source && source.sslMode === 'disable';
+const sslHelps = (source: Address): boolean => source.sslMode === 'disable';
 
 /** An error of a query in a session that was already open. */
 export function explainQueryError(error: unknown, source: Address, member: string): Error {

@@ -4,7 +4,7 @@ import { fail } from '../../protocol/errors.ts';
 import { memberNameSchema, type MemberName } from '../../protocol/ids.ts';
 import type { EnvironmentRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
-import type { Vault } from '../vault.ts';
+import type { Vault } from '../../ports/vault.ts';
 
 export type Passwords = Partial<Record<MemberName, string>>;
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Event } from '../../../engine/protocol/events.ts';
-import { createFeed } from '../../../engine/services/feed.ts';
+import { createFeed } from '../../../engine/jobs/feed.ts';
 
 describe('the feed', () => {
   const listen = (feed: ReturnType<typeof createFeed>, epoch: string, seq: number): Event[] => {

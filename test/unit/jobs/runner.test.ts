@@ -7,7 +7,7 @@ import type { Job } from '../../../engine/protocol/entities.ts';
 import { fail, isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';
 import type { Event } from '../../../engine/protocol/events.ts';
 import { jobIdSchema } from '../../../engine/protocol/ids.ts';
-import { createFeed } from '../../../engine/services/feed.ts';
+import { createFeed } from '../../../engine/jobs/feed.ts';
 import { openStore } from '../../../engine/state/sqliteStore.ts';
 import type { Lane, Store } from '../../../engine/state/store.ts';
 import { seeded, virtualClock } from '../../support/memoryEngine.ts';

@@ -4,7 +4,7 @@ import { createApp, listen, type Handlers, type Listening } from '../../../../en
 import type { Job, JobLine } from '../../../../engine/protocol/entities.ts';
 import { fail } from '../../../../engine/protocol/errors.ts';
 import { routes } from '../../../../engine/protocol/routes.ts';
-import { createFeed } from '../../../../engine/services/feed.ts';
+import { createFeed } from '../../../../engine/jobs/feed.ts';
 
 export const scriptedToken = 'a-token-of-no-value';
 
