@@ -19,11 +19,13 @@ import { createHandlers, type Running } from './http/handlers.ts';
 import { createApp, listen } from './http/server.ts';
 import { busyWith, createRunner, type Failpoint } from './jobs/runner.ts';
 import { systemClock, systemRandom } from './process/clock.ts';
-import { openLog, parseLevel } from './process/fileLog.ts';
+import { addLine, openLog, parseLevel } from './process/fileLog.ts';
 import { hasInstallation, loadInstallation } from './process/installation.ts';
 import { keepStorage, storageInUse, type StorageInUse } from './process/keptStorage.ts';
-import { tryLock, type Lock } from './process/lock.ts';
+import { tryLock } from './process/lock.ts';
+import { watchOwnFiles } from './process/ownFiles.ts';
 import { readSettings, settingsSchema, type Settings } from './process/settings.ts';
+import { takeHome, tellHolder } from './process/takeHome.ts';
 import { examinePrograms, findPrograms, type FindOptions } from './programs/find.ts';
 import type { EngineInfo } from './protocol/entities.ts';
 import { fail, toFailure } from './protocol/errors.ts';
@@ -41,7 +43,7 @@ import { tellFullDisk } from './services/fullDisk.ts';
 import type { Log } from './ports/log.ts';
 import { createServices } from './services/services.ts';
 import { cachedStore } from './state/cachedStore.ts';
-import { openStore, StateUnusable } from './state/sqliteStore.ts';
+import { openStore } from './state/sqliteStore.ts';
 import type { Store } from './state/store.ts';
 import { createVault, loadKey } from './state/vault.ts';
 import { chooseStorage, explainStorage } from './storage/choose.ts';
@@ -51,7 +53,6 @@ import { ensurePoolFile, poolFileOf } from './storage/poolFile.ts';
 declare const __THIN_CLONES_VERSION__: string | undefined;
 
 const here = dirname(fileURLToPath(import.meta.url));
-const lockPatienceMs = 15_000;
 
 /** Version and build of this engine: bundled beside its build.json, or running from its sources. */
 function readBuild(): { version: string; build: string } {
@@ -84,17 +85,6 @@ async function anotherAnswers(paths: HomePaths): Promise<boolean> {
     return false;
   } finally {
     transport.close();
-  }
-}
-
-async function acquireLock(paths: HomePaths): Promise<Lock | undefined> {
-  const deadline = performance.now() + lockPatienceMs;
-  for (;;) {
-    const lock = tryLock(paths.lock);
-    if (lock !== undefined) return lock;
-    if ((await anotherAnswers(paths)) || performance.now() > deadline) return undefined;
-    // Not the engine's clock, whose sleep keeps no process alive: Node would end this one with code 13.
-    await sleep(10);
   }
 }
 
@@ -229,15 +219,28 @@ export interface ServeOptions {
   foreground?: boolean;
 }
 
-/** Runs the engine until it is told to stop. Returns false when another engine serves this home already. */
+/**
+ * Runs the engine until it is told to stop. Returns false when another engine serves this home already. Rejects with
+ * `engine_unreachable` when another one holds it, and neither answers nor ends.
+ */
 export async function serve({ foreground = false }: ServeOptions = {}): Promise<boolean> {
   const paths = homePaths(processEnvironment());
   const isRoot = process.getuid?.() === 0;
   // Root's servers run as another user, who must be able to pass through.
   await mkdir(paths.home, { recursive: true, mode: isRoot ? 0o711 : 0o700 });
   await makeOwnFolder(paths.engineDirectory, 0o700);
-  const lock = await acquireLock(paths);
-  if (lock === undefined) return false;
+  const taken = await takeHome({
+    paths,
+    anotherAnswers: () => anotherAnswers(paths),
+    now: () => performance.now(),
+    pause: (ms) => sleep(ms),
+    tell: (text) => {
+      addLine(paths.log, text);
+      if (foreground) process.stderr.write(`${text}\n`);
+    },
+  });
+  if (taken === undefined) return false;
+  let { lock, store, blocked } = taken;
 
   const startedAt = new Date();
   const { version, build } = readBuild();
@@ -268,16 +271,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   });
   const surroundings = { paths, log, host, failpoint: crashPoint(process.env) };
 
-  let store: Store;
-  let blocked: string | null = null;
-  try {
-    store = openStore(paths.state);
-  } catch (error) {
-    if (!(error instanceof StateUnusable)) throw error;
-    blocked = error.message;
-    log.error('the state is not usable', { problem: blocked });
-    store = openStore(':memory:');
-  }
+  if (blocked !== null) log.error('the state is not usable', { problem: blocked });
   const bringUp = async (): Promise<Running> => {
     for (const problem of [settingsProblem, userProblem]) if (problem !== undefined) throw toFailure(problem);
     return startServices(surroundings, store, blocked, stopping.signal);
@@ -287,6 +281,30 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     const failure = toFailure(error);
     log.error('the engine can not run here', { problem: failure.message, stack: failure.stack });
   });
+  const stop = (): void => {
+    // The answer to the request that asked goes out first.
+    setImmediate(() => stopping.abort());
+  };
+  const ownFiles = watchOwnFiles({
+    tell: (path, problem) =>
+      problem === null
+        ? log.warning('a file of the engine was removed or replaced, and made again', { path })
+        : log.error('a file of the engine was removed or replaced, and can not be made again', {
+            ...{ path, problem },
+          }),
+  });
+  const keepState = (): void =>
+    ownFiles.keep({
+      path: paths.state,
+      restore() {
+        // What is written from now on would be found by nobody; the next engine finds everything in the tags.
+        log.error('the state was removed or replaced while the engine ran: it ends', { path: paths.state });
+        ownFiles.forget(paths.state);
+        stop();
+      },
+    });
+  if (blocked === null) keepState();
+
   let label: string | null = null;
   const info = (): EngineInfo => {
     return {
@@ -309,12 +327,14 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     await before.services.close();
     await before.context.storage.close();
     before.context.store.close();
+    ownFiles.forget(paths.state);
     const keptAs = `${paths.state}.unusable-${new Date().toISOString().replaceAll(':', '')}`;
     await rename(paths.state, keptAs);
     // The log belongs to what is kept: its last commits may be nowhere else.
     if (existsSync(`${paths.state}-wal`)) await rename(`${paths.state}-wal`, `${keptAs}-wal`);
     await rm(`${paths.state}-shm`, { force: true });
     store = openStore(paths.state);
+    keepState();
     blocked = null;
     running = bringUp();
     // Whoever listens reads everything again, from the feed of the new state.
@@ -339,10 +359,6 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   };
 
   const token = randomBytes(32).toString('base64url');
-  const stop = (): void => {
-    // The answer to the request that asked goes out first.
-    setImmediate(() => stopping.abort());
-  };
   const stopOnRequest = async (ifIdle: boolean): Promise<void> => {
     const job = ifIdle
       ? await running.then(
@@ -375,9 +391,12 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     version,
     signal: stopping.signal,
   });
-  if (dirname(paths.socket) !== paths.engineDirectory && !paths.socket.startsWith('\\\\')) {
+  const isPipe = paths.socket.startsWith('\\\\');
+  const makeSocketFolder = async (): Promise<void> => {
+    if (dirname(paths.socket) === paths.engineDirectory || isPipe) return;
     await makeOwnFolder(dirname(paths.socket), isRoot ? 0o711 : 0o700);
-  }
+  };
+  await makeSocketFolder();
   const listening = await listen(app, {
     socket: paths.socket,
     tcpPort: settings.tcpPort ?? null,
@@ -398,10 +417,33 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     token,
     tcpPort: listening.tcpPort,
   };
-  const fresh = `${paths.discovery}.${process.pid}`;
-  await rm(fresh, { force: true });
-  writeFileSync(fresh, JSON.stringify(discovery), { mode: 0o600, flag: 'wx' });
-  await rename(fresh, paths.discovery);
+  const writeDiscovery = async (): Promise<void> => {
+    const fresh = `${paths.discovery}.${process.pid}`;
+    await rm(fresh, { force: true });
+    writeFileSync(fresh, JSON.stringify(discovery), { mode: 0o600, flag: 'wx' });
+    await rename(fresh, paths.discovery);
+  };
+  await writeDiscovery();
+  ownFiles.keep({
+    path: paths.lock,
+    restore() {
+      const again = tryLock(paths.lock);
+      if (again === undefined) throw new Error('another process has the lock');
+      lock.release();
+      lock = again;
+    },
+  });
+  ownFiles.keep({ path: paths.holder, restore: () => tellHolder(paths) });
+  if (!isPipe) {
+    ownFiles.keep({
+      path: paths.socket,
+      async restore() {
+        await makeSocketFolder();
+        await listening.reopenSocket();
+      },
+    });
+  }
+  ownFiles.keep({ path: paths.discovery, restore: writeDiscovery });
   log.info('engine started', {
     pid: process.pid,
     version,
@@ -413,6 +455,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
 
   await new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()));
   log.info('engine stopping');
+  await ownFiles.close();
   await rm(paths.discovery, { force: true });
   await listening.close();
   await running
@@ -424,6 +467,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     .catch((error: unknown) => log.error('while stopping', { problem: toFailure(error).message }));
   log.info('engine stopped');
   await closeLog();
+  await rm(paths.holder, { force: true });
   lock.release();
   return true;
 }

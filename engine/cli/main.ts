@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fail } from '../protocol/errors.ts';
+import { readHolder } from '../protocol/node/holder.ts';
 import { homePaths, processEnvironment } from '../protocol/node/home.ts';
 import { connectEngine, stopEngine, type ConnectOptions } from '../protocol/node/launch.ts';
 import { locateEngineProgram, thisNodeCanRunEngine } from './engineProgram.ts';
@@ -51,7 +52,8 @@ async function serve(): Promise<number> {
   if (thisNodeCanRunEngine()) {
     const engine = await import('../main.ts');
     if (await engine.serve({ foreground: true })) return exitCodes.done;
-    throw fail('engine_running', { home: homePaths(processEnvironment()).home });
+    const { home, holder } = homePaths(processEnvironment());
+    throw fail('engine_running', { home, pid: (await readHolder(holder)) ?? null });
   }
   // A newer Node runs the same command in this terminal: Ctrl-C reaches both, and this one waits for the other.
   const child = spawn(program.execPath, process.argv.slice(1), { stdio: 'inherit' });

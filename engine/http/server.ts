@@ -179,6 +179,8 @@ async function readJson(context: Context): Promise<unknown> {
 
 export interface Listening {
   tcpPort: number | null;
+  /** Listens at the socket's path once more, after the socket file was removed; open connections stay. */
+  reopenSocket(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -207,11 +209,14 @@ export async function listen(
     servers.push(server);
     return server;
   };
-  const pipe = address.socket.startsWith('\\\\');
-  // Only the holder of the engine's lock comes here: a socket that is left is of an engine that is gone.
-  if (!pipe) await rm(address.socket, { force: true });
-  await open({ path: address.socket });
-  if (!pipe) await chmod(address.socket, 0o600);
+  const openSocket = async (): Promise<void> => {
+    const pipe = address.socket.startsWith('\\\\');
+    // Only the holder of the engine's lock comes here: a socket that is left is of an engine that is gone.
+    if (!pipe) await rm(address.socket, { force: true });
+    await open({ path: address.socket });
+    if (!pipe) await chmod(address.socket, 0o600);
+  };
+  await openSocket();
   let tcp: Server | undefined;
   try {
     if (address.tcpPort !== null) tcp = await open({ host: '127.0.0.1', port: address.tcpPort });
@@ -223,6 +228,8 @@ export async function listen(
   const bound = tcp?.address();
   return {
     tcpPort: typeof bound === 'object' && bound !== null ? bound.port : null,
+    // The server without a name stays: closing it would remove the name of the new one.
+    reopenSocket: openSocket,
     async close() {
       await Promise.all(
         servers.map(

@@ -1,4 +1,5 @@
 /** The engine's log file: one JSON line for each entry, rotated, mode 0600, never with a secret. */
+import { appendFileSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { createStream } from 'rotating-file-stream';
 import type { Log } from '../ports/log.ts';
@@ -30,4 +31,14 @@ export function openLog(
     log: { debug: write('debug'), info: write('info'), warning: write('warning'), error: write('error') },
     close: () => new Promise((resolve) => stream.end(() => resolve())),
   };
+}
+
+/** One line by a process whose log it is not yet: the engine that holds the home writes and rotates it. */
+export function addLine(path: string, text: string, fields: Readonly<Record<string, unknown>> = {}): void {
+  const line = JSON.stringify({ time: new Date().toISOString(), level: 'warning', text, ...fields });
+  try {
+    appendFileSync(path, `${line}\n`, { mode: 0o600 });
+  } catch {
+    // best effort: a full disk must not end who waits, as it does not end an engine
+  }
 }

@@ -6,7 +6,10 @@ export interface Lock {
   release(): void;
 }
 
-/** Takes the lock, or returns undefined when another process holds it. SQLite's file locks go with their process. */
+/**
+ * Takes the lock, or returns undefined when another process holds it. SQLite's file locks go with their process. They lie on the
+ * file and not on its name: who removes the name frees it for another process (see `takeHome`).
+ */
 export function tryLock(path: string): Lock | undefined {
   // Before SQLite makes it: the files beside it get the mode of this one.
   closeSync(openSync(path, 'a', 0o600));

@@ -78,9 +78,9 @@ export const errorTable = {
     () => 'Nothing was changed. Start it again when you want it.',
   ),
   /** A second engine was asked to serve a home in the foreground. */
-  engine_running: define<{ home: string }>(
+  engine_running: define<{ home: string; pid: number | null }>(
     409,
-    (d) => `An engine serves ${d.home} already.`,
+    (d) => `An engine serves ${d.home} already${d.pid === null ? '' : ` (process ${d.pid})`}.`,
     () => 'Use it, or stop it first: thin-clones engine stop',
   ),
   /** The command line no longer waits for a job; never sent by the engine. */

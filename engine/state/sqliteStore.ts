@@ -20,6 +20,14 @@ export class StateUnusable extends Error {
   override readonly name = 'StateUnusable';
 }
 
+/** Another process has the state open. */
+export class StateHeld extends Error {
+  override readonly name = 'StateHeld';
+}
+
+/** SQLITE_BUSY (https://www.sqlite.org/rescode.html#busy), extended codes included. */
+const isBusy = (error: unknown): boolean => ((error as { errcode?: number }).errcode ?? 0) % 256 === 5;
+
 function migrate(db: DatabaseSync): void {
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
   if (version > migrations.length) {
@@ -39,8 +47,8 @@ function check(db: DatabaseSync): void {
 }
 
 /**
- * Opens or makes the state. `path` may be `:memory:`.
- * Throws `StateUnusable` when the file is damaged, of a newer version, or holds documents that are not ours.
+ * Opens or makes the state, for this process alone until it is closed. `path` may be `:memory:`.
+ * Throws `StateUnusable` when the file is damaged, of a newer version, or holds documents that are not ours, and `StateHeld`.
  */
 export function openStore(path: string): Store {
   const fresh = path !== ':memory:' && !existsSync(path);
@@ -50,7 +58,7 @@ export function openStore(path: string): Store {
     if (fresh) closeSync(openSync(path, 'a', 0o600));
     db = new DatabaseSync(path);
     // NORMAL: a killed engine loses nothing; a power cut may lose the last commits, which the tags hold as well.
-    db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 2000;');
+    db.exec('PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;');
     check(db);
     migrate(db);
     const store = createStore(db);
@@ -65,6 +73,7 @@ export function openStore(path: string): Store {
   } catch (error) {
     db?.close();
     if (error instanceof StateUnusable) throw error;
+    if (isBusy(error)) throw new StateHeld('another process has it open', { cause: error });
     throw new StateUnusable(error instanceof Error ? error.message : String(error), { cause: error });
   }
 }

@@ -39,6 +39,8 @@ export interface HomePaths {
   socket: string;
   discovery: string;
   lock: string;
+  /** The process that holds the lock, for people. */
+  holder: string;
   log: string;
   state: string;
   secrets: string;
@@ -78,6 +80,7 @@ export function homePaths(environment: HomeEnvironment): HomePaths {
     socket,
     discovery: join(engineDirectory, 'engine.json'),
     lock: join(engineDirectory, 'engine.lock'),
+    holder: join(engineDirectory, 'engine.pid'),
     log: join(engineDirectory, 'engine.log'),
     state: join(engineDirectory, 'state.db'),
     secrets: join(engineDirectory, 'secrets'),

@@ -1,12 +1,13 @@
 /** Finds the running engine of this user and machine, starts one when there is none, and replaces an older one. */
 import { spawn } from 'node:child_process';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient, type Client } from '../client.ts';
 import type { EngineInfo } from '../entities.ts';
 import { fail, isFailure, toFailure } from '../errors.ts';
 import { protocolVersion } from '../routes.ts';
 import { readDiscovery, type Discovery } from './discovery.ts';
+import { readHolder, runs } from './holder.ts';
 import type { HomePaths } from './home.ts';
 import { createTransport } from './transport.ts';
 
@@ -81,20 +82,6 @@ const shouldReplace = ({ info, discovery }: EngineConnection, program: EnginePro
     ? discovery.build !== program.build
     : isNewer(program.version, info.version);
 
-/** Whether a process of this user runs. In a container whose first process reaps nobody, ended ones stay as zombies. */
-async function runs(pid: number): Promise<boolean> {
-  try {
-    process.kill(pid, 0);
-    if (process.platform !== 'linux') return true;
-    // proc(5): the state follows the name, which is in parentheses and may have any character in it.
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
-    return stat.charAt(stat.lastIndexOf(')') + 2) !== 'Z';
-  } catch {
-    // best effort: there is none (ESRCH, ENOENT), or it is somebody else's who got the number since (EPERM)
-    return false;
-  }
-}
-
 /** Asks an engine to stop and waits until its process is gone, so that its home is nobody's; clones go on. */
 export async function stopEngine(
   connection: EngineConnection,
@@ -138,6 +125,9 @@ async function giveWay(connection: EngineConnection, options: ConnectOptions): P
  */
 const memoryFlags = ['--max-semi-space-size=1', '--optimize-for-size'];
 
+/** A little more than a started engine waits for the end of the one before it: its own word is the better one. */
+const HOLDER_PATIENCE_MS = 70_000;
+
 async function start(options: ConnectOptions, program: EngineProgram): Promise<EngineConnection> {
   try {
     await mkdir(options.paths.home, { recursive: true });
@@ -146,29 +136,69 @@ async function start(options: ConnectOptions, program: EngineProgram): Promise<E
     const problem = `${options.paths.home} can't be made (${code ?? String(error)}): set THIN_CLONES_HOME to a folder of yours`;
     throw fail('engine_start_failed', { problem, log: options.paths.log }, { cause: error });
   }
-  let exited: string | undefined;
-  const child = spawn(program.execPath, [...memoryFlags, program.file, 'serve'], {
-    detached: true,
-    stdio: 'ignore',
-    cwd: options.paths.home,
-    env: { ...process.env, ...program.env, THIN_CLONES_HOME: options.paths.home, ELECTRON_RUN_AS_NODE: '1' },
-  });
-  child.on('error', (error) => (exited = error.message));
-  // Exit code 0 means that another engine won the race: it will answer.
-  child.on('exit', (code, signal) => {
-    if (code !== 0) exited = `it ended with ${code === null ? String(signal) : `code ${code}`}`;
-  });
-  child.unref();
-  const deadline = performance.now() + (options.startTimeoutMs ?? 20_000);
+  let child = spawnEngine(options, program);
+  const patienceMs = options.startTimeoutMs ?? 20_000;
+  let deadline = performance.now() + patienceMs;
+  const last = performance.now() + HOLDER_PATIENCE_MS;
   for (;;) {
+    const { end } = child;
     const connection = await tryConnect(options);
     if (connection !== undefined) return connection;
-    if (exited !== undefined || performance.now() > deadline) {
-      const problem = exited ?? 'it did not answer in time';
-      throw fail('engine_start_failed', { problem, log: options.paths.log });
+    const isLate = performance.now() > deadline;
+    if (end?.problem === null) {
+      if (isLate) throw startFailed(options, 'another one answered, and is gone again');
+      // It was not needed, since another one answered: which has ended by now.
+      child = spawnEngine(options, program);
+    } else if (end !== undefined || isLate) {
+      const holder = await otherHolder(options, child.pid);
+      // The one that was started waits for the end of one that was killed or is stopping.
+      if (end === undefined && holder !== undefined && deadline < last)
+        deadline = Math.min(performance.now() + patienceMs, last);
+      else throw startFailed(options, `${end?.problem ?? 'it did not answer in time'}${tellOf(holder)}`);
     }
     await sleep(5, undefined, { signal: options.signal });
   }
+}
+
+const startFailed = ({ paths }: ConnectOptions, problem: string): Error =>
+  fail('engine_start_failed', { problem, log: paths.log });
+
+const tellOf = (holder: number | undefined): string =>
+  holder === undefined
+    ? ''
+    : `; engine ${holder} holds this home, does not answer and has not ended: end that process, clones go on`;
+
+async function otherHolder({ paths }: ConnectOptions, own: number | undefined): Promise<number | undefined> {
+  const holder = await readHolder(paths.holder);
+  return holder !== undefined && holder !== own && (await runs(holder)) ? holder : undefined;
+}
+
+interface StartedEngine {
+  pid: number | undefined;
+  /** How it ended, with no problem when another one answered. */
+  readonly end: { problem: string | null } | undefined;
+}
+
+function spawnEngine({ paths }: ConnectOptions, program: EngineProgram): StartedEngine {
+  let end: StartedEngine['end'];
+  const child = spawn(program.execPath, [...memoryFlags, program.file, 'serve'], {
+    detached: true,
+    stdio: 'ignore',
+    cwd: paths.home,
+    env: { ...process.env, ...program.env, THIN_CLONES_HOME: paths.home, ELECTRON_RUN_AS_NODE: '1' },
+  });
+  child.on('error', (error) => (end = { problem: error.message }));
+  child.on('exit', (code, signal) => {
+    const how = code === null ? String(signal) : `code ${code}`;
+    end = { problem: code === 0 ? null : `it ended with ${how}` };
+  });
+  child.unref();
+  return {
+    pid: child.pid,
+    get end() {
+      return end;
+    },
+  };
 }
 
 /**
