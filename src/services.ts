@@ -5,6 +5,7 @@ import type { HomePaths } from '../engine/protocol/node/home.ts';
 import type { WindowCheckouts } from './checkouts/windowCheckouts.ts';
 import type { EngineSession } from './engine/session.ts';
 import type { SourcePasswords } from './sources/sourcePasswords.ts';
+import type { FocusedRow } from './views/focusedRow.ts';
 import type { RowReference } from './views/rowId.ts';
 
 export interface Services {
@@ -21,8 +22,12 @@ export interface Services {
 }
 
 export interface TreeAccess {
-  /** What is selected in the tree, for keys that act on it. */
+  /** What is selected in the tree. */
   selection(): readonly RowReference[];
+  /** The row that a key was pressed on; undefined when no row of the tree has the focus. */
+  focused(): Promise<FocusedRow | undefined>;
+  /** What people read there. */
+  labelOf(reference: RowReference): string;
   /** Selects a row without taking the focus, when the tree is in view. */
   reveal(reference: RowReference): Promise<void>;
 }

@@ -43,8 +43,7 @@ async function clonesMeant(
 ): Promise<Clone[]> {
   await services.client();
   const { clones } = services.session.model;
-  const onKeys = row === undefined ? services.tree.selection() : [];
-  const rows = selected.length > 1 ? selected : onKeys;
+  const rows = selected.length > 1 ? selected : [];
   const several = rows
     .map((each) => clones.get(keyOfRow(each, 'clone') ?? ''))
     .filter((clone) => clone !== undefined);

@@ -4,6 +4,7 @@ import type { Services } from '../services.ts';
 import { readArguments } from './commandArguments.ts';
 import { commandIds, type CommandId } from './commandIds.ts';
 import { commandTable, type Command } from './commandTable.ts';
+import { isKeyPress } from './keyPress.ts';
 
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- one id, so that command and arguments fit
 async function runGiven<Id extends CommandId>(
@@ -18,7 +19,12 @@ async function runGiven<Id extends CommandId>(
 function register(services: Services, id: CommandId): vscode.Disposable {
   const run = async (...given: readonly unknown[]): Promise<void> => {
     try {
-      await runGiven(services, id, given);
+      if (isKeyPress(given[0])) {
+        const { runByKey } = await import('./keys.ts');
+        await runByKey(services, id);
+      } else {
+        await runGiven(services, id, given);
+      }
     } catch (error) {
       const { showFailure } = await import('../dialogs/failures.ts');
       // Not awaited: the command has ended, its message stays until somebody answers it.

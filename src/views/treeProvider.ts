@@ -4,6 +4,7 @@ import type { Subscribe, Subscription } from '../engine/emitter.ts';
 import type { WindowCheckouts } from '../checkouts/windowCheckouts.ts';
 import type { EngineSession } from '../engine/session.ts';
 import type { TreeAccess } from '../services.ts';
+import { findFocusedRow } from './focusedRow.ts';
 import { parseRowId, rowId, type RowReference } from './rowId.ts';
 import { describeRow } from './tooltips.ts';
 import { compareRows, rowsUnder, treeState, type Row, type TreeState, type WindowState } from './treeRows.ts';
@@ -211,6 +212,8 @@ export function createTree(
     view,
     access: {
       selection: () => view.selection,
+      focused: async () => (view.visible ? await findFocusedRow(view) : undefined),
+      labelOf: (reference) => rowOf(reference)?.label ?? reference.key,
       async reveal(reference) {
         if (!view.visible) return;
         // The engine's answer can overtake the event that brings the row.

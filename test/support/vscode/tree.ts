@@ -224,7 +224,8 @@ function findRow(rows: readonly FoundRow[], query: RowQuery): FoundRow | undefin
   const path = asPath(query);
   const ancestors: FoundRow[] = [];
   for (const row of rows) {
-    while ((ancestors.at(-1)?.level ?? 0) >= row.level) ancestors.pop();
+    // A row that is just being drawn has no level yet.
+    while (ancestors.length > 0 && (ancestors.at(-1)?.level ?? 0) >= row.level) ancestors.pop();
     if (fits([...ancestors, row], path)) return row;
     ancestors.push(row);
   }
