@@ -42,19 +42,42 @@ export function templateProblem(template: string, members?: readonly string[]): 
 
 const isField = (text: string): text is VariableField => (variableFields as readonly string[]).includes(text);
 
-/** Variables for the one or many members of an environment, when the file names none. */
+/** The name of a member as that of a variable; several members may come to the same one. */
+const upperCase = (member: string): string =>
+  member
+    .toUpperCase()
+    .replaceAll(/[^A-Z0-9]/g, '_')
+    .replace(/^([0-9])/, '_$1');
+
+/** 8 hexadecimal digits that follow from a text alone (FNV-1a). */
+function marked(text: string): string {
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0;
+  return hash.toString(16).toUpperCase().padStart(8, '0');
+}
+
+/**
+ * Variables for the one or many members of an environment, when the file names none. Of members whose names come to the same
+ * variable only the one that is written like it has it; the others get a mark that follows from their names, so that none is
+ * lost, and none gets another one's variable when members come, go or change places.
+ */
 export function defaultVariables(members: readonly string[]): Record<string, string> {
   const [only] = members;
   if (members.length === 1 && only !== undefined) return { DATABASE_URL: `{${only}.url}` };
-  return Object.fromEntries(
-    members.map((name) => [
-      `${name
-        .toUpperCase()
-        .replaceAll(/[^A-Z0-9]/g, '_')
-        .replace(/^([0-9])/, '_$1')}_URL`,
-      `{${name}.url}`,
-    ]),
-  );
+  const variables: Record<string, string> = {};
+  const isAlone = (member: string): boolean =>
+    members.filter((each) => upperCase(each) === upperCase(member)).length === 1;
+  const add = (member: string, name: string): void => {
+    // A mark upon a mark, where a member is called as another one is marked.
+    if (Object.hasOwn(variables, `${name}_URL`)) add(member, `${name}_${marked(name + member)}`);
+    else variables[`${name}_URL`] = `{${member}.url}`;
+  };
+  const plain = members.filter((member) => isAlone(member) || member === upperCase(member).toLowerCase());
+  for (const member of plain) add(member, upperCase(member));
+  // By name: whose turn it is must not follow from the order in the file.
+  for (const member of members.filter((each) => !plain.includes(each)).sort())
+    add(member, `${upperCase(member)}_${marked(member)}`);
+  return variables;
 }
 
 /**
