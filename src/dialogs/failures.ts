@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { ErrorDocument, Job } from '../../engine/protocol/entities.ts';
 import { toFailure } from '../../engine/protocol/errors.ts';
 import { runCommand } from '../commands/runCommand.ts';
+import { failedHost } from './failedHost.ts';
 import { sentences } from './sentences.ts';
 import { NotTrusted, type Services } from '../services.ts';
 
@@ -21,8 +22,8 @@ interface Button {
   run(): Thenable<unknown> | Promise<unknown>;
 }
 
-/** What mends an error, when there is a command for it. */
-function remedy(error: ErrorDocument): Button | undefined {
+/** What mends an error, when there is a command for it. `host`: the one that the error is about, when that is known. */
+function remedy(error: ErrorDocument, host: string | undefined): Button | undefined {
   const { details } = error;
   const named = (field: string): string => {
     const value = details[field];
@@ -40,14 +41,13 @@ function remedy(error: ErrorDocument): Button | undefined {
     case 'clone_protected':
       return { title: 'Change Protection', run: () => runCommand('thinClones.clone.protect') };
     case 'programs_missing':
-      return {
-        title: 'Host Doctor',
-        run: () => runCommand('thinClones.host.doctor', { kind: 'host', key: 'local' }),
-      };
     case 'host_unreachable':
       return {
         title: 'Host Doctor',
-        run: () => runCommand('thinClones.host.doctor', { kind: 'host', key: named('host') }),
+        run: () =>
+          host === undefined
+            ? runCommand('thinClones.host.doctor')
+            : runCommand('thinClones.host.doctor', { kind: 'host', key: host }),
       };
     case 'protocol_mismatch':
       return {
@@ -82,7 +82,7 @@ export async function showFailure(
     `${error.code}: ${error.message}`,
     ...(thrown instanceof Error && job === undefined ? [thrown] : []),
   );
-  const mend = remedy(error);
+  const mend = remedy(error, failedHost(error, job, services.session.model.environments));
   const buttons: Button[] = [
     ...(mend === undefined ? [] : [mend]),
     ...(error.retryable && retry !== undefined ? [{ title: 'Retry', run: retry }] : []),

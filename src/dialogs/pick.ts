@@ -1,6 +1,7 @@
 /** Finds the object that a command is about: the row it was run on, else the only one there is, else a question. */
 import * as vscode from 'vscode';
 import type { Clone, Environment, Host, Snapshot } from '../../engine/protocol/entities.ts';
+import { fail } from '../../engine/protocol/errors.ts';
 import { runCommand } from '../commands/runCommand.ts';
 import type { Services } from '../services.ts';
 import { ageOf, countOf } from '../views/amounts.ts';
@@ -155,6 +156,8 @@ export async function pickHost(
   const hosts = [...services.session.model.hosts.values()];
   const key = keyOfRow(row, 'host');
   const named = hosts.find(({ name }) => name === key);
+  if (key !== undefined && named === undefined)
+    throw fail('not_found', { kind: 'host', name: key, known: hosts.map(({ name }) => name) });
   if (named !== undefined || hosts.length <= 1) return named ?? hosts[0];
   return await pickValue(
     hosts.map((value) => ({

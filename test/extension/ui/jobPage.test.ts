@@ -109,10 +109,7 @@ describe('the job page', function () {
   const useTheme = async (name: keyof typeof themes): Promise<void> => {
     const { label, kind } = themes[name];
     await ui().workbench.palette('Preferences: Color Theme');
-    const placeholder = 'Select Color Theme';
-    await ui().workbench.quickInput({ placeholder });
-    await ui().workbench.page.keyboard.type(label);
-    await ui().workbench.quickPick(label, { placeholder });
+    await ui().workbench.typeAndPick(label, { placeholder: 'Select Color Theme' });
     await page.locator(`body[data-vscode-theme-kind="${kind}"]`).waitFor();
   };
 

@@ -30,9 +30,7 @@ describe('the tree in every kind of theme', () => {
       const { label, kind } = picked[name];
       // By the picker, as people do: a changed settings file is not always noticed, and high contrast not at the start.
       await workbench.palette('Preferences: Color Theme');
-      await workbench.quickInput({ placeholder: 'Select Color Theme' });
-      await workbench.page.locator('.quick-input-widget .quick-input-box input').fill(label);
-      await workbench.quickPick(label);
+      await workbench.typeAndPick(label, { placeholder: 'Select Color Theme' });
       await workbench.page.locator(`.monaco-workbench${kind}`).waitFor();
       await workbench.openView('Thin Clones');
       await workbench.expandRow(['shop', 'Snapshots']);

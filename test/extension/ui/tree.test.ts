@@ -1,7 +1,7 @@
 /** The tree, its actions, dialogs and messages in a real workbench, on an engine that does what the test says. */
 import assert from 'node:assert/strict';
 import { fail } from '../../../engine/protocol/errors.ts';
-import { fakeClone, fakeConnection } from '../../unit/cli/fakeEngine.ts';
+import { fakeClone, fakeConnection, fakeEnvironment } from '../../unit/cli/fakeEngine.ts';
 import {
   fakeHost,
   furnish,
@@ -246,6 +246,33 @@ describe('the tree', () => {
       return tabs.some((tab) => tab.includes('local (host)')) ? true : undefined;
     });
     await workbench.screenshot('host-doctor');
+  });
+
+  it('reports by the button of an error what the host needs that the error is about', async () => {
+    const { workbench } = ui();
+    engine.put({ kind: 'host', entity: fakeHost({ name: 'builds' }) });
+    const { definition } = fakeEnvironment();
+    engine.put({
+      kind: 'environment',
+      entity: fakeEnvironment({ name: 'audits', definition: { ...definition, host: 'builds' } }),
+    });
+    engine.holdJobs = true;
+    await workbench.contextMenu('audits', 'Refresh Environment');
+    await workbench.waitForRows('the refresh in the row', (rows) =>
+      rows.some(({ label, description }) => label === 'audits' && description.startsWith('refreshing…')),
+    );
+    const details = { what: 'pg_dump', searched: ['/usr/bin'], install: 'Install it there.' };
+    engine.release(fail('programs_missing', details).document);
+    engine.holdJobs = false;
+    await (await workbench.notification('pg_dump was not found')).press('Host Doctor');
+    await until('the report of the other host', async () => {
+      const tabs = await workbench.editorTabs();
+      return tabs.some((tab) => tab.includes('builds (host)')) ? true : undefined;
+    });
+    assert.deepEqual(
+      engine.calls('hostDoctor').map(({ params }) => params.host),
+      ['local', 'builds'],
+    );
   });
 
   it('opens psql in a terminal', async function () {

@@ -32,6 +32,8 @@ export interface QuickInputDriver {
   quickInput(query?: QuickInputQuery): Promise<QuickInputState>;
   /** Picks one item by its label. */
   quickPick(label: TextQuery, query?: QuickInputQuery): Promise<void>;
+  /** Types the label first, for an item of a long list that is out of view. */
+  typeAndPick(label: string, query?: QuickInputQuery): Promise<void>;
   /** Ticks exactly these items of a pick with check boxes and confirms. */
   quickPickMany(labels: readonly TextQuery[], query?: QuickInputQuery): Promise<void>;
   /** Fills an input box and presses Enter. Give the prompt when several boxes follow each other. */
@@ -40,6 +42,9 @@ export interface QuickInputDriver {
   inputBoxRefusal(value: string, query?: QuickInputQuery): Promise<string>;
   cancelQuickInput(): Promise<void>;
 }
+
+/** A list that shows nothing of what was typed by then did not listen yet. */
+const RETYPE_MS = 1500;
 
 export function quickInputDriver(page: Page): QuickInputDriver {
   const widget = page.locator('.quick-input-widget');
@@ -91,7 +96,36 @@ export function quickInputDriver(page: Page): QuickInputDriver {
   const row = (label: TextQuery): ReturnType<Page['locator']> =>
     rows.filter({ has: page.locator(`${rowLabel} .label-name`, { hasText: pattern(label) }) }).first();
 
-  const openPalette = async (filter: string): Promise<void> => {
+  /**
+   * Types until it counts: a quick input that is just being shown or filled takes text into its box and forgets it, or has nobody
+   * yet who listens.
+   */
+  const type = async (
+    what: string,
+    text: string,
+    query: QuickInputQuery,
+    accept: (state: QuickInputState) => boolean = () => true,
+  ): Promise<QuickInputState> => {
+    let typedAt = -Infinity;
+    return await until(
+      what,
+      async () => {
+        const state = await read();
+        if (!state || !fits(state, query)) return undefined;
+        const isTyped = state.value === text && typedAt > -Infinity;
+        if (isTyped && accept(state)) return state;
+        if (isTyped && Date.now() - typedAt < RETYPE_MS) return undefined;
+        // Text that is there already would be no change.
+        if (state.value === text) await input.fill(`${text} `);
+        await input.fill(text);
+        typedAt = Date.now();
+        return undefined;
+      },
+      { seen: read },
+    );
+  };
+
+  const openPalette = async (): Promise<void> => {
     // A key press is lost while the focus is in a webview or the workbench still restores, so press until it opens.
     await until('the command palette to open', async () => {
       if ((await read())?.value.startsWith('>')) return true;
@@ -105,7 +139,6 @@ export function quickInputDriver(page: Page): QuickInputDriver {
         return undefined;
       }
     });
-    await input.fill(`>${filter}`);
   };
 
   const close = async (): Promise<void> => {
@@ -119,15 +152,16 @@ export function quickInputDriver(page: Page): QuickInputDriver {
 
   return {
     async palette(command) {
-      await openPalette(command);
-      await isOpen(`the command "${command}" in the palette`, {}, (state) => state.items.includes(command));
+      await openPalette();
+      await type(`the command "${command}" in the palette`, `>${command}`, {}, ({ items }) =>
+        items.includes(command),
+      );
       await row(command).click();
     },
     async paletteItems(filter) {
-      await openPalette(filter);
-      const state = await isOpen(`the palette to answer "${filter}"`, {}, ({ value, items }) => {
-        return value === `>${filter}` && items.length > 0;
-      });
+      await openPalette();
+      const what = `the palette to answer "${filter}"`;
+      const state = await type(what, `>${filter}`, {}, ({ items }) => items.length > 0);
       await close();
       return [...state.items];
     },
@@ -136,6 +170,12 @@ export function quickInputDriver(page: Page): QuickInputDriver {
     },
     async quickPick(label, query = {}) {
       await isOpen(`the quick pick item "${String(label)}"`, query, ({ items }) =>
+        items.some((item) => matches(label, item)),
+      );
+      await row(label).click();
+    },
+    async typeAndPick(label, query = {}) {
+      await type(`the quick pick item "${label}"`, label, query, ({ items }) =>
         items.some((item) => matches(label, item)),
       );
       await row(label).click();
@@ -152,8 +192,10 @@ export function quickInputDriver(page: Page): QuickInputDriver {
       await input.press('Enter');
     },
     async inputBox(value, query = {}) {
-      await isOpen(`an input box ${JSON.stringify(query)}`, query, ({ items }) => items.length === 0);
-      await input.fill(value);
+      const what = `an input box ${JSON.stringify(query)}`;
+      await isOpen(what, query, ({ items }) => items.length === 0);
+      // Its prompt may give way to what is wrong with the value.
+      await type(`${what} to take the text`, value, {});
       await input.press('Enter');
     },
     async inputBoxRefusal(value, query = {}) {
@@ -162,8 +204,9 @@ export function quickInputDriver(page: Page): QuickInputDriver {
         query,
         ({ items }) => items.length === 0,
       );
-      await input.fill(value);
-      const after = await isOpen(`"${value}" to be refused`, {}, ({ message }) => message !== before.message);
+      const after = await type(`"${value}" to be refused`, value, {}, ({ message }) => {
+        return message !== before.message;
+      });
       return after.message;
     },
     async cancelQuickInput() {

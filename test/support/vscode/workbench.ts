@@ -230,6 +230,12 @@ function windowDriver(page: Page): WindowDriver {
     },
     async typeInTerminal(text) {
       await terminal.click();
+      // A click that a layout was in the way of leaves the keys to whatever had the focus.
+      await until('the terminal to have the focus', async () => {
+        if ((await terminal.locator('.xterm-helper-textarea:focus').count()) > 0) return true;
+        await terminal.click();
+        return undefined;
+      });
       await page.keyboard.type(text);
     },
     async clipboardText() {
