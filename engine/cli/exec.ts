@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { isFailure } from '../protocol/errors.ts';
 import type { Session } from './session.ts';
 import { variablesOf } from './variables.ts';
-import { ensureClone, folderOf, noteProblem } from './workingTree.ts';
+import { ensureClone, folderOf, noteProblem, refuseHeld } from './workingTree.ts';
 
 /** As shells have it: not found, and found but not to be run. */
 const notFound = 127;
@@ -37,6 +37,7 @@ export function addExecCommand(program: Command, session: Session): void {
       const { directory, wait } = options;
       const checkout = await ensureClone(session, directory, { keepReady: true, wait });
       noteProblem(session, checkout);
+      refuseHeld(checkout);
       const environment = { ...surroundings.variables, ...(await variablesOf(session, checkout)) };
       // The program may run for hours: nothing of this command is left waiting on the engine.
       session.disconnect();

@@ -5,6 +5,7 @@ import { fail } from '../protocol/errors.ts';
 import { followSchema, type Follow } from '../protocol/workspace.ts';
 import { formatDuration, printable } from './format.ts';
 import type { Session } from './session.ts';
+import { answerVariables } from './variableAnswers.ts';
 import { ensureClone, findCheckout, headText, openCheckout } from './workingTree.ts';
 
 /** What people want to know next: which clone, which ports, how to get the variables. */
@@ -25,6 +26,12 @@ export function usedText(checkout: Checkout, clone: Clone | undefined, took: num
       : [
           `Variables (${names.join(', ')}): eval "$(thin-clones env vars --format shell)", or thin-clones exec -- COMMAND`,
         ]),
+    ...checkout.heldVariables
+      .filter(({ state }) => state === 'asking')
+      .map(
+        ({ name, value }) =>
+          `Not set: ${name}=${JSON.stringify(value)}, which is no plain connection. To agree: thin-clones use --allow-variable ${name}`,
+      ),
     ...(checkout.problem === null ? [] : [checkout.problem]),
   ]
     .flatMap((line) => line.split('\n'))
@@ -83,12 +90,15 @@ interface UseOptions {
   off?: boolean;
   unbind?: boolean;
   forget?: boolean;
+  allowVariable?: string[];
+  refuseVariable?: string[];
   directory?: string;
 }
 
 export function addUseCommand(program: Command, session: Session): void {
   const { output, signal, surroundings } = session;
   const exclusive = ['from', 'environment', 'follow'];
+  const alone = [...exclusive, 'off', 'unbind', 'forget'];
   program
     .command('use')
     .description("lead this checkout's ports to its branch's clone, which is made or started when needed")
@@ -112,6 +122,15 @@ export function addUseCommand(program: Command, session: Session): void {
         exclusive,
       ),
     )
+    .addOption(
+      new Option(
+        '--allow-variable <names...>',
+        'set these of thin-clones.yaml, too, although they are no plain connections; nothing else is done',
+      ).conflicts(alone),
+    )
+    .addOption(
+      new Option('--refuse-variable <names...>', 'never set these, and ask no more').conflicts(alone),
+    )
     .option('-C, --directory <dir>', 'a folder of the checkout (default: the present one)')
     .addHelpText(
       'after',
@@ -124,7 +143,11 @@ export function addUseCommand(program: Command, session: Session): void {
       ].join('\n'),
     )
     .action(async (clone: string | undefined, options: UseOptions) => {
-      const { directory, environment, from, follow } = options;
+      const { directory, environment, from, follow, allowVariable = [], refuseVariable = [] } = options;
+      if (allowVariable.length + refuseVariable.length > 0) {
+        await answerVariables(session, directory, { allow: allowVariable, refuse: refuseVariable });
+        return;
+      }
       const taken = (['off', 'unbind', 'forget'] as const).find((name) => options[name] === true);
       if (clone !== undefined && (taken !== undefined || from !== undefined)) {
         throw fail('usage', {

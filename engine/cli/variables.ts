@@ -8,7 +8,7 @@ import { fail } from '../protocol/errors.ts';
 import { expandVariables } from '../protocol/variables.ts';
 import { printable } from './format.ts';
 import type { Session } from './session.ts';
-import { findCheckout, openCheckout } from './workingTree.ts';
+import { findCheckout, openCheckout, refuseHeld } from './workingTree.ts';
 
 export const variableFormats = ['env', 'shell', 'json', 'fish', 'powershell'] as const;
 export type VariableFormat = (typeof variableFormats)[number];
@@ -136,6 +136,7 @@ export function addVariablesCommand(environment: Command, session: Session): voi
           path: checkout.path,
           known: (await client.call('environmentList', {}, { signal })).items.map(({ name }) => name),
         });
+      refuseHeld(checkout);
       const values = await variablesOf(session, checkout);
       // They are right on every branch; what they lead to now is another question.
       if (checkout.state !== 'ready' && checkout.reason !== null)

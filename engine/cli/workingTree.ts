@@ -155,6 +155,13 @@ export function headText(head: Head): string {
   }
 }
 
+/** Nothing runs without a variable that its file sets, unless somebody said so. Errors: `variables_held`. */
+export function refuseHeld({ path, heldVariables }: Checkout): void {
+  const asking = heldVariables.filter(({ state }) => state === 'asking');
+  if (asking.length === 0) return;
+  throw fail('variables_held', { path, variables: asking.map(({ name, value }) => ({ name, value })) });
+}
+
 /** What is wrong with its thin-clones.yaml or with what depends on it, on stderr. */
 export function noteProblem({ output }: Session, { problem }: Checkout): void {
   if (problem !== null) for (const each of problem.split('\n')) output.note(printable(each));
@@ -194,6 +201,13 @@ export function checkoutText(checkout: Checkout, clone: Clone | undefined): stri
     ['clone', clone === undefined ? (checkout.clone ?? 'none') : `${clone.name} (${clone.state})`],
     ...portLines(checkout),
     ['variables', Object.keys(checkout.variables).join(', ') || 'none'],
+    ...checkout.heldVariables.map(
+      ({ name, value, state }) =>
+        [
+          state === 'refused' ? 'refused' : 'not set',
+          `${name}=${JSON.stringify(value)}${state === 'refused' ? '' : ` (to agree: thin-clones use --allow-variable ${name})`}`,
+        ] as const,
+    ),
     ...(envFile === null
       ? []
       : [

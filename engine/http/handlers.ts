@@ -197,6 +197,8 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     checkoutPorts: async ({ params }) => (await trusted()).services.checkouts.exchangePorts(params.checkout),
     checkoutEnvFile: async ({ params, body }) =>
       (await trusted()).services.checkouts.setEnvFile(params.checkout, body),
+    checkoutVariable: async ({ params, body }) =>
+      (await trusted()).services.checkouts.answerVariable(params.checkout, body),
     checkoutMigrations: async ({ params, signal }) => ({
       items: await (await running()).services.checkouts.migrations(params.checkout, signal),
     }),

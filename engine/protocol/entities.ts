@@ -277,6 +277,13 @@ export const checkoutSchema = z.object({
   endpoints: z.array(endpointSchema),
   /** Templates by the names of variables; `expandVariables` in variables.ts gives them values. */
   variables: z.record(z.string(), z.string()),
+  /**
+   * Templates of its thin-clones.yaml that are not set, because they don't plainly say how to connect to a member: `asking` until a
+   * person agrees or not, for all checkouts of the repository.
+   */
+  heldVariables: z
+    .array(z.object({ name: z.string(), value: z.string(), state: z.enum(['asking', 'refused']) }))
+    .default([]),
   /** The file of the checkout that carries the variables, relative to `path`. */
   envFile: z
     .object({

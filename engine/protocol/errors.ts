@@ -269,6 +269,22 @@ export const errorTable = {
     (d) => `${d.command} can't be run: ${d.problem}.`,
     () => 'Check how it is spelled, and PATH.',
   ),
+  /** Asked of variables that stand in its thin-clones.yaml and are not set yet. */
+  variables_held: define<{ path: string; variables: readonly { name: string; value: string }[] }>(
+    409,
+    (d) =>
+      `thin-clones.yaml of ${d.path} sets what is no plain connection: ${d.variables.map(({ name, value }) => `${name}=${JSON.stringify(value)}`).join(', ')}.`,
+    (d) => {
+      const names = d.variables.map(({ name }) => name).join(' ');
+      return `If you know what that does: thin-clones use --allow-variable ${names} (or without it: thin-clones use --refuse-variable ${names}).`;
+    },
+  ),
+  variable_unasked: define<{ path: string; name: string }>(
+    409,
+    (d) =>
+      `thin-clones.yaml of ${d.path} has no variable ${d.name} with this value that has to be agreed to.`,
+    () => 'Look at what it has now: thin-clones checkout show',
+  ),
   env_file_tracked: define<{ file: string }>(
     409,
     (d) => `${d.file} is tracked by Git, and the variables hold a password.`,

@@ -400,6 +400,23 @@ export const routes = {
       response: checkoutSchema,
     },
   ),
+  checkoutVariable: route(
+    'checkoutVariable',
+    'PUT',
+    '/v1/checkouts/:checkout/variables',
+    'use',
+    'Say whether a variable of its thin-clones.yaml that is no plain connection is set, in all checkouts of the repository.',
+    {
+      params: checkout,
+      body: {
+        name: z.string().min(1).max(200),
+        /** The template that was agreed to, as the file has it: another one is asked about anew. */
+        value: z.string().max(4000),
+        answer: z.enum(['allow', 'refuse']),
+      },
+      response: checkoutSchema,
+    },
+  ),
   checkoutMigrations: route(
     'checkoutMigrations',
     'GET',

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import { environmentNameSchema } from './ids.ts';
 import { migrationSettingsSchema } from './migrations.ts';
+import { isNeverSet } from './variableConsent.ts';
 
 /** `off`: nothing happens at a checkout; `ask`: before a clone is made; `automatic`: every branch gets its clone. */
 export const followSchema = z.enum(['off', 'ask', 'automatic']);
@@ -34,18 +35,11 @@ export const branchSettingsSchema = z.strictObject({
 });
 export type BranchSettings = z.infer<typeof branchSettingsSchema>;
 
-/** Variables that decide which code runs: a repository's file must not set them for everything that starts in it. */
-const decidesWhatRuns =
-  /^(HOME|USERPROFILE|XDG_(CONFIG|DATA)_(HOME|DIRS)|PATH|PATHEXT|IFS|PS4|ENV|BASH_ENV|BASHOPTS|SHELLOPTS|PROMPT_COMMAND|SHELL|COMSPEC|EDITOR|VISUAL|(MAN)?PAGER|LESS(OPEN|CLOSE)|BROWSER|ZDOTDIR|CLASSPATH|(SSH|SUDO)_ASKPASS|GCONV_PATH|OPENSSL_(CONF|ENGINES|MODULES)|(LD|DYLD|GIT|NPM_CONFIG|VSCODE|ELECTRON|THIN_CLONES|COR(ECLR)?)_.*|DOTNET_STARTUP_HOOKS|NODE_(OPTIONS|PATH)|PYTHON(STARTUP|PATH|HOME|INSPECT|USERBASE|BREAKPOINT)|PERL5?(LIB|OPT|DB)|RUBY(LIB|OPT)|PHPRC|PHP_INI_SCAN_DIR|LUA_INIT.*|MAKEFLAGS|GOFLAGS|RUSTC(_WRAPPER)?|(JAVA_TOOL|_JAVA|JDK_JAVA|MAVEN)_OPTIONS|MAVEN_OPTS|GRADLE_OPTS|PSQLRC|PG(SYSCONFDIR|SERVICEFILE))$/i;
-
 export const variableNameSchema = z
   .string()
   .max(200)
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'the name of an environment variable')
-  .refine(
-    (name) => !decidesWhatRuns.test(name),
-    'a name of a variable that does not decide which programs run',
-  );
+  .refine((name) => !isNeverSet(name), 'a name of a variable that does not decide which programs run');
 /** Text with `{member.url}` and the like in it; `{{` is a brace. */
 export const variableTemplateSchema = z.string().max(4000);
 export const variablesSchema = z.record(variableNameSchema, variableTemplateSchema);

@@ -2,9 +2,9 @@
 import type { WorkingTree } from '../git/git.ts';
 import type { Checkout, Connection, Endpoint } from '../protocol/entities.ts';
 import { fail, toFailure } from '../protocol/errors.ts';
-import { defaultVariables, expandVariables } from '../protocol/variables.ts';
+import { expandVariables } from '../protocol/variables.ts';
 import type { Workspace } from '../protocol/workspace.ts';
-import type { CheckoutRecord, EnvironmentRecord } from '../state/store.ts';
+import type { CheckoutRecord } from '../state/store.ts';
 import type { ServiceContext } from './context.ts';
 
 export interface CheckoutVariables {
@@ -14,7 +14,7 @@ export interface CheckoutVariables {
     record: CheckoutRecord;
     tree: WorkingTree;
     workspace: Workspace | undefined;
-    environment: EnvironmentRecord;
+    templates: Checkout['variables'];
     endpoints: readonly Endpoint[];
   }): Promise<void>;
   /** Errors: `env_file_failed`. */
@@ -40,14 +40,13 @@ export function createCheckoutVariables(context: ServiceContext): CheckoutVariab
 
   return {
     state: () => state,
-    async keep({ record, tree, workspace, environment, endpoints }) {
+    async keep({ record, tree, workspace, templates, endpoints }) {
       const file = record.envFile?.file ?? workspace?.envFile;
       if (file === undefined) {
         state = null;
         written = '';
         return;
       }
-      const templates = workspace?.variables ?? defaultVariables(Object.keys(environment.definition.members));
       const values = expandVariables(templates, checkoutConnections(context, record, endpoints));
       const text = JSON.stringify([tree.path, file, record.envFile?.allowTracked ?? false, values]);
       if (text === written && state?.state === 'written') return;

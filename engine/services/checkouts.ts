@@ -1,5 +1,6 @@
 /** Use cases of checkouts: follow a working tree, use, answer, unbind, ports, variables, migrations, forget. */
 import { bindingKeyOf } from '../domain/branches.ts';
+import { withAnswer, type VariableAnswer } from '../domain/variables.ts';
 import { busyWith } from '../jobs/runner.ts';
 import type { Checkout, Clone, Connection, Job } from '../protocol/entities.ts';
 import { fail, toFailure } from '../protocol/errors.ts';
@@ -12,6 +13,7 @@ import {
   type Reference,
 } from '../protocol/ids.ts';
 import type { MigrationReport } from '../protocol/migrations.ts';
+import { needsConsent } from '../protocol/variableConsent.ts';
 import type { WorkingTree } from '../git/git.ts';
 import type { Follow, Workspace } from '../protocol/workspace.ts';
 import type { CheckoutRecord, CloneRecord } from '../state/store.ts';
@@ -67,6 +69,8 @@ export interface Checkouts {
     checkout: Reference,
     request: { file: string | null; allowTracked?: boolean | undefined },
   ): Promise<Checkout>;
+  /** For all checkouts of the repository. Errors: `variable_unasked`. */
+  answerVariable(checkout: Reference, answer: VariableAnswer): Promise<Checkout>;
   followed(): readonly FollowedTree[];
   migrations(checkout: Reference, signal?: AbortSignal): Promise<MigrationReport[]>;
   /** Follows what was followed before; call once, when state and data are compared. */
@@ -129,6 +133,9 @@ export function createCheckouts({ context, clones, environments, migrations }: C
     return holder?.sealedPassword ?? vault.seal(random.password());
   };
 
+  const variableAnswersFor = (repository: string): VariableAnswer[] =>
+    store.checkouts.list().find((each) => each.repository === repository)?.variableAnswers ?? [];
+
   const addFollower = async (id: CheckoutId, path: string): Promise<Follower | undefined> => {
     const tree = await git.locate(path);
     const record = store.checkouts.get(id);
@@ -177,7 +184,12 @@ export function createCheckouts({ context, clones, environments, migrations }: C
         ...{ id, path: tree.path, repository: tree.commonDirectory, kind: tree.kind, environment },
         ...{ createdBy: user, createdAt: clock.now().toISOString(), follow: null, answers: [], ports: [] },
         sealedPassword: passwordFor(tree.commonDirectory),
-        ...{ envFile: null, chosen: null, last: null },
+        ...{
+          envFile: null,
+          chosen: null,
+          last: null,
+          variableAnswers: variableAnswersFor(tree.commonDirectory),
+        },
       });
     }
     const follower = await follow({ id, path: tree.path });
@@ -396,6 +408,23 @@ export function createCheckouts({ context, clones, environments, migrations }: C
         await follower.retry();
         throw fail('env_file_failed', { file, problem: envFile.problem ?? 'it can not be written' });
       }
+      return follower.entity();
+    },
+    async answerVariable(reference, answer) {
+      const follower = await followerOf(reference);
+      const { path, repository } = recordOf(follower);
+      const { name, value } = answer;
+      const isThere = follower.workspace()?.variables?.[name] === value;
+      if (!isThere || !needsConsent(name, value)) throw fail('variable_unasked', { path, name });
+      store.transaction(() => {
+        for (const record of store.checkouts.list().filter((each) => each.repository === repository))
+          store.checkouts.put({ ...record, variableAnswers: withAnswer(record.variableAnswers, answer) });
+      });
+      await Promise.all(
+        [...followers.values()]
+          .filter((each) => recordOf(each).repository === repository)
+          .map((each) => each.look()),
+      );
       return follower.entity();
     },
     followed: () =>

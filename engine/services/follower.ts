@@ -1,5 +1,6 @@
 /** The life of one checkout: looks when HEAD moves, finds or makes the clone that belongs to it, and leads its ports there. */
 import { decide, type Decision, type DecisionInput } from '../domain/branches.ts';
+import { sortVariables, type SortedVariables } from '../domain/variables.ts';
 import type { WorkingTree } from '../git/git.ts';
 import type { Checkout, Head, Job } from '../protocol/entities.ts';
 import { fail, toFailure, type ThinClonesError } from '../protocol/errors.ts';
@@ -130,17 +131,23 @@ export function createFollower({
     return others.length === 0 ? only?.name : undefined;
   };
 
+  const sortedVariables = (environment: EnvironmentName | null): SortedVariables => {
+    if (workspace?.variables !== undefined)
+      return sortVariables(workspace.variables, record().variableAnswers);
+    const members =
+      environment === null ? {} : (store.environments.get(environment)?.definition.members ?? {});
+    return { variables: defaultVariables(Object.keys(members)), heldVariables: [] };
+  };
+
   const entity = (): Checkout => {
     const { path, repository, kind, createdBy } = record();
     const environment = environmentName() ?? null;
-    const members =
-      environment === null ? [] : Object.keys(store.environments.get(environment)?.definition.members ?? {});
     return {
       ...{ id, path, repository, kind, environment, head, createdBy, problem, switchedAt, switchMs },
       ...situation,
       follow: follow(),
       endpoints: [...ports.list()],
-      variables: workspace?.variables ?? defaultVariables(members),
+      ...sortedVariables(environment),
       envFile: variables.state(),
     };
   };
@@ -403,7 +410,8 @@ export function createFollower({
     }
     if (isStopped()) return;
     await variables.keep({
-      ...{ record: record(), tree, workspace, environment },
+      ...{ record: record(), tree, workspace },
+      templates: sortedVariables(environment.name).variables,
       endpoints: ports.list(),
     });
     if (ports.someTaken()) retryTakenPorts();

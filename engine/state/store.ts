@@ -73,6 +73,10 @@ export const checkoutRecordSchema = checkoutSchema
     chosen: z.object({ clone: cloneIdSchema, head: z.string().nullable() }).nullable(),
     /** The clone that its ports led to last, for branches that start from it. */
     last: cloneIdSchema.nullable().default(null),
+    /** What was said of variables of the repository's file; the same in all checkouts of it. The last one counts. */
+    variableAnswers: z
+      .array(z.object({ name: z.string(), value: z.string(), answer: z.enum(['allow', 'refuse']) }))
+      .default([]),
   });
 export type CheckoutRecord = z.infer<typeof checkoutRecordSchema>;
 

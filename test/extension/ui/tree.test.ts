@@ -273,6 +273,7 @@ describe('the tree', () => {
       engine.calls('hostDoctor').map(({ params }) => params.host),
       ['local', 'builds'],
     );
+    engine.put({ kind: 'environment.removed', name: fakeEnvironment({ name: 'audits' }).name });
   });
 
   it('opens psql in a terminal', async function () {

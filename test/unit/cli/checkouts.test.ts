@@ -393,6 +393,61 @@ describe('thin-clones in a checkout', () => {
     });
   });
 
+  describe('variables that are no plain connection', () => {
+    const held = { heldVariables: [{ name: 'MAKEFILES', value: './evil\u001b[31m.mk', state: 'asking' }] };
+    beforeEach(() => (engine.overview.checkouts = [fakeCheckout(held)]));
+
+    for (const words of [
+      ['env', 'vars'],
+      ['exec', '--', process.execPath, '-e', 'process.exit(7)'],
+    ])
+      it(`keep ${words[0]} from running, with what to type`, async () => {
+        engine.script.checkoutUse = () => ({ checkout: fakeCheckout(held), job: null });
+        const { code, stdout, stderr } = await type(words, here());
+        assert.deepEqual([code, stdout], [exitCodes.refused, '']);
+        assert.match(stderr, /MAKEFILES="\.\/evil\\u001b\[31m\.mk"/);
+        assert.match(stderr, /thin-clones use --allow-variable MAKEFILES/);
+        assert.equal(calls('checkoutConnection').length, 0);
+      });
+    it('keep nothing from running once they are refused', async () => {
+      engine.overview.checkouts = [
+        fakeCheckout({ heldVariables: [{ name: 'MAKEFILES', value: './evil.mk', state: 'refused' }] }),
+      ];
+      const { code, stdout } = await type(['env', 'vars'], here());
+      assert.equal(code, 0);
+      assert.doesNotMatch(stdout, /MAKEFILES/);
+    });
+    it('are told by use and by checkout show', async () => {
+      engine.script.checkoutUse = () => ({ checkout: fakeCheckout(held), job: null });
+      for (const words of [['use'], ['checkout', 'show', ids.checkout]]) {
+        const { code, stdout } = await type(words, here());
+        assert.equal(code, 0);
+        assert.match(stdout, /not set.*MAKEFILES=.*--allow-variable MAKEFILES/i);
+      }
+    });
+    for (const answer of ['allow', 'refuse'] as const)
+      it(`are answered with ${answer} by name, with the value that stands there`, async () => {
+        engine.script.checkoutVariable = () => fakeCheckout();
+        const { code, stdout, stderr } = await type(['use', `--${answer}-variable`, 'MAKEFILES'], here());
+        assert.equal(code, 0, stderr);
+        assert.deepEqual(
+          calls('checkoutVariable').map(({ body }) => body),
+          [{ name: 'MAKEFILES', value: './evil\u001b[31m.mk', answer }],
+        );
+        assert.match(
+          stdout,
+          answer === 'allow' ? / is set in all checkouts/ : / is not set in all checkouts/,
+        );
+        assert.equal(calls('checkoutUse').length, 0);
+      });
+    it('are not answered when the file has none of the name', async () => {
+      const { code, stderr } = await type(['use', '--allow-variable', 'MAKEFILE'], here());
+      assert.equal(code, exitCodes.refused);
+      assert.match(stderr, /no variable MAKEFILE/);
+      assert.equal(calls('checkoutVariable').length, 0);
+    });
+  });
+
   describe('checkout', () => {
     it('lists what is followed', async () => {
       engine.overview.checkouts = [

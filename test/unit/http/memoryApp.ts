@@ -113,6 +113,7 @@ export function exampleOf(name: RouteName): { method: string; path: string; body
     checkoutOpen: { folder: '/work/shop' },
     checkoutAnswer: { branch: 'main', answer: 'none' },
     checkoutEnvFile: { file: null },
+    checkoutVariable: { name: 'RAILS_ENV', value: 'test', answer: 'allow' },
     environmentRefresh: {},
     cloneReset: {},
   };

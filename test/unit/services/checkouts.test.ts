@@ -398,6 +398,68 @@ describe('a checkout in memory', () => {
     assert.equal(engine.life().endpoints.listening.size, 0);
   });
 
+  it('sets what is no plain connection only when somebody agreed to this value, in every checkout of the repository', async () => {
+    const variables = { DB: '{orders.url}', MAKEFILES: './evil.mk', TAR_OPTIONS: '{orders.database}' };
+    workspace({ variables, envFile: '.env' });
+    await open('automatic');
+    await settled();
+    const inFile = (at = path): string[] => Object.keys(engine.envFiles.get(`${at}/.env`) ?? {});
+    const held = (at = path) => show(at).heldVariables.map(({ name, value, state }) => [name, value, state]);
+    assert.deepEqual(show().variables, { DB: '{orders.url}' });
+    assert.deepEqual(held(), [
+      ['MAKEFILES', './evil.mk', 'asking'],
+      ['TAR_OPTIONS', '{orders.database}', 'asking'],
+    ]);
+    assert.deepEqual(inFile(), ['DB']);
+
+    const say = (name: string, value: string, answer: 'allow' | 'refuse') =>
+      checkouts().answerVariable(ref(path), { name, value, answer });
+    for (const [name, value] of [
+      ['MAKEFILES', './another.mk'],
+      ['DB', '{orders.url}'],
+      ['NOT_THERE', 'x'],
+    ] as const)
+      await refusal('variable_unasked', () => say(name, value, 'allow'));
+    await say('MAKEFILES', './evil.mk', 'allow');
+    await say('TAR_OPTIONS', '{orders.database}', 'refuse');
+    assert.deepEqual(Object.keys(show().variables), ['DB', 'MAKEFILES']);
+    assert.deepEqual(held(), [['TAR_OPTIONS', '{orders.database}', 'refused']]);
+    assert.deepEqual(inFile(), ['DB', 'MAKEFILES']);
+
+    // Another working tree of the repository, and another life of the engine.
+    tree.addWorktree('/work/shop-b', 'b');
+    engine.workspaces.set('/work/shop-b', workspaceSchema.parse({ variables, envFile: '.env' }));
+    await open('automatic', '/work/shop-b');
+    await settled();
+    assert.deepEqual(inFile('/work/shop-b'), ['DB', 'MAKEFILES']);
+    await engine.restart();
+    await settled();
+    assert.deepEqual(Object.keys(show().variables), ['DB', 'MAKEFILES']);
+
+    // Another value is another question; what was taken back is not set any more.
+    workspace({ variables: { ...variables, MAKEFILES: './other.mk' }, envFile: '.env' });
+    await open();
+    assert.deepEqual(held()[0], ['MAKEFILES', './other.mk', 'asking']);
+    assert.deepEqual(inFile(), ['DB']);
+    workspace({ variables, envFile: '.env' });
+    await open();
+    assert.deepEqual(inFile(), ['DB', 'MAKEFILES']);
+    await say('MAKEFILES', './evil.mk', 'refuse');
+    assert.deepEqual(inFile(), ['DB']);
+    assert.deepEqual(Object.keys(show('/work/shop-b').variables), ['DB']);
+  });
+
+  it('asks anew in another repository', async () => {
+    workspace({ variables: { RAILS_ENV: 'test' } });
+    await open('automatic');
+    await checkouts().answerVariable(ref(path), { name: 'RAILS_ENV', value: 'test', answer: 'allow' });
+    const other = engine.git.addRepository('/work/other');
+    other.commit();
+    engine.workspaces.set('/work/other', workspaceSchema.parse({ variables: { RAILS_ENV: 'test' } }));
+    await open('automatic', '/work/other');
+    assert.deepEqual(show('/work/other').variables, {});
+  });
+
   it('goes by the file again when what was chosen is taken back', async () => {
     workspace({ follow: 'off' });
     await open('automatic');
