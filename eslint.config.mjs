@@ -1,9 +1,73 @@
 import eslint from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
+const patternsOf = (patterns, message) => patterns.map((regex) => ({ regex, message }));
 const forbid = (patterns, message) => ({
-  'no-restricted-imports': ['error', { patterns: patterns.map((regex) => ({ regex, message })) }],
+  'no-restricted-imports': ['error', { patterns: patternsOf(patterns, message) }],
 });
+
+/** Boundary: nothing in the engine knows VS Code. */
+const outside = ['^vscode$', '^(\\.\\./)+(src|webview-ui|test)/'];
+const outsideMessage = 'The engine never imports vscode, src, webview-ui or test.';
+
+/** The folders of the engine, the lowest first: one imports only what stands before its own line. */
+const layers = [
+  ['protocol'],
+  ['domain'],
+  ['ports'],
+  ['host'],
+  ['git', 'endpoint', 'config', 'process'],
+  ['runtime'],
+  ['programs'],
+  ['database', 'storage', 'state'],
+  ['migrations'],
+  ['jobs'],
+  ['services'],
+  ['http'],
+  ['cli'],
+];
+
+/** They reach a machine and a database through ports: no files, processes or sockets, and nothing behind a port. */
+const behindPorts = ['storage', 'migrations', 'jobs', 'services'];
+const useCases = ['jobs', 'services'];
+
+function layerOf(folder) {
+  const at = layers.findIndex((folders) => folders.includes(folder));
+  const above = layers
+    .slice(at)
+    .flat()
+    .filter((other) => other !== folder);
+  const machine = useCases.includes(folder) ? 'path$|timers|events$|assert' : 'path$|timers|crypto$|zlib$';
+  return {
+    files: [`engine/${folder}/**`],
+    // Adapters of this machine.
+    ignores: folder === 'protocol' ? ['engine/protocol/*.ts'] : ['engine/migrations/local/**'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            ...patternsOf(outside, outsideMessage),
+            ...patternsOf(
+              above.length === 0 ? [] : [`^(\\.\\./)+(${above.join('|')})/`],
+              `No arrow runs upwards: engine/${folder} imports none of ${above.join(', ')}.`,
+            ),
+            ...patternsOf(
+              behindPorts.includes(folder)
+                ? [
+                    `^node:(?!${machine})`,
+                    '^(\\.\\./)+(host|git|endpoint|runtime|storage|database|migrations)/(?!fake/|tools/)[a-z]+/',
+                    '^(\\.\\./)+(config|process)/',
+                  ]
+                : [],
+              `engine/${folder} reaches the outside only through the ports.`,
+            ),
+          ],
+        },
+      ],
+    },
+  };
+}
 
 /** For every file. */
 const syntax = [
@@ -45,6 +109,7 @@ export default tseslint.config(
       ],
     },
   },
+  ...layers.flatMap((folders) => folders.map(layerOf)),
   // Boundary: the domain is pure decisions over the protocol's words.
   {
     files: ['engine/domain/**'],
@@ -57,14 +122,9 @@ export default tseslint.config(
       'no-restricted-properties': ['error', { object: 'Math', property: 'random' }],
     },
   },
-  // Boundary: nothing in the engine knows VS Code.
   {
-    files: ['engine/**'],
-    ignores: ['engine/domain/**', 'engine/services/**', 'engine/jobs/**', 'engine/protocol/*.ts'],
-    rules: forbid(
-      ['^vscode$', '^(\\.\\./)+(src|webview-ui|test)/'],
-      'The engine never imports vscode, src, webview-ui or test.',
-    ),
+    files: ['engine/*.ts'],
+    rules: forbid(outside, outsideMessage),
   },
   {
     files: ['engine/protocol/*.ts'],
@@ -77,16 +137,6 @@ export default tseslint.config(
   {
     files: ['engine/services/**', 'engine/jobs/**'],
     rules: {
-      ...forbid(
-        [
-          '^vscode$',
-          '^node:(?!path$|timers|events$|assert)',
-          '^(\\.\\./)+(src|webview-ui|test)/',
-          '^(\\.\\./)+(storage|host|database|runtime|endpoint)/[a-z]+/',
-          '^(\\.\\./)+config/',
-        ],
-        'engine/services and engine/jobs reach the outside only through the ports.',
-      ),
       'no-restricted-globals': ['error', 'process', 'setTimeout', 'setInterval', 'fetch'],
       'no-restricted-properties': [
         'error',

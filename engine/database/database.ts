@@ -57,8 +57,19 @@ export interface Statement {
 /** Columns by name, each as the server writes it in text; null is NULL. */
 export type Row = Readonly<Record<string, string | null>>;
 
+/** How to ask for tables, in the engine's own language; for `read`. */
+export interface Catalogue {
+  /** "schema", "name" and "column" of each column of the ordinary tables with these names; the default schema first. */
+  columnsOf(names: readonly string[]): Statement;
+  /** A row when there is a table with none of these names. */
+  anyOther(names: readonly string[]): Statement;
+  rows(table: { schema: string; name: string }, columns: readonly string[], limit: number): Statement;
+}
+
 export interface Database {
   readonly engine: DatabaseEngine;
+  /** undefined: it has no tables. */
+  readonly catalogue: Catalogue | undefined;
   /** Tries a source without changing it; problems come back in the report, as errors of the table. */
   testSource(
     definition: MemberDefinition,

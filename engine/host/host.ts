@@ -95,6 +95,28 @@ export interface HostFiles {
   giveToServerUser(path: string): Promise<void>;
 }
 
+export interface TreeSize {
+  files: number;
+  /** As programs see it. */
+  bytes: number;
+  /** Blocks on the disk, shared or not, times their size. */
+  occupied: number;
+}
+
+/** What a store asks of the file system that holds a path. Errors are the operating system's own. */
+export interface HostFileSystem {
+  /** Its magic number (statfs(2)). */
+  type(path: string): Promise<number>;
+  /** The path without links. */
+  realPath(path: string): Promise<string>;
+  /** A new file that shares the blocks of another; rejects where the file system can't. */
+  cloneFile(from: string, to: string): Promise<void>;
+  /** Copies a tree byte by byte, for machines without a cp(1) that does it well. */
+  copyTree(from: string, to: string, signal?: AbortSignal): Promise<void>;
+  /** Adds up the files of a tree; what disappears meanwhile counts nothing. */
+  measure(path: string): Promise<TreeSize>;
+}
+
 /** A port held by an open socket, so that nobody else gets it until `release`. */
 export interface PortLease {
   port: number;
@@ -107,7 +129,10 @@ export interface Host {
   readonly platform: NodeJS.Platform;
   /** True when database servers run as another user than the engine. */
   readonly serverUser: { name: string; uid: number; gid: number } | undefined;
+  /** The engine may mount there, and act for other users. */
+  readonly isRoot: boolean;
   readonly files: HostFiles;
+  readonly fileSystem: HostFileSystem;
   readonly processes: HostProcesses;
   run<Value>(command: Command<Value>, options?: RunOptions): Promise<Value>;
   /** Leases a loopback port by binding it: the preferred one, or any. Rejects with `port_taken` when `port` is given and taken. */

@@ -148,8 +148,8 @@ async function pairsOf(
   for (const table of fitting) {
     const lock = tables.find(({ schema, name }) => schema === table.schema && name === layout.lock?.name);
     const [rows = [], lockRows = []] = await database.read([
-      rowsOf(table, [...columns.needed, ...(columns.wanted ?? [])]),
-      ...(lock === undefined ? [] : [rowsOf(lock, layout.lock?.columns ?? [])]),
+      rowsOf(database, table, [...columns.needed, ...(columns.wanted ?? [])]),
+      ...(lock === undefined ? [] : [rowsOf(database, lock, layout.lock?.columns ?? [])]),
     ]);
     pairs.push({ layout, database, table, comparison: await compared(layout, table, rows, lockRows) });
   }

@@ -1,4 +1,5 @@
 /** Whether the databases of a clone match the migrations of a checkout. */
+import type { Catalogue } from '../database/database.ts';
 import type { MemberDatabase } from '../migrations/appliedTables.ts';
 import { compareMigrations } from '../migrations/migrations.ts';
 import type { Clone, CloneMember } from '../protocol/entities.ts';
@@ -28,12 +29,14 @@ export function createMigrations(
   const databaseFor = async (
     clone: MigrationsRequest['clone'],
     member: CloneMember,
+    catalogue: Catalogue,
     signal: AbortSignal | undefined,
   ): Promise<MemberDatabase> => {
     const durable = context.catalog.environment(clone.environment).definition.clones.durable ?? true;
     return {
       member: member.name,
       problem: await problemOf(clone, member),
+      catalogue,
       async read(statements) {
         const spec = await servers.spec(member, { title: clone.name, durable });
         return await databaseOf(context, member.engine).read(spec, member.database, statements, signal);
@@ -53,10 +56,15 @@ export function createMigrations(
     async report({ clone, tree, settings }, signal) {
       signal?.throwIfAborted();
       const list = settings === undefined ? undefined : Array.isArray(settings) ? settings : [settings];
-      const members = clone.members.filter(({ engine }) => engine === 'postgres');
+      const members = clone.members.flatMap((member) => {
+        const { catalogue } = databaseOf(context, member.engine);
+        return catalogue === undefined ? [] : [{ member, catalogue }];
+      });
       return await compareMigrations({
         files: context.openCheckout(tree),
-        databases: await Promise.all(members.map((member) => databaseFor(clone, member, signal))),
+        databases: await Promise.all(
+          members.map(({ member, catalogue }) => databaseFor(clone, member, catalogue, signal)),
+        ),
         settings: list,
       });
     },

@@ -1,6 +1,5 @@
 /** Chooses where and how datasets are kept on this machine, by trying what works, and explains the choice. */
 import { randomBytes } from 'node:crypto';
-import { statfs, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Host } from '../host/host.ts';
 import type { DoctorCheck, StorageDriver } from '../protocol/entities.ts';
@@ -15,7 +14,6 @@ import type { Storage } from './storage.ts';
 import { openTaggedStore, type TreeDriver } from './taggedStore.ts';
 
 export interface StorageChoice {
-  /** Must be the local host: file systems are probed by system calls of this process. */
   host: Host;
   /** Folder of the store, in THIN_CLONES_HOME. A pool file lies beside it, named after it (`pool` -> `pool.img`). */
   root: string;
@@ -123,7 +121,7 @@ async function driverOf(kind: StorageDriver, host: Host, root: string): Promise<
     case 'btrfs':
       return createBtrfsDriver({ host, root });
     case 'reflink': {
-      const { type } = await statfs(await nearestFolder(host, root));
+      const type = await host.fileSystem.type(await nearestFolder(host, root));
       return createReflinkDriver({ host, root, label: reflinkLabel(type, host.platform) });
     }
     case 'copy':
@@ -138,7 +136,7 @@ async function obstacleTo(kind: StorageDriver, host: Host, root: string): Promis
   if (kind === 'memory') return { problem: 'it is for tests only', fix: null };
   if (host.platform === 'win32') return { problem: 'Windows shares no blocks between files here', fix: null };
   const base = await nearestFolder(host, root);
-  const { type } = await statfs(base);
+  const type = await host.fileSystem.type(base);
   if (kind === 'btrfs' && (host.platform !== 'linux' || type !== BTRFS_MAGIC)) {
     return {
       problem: `${base} is not on btrfs`,
@@ -148,7 +146,7 @@ async function obstacleTo(kind: StorageDriver, host: Host, root: string): Promis
   const probe = join(base, `${PROBE_PREFIX}${randomBytes(6).toString('hex')}`);
   try {
     await host.files.makeDirectory(probe, { mode: 0o700 });
-    return await (kind === 'btrfs' ? tryBtrfs(host, probe) : tryReflink(probe));
+    return await (kind === 'btrfs' ? tryBtrfs(host, probe) : tryReflink(host, probe));
   } catch (error) {
     if (isFailure(error, 'storage_full')) throw error;
     return { problem: toFailure(error).message, fix: null };
@@ -172,10 +170,10 @@ async function tryBtrfs(host: Host, probe: string): Promise<Obstacle | undefined
   }
 }
 
-async function tryReflink(probe: string): Promise<Obstacle | undefined> {
+async function tryReflink(host: Host, probe: string): Promise<Obstacle | undefined> {
   const origin = join(probe, 'origin');
-  await writeFile(origin, Buffer.alloc(65_536, 1));
-  const problem = await reflinkObstacle(origin, join(probe, 'copy'));
+  await host.files.writeAtomic(origin, 'x'.repeat(65_536));
+  const problem = await reflinkObstacle(host, origin, join(probe, 'copy'));
   return problem === undefined
     ? undefined
     : { problem, fix: 'put THIN_CLONES_HOME, or storage.path of the settings, on btrfs or XFS' };

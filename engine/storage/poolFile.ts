@@ -1,5 +1,4 @@
 /** The pool file: a btrfs (or XFS) file system in a sparse file, made and mounted by an engine that is root. */
-import { realpath } from 'node:fs/promises';
 import type { Host } from '../host/host.ts';
 import type { StorageDriver } from '../protocol/entities.ts';
 import { fail, isFailure } from '../protocol/errors.ts';
@@ -38,7 +37,7 @@ export async function poolFileObstacle(
   driver?: StorageDriver,
 ): Promise<{ problem: string; fix: string | null } | undefined> {
   if (host.platform !== 'linux') return { problem: 'a pool file needs Linux', fix: null };
-  if (process.getuid?.() !== 0) {
+  if (!host.isRoot) {
     return { problem: 'mounting a pool file needs root', fix: 'run the engine as root' };
   }
   if (!(await findMaker(host, driver))) {
@@ -207,7 +206,7 @@ const kindOf = (host: Host, root: string, image: string, signal?: AbortSignal): 
 /** What is mounted at `root` now, by the kernel's own list (proc_pid_mountinfo(5)). */
 async function mountedKind(host: Host, root: string): Promise<PoolFileKind | undefined> {
   if (!(await host.files.stat(root))) return undefined;
-  const path = await realpath(root);
+  const path = await host.fileSystem.realPath(root);
   const escaped = path.replace(
     /[\\ \t\n]/g,
     (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`,

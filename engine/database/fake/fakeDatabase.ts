@@ -4,9 +4,10 @@ import * as z from 'zod';
 import type { Host } from '../../host/host.ts';
 import type { MemberDefinition } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
-import { withFaults, type CallOf, type Faults } from '../../runtime/fake/faults.ts';
+import { withFaults, type CallOf, type Faults } from '../../host/fake/faults.ts';
 import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';
 import type { Database, Login, Row, Statement } from '../database.ts';
+import { postgresCatalogue } from '../postgres/catalogue.ts';
 
 const dataSchema = z.object({
   version: z.string(),
@@ -78,6 +79,7 @@ export function createFakeDatabase(options: FakeDatabaseOptions): FakeDatabase {
 
   const port: Database = {
     engine: 'postgres',
+    catalogue: postgresCatalogue,
 
     async testSource(definition, password, signal) {
       signal?.throwIfAborted();

@@ -6,6 +6,7 @@ import { fail } from '../../protocol/errors.ts';
 import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';
 import type { Database } from '../database.ts';
 import { APPLICATION_NAME, sqlState, withAdmin } from './admin.ts';
+import { postgresCatalogue } from './catalogue.ts';
 import { settleData } from './prepare.ts';
 import { serverOf, type FindPrograms } from './programs.ts';
 import { readInDatabase } from './read.ts';
@@ -43,6 +44,7 @@ export function createPostgres(options: PostgresOptions): Database {
 
   return {
     engine: 'postgres',
+    catalogue: postgresCatalogue,
 
     testSource: (definition, password, signal) =>
       testSource({ host, programs, definition, password, signal }),

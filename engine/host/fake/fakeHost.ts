@@ -9,6 +9,7 @@ import type {
   FileEntry,
   Host,
   HostFiles,
+  HostFileSystem,
   HostProcesses,
   ProcessIdentity,
   RunOptions,
@@ -115,7 +116,9 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
     kind: 'local',
     platform: 'linux',
     serverUser: options.serverUser,
+    isRoot: options.serverUser !== undefined,
     files,
+    fileSystem: createFakeFileSystem(nodes),
     processes,
     programs,
     live,
@@ -168,6 +171,27 @@ function linesOf(text: string): string[] {
 
 function errno(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${path}`), { code, path });
+}
+
+function createFakeFileSystem(nodes: ReadonlyMap<string, Node>): HostFileSystem {
+  return {
+    type: async () => 0,
+    realPath: async (path) => posix.resolve('/', path),
+    cloneFile: async (from) => {
+      throw errno('ENOTSUP', from);
+    },
+    copyTree: async (from) => {
+      throw errno('ENOSYS', from);
+    },
+    async measure(path) {
+      const full = posix.resolve('/', path);
+      const files = [...nodes].filter(
+        ([other, { kind }]) => kind !== 'directory' && other.startsWith(`${full}/`),
+      );
+      const bytes = files.reduce((sum, [, { text }]) => sum + Buffer.byteLength(text), 0);
+      return { files: files.length, bytes, occupied: bytes };
+    },
+  };
 }
 
 function createFakeFiles(nodes: Map<string, Node>, totalBytes: number, now: () => Date): HostFiles {

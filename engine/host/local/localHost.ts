@@ -2,6 +2,7 @@
 import type { HostName } from '../../protocol/ids.ts';
 import type { Host } from '../host.ts';
 import { createCommandRunner, type Environment } from './commands.ts';
+import { localFileSystem } from './fileSystem.ts';
 import { createFiles } from './files.ts';
 import { leasePort } from './ports.ts';
 import { createProcesses } from './processes.ts';
@@ -23,6 +24,8 @@ export function createLocalHost(options: LocalHostOptions): Host {
     kind: 'local',
     platform,
     serverUser,
+    isRoot: process.getuid?.() === 0,
+    fileSystem: localFileSystem,
     files: createFiles({ serverUser, platform, run }),
     processes: createProcesses({ environment, serverUser, platform, run }),
     run,

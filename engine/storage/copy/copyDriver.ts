@@ -1,12 +1,10 @@
 /** Datasets as plain directories, cloned by copying every byte: works everywhere and is never called thin. */
-import { cp } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Host } from '../../host/host.ts';
 import { fail } from '../../protocol/errors.ts';
 import type { StorageOptions } from '../storage.ts';
 import type { TreeDriver } from '../taggedStore.ts';
 import { runTool, systemCode } from '../tools.ts';
-import { walkTree } from '../treeSize.ts';
 
 export interface CopyDriverOptions {
   host: Host;
@@ -27,17 +25,17 @@ export async function createCopyDriver({ host, root }: CopyDriverOptions): Promi
 
     async copyTree(from, to, options) {
       await host.files.makeDirectory(to, { mode: 0o700, serverUser: true });
-      await withProgress(from, to, options, async () => {
+      await withProgress(host, from, to, options, async () => {
         if (args) {
           // As the server user: a copy made by root would follow what that user puts in its way.
           const tool = { program: 'cp', args: [...args, '--', `${from}/.`, to], asServerUser: true };
           await runTool(host, root, tool, { signal: options.signal });
-        } else await copyByNode(root, from, to, options.signal);
+        } else await copyByNode(host, root, from, to, options.signal);
       });
     },
 
     async usage(path) {
-      const { bytes, occupied } = await walkTree(path);
+      const { bytes, occupied } = await host.fileSystem.measure(path);
       return { logical: bytes, unshared: occupied };
     },
   };
@@ -70,34 +68,30 @@ async function copyArguments(host: Host): Promise<readonly string[] | undefined>
 }
 
 async function copyByNode(
+  host: Host,
   root: string,
   from: string,
   to: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   try {
-    await cp(from, to, {
-      recursive: true,
-      preserveTimestamps: true,
-      verbatimSymlinks: true,
-      filter: () => signal?.aborted !== true,
-    });
+    await host.fileSystem.copyTree(from, to, signal);
   } catch (error) {
     if (!['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '')) throw error;
     throw fail('storage_full', { storage: root, freeBytes: null }, { cause: error });
   }
-  signal?.throwIfAborted();
 }
 
 /** Progress from the blocks that the copy occupies, as it grows. */
 async function withProgress(
+  host: Host,
   from: string,
   to: string,
   { onProgress }: StorageOptions,
   work: () => Promise<void>,
 ): Promise<void> {
   if (!onProgress) return work();
-  const { occupied: total } = await walkTree(from);
+  const { occupied: total } = await host.fileSystem.measure(from);
   const ended = new AbortController();
   let last = 0;
   const watch = async (): Promise<void> => {
@@ -105,7 +99,7 @@ async function withProgress(
     for (;;) {
       await delay(pause, undefined, { signal: ended.signal });
       const started = performance.now();
-      const { occupied } = await walkTree(to);
+      const { occupied } = await host.fileSystem.measure(to);
       pause = Math.max(PROGRESS_MS, (performance.now() - started) / PROGRESS_SHARE);
       const fraction = total === 0 ? 0 : Math.min(0.99, occupied / total);
       ended.signal.throwIfAborted();

@@ -1,12 +1,9 @@
 /** Datasets as plain directories whose files share blocks by reflink (XFS, btrfs, APFS): thin, at some cost per file. */
-import { constants } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
 import type { Host } from '../../host/host.ts';
 import { isFailure } from '../../protocol/errors.ts';
 import { plainTrees } from '../copy/copyDriver.ts';
 import type { TreeDriver } from '../taggedStore.ts';
 import { runTool, systemCode } from '../tools.ts';
-import { walkTree } from '../treeSize.ts';
 
 export interface ReflinkDriverOptions {
   host: Host;
@@ -49,7 +46,7 @@ export function createReflinkDriver({ host, root, label }: ReflinkDriverOptions)
 
     async usage(path) {
       // Which blocks are shared only the extent map of each file could tell, and that takes as long as cloning.
-      return { logical: (await walkTree(path)).bytes, unshared: null };
+      return { logical: (await host.fileSystem.measure(path)).bytes, unshared: null };
     },
   };
 }
@@ -63,9 +60,9 @@ export function reflinkLabel(magic: number, platform: NodeJS.Platform): string {
 }
 
 /** Tries to clone one file to another; the reason why not, or undefined when it worked. */
-export async function reflinkObstacle(from: string, to: string): Promise<string | undefined> {
+export async function reflinkObstacle(host: Host, from: string, to: string): Promise<string | undefined> {
   try {
-    await copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL);
+    await host.fileSystem.cloneFile(from, to);
     return undefined;
   } catch (error) {
     const code = systemCode(error);

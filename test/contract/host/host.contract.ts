@@ -240,6 +240,21 @@ export function describeHost(title: string, make: () => Promise<HostFixture>): v
         await assert.rejects(host.files.remove('/'), /refusing/);
       });
 
+      it('adds up the files of a tree, and tells a path without links', async () => {
+        const tree = join(folder, 'tree');
+        await host.files.makeDirectory(join(tree, 'inner'));
+        await host.files.writeAtomic(join(tree, 'inner', 'one'), 'x'.repeat(5000));
+        await host.files.writeAtomic(join(tree, 'two'), 'xyz');
+        const { files, bytes, occupied } = await host.fileSystem.measure(tree);
+        assert.deepEqual({ files, bytes }, { files: 2, bytes: 5003 });
+        assert.ok(occupied > 0);
+        assert.equal((await host.fileSystem.measure(join(folder, 'none'))).files, 0);
+        assert.equal(
+          await host.fileSystem.realPath(join(tree, 'inner', '..', 'two')),
+          join(await host.fileSystem.realPath(folder), 'tree', 'two'),
+        );
+      });
+
       it('tells total and free bytes', async () => {
         const { totalBytes, freeBytes } = await host.files.space(folder);
         assert.ok(totalBytes > 0 && freeBytes > 0 && freeBytes <= totalBytes);

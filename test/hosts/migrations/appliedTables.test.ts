@@ -13,6 +13,7 @@ import { memberNameSchema } from '../../../engine/protocol/ids.ts';
 import { migrationSettingsSchema, type MigrationReport } from '../../../engine/protocol/migrations.ts';
 import { openPostgresBench, type PostgresBench, type RunningClone } from '../../support/postgresBench.ts';
 import { presentMajors, startPostgresSource } from '../../support/postgresSource.ts';
+import { postgresCatalogue } from '../../../engine/database/postgres/catalogue.ts';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 const SQL = 'CREATE TABLE a (id int);\n';
@@ -236,6 +237,7 @@ for (const major of majors) {
     const memberOf = (database: string): MemberDatabase => ({
       member: memberNameSchema.parse('main'),
       problem: null,
+      catalogue: postgresCatalogue,
       read: (statements) => bench.database.read(clone.spec, database, statements),
     });
     const report = async (database: string, settings?: object): Promise<MigrationReport> => {

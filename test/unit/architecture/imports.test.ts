@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
 import { build, type Metafile } from 'esbuild';
+import ts from 'typescript';
 
 const root = join(import.meta.dirname, '..', '..', '..');
 
@@ -30,6 +32,25 @@ const graphOf = (inputs: Metafile['inputs']): Map<string, string[]> =>
       imports.filter(({ external }) => external !== true).map(({ path }) => path),
     ]),
   );
+
+/** What each file of the engine and the extension imports, types too: a cycle of types is one for whoever reads. */
+async function importsWithTypes(): Promise<Map<string, string[]>> {
+  const parsed = new Map<string, string[]>();
+  for (const folder of ['engine', 'src', 'webview-ui']) {
+    for (const entry of await readdir(join(root, folder), { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
+      const file = join(entry.parentPath, entry.name);
+      const { importedFiles } = ts.preProcessFile(await readFile(file, 'utf8'));
+      parsed.set(
+        relative(root, file),
+        importedFiles
+          .filter(({ fileName }) => fileName.startsWith('.'))
+          .map(({ fileName }) => relative(root, join(dirname(file), fileName))),
+      );
+    }
+  }
+  return parsed;
+}
 
 /** The files and packages that run before the first line of a file does: all that is not imported by `import()`. */
 function loadedWith(file: string, inputs: Metafile['inputs']): ReadonlySet<string> {
@@ -75,6 +96,12 @@ describe('the imports', () => {
   it('have no cycle', () => {
     assert.ok(graph.size > 100, `only ${graph.size} files were found`);
     assert.equal(findCycle(graph)?.join(' -> '), undefined);
+  });
+
+  it('have no cycle of types either', async () => {
+    const parsed = await importsWithTypes();
+    assert.ok(parsed.size > 300, `only ${parsed.size} files were found`);
+    assert.equal(findCycle(parsed)?.join(' -> '), undefined);
   });
 
   it('are told as a cycle when there is one', () => {

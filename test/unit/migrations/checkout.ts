@@ -9,6 +9,7 @@ import {
   migrationSettingsSchema,
   type MigrationReport,
 } from '../../../engine/protocol/migrations.ts';
+import { postgresCatalogue } from '../../../engine/database/postgres/catalogue.ts';
 
 export type Files = Readonly<Record<string, string | Uint8Array>>;
 export type Tables = Readonly<Record<string, readonly Row[]>>;
@@ -85,6 +86,7 @@ function memberDatabase(
   return {
     member: memberNameSchema.parse(name),
     problem: typeof content === 'string' ? content : null,
+    catalogue: postgresCatalogue,
     read: async (statements) => statements.map(answer),
   };
 }

@@ -4,6 +4,7 @@ import { compareMigrations } from '../../../engine/migrations/migrations.ts';
 import { fail } from '../../../engine/protocol/errors.ts';
 import { memberNameSchema } from '../../../engine/protocol/ids.ts';
 import { inMemory, report, reports, type Files } from './checkout.ts';
+import { postgresCatalogue } from '../../../engine/database/postgres/catalogue.ts';
 
 const schema = 'datasource db {\n  provider = "postgresql"\n}\n';
 const prisma = (folder: string, ...migrations: string[]): Files => ({
@@ -192,6 +193,7 @@ describe('what can not be told', () => {
         {
           member: memberNameSchema.parse('main'),
           problem: null,
+          catalogue: postgresCatalogue,
           read: () =>
             Promise.reject(fail('read_failed', { server: 'a', database: 'app', problem: 'lock timeout' })),
         },
@@ -249,6 +251,7 @@ function memberOf(rows: readonly Record<string, string | null>[]) {
   return {
     member: memberNameSchema.parse('main'),
     problem: null,
+    catalogue: postgresCatalogue,
     read: async (statements: readonly { text: string }[]) =>
       statements.map(({ text }) => {
         if (text.includes('pg_attribute'))

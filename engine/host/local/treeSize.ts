@@ -1,14 +1,7 @@
 /** Adds up the files of a directory tree on this machine. */
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-
-export interface TreeSize {
-  files: number;
-  /** As programs see it. */
-  bytes: number;
-  /** Blocks on the disk, shared or not, times their size. */
-  occupied: number;
-}
+import type { TreeSize } from '../host.ts';
 
 const AT_ONCE = 64;
 
