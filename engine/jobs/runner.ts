@@ -1,5 +1,4 @@
 /** Runs jobs: journals every step, undoes what failed or was canceled, and after a crash finishes or undoes the rest. */
-import type { Reporter } from '../database/database.ts';
 import type { Job, JobLine, JobState, Task } from '../protocol/entities.ts';
 import { fail, isFailure, toFailure, type ThinClonesError } from '../protocol/errors.ts';
 import { jobIdSchema, type EnvironmentName, type JobId, type MemberName } from '../protocol/ids.ts';
@@ -7,8 +6,9 @@ import type { Clock, Random } from '../ports/clock.ts';
 import type { Feed } from './feed.ts';
 import type { Log } from '../ports/log.ts';
 import type { JobRecord, Lane, Store } from '../state/store.ts';
+import { createJournal, jobEntity } from './journal.ts';
 import { createLanes } from './lanes.ts';
-import type { JobKind, Step, StepContext } from './steps.ts';
+import type { JobKind, Step, StepContext, StoreChange } from './steps.ts';
 
 /** Called around every effect, so that tests can end the engine there. Does nothing in normal use. */
 export type Failpoint = (name: string) => void;
@@ -66,31 +66,9 @@ export interface Runner {
 }
 
 const keptJobs = 500;
-const progressIntervalMs = 100;
 const linesAtOnce = 5000;
-
-/** What people see of a job. */
-export function jobEntity(record: JobRecord): Job {
-  const {
-    lanes: _lanes,
-    fingerprint: _fingerprint,
-    idempotencyKey: _key,
-    input: _input,
-    data: _data,
-    committed,
-    ...entity
-  } = record;
-  // The runner goes on changing its tasks; what was told must not change with them.
-  const tasks = record.tasks.map((task) => ({ ...task }));
-  const done = tasks.map((task) => (task.state === 'succeeded' ? 1 : (task.progress ?? 0)));
-  const share = tasks.length === 0 ? 0 : done.reduce((sum, part) => sum + part, 0) / tasks.length;
-  return {
-    ...entity,
-    tasks,
-    progress: record.state === 'succeeded' ? 1 : Math.min(1, share),
-    cancellable: record.endedAt === null && !committed,
-  };
-}
+/** Between two tries to write the end of a job. */
+const endIntervalMs = 1000;
 
 /** The refusal of a request because a job works on the object that it is for. */
 export const busyWith = (
@@ -98,50 +76,27 @@ export const busyWith = (
   { kind, name }: Pick<Job['object'], 'kind' | 'name'>,
 ): ThinClonesError => fail('busy', { kind, name, job: holder.id, doing: holder.title, by: holder.createdBy });
 
+const payAll = (owed: readonly StoreChange[]) => (): void => {
+  for (const change of owed) change();
+};
+
 interface Running {
   record: JobRecord;
   controller: AbortController;
   done: Promise<Job>;
-  lastPublished: number;
 }
 
 export function createRunner(dependencies: RunnerDependencies): Runner {
   const { store, clock, random, feed, log, failpoint, explain = (error: unknown) => error } = dependencies;
   const lanes = createLanes();
   const running = new Map<JobId, Running>();
-  let closing = false;
+  const journal = createJournal({ store, clock, feed, log });
+  const closing = new AbortController();
+  let isRecovering = false;
+  /** Why a job of an earlier engine could not be ended. */
+  let unwritten: unknown;
 
   const time = (): string => clock.now().toISOString();
-  const publish = (record: JobRecord): void => {
-    const run = running.get(record.id);
-    if (run !== undefined) run.lastPublished = clock.monotonic();
-    feed.publish({ kind: 'job', entity: jobEntity(record) });
-  };
-  const save = (record: JobRecord, change?: () => void): void => {
-    store.transaction(() => {
-      change?.();
-      store.jobs.put(record);
-    });
-    publish(record);
-  };
-
-  const reporter = (record: JobRecord, task: Task | undefined): Reporter => {
-    let line = store.jobs.lastLine(record.id);
-    return {
-      line(text, level = 'info') {
-        line = Math.max(line, store.jobs.lastLine(record.id)) + 1;
-        const entity: JobLine = { job: record.id, line, at: time(), task: task?.name ?? null, level, text };
-        store.jobs.addLine(entity);
-        feed.publish({ kind: 'jobLine', entity });
-      },
-      progress(fraction) {
-        if (task === undefined || !Number.isFinite(fraction)) return;
-        task.progress = Math.max(task.progress ?? 0, Math.min(1, Math.max(0, fraction)));
-        const last = running.get(record.id)?.lastPublished ?? 0;
-        if (clock.monotonic() - last >= progressIntervalMs) publish(record);
-      },
-    };
-  };
 
   interface Execution<Input, Data> {
     record: JobRecord;
@@ -149,6 +104,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     steps: readonly Step<Input, Data>[];
     context: (task: Task | undefined, signal: AbortSignal) => StepContext<Input, Data>;
     controller: AbortController;
+    /** Changes of what was undone that could not be written yet: they come with the next write. */
+    owed: StoreChange[];
   }
 
   const execution = <Input, Data>(
@@ -163,6 +120,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       record,
       kind,
       controller,
+      owed: [],
       steps: kind.steps(input),
       context: (task, signal) => ({
         job: record.id,
@@ -171,7 +129,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         data,
         signal,
         secrets,
-        report: reporter(record, task),
+        report: journal.reporter(record, task),
       }),
     };
   };
@@ -180,27 +138,32 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     record.data = structuredClone(context.data) as Record<string, unknown>;
   };
 
-  async function forward<Input, Data>({
-    record,
-    steps,
-    context,
-    controller,
-  }: Execution<Input, Data>): Promise<void> {
+  /** For what counts whether the journal knows it or not: the next write says all of it. */
+  const saveOrOwe = <Input, Data>({ record, owed }: Execution<Input, Data>): void => {
+    try {
+      journal.save(record, {}, payAll(owed));
+      owed.length = 0;
+    } catch (error) {
+      log.error('a job could not be journalled', { job: record.id, problem: toFailure(error).message });
+    }
+  };
+
+  async function forward<Input, Data>(run: Execution<Input, Data>): Promise<void> {
+    const { record, steps, context, controller } = run;
     for (const [index, step] of steps.entries()) {
       const task = record.tasks[index];
       if (task === undefined || task.state === 'succeeded') continue;
       if (!record.committed) controller.signal.throwIfAborted();
       Object.assign(task, { state: 'running', startedAt: time(), endedAt: null });
       failpoint(`${record.type}/${index}/before`);
-      save(record);
       const stepContext = context(task, record.committed ? new AbortController().signal : controller.signal);
       try {
+        journal.save(record);
         const change = await step.run(stepContext);
         failpoint(`${record.type}/${index}/effect`);
         Object.assign(task, { state: 'succeeded', endedAt: time(), progress: 1 });
         keepData(record, stepContext);
-        if (step.commits === true) record.committed = true;
-        save(record, change);
+        journal.save(record, step.commits === true ? { committed: true } : {}, change);
         failpoint(`${record.type}/${index}/after`);
       } catch (error) {
         const failure = toFailure(explain(error));
@@ -210,7 +173,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
             `${step.name} failed and will be tried again later: ${failure.message}`,
             'warning',
           );
-          save(record);
+          saveOrOwe(run);
           continue;
         }
         keepData(record, stepContext);
@@ -220,7 +183,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     }
   }
 
-  async function backward<Input, Data>({ record, steps, context }: Execution<Input, Data>): Promise<void> {
+  async function backward<Input, Data>(run: Execution<Input, Data>): Promise<void> {
+    const { record, steps, context, owed } = run;
     for (const [index, step] of [...steps.entries()].reverse()) {
       const task = record.tasks[index];
       // The first step's undo also takes back what `prepare` changed, so it runs even if the step never began.
@@ -233,21 +197,23 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         keepData(record, stepContext);
         task.state = wasFailed ? 'failed' : 'undone';
         task.endedAt ??= time();
-        save(record, change);
+        if (change !== undefined) owed.push(change);
       } catch (error) {
         // What could not be taken back is still tagged as unfinished, and is swept at the next start.
         const problem = toFailure(error).message;
         stepContext.report.line(`Could not undo "${step.name}": ${problem}`, 'error');
         log.error('undo failed', { job: record.id, step: step.name, problem });
+        continue;
       }
+      saveOrOwe(run);
     }
   }
 
-  const end = <Input, Data>(
-    { record, kind, context }: Execution<Input, Data>,
+  const end = async <Input, Data>(
+    { record, kind, context, owed }: Execution<Input, Data>,
     state: JobState,
     failure: ThinClonesError | undefined,
-  ): void => {
+  ): Promise<void> => {
     const stepContext = context(undefined, new AbortController().signal);
     if (failure !== undefined) {
       if (failure.code !== 'canceled') {
@@ -265,28 +231,48 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         state === 'cancelled' ? 'warning' : 'error',
       );
     }
-    Object.assign(record, { state, endedAt: time(), error: failure?.document ?? null });
-    lanes.release(record.id);
     const change = failure === undefined ? undefined : kind.failed?.(stepContext, failure.message);
-    save(record, change);
+    const changes = payAll(change === undefined ? owed : [...owed, change]);
+    for (;;) {
+      // Whoever is told of the end may ask for what it held.
+      lanes.release(record.id);
+      try {
+        journal.write(record, { state, endedAt: time(), error: failure?.document ?? null }, changes);
+        running.delete(record.id);
+        journal.publish(record);
+        return;
+      } catch (error) {
+        lanes.hold(record.id, record.lanes);
+        if (closing.signal.aborted || isRecovering) throw error;
+        log.error('the end of a job could not be written', {
+          ...{ job: record.id, problem: toFailure(error).message },
+        });
+        // An end that nobody finds later is none: the job goes on until it stands, or the next engine ends it.
+        await clock.sleep(endIntervalMs, closing.signal).catch(() => undefined);
+      }
+    }
   };
 
   async function execute<Input, Data>(run: Execution<Input, Data>): Promise<void> {
     const { record, controller } = run;
+    let state: JobState = 'succeeded';
+    let failure: ThinClonesError | undefined;
     try {
-      Object.assign(record, { state: 'running', startedAt: record.startedAt ?? time() });
-      await forward(run);
-      end(run, 'succeeded', undefined);
-    } catch (error) {
-      const stopped = controller.signal.aborted && !record.committed;
-      const canceled = stopped && isFailure(controller.signal.reason, 'canceled');
-      const failure = canceled
-        ? fail('canceled', {}, { cause: error })
-        : stopped
-          ? fail('interrupted', { job: record.id }, { cause: error })
-          : toFailure(error);
-      if (!record.committed) await backward(run);
-      end(run, canceled ? 'cancelled' : 'failed', failure);
+      try {
+        Object.assign(record, { state: 'running', startedAt: record.startedAt ?? time() });
+        await forward(run);
+      } catch (error) {
+        const stopped = controller.signal.aborted && !record.committed;
+        const canceled = stopped && isFailure(controller.signal.reason, 'canceled');
+        state = canceled ? 'cancelled' : 'failed';
+        failure = canceled
+          ? fail('canceled', {}, { cause: error })
+          : stopped
+            ? fail('interrupted', { job: record.id }, { cause: error })
+            : toFailure(error);
+        if (!record.committed) await backward(run);
+      }
+      await end(run, state, failure);
     } finally {
       lanes.release(record.id);
       running.delete(record.id);
@@ -315,10 +301,9 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   /** What such a job left is tagged as unfinished, and swept after the recovery of jobs. */
   const giveUp = (record: JobRecord): void => {
     const error = fail('internal', { problem: `its journal is not of this version (${record.type})` });
-    Object.assign(record, { state: 'failed', endedAt: time(), error: error.document });
     lanes.release(record.id);
     running.delete(record.id);
-    save(record);
+    journal.save(record, { state: 'failed', endedAt: time(), error: error.document });
   };
 
   async function afterEnd<Input, Data>({ record, kind }: Execution<Input, Data>): Promise<void> {
@@ -336,18 +321,19 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         // Only a failing state store ends here: the journal keeps the job, and the next start recovers it.
         lanes.release(record.id);
         running.delete(record.id);
+        unwritten = error;
         log.error('job runner failed', { job: record.id, problem: toFailure(error).message });
         return jobEntity(record);
       },
     );
-    running.set(record.id, { record, controller, done, lastPublished: 0 });
+    running.set(record.id, { record, controller, done });
   };
 
   const known = (id: JobId): JobRecord | undefined => running.get(id)?.record ?? store.jobs.get(id);
 
   return {
     submit(submission) {
-      if (closing) throw fail('shutting_down', {});
+      if (closing.signal.aborted) throw fail('shutting_down', {});
       const key = submission.idempotencyKey;
       const repeated = key === undefined ? undefined : this.repeated(key);
       if (repeated !== undefined) return repeated;
@@ -385,8 +371,9 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         input: submission.input as Record<string, unknown>,
         data: structuredClone(submission.data) as Record<string, unknown>,
         committed: false,
+        revision: 0,
       };
-      save(record, submission.prepare);
+      journal.save(record, {}, submission.prepare);
       lanes.hold(record.id, record.lanes);
       const controller = new AbortController();
       const run = execution(record, kind, controller, submission.secrets ?? new Map());
@@ -433,6 +420,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       return jobEntity(record);
     },
     async recover(kinds) {
+      isRecovering = true;
+      unwritten = undefined;
       const left = store.jobs.unfinished();
       for (const record of left) lanes.hold(record.id, record.lanes);
       for (const record of left) {
@@ -453,7 +442,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
           }
           try {
             await backward(run);
-            end(run, 'failed', fail('interrupted', { job: record.id }));
+            await end(run, 'failed', fail('interrupted', { job: record.id }));
           } finally {
             lanes.release(record.id);
             running.delete(record.id);
@@ -463,11 +452,13 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         launch(record, controller, resume);
       }
       await Promise.all([...running.values()].map(({ done }) => done));
+      isRecovering = false;
+      if (unwritten !== undefined) throw toFailure(unwritten);
       for (const id of store.transaction(() => store.jobs.prune(keptJobs)))
         feed.publish({ kind: 'job.removed', id });
     },
     async close() {
-      closing = true;
+      closing.abort();
       for (const { record, controller } of running.values()) {
         if (!record.committed) controller.abort(fail('shutting_down', {}));
       }

@@ -1,5 +1,5 @@
 /** What there is: finds objects by name or id, composes entities from records, and tells the feed what changed. */
-import { jobEntity } from '../jobs/runner.ts';
+import { jobEntity } from '../jobs/journal.ts';
 import type { Checkout, Clone, Environment, Host, Job, Snapshot } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import type { Overview } from '../protocol/events.ts';

@@ -660,6 +660,10 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
     );
     try {
       return submitCreate(environment.name, request, caller, held);
+    } catch (error) {
+      // A state that could not be written has handed them over, and to no job.
+      for (const [dataset, lease] of leases) if (held.includes(lease)) leases.delete(dataset);
+      throw error;
     } finally {
       // Refused, or the same request as one that runs already: the job did not take them.
       const taken = new Set(leases.values());

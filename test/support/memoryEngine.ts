@@ -95,7 +95,7 @@ export function virtualClock(start = Date.parse('2026-11-20T03:00:00.000Z')): Vi
 }
 
 export interface Strike {
-  /** 1 is the next call of any port (or of those whose name starts with `only`). */
+  /** 1 is the next call of any port or write of the state (or of those whose name starts with `only`: `store`). */
   nth: number;
   /** `fail`: the caller gets an error; `kill`: the engine is gone at once, as by SIGKILL. */
   how: 'fail' | 'kill';
@@ -105,7 +105,7 @@ export interface Strike {
   error?: Error;
 }
 
-/** What stands between one engine and the world: every call of a port passes here. */
+/** What stands between one engine and the world: every call of a port and every write of the state passes here. */
 interface Gate {
   calls: string[];
   strike: Strike | undefined;
@@ -116,6 +116,8 @@ interface Gate {
   /** Whether a strike is still to come. */
   armed(): boolean;
   pass<Value>(name: string, call: () => Promise<Value>): Promise<Value>;
+  /** A write of the state, which is durable or not when it returns: struck `before`, what it changed is undone. */
+  write<Value>(name: string, change: (hit: () => void) => Value): Value;
   /** Resolves when no call is at work in the world any more. */
   quiet(): Promise<void>;
 }
@@ -124,6 +126,22 @@ function createGate(): Gate {
   let tellKilled = (): void => undefined;
   const killed = new Promise<void>((resolve) => (tellKilled = resolve));
   const never = <Value>(): Promise<Value> => new Promise(() => undefined);
+  /** Counts a call, and returns how the strike hits it, if it does. */
+  const meet = (name: string): { when: Strike['when'] | undefined; hit: () => void } => {
+    gate.calls.push(name);
+    const { strike } = gate;
+    const counts = strike !== undefined && name.startsWith(strike.only ?? '');
+    const struck = counts && --strike.nth === 0 ? strike : undefined;
+    if (struck !== undefined) gate.strike = undefined;
+    return {
+      when: struck?.when,
+      hit: () => {
+        if (struck?.how === 'kill') gate.kill();
+        else if (struck !== undefined)
+          throw struck.error ?? fail('storage_failed', { storage: 'memory', problem: `ordered at ${name}` });
+      },
+    };
+  };
   const gate: Gate = {
     calls: [],
     strike: undefined,
@@ -135,26 +153,31 @@ function createGate(): Gate {
     },
     async pass(name, call) {
       if (gate.dead) return never();
-      gate.calls.push(name);
-      const { strike } = gate;
-      const counts = strike !== undefined && name.startsWith(strike.only ?? '');
-      const struck = counts && --strike.nth === 0 ? strike : undefined;
-      if (struck !== undefined) gate.strike = undefined;
-      const hit = (): void => {
-        if (struck?.how === 'kill') gate.kill();
-        else if (struck !== undefined)
-          throw struck.error ?? fail('storage_failed', { storage: 'memory', problem: `ordered at ${name}` });
-      };
-      if (struck?.when === 'before') hit();
+      const { when, hit } = meet(name);
+      if (when === 'before') hit();
       if (gate.isDead()) return never();
       try {
         const value = await call();
-        if (struck?.when === 'after' && !gate.isDead()) hit();
+        if (when === 'after' && !gate.isDead()) hit();
         return gate.isDead() ? await never() : value;
       } catch (error) {
         if (gate.isDead()) return await never();
         throw error;
       }
+    },
+    write(name, change) {
+      if (gate.dead) throw new Error('this engine was killed');
+      const { when, hit } = meet(name);
+      const alive = (): void => {
+        if (gate.isDead()) throw new Error('this engine was killed');
+      };
+      const value = change(() => {
+        if (when === 'before') hit();
+        alive();
+      });
+      if (when === 'after') hit();
+      alive();
+      return value;
     },
     isDead: () => gate.dead,
     armed: () => gate.strike !== undefined,
@@ -179,37 +202,52 @@ function gated<Port extends object>(port: Port, prefix: string, gate: Gate, plai
   return wrapped as Port;
 }
 
-/** A store whose engine can't write any more once it is dead. */
+/** A store whose engine can't write any more once it is dead, and whose writes may fail: each transaction as a whole. */
 function mortalStore(store: Store, gate: Gate): Store {
-  const check = (): void => {
-    if (gate.dead) throw new Error('this engine was killed');
+  let inTransaction = false;
+  const transaction: Store['transaction'] = (change) => {
+    if (inTransaction) return store.transaction(change);
+    return gate.write('store.transaction', (hit) =>
+      store.transaction(() => {
+        inTransaction = true;
+        try {
+          const value = change();
+          hit();
+          return value;
+        } finally {
+          inTransaction = false;
+        }
+      }),
+    );
   };
-  const mortal = <Part extends object>(part: Part): Part =>
+  const writes = ['put', 'remove', 'addLine', 'prune'];
+  const mortal = <Part extends object>(part: Part, of: string): Part =>
     Object.fromEntries(
       Object.entries(part).map(([name, value]) => [
         name,
         typeof value !== 'function'
           ? value
           : (...args: unknown[]) => {
-              check();
-              return (value as (...args: unknown[]) => unknown)(...args);
+              const call = (): unknown => (value as (...args: unknown[]) => unknown)(...args);
+              if (gate.isDead()) throw new Error('this engine was killed');
+              if (inTransaction || !writes.includes(name)) return call();
+              return gate.write(`store.${of}.${name}`, (hit) =>
+                store.transaction(() => {
+                  const result = call();
+                  hit();
+                  return result;
+                }),
+              );
             },
       ]),
     ) as Part;
   return {
-    transaction: (change) => {
-      check();
-      return store.transaction(() => {
-        const value = change();
-        check();
-        return value;
-      });
-    },
-    environments: mortal(store.environments),
-    snapshots: mortal(store.snapshots),
-    clones: mortal(store.clones),
-    checkouts: mortal(store.checkouts),
-    jobs: mortal(store.jobs),
+    transaction,
+    environments: mortal(store.environments, 'environments'),
+    snapshots: mortal(store.snapshots, 'snapshots'),
+    clones: mortal(store.clones, 'clones'),
+    checkouts: mortal(store.checkouts, 'checkouts'),
+    jobs: mortal(store.jobs, 'jobs'),
     close: () => undefined,
   };
 }

@@ -35,9 +35,10 @@ function open(store: Store = openStore(':memory:')) {
     error: (text: string) => story.push(`log: ${text}`),
   };
   let crash: string | undefined;
+  const clock = virtualClock();
   const runner: Runner = createRunner({
     store,
-    clock: virtualClock(),
+    clock,
     random: { id, password: id },
     feed,
     log,
@@ -46,7 +47,7 @@ function open(store: Store = openStore(':memory:')) {
       if (name === crash) throw new Error('crash');
     },
   });
-  return { store, events, story, runner, crashAt: (name: string) => (crash = name) };
+  return { store, events, story, runner, clock, crashAt: (name: string) => (crash = name) };
 }
 
 /** Steps that write down what is called; `extra` adds to the step of that name. */
@@ -315,6 +316,125 @@ describe('the job runner', () => {
     assert.equal(runner.list(10).length, 1);
     // The lane is free.
     runner.submit(submission(kindOf(story, ['a']), { fingerprint: 'y' }));
+  });
+
+  /** A store whose transactions fail while it is told so: before anything of them stands, or when all of it does. */
+  const failing = (store: Store) => {
+    const state: { fails: 'before' | 'after' | undefined } = { fails: undefined };
+    const hit = (when: 'before' | 'after'): void => {
+      if (state.fails === when) throw new Error('the disk is broken');
+    };
+    const wrapped: Store = {
+      ...store,
+      transaction(change) {
+        const value = store.transaction(() => {
+          const changed = change();
+          hit('before');
+          return changed;
+        });
+        hit('after');
+        return value;
+      },
+    };
+    return { state, store: wrapped };
+  };
+
+  it('takes a commit that the state refused for none, and undoes everything', async () => {
+    const { state, store } = failing(openStore(':memory:'));
+    const { runner, story } = open(store);
+    const kind = kindOf(story, ['a', 'b'], {
+      b: {
+        commits: true,
+        run: async () => () => {
+          story.push('commit b');
+          state.fails = 'before';
+        },
+        undo: async () => {
+          state.fails = undefined;
+          story.push('undo b');
+          return undefined;
+        },
+      },
+    });
+    const end = await runner.ended(runner.submit(submission(kind)).id);
+    assert.equal(end.state, 'failed');
+    assert.deepEqual(calls(story).slice(3), ['undo b', 'undo a', 'log: job failed', 'failed', 'ended']);
+    assert.equal(store.jobs.get(end.id)?.committed, false);
+  });
+
+  it('goes on after a write that was carried out although it failed, and tells everybody to read again', async () => {
+    const { state, store } = failing(openStore(':memory:'));
+    const { runner, story, events } = open(store);
+    const kind = kindOf(story, ['a', 'b'], {
+      a: {
+        commits: true,
+        run: async () => () => {
+          state.fails = 'after';
+        },
+      },
+      b: {
+        run: async () => {
+          return () => story.push('commit b');
+        },
+      },
+    });
+    const job = runner.submit(submission(kind));
+    await until(() => story.includes('clone.create/0/after'));
+    state.fails = undefined;
+    assert.equal((await runner.ended(job.id)).state, 'succeeded');
+    assert.ok(events.some(({ kind: each }) => each === 'resync'));
+    assert.equal(store.jobs.get(job.id)?.committed, true);
+  });
+
+  it('ends a job when its end can be written, with everything that its undoing owes, and holds its lanes until then', async () => {
+    const { state, store } = failing(openStore(':memory:'));
+    const { runner, story, clock } = open(store);
+    const kind = kindOf(story, ['a', 'b'], {
+      a: {
+        undo: async () => () => {
+          story.push('change a');
+        },
+      },
+      b: {
+        run: () => {
+          state.fails = 'before';
+          return Promise.reject(new Error('no'));
+        },
+      },
+    });
+    const job = runner.submit(submission(kind));
+    await until(() => story.includes('log: the end of a job could not be written'));
+    assert.equal(runner.get(job.id)?.endedAt, null);
+    assert.throws(() => runner.submit(submission(kind, { fingerprint: 'two' })), code('busy'));
+    state.fails = undefined;
+    story.length = 0;
+    await clock.advance(1000);
+    assert.equal((await runner.ended(job.id)).state, 'failed');
+    assert.deepEqual(calls(story), ['change a', 'failed', 'ended']);
+    assert.equal(runner.holder([{ key: 'a', mode: 'exclusive' }]), undefined);
+  });
+
+  it('leaves a job whose end can not be written to the next engine when it closes', async () => {
+    const inner = openStore(':memory:');
+    const { state, store } = failing(inner);
+    const { runner, story } = open(store);
+    const kind = kindOf(story, ['a'], {
+      a: {
+        run: () => {
+          state.fails = 'before';
+          return Promise.reject(new Error('no'));
+        },
+      },
+    });
+    const job = runner.submit(submission(kind));
+    await until(() => story.includes('log: the end of a job could not be written'));
+    await runner.close();
+    const next = open(store);
+    await assert.rejects(next.runner.recover([kind]), /the disk is broken/);
+    assert.equal(inner.jobs.get(job.id)?.endedAt, null);
+    state.fails = undefined;
+    await open(store).runner.recover([kind]);
+    assert.equal(inner.jobs.get(job.id)?.error?.code, 'interrupted');
   });
 
   it('undoes at the next start what was not committed, and finishes what was', async () => {
