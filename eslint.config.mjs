@@ -118,8 +118,22 @@ export default tseslint.config(
         ['^node:', '^\\.\\./(?!protocol/|domain/)', '^(?!\\.|zod$)'],
         'engine/domain imports only engine/protocol: no I/O, no clock, no random.',
       ),
-      'no-restricted-globals': ['error', 'process', 'Date', 'setTimeout', 'fetch'],
-      'no-restricted-properties': ['error', { object: 'Math', property: 'random' }],
+      'no-restricted-globals': ['error', 'process', 'setTimeout', 'fetch'],
+      'no-restricted-properties': [
+        'error',
+        { object: 'Math', property: 'random' },
+        { object: 'Date', property: 'now' },
+      ],
+      // Times that are given may be reckoned with; the time of day is for who calls to look at.
+      'no-restricted-syntax': [
+        'error',
+        ...syntax,
+        {
+          selector:
+            ":matches(NewExpression[callee.name='Date'][arguments.length=0], CallExpression[callee.name='Date'])",
+          message: 'The domain is given the time.',
+        },
+      ],
     },
   },
   {

@@ -314,7 +314,8 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
       pid: process.pid,
       home: paths.home,
       startedAt: startedAt.toISOString(),
-      uptimeMs: Date.now() - startedAt.getTime(),
+      // The clock may be set meanwhile.
+      uptimeMs: Math.round(performance.now()),
       state: blocked === null ? 'ready' : 'blocked',
       problem: blocked,
       storage: label,

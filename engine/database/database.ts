@@ -94,6 +94,8 @@ export interface Database {
   flush(spec: ServerSpec, signal?: AbortSignal): Promise<void>;
   /** How to start a server on a dataset. */
   server(options: ServerOptions): Promise<ServerSpec>;
+  /** Differs when what lies in the data directory may have changed since; a few file operations, and no session. */
+  changeSign(dataDirectory: string): Promise<string>;
   /** Makes a fresh copy of a clean data directory startable (stale pid files); a few file operations at most. */
   makeStartable(dataDirectory: string): Promise<void>;
   /**

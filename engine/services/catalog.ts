@@ -37,6 +37,7 @@ export function cloneEntity(record: CloneRecord): Clone {
     generation: _generation,
     sealedPassword: _sealed,
     usedAt: _used,
+    countedAt: _counted,
     worktree: _worktree,
     finished: _finished,
     ...entity
@@ -143,6 +144,10 @@ export function createCatalog({ store, feed }: { store: Store; feed: Feed }): Ca
   };
 }
 
+/** What the engine alone notes with a clone, such as when it was last used, is nothing to tell. */
+const isSameEntity = (one: CloneRecord, other: CloneRecord): boolean =>
+  JSON.stringify(cloneEntity(one)) === JSON.stringify(cloneEntity(other));
+
 /**
  * A store that tells the feed, after each commit, the entities that changed with it: also those whose entity follows
  * from another record (a snapshot's clones, an environment's latest snapshot).
@@ -239,7 +244,7 @@ export function publishingStore(store: Store, feed: Feed): Store {
       put(record) {
         const before = store.clones.get(record.id);
         store.clones.put(record);
-        clones.add(record.id);
+        if (before === undefined || !isSameEntity(before, record)) clones.add(record.id);
         if (before !== undefined && before.snapshot !== record.snapshot) touchSnapshot(before.snapshot);
         if (before?.snapshot !== record.snapshot) touchSnapshot(record.snapshot);
         publish();

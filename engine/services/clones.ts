@@ -1,6 +1,7 @@
 /** Use cases of clones: create, reset, start, destroy, commit, protect, connect. */
 import * as z from 'zod';
 import { isProtected } from '../domain/expiry.ts';
+import { newestTime } from '../domain/countedTime.ts';
 import { cloneUser, freeCloneName, freeSnapshotName } from '../domain/naming.ts';
 import type { PortLease } from '../host/host.ts';
 import { busyWith } from '../jobs/runner.ts';
@@ -24,6 +25,7 @@ import type { Caller } from './caller.ts';
 import { bindingLane, createBindings, type Bindings } from './binding.ts';
 import { createCloneTagging } from './cloneTagging.ts';
 import { all, databaseOf, newDatasetId, type ServiceContext } from './context.ts';
+import type { CountedTime } from './countedTime.ts';
 import { dropFrozen, freezeClone, measureSnapshot } from './freeze.ts';
 import { leaseFreePort, withFreePort, type Servers } from './servers.ts';
 import { cloneTags, doom, snapshotTags } from './tags.ts';
@@ -87,7 +89,7 @@ const commitInput = z.object({ clone: cloneIdSchema, kept: keptSchema });
 
 type ResetContext = StepContext<z.infer<typeof resetInput>, object>;
 
-export function createClones(context: ServiceContext, servers: Servers): Clones {
+export function createClones(context: ServiceContext, servers: Servers, time: CountedTime): Clones {
   const { store, storage, catalog, runner, clock, random, vault } = context;
   /** Ports held between the acceptance of a create and the start of its servers. */
   const leases = new Map<DatasetId, PortLease>();
@@ -635,7 +637,10 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       environment: clone.environment,
       state: 'creating',
       dataStateAt: at,
-      createdAt: at,
+      createdAt: newestTime(
+        at,
+        store.snapshots.list().map(({ createdAt }) => createdAt),
+      ),
       createdBy: caller.user,
       skewMs: 0,
       bytes: { unshared: null, logical: null },
@@ -742,6 +747,7 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       generation: 0,
       sealedPassword: vault.seal(request.binding?.password ?? random.password()),
       usedAt: at,
+      countedAt: null,
       worktree: null,
       finished: null,
     };
@@ -844,8 +850,10 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       });
     },
     destroy(reference, caller) {
+      // First, since it may move the end of the protection.
+      const at = time.now().toISOString();
       const clone = catalog.clone(reference);
-      if (isProtected(clone, now())) {
+      if (isProtected(clone, at)) {
         throw fail('clone_protected', { clone: clone.name, until: clone.protectedUntil ?? '' });
       }
       return runner.submit({
@@ -900,11 +908,11 @@ export function createClones(context: ServiceContext, servers: Servers): Clones 
       const clone = catalog.clone(reference);
       const holder = clone.state === 'destroying' ? runner.holder(exclusive(clone)) : undefined;
       if (holder !== undefined) throw busyWith(holder, { kind: 'clone', name: clone.name });
+      const from = time.now();
       const protectedUntil =
-        typeof minutes === 'number'
-          ? new Date(clock.now().getTime() + minutes * 60_000).toISOString()
-          : minutes;
-      const changed = { ...clone, protectedUntil };
+        typeof minutes === 'number' ? new Date(from.getTime() + minutes * 60_000).toISOString() : minutes;
+      // The jumps until now were not of this protection's time.
+      const changed = { ...catalog.clone(clone.id), protectedUntil, countedAt: from.toISOString() };
       store.clones.put(changed);
       await tagging.write(clone.id);
       return catalog.cloneEntity(changed);

@@ -10,6 +10,7 @@ import type { CloneRecord } from '../state/store.ts';
 import type { FollowedTree } from './checkouts.ts';
 import type { Clones } from './clones.ts';
 import type { ServiceContext } from './context.ts';
+import type { CountedTime } from './countedTime.ts';
 
 const lookIntervalMs = 3_600_000;
 
@@ -29,6 +30,7 @@ export function createJanitor(
   clones: Clones,
   /** The working trees that are followed, by repository. */
   followed: () => readonly FollowedTree[],
+  time: CountedTime,
 ): Janitor {
   const { store, git, clock, log, workspaceFiles } = context;
 
@@ -45,10 +47,14 @@ export function createJanitor(
       const state = await readRepository(tree, signal);
       const all = bound.filter((clone) => clone.repository === repository);
       const renamed = state === undefined ? new Set() : await takeRenamedAlong(tree, state, all);
-      const mine = all.filter(({ id }) => !renamed.has(id));
       const { shared, grace } = await settingsOf(trees);
       const inUse = new Set(followed().map((each) => each.clone));
-      const now = clock.now();
+      const now = time.now();
+      // As they are now: a jump of the clock moved their times along.
+      const mine = all.flatMap(({ id, branch }) => {
+        const clone = renamed.has(id) ? undefined : store.clones.get(id);
+        return clone?.branch === branch && clone.repository === repository ? [{ ...clone, branch }] : [];
+      });
       const proposals = propose({
         repository: state,
         clones: mine.map((clone) => ({ ...clone, isInUse: inUse.has(clone.id) })),
@@ -65,7 +71,7 @@ export function createJanitor(
       for (const clone of mine) {
         const proposal = proposals.find((each) => each.clone === clone.id);
         // What can't be read now says nothing about what was known before.
-        if (state !== undefined) remember(clone, proposal);
+        if (state !== undefined) remember(clone, proposal, now);
         if (proposal === undefined) continue;
         const { branch, reason, sinceMs, isProtected, destroyAtMs, automatic } = proposal;
         found.push({
@@ -110,6 +116,7 @@ export function createJanitor(
   const remember = (
     { id }: CloneRecord,
     proposal: { branch: string; reason: Proposal['reason']; sinceMs: number } | undefined,
+    now: Date,
   ): void => {
     const clone = store.clones.get(id);
     if (clone === undefined) return;
@@ -121,7 +128,8 @@ export function createJanitor(
             reason: proposal.reason,
             since: new Date(proposal.sinceMs).toISOString(),
           };
-    if (JSON.stringify(clone.finished) !== JSON.stringify(finished)) store.clones.put({ ...clone, finished });
+    if (JSON.stringify(clone.finished) !== JSON.stringify(finished))
+      store.clones.put({ ...clone, finished, countedAt: now.toISOString() });
   };
 
   /** A working tree that was removed can't be asked about its repository; the repository itself can. */

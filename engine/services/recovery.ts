@@ -107,7 +107,7 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
             generation,
             sealedPassword,
             usedAt: context.clock.now().toISOString(),
-            ...{ worktree: null, finished: null },
+            ...{ countedAt: context.clock.now().toISOString(), worktree: null, finished: null },
           });
         }
       }

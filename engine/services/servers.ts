@@ -37,6 +37,8 @@ export interface Servers {
     mode: StopMode,
     signal?: AbortSignal,
   ): Promise<void>;
+  /** A start, a stop or a look is under way, which `running` would wait for. */
+  isAtWork(member: Pick<MemberServer, 'dataset'>): boolean;
   /** Waits for a start that is under way. */
   running(member: Pick<MemberServer, 'dataset'>): Promise<boolean>;
   /** Removes what the servers of destroyed data left beside it: socket folder and log. */
@@ -161,6 +163,7 @@ export function createServers(context: ServiceContext): Servers {
         known.delete(dataset);
       });
     },
+    isAtWork: ({ dataset }) => turns.has(dataset),
     running: ({ dataset }) => inTurn(dataset, async () => (await find(dataset)) !== undefined),
     async clear(datasets) {
       const { serverLogs, sockets } = context.directories;

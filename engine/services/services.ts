@@ -4,6 +4,7 @@ import type { CloneId } from '../protocol/ids.ts';
 import { createCheckouts, type Checkouts } from './checkouts.ts';
 import { createClones, type Clones } from './clones.ts';
 import type { ServiceContext } from './context.ts';
+import { createCountedTime } from './countedTime.ts';
 import { createEnvironments, type Environments } from './environments/environments.ts';
 import { createJanitor, type Janitor } from './janitor.ts';
 import { createMigrations } from './migrations.ts';
@@ -32,15 +33,16 @@ export interface Services {
 
 export function createServices(context: ServiceContext): Services {
   const servers = createServers(context);
-  const clones = createClones(context, servers);
+  const time = createCountedTime(context);
+  const clones = createClones(context, servers, time);
   const environments = createEnvironments(context);
   const checkouts = createCheckouts({
     ...{ context, clones, environments },
     migrations: createMigrations(context, servers),
   });
-  const janitor = createJanitor(context, clones, () => checkouts.followed());
+  const janitor = createJanitor(context, clones, () => checkouts.followed(), time);
   const recovery = createRecovery(context, servers);
-  const watch = createWatch(context, servers, clones);
+  const watch = createWatch(context, servers, clones, time);
   const kinds = [...clones.kinds, ...environments.kinds];
   let watching: Promise<void> = Promise.resolve();
   let following: Promise<void> = Promise.resolve();
@@ -54,6 +56,7 @@ export function createServices(context: ServiceContext): Services {
     janitor,
     kinds,
     async start(signal) {
+      time.resume();
       const report = await recovery.run(kinds);
       stop = new AbortController();
       const stopped = AbortSignal.any([signal, stop.signal]);

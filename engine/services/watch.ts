@@ -1,26 +1,40 @@
-/** Looks after running clones: notices servers that ended, measures what clones occupy, lets idle ones go. */
-import { isExpired } from '../domain/expiry.ts';
+/** Looks after running clones and the host: notices servers that ended, measures what changed, lets idle ones go. */
+import { idleness, isExpired, type Idleness } from '../domain/expiry.ts';
+import { isWorthTelling } from '../domain/hostChange.ts';
+import type { Host } from '../protocol/entities.ts';
 import { isFailure, toFailure } from '../protocol/errors.ts';
-import { referenceSchema } from '../protocol/ids.ts';
+import { referenceSchema, type CloneId } from '../protocol/ids.ts';
 import type { CloneRecord } from '../state/store.ts';
 import type { Clones } from './clones.ts';
 import { all, databaseOf, type ServiceContext } from './context.ts';
+import type { CountedTime } from './countedTime.ts';
+import { hostEntity } from './hosts.ts';
+import { createLooks } from './looks.ts';
 import type { Servers } from './servers.ts';
 
 /** A killed server is reported within this time. */
 const livenessIntervalMs = 1000;
-const usageEvery = 10;
-const idleEvery = 30;
+const usageIntervalMs = 10_000;
+const idleIntervalMs = 30_000;
+const hostIntervalMs = 10_000;
+/** What no sign tells, such as rows that were only marked as read, is measured after this long. */
+const remeasureAfterMs = 600_000;
+const looksAtOnce = 12;
+/** Each opens a session, for which the server starts a process. */
+const sessionsAtOnce = 4;
 
 export interface Watch {
-  /** One look at everything, as the timer does it. */
-  look(round: number): Promise<void>;
   /** Looks until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
 }
 
-export function createWatch(context: ServiceContext, servers: Servers, clones: Clones): Watch {
-  const { store, storage, clock, log, catalog, runner } = context;
+export function createWatch(
+  context: ServiceContext,
+  servers: Servers,
+  clones: Clones,
+  time: CountedTime,
+): Watch {
+  const { store, storage, clock, log, catalog, runner, feed } = context;
 
   /** The record as it is now, if nothing works on it: whatever a look found may be old. */
   const quiet = (clone: CloneRecord): CloneRecord | undefined => {
@@ -30,6 +44,8 @@ export function createWatch(context: ServiceContext, servers: Servers, clones: C
   };
 
   const checkAlive = async (clone: CloneRecord): Promise<void> => {
+    // Whoever is at work on it tells what comes of that, and may take as long as it likes.
+    if (quiet(clone) === undefined || clone.members.some((member) => servers.isAtWork(member))) return;
     const running = await all(clone.members, (member) => servers.running(member));
     const current = quiet(clone);
     // Nothing ended that was not known to be stopped.
@@ -52,10 +68,27 @@ export function createWatch(context: ServiceContext, servers: Servers, clones: C
     });
   };
 
+  const measured = new Map<CloneId, { sign: string; atMs: number }>();
+
+  /** Differs when what the clone occupies, or shares with snapshots, may have changed. */
+  const signOf = async ({ environment, members }: CloneRecord): Promise<string> => {
+    const signs = await all(members, async ({ engine, dataset }) => [
+      dataset,
+      await databaseOf(context, engine).changeSign(storage.path(dataset)),
+    ]);
+    const sharers = store.snapshots.list().filter((snapshot) => snapshot.environment === environment);
+    return JSON.stringify([signs, sharers.map(({ id, state }) => [id, state])]);
+  };
+
   const measure = async (clone: CloneRecord): Promise<void> => {
+    const before = measured.get(clone.id);
+    const sign = await signOf(clone);
+    const atMs = clock.monotonic();
+    if (before?.sign === sign && atMs - before.atMs < remeasureAfterMs) return;
     const usages = await all(clone.members, ({ dataset }) => storage.usage(dataset));
     const current = quiet(clone);
     if (current === undefined) return;
+    measured.set(clone.id, { sign, atMs });
     const unshared = usages.some((usage) => usage.unshared === null)
       ? null
       : usages.reduce((sum, usage) => sum + (usage.unshared ?? 0), 0);
@@ -64,36 +97,48 @@ export function createWatch(context: ServiceContext, servers: Servers, clones: C
     store.clones.put({ ...current, bytes: { unshared, logical } });
   };
 
+  const idle = new Map<CloneId, Idleness>();
+
+  const isUsed = async (clone: CloneRecord, durable: boolean): Promise<boolean> => {
+    if (clone.state !== 'ready') return false;
+    const counts = await all(clone.members, async (member) => {
+      const spec = await servers.spec(member, { title: clone.name, durable });
+      return databaseOf(context, member.engine).connections(spec);
+    });
+    return counts.some((count) => count > 0);
+  };
+
   const checkIdle = async (clone: CloneRecord): Promise<void> => {
     const { idleTtl, durable } = catalog.environment(clone.environment).definition.clones;
-    if (idleTtl === undefined) return;
-    if (clone.state === 'ready') {
-      const counts = await all(clone.members, async (member) => {
-        const spec = await servers.spec(member, { title: clone.name, durable: durable ?? true });
-        return databaseOf(context, member.engine).connections(spec);
-      });
-      const current = quiet(clone);
-      if (current !== undefined && counts.some((count) => count > 0)) {
-        store.clones.put({ ...current, usedAt: clock.now().toISOString() });
-      }
-    }
-    const current = quiet(clone);
-    const now = { ms: clock.now().getTime(), text: clock.now().toISOString() };
-    if (
-      current === undefined ||
-      !isExpired({ ...current, usedAtMs: Date.parse(current.usedAt) }, idleTtl, now)
-    )
+    if (idleTtl === undefined) {
+      idle.delete(clone.id);
       return;
+    }
+    const used = await isUsed(clone, durable ?? true);
+    // First, since it may move the end of the protection.
+    const now = time.now().toISOString();
+    const current = quiet(clone);
+    if (current === undefined) return;
+    const usedAt = used ? now : current.usedAt;
+    if (used) store.clones.put({ ...current, usedAt });
+    const seen = idleness(idle.get(clone.id), { usedAt, isUsed: used, lookedMs: clock.monotonic() });
+    idle.set(clone.id, seen);
+    if (!isExpired({ ...current, idleMs: seen.ms }, idleTtl, now)) return;
     log.info('destroying an idle clone', { clone: clone.id, name: clone.name, idleTtl });
     clones.destroy(referenceSchema.parse(clone.id), { user: `idle time-to-live of ${clone.environment}` });
   };
 
-  const each = async (
-    list: readonly CloneRecord[],
-    what: string,
-    look: (clone: CloneRecord) => Promise<void>,
-  ) => {
-    for (const clone of list) {
+  let told: Host | undefined;
+  const tellHost = async (): Promise<void> => {
+    const entity = await hostEntity(context.host, storage, null);
+    const isNews = told !== undefined && isWorthTelling(told, entity);
+    if (isNews) feed.publish({ kind: 'host', entity });
+    if (told === undefined || isNews) told = entity;
+  };
+
+  const saying =
+    (what: string, look: (clone: CloneRecord) => Promise<void>) =>
+    async (clone: CloneRecord): Promise<void> => {
       try {
         await look(clone);
       } catch (error) {
@@ -101,8 +146,7 @@ export function createWatch(context: ServiceContext, servers: Servers, clones: C
         if (!isFailure(error, 'not_found'))
           log.warning(what, { clone: clone.id, problem: toFailure(error).message });
       }
-    }
-  };
+    };
 
   /** Whoever starts a clone tells how that ended. */
   const isStarting = ({ members }: CloneRecord): boolean => members.some(({ state }) => state === 'starting');
@@ -117,30 +161,49 @@ export function createWatch(context: ServiceContext, servers: Servers, clones: C
       )
       .filter((clone) => !isStarting(clone));
 
-  const look = async (round: number): Promise<void> => {
-    await each(withServers(), 'liveness', checkAlive);
-    await slowLook(round);
+  const forgetGone = (kept: Map<CloneId, unknown>): void => {
+    for (const id of kept.keys()) if (store.clones.get(id) === undefined) kept.delete(id);
   };
 
-  return {
-    look,
-    async run(signal) {
-      // A server that hangs, or a slow storage, must not hide that another server ended: two rows of looks.
-      const rows = [slowLook, () => each(withServers(), 'liveness', checkAlive)];
-      await Promise.all(rows.map((row) => repeat(row, signal)));
+  const looks = {
+    alive: createLooks(clock, 1000),
+    usage: createLooks(clock, 30_000),
+    idle: createLooks(clock, 5000),
+  };
+  /** What is slow or hangs in one row must not hide what another would see. */
+  const rows: readonly { everyMs: number; look: () => Promise<void> }[] = [
+    {
+      everyMs: livenessIntervalMs,
+      look: () => looks.alive.at(withServers(), looksAtOnce, saying('liveness', checkAlive)),
     },
-  };
+    {
+      everyMs: livenessIntervalMs,
+      look: async () => void time.now(),
+    },
+    {
+      everyMs: usageIntervalMs,
+      async look() {
+        forgetGone(measured);
+        // One after another: measuring reads a lot.
+        await looks.usage.at(ready(), 1, saying('usage', measure));
+      },
+    },
+    {
+      everyMs: idleIntervalMs,
+      async look() {
+        forgetGone(idle);
+        time.note();
+        await looks.idle.at(store.clones.list(), sessionsAtOnce, saying('idle', checkIdle));
+      },
+    },
+    { everyMs: hostIntervalMs, look: tellHost },
+  ];
 
-  async function slowLook(round: number): Promise<void> {
-    if (round % usageEvery === 1) await each(ready(), 'usage', measure);
-    if (round % idleEvery === 2) await each(store.clones.list(), 'idle', checkIdle);
-  }
-
-  async function repeat(row: (round: number) => Promise<void>, signal: AbortSignal): Promise<void> {
-    for (let round = 1; ; round++) {
+  async function repeat({ everyMs, look }: (typeof rows)[number], signal: AbortSignal): Promise<void> {
+    for (let ms = livenessIntervalMs; ; ms = everyMs) {
       try {
-        await clock.sleep(livenessIntervalMs, signal);
-        await row(round);
+        await clock.sleep(ms, signal);
+        await look();
       } catch (error) {
         if (signal.aborted) return;
         // A state that can't be read at this moment must not end the watch.
@@ -148,4 +211,10 @@ export function createWatch(context: ServiceContext, servers: Servers, clones: C
       }
     }
   }
+
+  return {
+    async run(signal) {
+      await Promise.all(rows.map((row) => repeat(row, signal)));
+    },
+  };
 }

@@ -251,10 +251,11 @@ function createStore(db: DatabaseSync): Store {
       },
     },
     jobs: {
+      // By the order in which they came, not by their times: the clock may have been set back in between.
       list: (limit) =>
         readHistory<typeof jobRecordSchema>(
           sql(
-            'SELECT concat_ws(char(32), id, created_at, finished) AS key, document, checksum FROM jobs ORDER BY created_at DESC, id DESC LIMIT ?',
+            'SELECT concat_ws(char(32), id, created_at, finished) AS key, document, checksum FROM jobs ORDER BY rowid DESC LIMIT ?',
           ).all(limit),
           (row) => read(jobRecordSchema, row),
         ),
@@ -262,7 +263,7 @@ function createStore(db: DatabaseSync): Store {
         readAll(
           jobRecordSchema,
           sql(
-            'SELECT concat_ws(char(32), id, created_at, finished) AS key, document, checksum FROM jobs WHERE finished = 0 ORDER BY created_at, id',
+            'SELECT concat_ws(char(32), id, created_at, finished) AS key, document, checksum FROM jobs WHERE finished = 0 ORDER BY rowid',
           ).all(),
         ),
       get: (id) =>
@@ -318,9 +319,9 @@ function createStore(db: DatabaseSync): Store {
           (row) => storedLineSchema.parse(JSON.parse((row as Pick<Row, 'document'>).document)),
         ),
       prune: (keep) => {
-        const old = sql(
-          'SELECT id FROM jobs WHERE finished = 1 ORDER BY created_at DESC, id DESC LIMIT -1 OFFSET ?',
-        ).all(keep) as { id: string }[];
+        const old = sql('SELECT id FROM jobs WHERE finished = 1 ORDER BY rowid DESC LIMIT -1 OFFSET ?').all(
+          keep,
+        ) as { id: string }[];
         const ids = old.map(({ id }) => jobIdSchema.parse(id));
         for (const id of ids) {
           sql('DELETE FROM job_lines WHERE job = ?').run(id);

@@ -43,6 +43,8 @@ export const cloneRecordSchema = cloneSchema.extend({
   sealedPassword: z.string(),
   /** When a client connection was last seen, for the idle time-to-live. */
   usedAt: timeSchema,
+  /** Up to when the time of its protection and of its grace period has counted; null: nothing was to be counted. */
+  countedAt: timeSchema.nullable().default(null),
   /** The linked working tree where it was last in use. */
   worktree: z.string().nullable().default(null),
   /** Since when its branch is merged or gone, for the grace period before it is cleaned up. */

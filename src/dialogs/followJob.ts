@@ -76,7 +76,9 @@ export async function runJob(
       return undefined;
     case 'succeeded': {
       const ms =
-        job.startedAt && job.endedAt ? Date.parse(job.endedAt) - Date.parse(job.startedAt) : undefined;
+        job.startedAt && job.endedAt
+          ? Math.max(0, Date.parse(job.endedAt) - Date.parse(job.startedAt))
+          : undefined;
       services.log.info(`${job.title}: done${ms === undefined ? '' : ` in ${ms} ms`}`);
       return job;
     }

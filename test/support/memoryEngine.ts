@@ -63,18 +63,27 @@ export function seeded(seed: number): () => number {
 export interface VirtualClock extends Clock {
   /** Lets time pass; resolves when whoever slept so long sleeps again (or has ended). */
   advance(ms: number): Promise<void>;
+  /** Lets time pass while the engine looks as often as it does: `advance` of more than a minute is a gap that nobody looked in. */
+  pass(ms: number): Promise<void>;
+  /** Sets the clock on the wall forward or back; also what a suspended Linux sees when it wakes up. */
+  jump(ms: number): void;
 }
 
 export function virtualClock(start = Date.parse('2026-11-20T03:00:00.000Z')): VirtualClock {
   let wall = start;
+  let monotonic = 0;
+  const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   let sleepers: { at: number; wake: () => void }[] = [];
-  return {
-    now: () => new Date((wall += 1)),
-    monotonic: () => wall,
+  const clock: VirtualClock = {
+    now: () => {
+      monotonic += 1;
+      return new Date((wall += 1));
+    },
+    monotonic: () => monotonic,
     sleep: (ms, signal) =>
       new Promise((resolve, reject) => {
         signal?.throwIfAborted();
-        const sleeper = { at: wall + ms, wake: resolve };
+        const sleeper = { at: monotonic + ms, wake: resolve };
         sleepers.push(sleeper);
         signal?.addEventListener('abort', () => {
           sleepers = sleepers.filter((each) => each !== sleeper);
@@ -83,15 +92,26 @@ export function virtualClock(start = Date.parse('2026-11-20T03:00:00.000Z')): Vi
       }),
     async advance(ms) {
       wall += ms;
-      const due = sleepers.filter(({ at }) => at <= wall);
-      sleepers = sleepers.filter(({ at }) => at > wall);
+      monotonic += ms;
+      const due = sleepers.filter(({ at }) => at <= monotonic);
+      sleepers = sleepers.filter(({ at }) => at > monotonic);
       const others = sleepers.length;
       for (const { wake } of due) wake();
-      // A look of the watch in memory takes a few hundred turns at most.
-      for (let turn = 0; turn < 2000 && sleepers.length < others + due.length; turn++)
-        await new Promise((resolve) => setImmediate(resolve));
+      // A look of the watch in memory takes a few hundred turns at most, and sleeps itself while it looks.
+      for (let turns = 0, asleep = 0; turns < 2000 && asleep < 10; turns++) {
+        await turn();
+        asleep = sleepers.length < others + due.length ? 0 : asleep + 1;
+      }
+    },
+    async pass(ms) {
+      const stepMs = 50_000;
+      for (let left = ms; left > 0; left -= stepMs) await clock.advance(Math.min(left, stepMs));
+    },
+    jump(ms) {
+      wall += ms;
     },
   };
+  return clock;
 }
 
 export interface Strike {

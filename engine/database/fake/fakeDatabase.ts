@@ -141,6 +141,10 @@ export function createFakeDatabase(options: FakeDatabaseOptions): FakeDatabase {
       };
     },
 
+    async changeSign(dataDirectory) {
+      return (await host.files.read(fileOf(dataDirectory))) ?? '';
+    },
+
     async makeStartable(dataDirectory) {
       await read(dataDirectory);
     },

@@ -88,6 +88,15 @@ export function createPostgres(options: PostgresOptions): Database {
       });
     },
 
+    /** Each checkpoint writes the control file, and whoever writes much takes up new segments of the WAL before. */
+    async changeSign(dataDirectory) {
+      const signs = [path.join('global', 'pg_control'), 'pg_wal'].map(async (name) => {
+        const found = await host.files.stat(path.join(dataDirectory, name));
+        return found?.modifiedAt.getTime() ?? null;
+      });
+      return JSON.stringify(await Promise.all(signs));
+    },
+
     async makeStartable(dataDirectory) {
       await Promise.all([
         host.files.remove(path.join(dataDirectory, 'postmaster.pid')),

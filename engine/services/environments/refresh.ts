@@ -1,6 +1,7 @@
 /** Refreshes an environment: brings a new snapshot of all its members from their sources. */
 import { join } from 'node:path';
 import * as z from 'zod';
+import { newestTime } from '../../domain/countedTime.ts';
 import { freeSnapshotName } from '../../domain/naming.ts';
 import type { JobKind, Step } from '../../jobs/steps.ts';
 import type { Job, MemberDefinition } from '../../protocol/entities.ts';
@@ -79,13 +80,14 @@ export function createRefresh(context: ServiceContext): Refresh {
       const secrets = sourcePasswords(context, environment, request.passwords);
       const id = snapshotIdSchema.parse(`snapshot-${random.id()}`);
       const at = clock.now().toISOString();
+      const others = store.snapshots.list().map((each) => each.createdAt);
       const members = Object.keys(definition.members).map((member) => ({
         name: memberNameSchema.parse(member),
         dataset: newDatasetId(context),
       }));
       const record: SnapshotRecord = {
         ...{ id, name: request.name ?? freeSnapshotName(at, taken), environment: name, state: 'creating' },
-        ...{ dataStateAt: null, createdAt: at, createdBy: caller.user, skewMs: 0 },
+        ...{ dataStateAt: null, createdAt: newestTime(at, others), createdBy: caller.user, skewMs: 0 },
         ...{ bytes: { unshared: null, logical: null }, members: [], origin: 'refresh', message: null },
       };
       return runner.submit({

@@ -163,6 +163,16 @@ export function databaseContract(name: string, open: () => Promise<DatabaseHarne
       await database.flush(spec);
     });
 
+    it('tells by a sign that data changed, and none while nobody writes', async () => {
+      const { spec } = await launch(await harness.copy(golden.target));
+      await database.flush(spec);
+      const before = await database.changeSign(spec.dataDirectory);
+      assert.equal(await database.changeSign(spec.dataDirectory), before);
+      await harness.write(spec, golden, 'changed');
+      await database.flush(spec);
+      assert.notEqual(await database.changeSign(spec.dataDirectory), before);
+    });
+
     it('reads rows as text', async () => {
       const { spec } = await launch(await harness.copy(golden.target));
       const statement = {

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { durationMs, isExpired, isProtected } from '../../../engine/domain/expiry.ts';
+import { durationMs, idleness, isExpired, isProtected } from '../../../engine/domain/expiry.ts';
 import { freeCloneName, freeSnapshotName } from '../../../engine/domain/naming.ts';
 
 const hour = 3_600_000;
 const text = '2026-11-20T12:00:00.000Z';
-const now = { ms: Date.parse(text), text };
 
 describe('expiry', () => {
   it('reads durations in minutes, hours and days', () => {
@@ -20,12 +19,27 @@ describe('expiry', () => {
   });
 
   it('lets an idle clone go only after its time, unprotected, and with nothing at work on it', () => {
-    const idle = { state: 'ready', protectedUntil: null, usedAtMs: now.ms - 2 * hour } as const;
-    assert.equal(isExpired(idle, '1h', now), true);
-    assert.equal(isExpired(idle, '2h', now), false);
-    assert.equal(isExpired(idle, undefined, now), false);
-    assert.equal(isExpired({ ...idle, protectedUntil: 'forever' }, '1h', now), false);
-    assert.equal(isExpired({ ...idle, state: 'resetting' }, '1h', now), false);
+    const idle = { state: 'ready', protectedUntil: null, idleMs: 2 * hour } as const;
+    assert.equal(isExpired(idle, '1h', text), true);
+    assert.equal(isExpired(idle, '2h', text), false);
+    assert.equal(isExpired(idle, undefined, text), false);
+    assert.equal(isExpired({ ...idle, protectedUntil: 'forever' }, '1h', text), false);
+    assert.equal(isExpired({ ...idle, state: 'resetting' }, '1h', text), false);
+  });
+
+  it('counts as idle only what lies between two looks that found no use, and of a gap next to nothing', () => {
+    const look = { usedAt: text, isUsed: false };
+    const first = idleness(undefined, { ...look, lookedMs: 5000 });
+    assert.equal(first.ms, 0);
+    const second = idleness(first, { ...look, lookedMs: 35_000 });
+    assert.equal(second.ms, 30_000);
+    // A machine that slept, on a system whose monotonic clock goes on meanwhile.
+    const afterSleep = idleness(second, { ...look, lookedMs: 35_000 + 9 * hour });
+    assert.equal(afterSleep.ms, 150_000);
+    assert.equal(idleness(afterSleep, { ...look, lookedMs: 0 }).ms, 150_000);
+    assert.equal(idleness(afterSleep, { ...look, isUsed: true, lookedMs: 36_000 + 9 * hour }).ms, 0);
+    const reset = { usedAt: '2026-11-20T12:30:00.000Z', isUsed: false, lookedMs: 36_000 + 9 * hour };
+    assert.equal(idleness(afterSleep, reset).ms, 0);
   });
 });
 

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { createModel, gathered, refreshIntervalMs, type Timer } from '../../../src/engine/model.ts';
 import type { Overview } from '../../../engine/protocol/events.ts';
+import { rowsUnder, treeState } from '../../../src/views/treeRows.ts';
+import { fakeHost } from '../../support/fakeEngine/scriptedEngine.ts';
 import { fakeClone, fakeEnvironment, fakeJob, fakeSnapshot, ids } from '../cli/fakeEngine.ts';
 
 /** Time that passes only when told to. */
@@ -58,6 +60,17 @@ describe('the model of what the engine knows', () => {
     model.apply({ seq: 12, kind: 'clone.removed', id: fakeClone().id });
     assert.equal(model.clones.size, 0);
     assert.deepEqual(model.position, { epoch: 'e1', seq: 12 });
+  });
+
+  it('shows the free space of a host anew when an event tells of it', () => {
+    const model = createModel(manualTimer());
+    model.load(overview({ hosts: [fakeHost()] }));
+    const shown = () => rowsUnder(treeState(model, 0), undefined).find(({ label }) => label === 'local');
+    assert.match(shown()?.description ?? '', /64 GB free/);
+    const { storage, ...host } = fakeHost();
+    assert.ok(storage);
+    model.apply({ seq: 11, kind: 'host', entity: { ...host, storage: { ...storage, freeBytes: 3e9 } } });
+    assert.match(shown()?.description ?? '', /3.0 GB free/);
   });
 
   it('ignores an event that the overview already contains', () => {

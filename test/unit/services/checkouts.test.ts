@@ -373,11 +373,11 @@ describe('a checkout in memory', () => {
     await settled();
     assert.equal(engine.clone('renamed').branch, 'better');
     const day = 86_400_000;
-    await engine.clock.advance(day);
+    await engine.clock.pass(day);
     await settled();
     assert.equal(branches().includes('done'), true);
-    await engine.clock.advance(day);
-    await engine.clock.advance(3_600_000);
+    await engine.clock.pass(day);
+    await engine.clock.pass(3_600_000);
     await settled();
     assert.deepEqual(branches(), ['better', 'kept', 'main']);
   });

@@ -28,7 +28,7 @@ describe('cleaning up after branches', () => {
   const proposals = (): Promise<Proposal[]> => engine.life().services.janitor.proposals();
   const pass = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= hour) {
-      await engine.clock.advance(Math.min(left, hour) + 1);
+      await engine.clock.pass(Math.min(left, hour) + 1);
       await settled();
     }
   };
@@ -64,6 +64,25 @@ describe('cleaning up after branches', () => {
     );
   });
 
+  it('counts a grace period by the time that passed, not by a clock that jumped or an engine that was away', async () => {
+    workspace({ branches: { cleanUpAfter: '3h' } });
+    tree.checkout('done');
+    await open('shop');
+    tree.checkout('main');
+    await settled();
+    tree.deleteBranch('done');
+    await proposals();
+    engine.clock.jump(30 * 24 * hour);
+    assert.equal((await proposals())[0]?.reason, 'deleted');
+    await pass(1.5 * hour);
+    engine.clock.jump(-60 * 24 * hour);
+    await engine.restart();
+    await settled();
+    assert.deepEqual(bound(), ['shop done', 'shop main']);
+    await pass(4 * hour);
+    assert.deepEqual(bound(), ['shop main']);
+  });
+
   it('leaves a clone that a checkout leads to, whatever became of its branch', async () => {
     workspace({ branches: { cleanUpAfter: '1h' } });
     tree.checkout('done');
@@ -84,7 +103,7 @@ describe('cleaning up after branches', () => {
     tree.checkout('main');
     await settled();
     tree.addWorktree('/work/shop-a', 'feature');
-    workspace({ branches: { cleanUpAfter: '9d' } }, '/work/shop-a');
+    workspace({ branches: { cleanUpAfter: '9h' } }, '/work/shop-a');
     await open('shop', '/work/shop-a');
     tree.deleteBranch('done');
     await proposals();
@@ -93,7 +112,7 @@ describe('cleaning up after branches', () => {
     // Nothing tells the engine of a file that was saved.
     workspace({});
     workspace({}, '/work/shop-a');
-    await pass(10 * 24 * hour);
+    await pass(10 * hour);
     assert.deepEqual(bound(), ['shop done', 'shop feature', 'shop main']);
   }).timeout(60_000);
 });

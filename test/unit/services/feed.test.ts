@@ -67,6 +67,16 @@ describe('the publishing store', () => {
     return { store, environment, snapshot, clone, events, told };
   };
 
+  it('does not tell what the engine alone notes with a clone', async () => {
+    const { store, clone, told } = await open();
+    store.clones.put(clone);
+    told();
+    store.clones.put({ ...clone, usedAt: '2027-01-01T00:00:00.000Z', countedAt: '2027-01-01T00:00:00.000Z' });
+    assert.deepEqual(told(), []);
+    store.clones.put({ ...clone, problem: 'news' });
+    assert.deepEqual(told(), ['clone']);
+  });
+
   it('tells with each change the entities that follow from it', async () => {
     const { store, environment, snapshot, clone, events, told } = await open();
     store.environments.put(environment);

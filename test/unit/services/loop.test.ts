@@ -112,6 +112,25 @@ describe('the loop of an environment in memory', () => {
     assert.deepEqual(await engine.read('a'), { orders: 'first' });
   });
 
+  it('takes what was made last for the latest, and lists jobs as they came, also after the clock was set back', async () => {
+    await refresh();
+    engine.clock.jump(-24 * 3_600_000);
+    engine.database.sources.set('postgresql://reader@source/shop-orders', { text: 'second' });
+    const { id } = await refresh();
+    assert.equal(engine.store.snapshots.list()[0]?.name, engine.store.jobs.get(id)?.object.name);
+    await create('a');
+    assert.deepEqual(await engine.read('a'), { orders: 'second' });
+    assert.deepEqual(
+      engine.store.jobs.list(9).map(({ type }) => type),
+      ['clone.create', 'environment.refresh', 'environment.refresh'],
+    );
+    const gone = engine.store.jobs.prune(2);
+    assert.ok(gone.length === 1 && !gone.includes(id));
+    const [first, second] = engine.store.snapshots.list();
+    await engine.done(({ clones }) => clones.commit(ref('a'), { message: 'kept' }, caller));
+    assert.deepEqual(engine.store.snapshots.list().slice(1), [first, second]);
+  });
+
   it('takes a committed snapshot for the latest when no refresh made one, and never the beginning of a branch', async () => {
     await refresh();
     await create('a');
@@ -148,7 +167,7 @@ describe('the loop of an environment in memory', () => {
     assert.throws(() => services().clones.destroy(ref('a'), caller), code('clone_protected'));
     await services().clones.protect(ref('a'), 30);
     assert.throws(() => services().clones.destroy(ref('a'), caller), code('clone_protected'));
-    await engine.clock.advance(31 * 60_000);
+    await engine.clock.pass(31 * 60_000);
     await engine.done(({ clones }) => clones.destroy(ref('a'), caller));
   });
 
