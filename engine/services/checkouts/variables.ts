@@ -1,11 +1,11 @@
 /** Keeps the variables of a checkout right in the file that carries them, when one is wanted. */
-import type { WorkingTree } from '../git/git.ts';
-import type { Checkout, Connection, Endpoint } from '../protocol/entities.ts';
-import { fail, toFailure } from '../protocol/errors.ts';
-import { expandVariables } from '../protocol/variables.ts';
-import type { Workspace } from '../protocol/workspace.ts';
-import type { CheckoutRecord } from '../state/store.ts';
-import type { ServiceContext } from './context.ts';
+import type { WorkingTree } from '../../git/git.ts';
+import type { Checkout, Connection, Endpoint } from '../../protocol/entities.ts';
+import { fail, toFailure } from '../../protocol/errors.ts';
+import { expandVariables } from '../../protocol/variables.ts';
+import type { Workspace } from '../../protocol/workspace.ts';
+import type { CheckoutRecord } from '../../state/store.ts';
+import type { ServiceContext } from '../context.ts';
 
 export interface CheckoutVariables {
   state(): Checkout['envFile'];

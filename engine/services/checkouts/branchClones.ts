@@ -1,7 +1,7 @@
 /** Makes and starts the clones of branches for a checkout: each once, whatever is looked at meanwhile, and remembers what failed. */
-import { bindingKeyOf, cloneNameOf } from '../domain/branches.ts';
-import type { Job } from '../protocol/entities.ts';
-import { isFailure, ThinClonesError, toFailure } from '../protocol/errors.ts';
+import { bindingKeyOf, cloneNameOf } from '../../domain/branches.ts';
+import type { Job } from '../../protocol/entities.ts';
+import { isFailure, ThinClonesError, toFailure } from '../../protocol/errors.ts';
 import {
   cloneNameSchema,
   referenceSchema,
@@ -9,11 +9,11 @@ import {
   type CloneName,
   type EnvironmentName,
   type Reference,
-} from '../protocol/ids.ts';
-import type { CheckoutRecord, CloneRecord } from '../state/store.ts';
-import type { BindingTarget } from './binding.ts';
-import type { Clones } from './clones.ts';
-import type { ServiceContext } from './context.ts';
+} from '../../protocol/ids.ts';
+import type { CheckoutRecord, CloneRecord } from '../../state/store.ts';
+import type { BindingTarget } from '../binding.ts';
+import type { Clones } from '../clones.ts';
+import type { ServiceContext } from '../context.ts';
 
 export interface MakeRequest {
   /** Branch, or pattern of branches that share a clone. */

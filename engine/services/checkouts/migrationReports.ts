@@ -1,11 +1,11 @@
 /** Whether the databases of a clone match the migrations of a checkout. */
-import type { Catalogue } from '../database/database.ts';
-import type { MemberDatabase } from '../migrations/appliedTables.ts';
-import { compareMigrations } from '../migrations/migrations.ts';
-import type { Clone, CloneMember } from '../protocol/entities.ts';
-import type { MigrationReport, MigrationSettings } from '../protocol/migrations.ts';
-import { databaseOf, type ServiceContext } from './context.ts';
-import type { Servers } from './servers.ts';
+import type { Catalogue } from '../../database/database.ts';
+import type { MemberDatabase } from '../../migrations/appliedTables.ts';
+import { compareMigrations } from '../../migrations/migrations.ts';
+import type { Clone, CloneMember } from '../../protocol/entities.ts';
+import type { MigrationReport, MigrationSettings } from '../../protocol/migrations.ts';
+import { databaseOf, type ServiceContext } from '../context.ts';
+import type { Servers } from '../servers.ts';
 
 export type MigrationsContext = Pick<ServiceContext, 'catalog' | 'databases' | 'openCheckout'>;
 

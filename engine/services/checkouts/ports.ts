@@ -1,12 +1,13 @@
 /** The stable ports of one checkout: one for each member of its environment, led to one clone together. */
-import { portsFor } from '../domain/ports.ts';
-import { cloneUser } from '../domain/naming.ts';
-import type { Endpoint as Listener, EndpointTarget } from '../endpoint/endpoint.ts';
-import type { Endpoint } from '../protocol/entities.ts';
-import { fail, isFailure, toFailure } from '../protocol/errors.ts';
-import { memberNameSchema, type CheckoutId, type MemberName } from '../protocol/ids.ts';
-import type { CloneRecord, EnvironmentRecord } from '../state/store.ts';
-import { all, type ServiceContext } from './context.ts';
+import { portsFor } from '../../domain/ports.ts';
+import { cloneUser } from '../../domain/naming.ts';
+import type { Endpoint as Listener, EndpointTarget } from '../../endpoint/endpoint.ts';
+import type { Endpoint } from '../../protocol/entities.ts';
+import { fail, isFailure, toFailure } from '../../protocol/errors.ts';
+import { memberNameSchema, type MemberName } from '../../protocol/ids.ts';
+import type { CloneRecord, EnvironmentRecord } from '../../state/store.ts';
+import { all, type ServiceContext } from '../context.ts';
+import type { CheckoutRow } from './row.ts';
 
 /** Where all ports of a checkout lead. */
 export type Destination =
@@ -30,17 +31,11 @@ interface Port {
   listener: Listener | undefined;
 }
 
-export function createCheckoutPorts(context: ServiceContext, id: CheckoutId): CheckoutPorts {
+export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): CheckoutPorts {
   const { store, endpoints, log, catalog } = context;
   const ports = new Map<MemberName, Port>();
   let environment: EnvironmentRecord | undefined;
   let destination: Destination = { kind: 'waiting', reason: 'The engine has just started.' };
-
-  const recordOf = () => {
-    const record = store.checkouts.get(id);
-    if (record === undefined) throw fail('not_found', { kind: 'checkout', name: id });
-    return record;
-  };
 
   /** Ports that are somebody's already, whether or not anything listens on them now. */
   const used = (): Set<number> =>
@@ -61,7 +56,7 @@ export function createCheckoutPorts(context: ServiceContext, id: CheckoutId): Ch
     return { kind: 'clone', clone: clone.id, name: clone.name, port: found.port };
   };
 
-  const titleFor = (member: MemberName): string => `${member} of ${recordOf().path}`;
+  const titleFor = (member: MemberName): string => `${member} of ${row.read().path}`;
 
   const listen = (member: MemberName, port: Port): Promise<Listener> =>
     endpoints.open({
@@ -72,15 +67,13 @@ export function createCheckoutPorts(context: ServiceContext, id: CheckoutId): Ch
     });
 
   const remember = (): void => {
-    const record = recordOf();
     const list = [...ports].map(([member, { number }]) => ({ member, port: number }));
-    if (JSON.stringify(list) !== JSON.stringify(record.ports))
-      store.checkouts.put({ ...record, ports: list });
+    if (JSON.stringify(list) !== JSON.stringify(row.read().ports)) row.change({ ports: list });
   };
 
   /** The first free port of those that follow from what it is for. */
   const assign = async (member: MemberName, engine: Endpoint['engine']): Promise<void> => {
-    const { path } = recordOf();
+    const { path } = row.read();
     for (const number of portsFor(`${path}\n${environment?.name ?? ''}\n${member}`, used())) {
       const port: Port = { number, engine, listener: undefined };
       try {
@@ -116,7 +109,7 @@ export function createCheckoutPorts(context: ServiceContext, id: CheckoutId): Ch
       }
       for (const { name, engine } of members) {
         const known = ports.get(name);
-        const number = known?.number ?? recordOf().ports.find(({ member }) => member === name)?.port;
+        const number = known?.number ?? row.read().ports.find(({ member }) => member === name)?.port;
         if (known?.listener !== undefined) continue;
         if (number === undefined) {
           await assign(name, engine);
@@ -128,7 +121,7 @@ export function createCheckoutPorts(context: ServiceContext, id: CheckoutId): Ch
         } catch (error) {
           if (known === undefined)
             log.warning('a port of a checkout can not be opened', {
-              checkout: id,
+              checkout: row.read().id,
               port: number,
               problem: toFailure(error).message,
             });

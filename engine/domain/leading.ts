@@ -1,0 +1,80 @@
+/** Where the ports of a checkout lead, and what people are told of it: follows from the clone that belongs to its branch. */
+import type { Checkout, Clone } from '../protocol/entities.ts';
+
+/** What a checkout says of the database that it leads to. */
+export type Situation = Pick<Checkout, 'state' | 'key' | 'clone' | 'job' | 'reason' | 'next' | 'question'>;
+
+export type LeadsTo =
+  { kind: 'clone' } | { kind: 'waiting'; reason: string } | { kind: 'none'; reason: string; next: string };
+
+export interface Lead {
+  readonly situation: Situation;
+  readonly to: LeadsTo;
+}
+
+const nothing = { key: null, clone: null, job: null, question: null } as const;
+
+const makeAnother = 'Make another one: thin-clones use';
+
+export const notLookedAt: Situation = {
+  ...nothing,
+  state: 'none',
+  reason: 'It was not looked at yet.',
+  next: null,
+};
+
+export const leadNowhere = (
+  state: Situation['state'],
+  reason: string,
+  next: string,
+  rest: Partial<Situation> = {},
+): Lead => ({
+  situation: { ...nothing, ...rest, state, reason, next },
+  to: { kind: 'none', reason, next },
+});
+
+/** Connections wait until the clone is there. */
+export const leadLater = (
+  key: string,
+  reason: string,
+  clone: Situation['clone'],
+  job: Situation['job'],
+): Lead => ({
+  situation: { state: 'switching', key, clone, job, reason, next: null, question: null },
+  to: { kind: 'waiting', reason },
+});
+
+/** To a clone, in whichever state it is. */
+export function leadTo(
+  { id, name, state, problem }: Pick<Clone, 'id' | 'name' | 'state' | 'problem'>,
+  /** `failure`: why it could not be started, when that was tried. */
+  about: { key: string; job: Situation['job']; failure: { reason: string; next: string } | undefined },
+): Lead {
+  const { key, job, failure } = about;
+  switch (state) {
+    case 'ready':
+      return {
+        situation: { state: 'ready', key, clone: id, job: null, reason: null, next: null, question: null },
+        to: { kind: 'clone' },
+      };
+    case 'committing':
+      return leadLater(key, `Clone ${name} is being committed.`, id, job);
+    case 'creating':
+      return leadLater(key, `The clone of ${key} is being made.`, id, job);
+    case 'resetting':
+      return leadLater(key, `Clone ${name} is being reset.`, id, job);
+    case 'stopped':
+      return failure === undefined
+        ? leadLater(key, `Clone ${name} is being started.`, id, job)
+        : leadNowhere('failed', failure.reason, failure.next, { key, clone: id });
+    case 'destroying':
+      return leadNowhere('none', `Clone ${name} is being destroyed.`, makeAnother, { key });
+    case 'failed':
+      return leadNowhere(
+        'failed',
+        problem ?? `Clone ${name} failed.`,
+        `Reset it: thin-clones clone reset ${name}`,
+        { key, clone: id },
+      );
+  }
+}

@@ -1,0 +1,195 @@
+/** The life of one checkout: looks when HEAD moves, finds or makes the clone that belongs to it, and leads its ports there. */
+import { leadNowhere } from '../../domain/leading.ts';
+import { sortVariables, type SortedVariables } from '../../domain/variables.ts';
+import type { WorkingTree } from '../../git/git.ts';
+import type { Checkout, Head, Job } from '../../protocol/entities.ts';
+import { toFailure } from '../../protocol/errors.ts';
+import type { CheckoutId, CloneId, EnvironmentName } from '../../protocol/ids.ts';
+import { defaultVariables } from '../../protocol/variables.ts';
+import type { Workspace } from '../../protocol/workspace.ts';
+import type { CheckoutRecord, CloneRecord } from '../../state/store.ts';
+import type { BindingTarget } from '../binding.ts';
+import type { Clones } from '../clones.ts';
+import type { ServiceContext } from '../context.ts';
+import { createBranchClones, type BranchClones, type BranchClonesOptions } from './branchClones.ts';
+import { createHeadMoves } from './headMoves.ts';
+import { createLook, environmentUnchosen } from './look.ts';
+import { createLooking } from './looking.ts';
+import { createCheckoutPorts } from './ports.ts';
+import { createCheckoutRow } from './row.ts';
+import { createSight, type PresentAnswer } from './sight.ts';
+import { createCheckoutSituation } from './situation.ts';
+import { createRetryOfTakenPorts } from './takenPorts.ts';
+import { createCheckoutVariables } from './variables.ts';
+
+export interface Follower {
+  readonly id: CheckoutId;
+  entity(): Checkout;
+  /** What is remembered of the checkout. */
+  record(): CheckoutRecord;
+  change(changes: Partial<CheckoutRecord>): void;
+  /** Watches HEAD from now on. */
+  start(): Promise<void>;
+  /** Looks now; resolves when state and ports say what follows from HEAD, with the job of a clone that is on its way. */
+  look(): Promise<void>;
+  /** A person's word about the present branch; errors that were told are forgotten, and what failed is tried again. */
+  answerNow(answer: PresentAnswer['answer'], from?: string): Promise<void>;
+  /** What failed before is worth another try. */
+  retry(): Promise<void>;
+  exchangePorts(): Promise<void>;
+  /** Binds a clone to a branch, or to none. */
+  bind(clone: CloneRecord, to: BindingTarget): Promise<void>;
+  /** The block of variables leaves its file. */
+  takeBlockOut(): Promise<void>;
+  /** Resolves with the job that makes or starts the present branch's clone, if one does. */
+  job(): Promise<Job | null>;
+  /** The environment that it uses; throws `environment_unchosen`. */
+  environment(): EnvironmentName;
+  workspace(): Workspace | undefined;
+  tree(): WorkingTree;
+  head(): Head;
+  /** A clone changed or went away. */
+  notice(clone: { id: CloneId; repository: string | null }): void;
+  close(): Promise<void>;
+}
+
+export interface FollowerOptions {
+  context: ServiceContext;
+  clones: Clones;
+  dropSnapshot: BranchClonesOptions['dropSnapshot'];
+  id: CheckoutId;
+  tree: WorkingTree;
+}
+
+export function createFollower(options: FollowerOptions): Follower {
+  const { context, clones, dropSnapshot, id, tree } = options;
+  const { store, feed, log, runner } = context;
+  const stop = new AbortController();
+  const row = createCheckoutRow(context, id);
+  const isOver = (): boolean => stop.signal.aborted || !row.isThere();
+  const ports = createCheckoutPorts(context, row);
+  const variables = createCheckoutVariables(context);
+  const situation = createCheckoutSituation(context, row, ports);
+  const moves = createHeadMoves({ context, signal: stop.signal, onStill: () => looking.look() });
+  const sight = createSight({ context, row, tree, onMoved: (found) => moves.watch(found) });
+  const making: BranchClones = createBranchClones({
+    ...{ context, clones, dropSnapshot },
+    onChange: () => void looking.look(),
+  });
+  const look = createLook({ context, row, sight, situation, ports, making });
+  const retryTakenPorts = createRetryOfTakenPorts(context, stop.signal, () => looking.look());
+
+  const sortedVariables = (environment: EnvironmentName | null): SortedVariables => {
+    const written = sight.workspace()?.variables;
+    if (written !== undefined) return sortVariables(written, row.read().variableAnswers);
+    const members =
+      environment === null ? {} : (store.environments.get(environment)?.definition.members ?? {});
+    return { variables: defaultVariables(Object.keys(members)), heldVariables: [] };
+  };
+
+  const entity = (): Checkout => {
+    const { path, repository, kind, createdBy } = row.read();
+    const environment = sight.environment() ?? null;
+    return {
+      ...{ id, path, repository, kind, environment, createdBy },
+      ...{ head: sight.head(), problem: sight.problem() },
+      ...situation.switched(),
+      ...situation.now(),
+      follow: sight.follow(),
+      endpoints: [...ports.list()],
+      ...sortedVariables(environment),
+      envFile: variables.state(),
+    };
+  };
+
+  let published = '';
+  const publish = (): void => {
+    if (isOver()) return;
+    const now = entity();
+    const text = JSON.stringify(now);
+    if (text === published) return;
+    published = text;
+    feed.publish({ kind: 'checkout', entity: now });
+  };
+
+  const lookAndKeep = async (): Promise<void> => {
+    const movedAt = moves.take();
+    if (movedAt !== undefined) situation.headMovedAt(movedAt);
+    const name = await look();
+    if (name === undefined || isOver()) return;
+    await variables.keep({
+      ...{ record: row.read(), tree: sight.tree(), workspace: sight.workspace() },
+      templates: sortedVariables(name).variables,
+      endpoints: ports.list(),
+    });
+    if (ports.someTaken()) retryTakenPorts();
+  };
+
+  const looking = createLooking(async () => {
+    if (isOver()) return;
+    try {
+      await lookAndKeep();
+    } catch (error) {
+      if (isOver()) return;
+      const { message, document } = toFailure(error);
+      log.warning('a checkout could not be looked at', { checkout: id, problem: message });
+      situation.lead(leadNowhere('failed', message, document.next));
+    }
+    publish();
+  });
+
+  return {
+    id,
+    entity,
+    record: () => row.read(),
+    change: (changes) => row.change(changes),
+    async start() {
+      await moves.watch(tree);
+      await looking.look();
+    },
+    look: () => looking.look(),
+    async answerNow(answer, from) {
+      await sight.readHead();
+      sight.setAnswer(answer, from);
+      making.forgetFailures();
+      await looking.look();
+    },
+    async retry() {
+      making.forgetFailures();
+      await looking.look();
+    },
+    async exchangePorts() {
+      await ports.exchangeTaken();
+      await looking.look();
+    },
+    bind: (clone, to) => making.bind(clone, to, row.read()),
+    takeBlockOut: () => variables.takeOut(row.read(), sight.tree(), sight.workspace()),
+    async job() {
+      const { state, key } = situation.now();
+      if (state !== 'switching' || key === null) return null;
+      const submitted = await making.submitted(key);
+      if (submitted !== undefined) return submitted;
+      const { job } = situation.now();
+      return job === null ? null : (runner.get(job) ?? null);
+    },
+    environment() {
+      const name = sight.environment();
+      if (name === undefined) throw environmentUnchosen(context, row.read());
+      return name;
+    },
+    workspace: () => sight.workspace(),
+    tree: () => sight.tree(),
+    head: () => sight.head(),
+    notice(clone) {
+      const isMine = clone.id === situation.now().clone || clone.repository === row.read().repository;
+      if (isMine) void looking.look();
+    },
+    async close() {
+      stop.abort();
+      moves.close();
+      await looking.ended();
+      await making.close();
+      await ports.close();
+    },
+  };
+}

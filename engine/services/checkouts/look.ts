@@ -1,0 +1,261 @@
+/** One look at a checkout: what follows from its HEAD, and what has to be done for it. */
+import { decide, type Decision, type DecisionInput } from '../../domain/branches.ts';
+import { leadLater, leadNowhere, leadTo } from '../../domain/leading.ts';
+import type { Head } from '../../protocol/entities.ts';
+import { fail } from '../../protocol/errors.ts';
+import { referenceSchema, type CloneId, type EnvironmentName } from '../../protocol/ids.ts';
+import type { CheckoutRecord, CloneRecord } from '../../state/store.ts';
+import type { ServiceContext } from '../context.ts';
+import type { BranchClones } from './branchClones.ts';
+import type { CheckoutPorts } from './ports.ts';
+import type { CheckoutRow } from './row.ts';
+import { standsAt, type Sight } from './sight.ts';
+import type { CheckoutSituation } from './situation.ts';
+
+/** HEAD has to stand still for this long before a clone is made for it: who steps through branches does not want one of each. */
+const makeAfterMs = 150;
+
+export interface LookOptions {
+  context: ServiceContext;
+  row: CheckoutRow;
+  sight: Sight;
+  situation: CheckoutSituation;
+  ports: Pick<CheckoutPorts, 'open'>;
+  making: BranchClones;
+}
+
+/** What it returns looks once; with the environment whose ports are open then, if there is one. */
+export function createLook(options: LookOptions): () => Promise<EnvironmentName | undefined> {
+  const { context, row, sight, situation, ports, making } = options;
+  const { store } = context;
+  const lead = createLeadToClone(options);
+
+  const follow = async (environment: EnvironmentName): Promise<void> => {
+    const chosen = chosenClone(store, row.read(), sight);
+    if (chosen !== undefined) {
+      await lead(chosen, chosen.branch ?? chosen.name);
+    } else if (sight.follow() === 'off') {
+      situation.lead(
+        leadNowhere('off', 'This checkout is not followed.', 'Follow it: thin-clones use --follow automatic'),
+      );
+    } else {
+      await act(options, lead, await decideNow(options, environment), environment);
+    }
+  };
+
+  return async () => {
+    const before = standsAt(sight.head());
+    const found = await sight.look();
+    if (found !== 'seen') {
+      situation.lead(found === 'gone' ? goneLead(row.read()) : foreignLead(row.read(), sight));
+      return undefined;
+    }
+    if (before !== standsAt(sight.head())) making.forgetFailures();
+    const name = sight.environment();
+    const environment = name === undefined ? undefined : store.environments.get(name);
+    if (environment === undefined) {
+      situation.lead(name === undefined ? unchosenLead(options) : undeclaredLead(name));
+      return undefined;
+    }
+    await ports.open(environment);
+    await follow(environment.name);
+    return environment.name;
+  };
+}
+
+const goneLead = ({ path }: CheckoutRecord) =>
+  leadNowhere('none', `${path} is gone, or no working tree any more.`, 'Nothing: its clones are kept.');
+
+/** Branches of the same names there are others, with other data. */
+const foreignLead = ({ path }: CheckoutRecord, sight: Sight) =>
+  leadNowhere(
+    'none',
+    `${path} is a working tree of another repository now: ${sight.tree().commonDirectory}.`,
+    'Follow it anew: thin-clones use',
+  );
+
+const unchosenLead = ({ context, row }: LookOptions) => {
+  const { message, document } = environmentUnchosen(context, row.read());
+  return leadNowhere('none', message, document.next);
+};
+
+const undeclaredLead = (name: EnvironmentName) =>
+  leadNowhere(
+    'none',
+    `There is no environment "${name}".`,
+    'Declare it: thin-clones env apply -f thin-clones.yaml',
+  );
+
+export const environmentUnchosen = (
+  { store }: Pick<ServiceContext, 'store'>,
+  { path }: Pick<CheckoutRecord, 'path'>,
+) => fail('environment_unchosen', { path, known: store.environments.list().map(({ name }) => name) });
+
+/** The clone that a person chose, while that counts. */
+function chosenClone(
+  store: ServiceContext['store'],
+  { chosen }: CheckoutRecord,
+  sight: Sight,
+): CloneRecord | undefined {
+  if (chosen === null) return undefined;
+  if (chosen.head === null && sight.follow() !== 'off') return undefined;
+  return store.clones.get(chosen.clone);
+}
+
+const boundTo = ({ context, row }: LookOptions, environment: EnvironmentName): CloneRecord[] =>
+  context.store.clones
+    .list()
+    .filter(
+      (clone) =>
+        clone.environment === environment &&
+        clone.repository === row.read().repository &&
+        clone.branch !== null,
+    );
+
+async function decideNow(options: LookOptions, environment: EnvironmentName): Promise<Decision> {
+  const { context, row, sight, situation } = options;
+  const { answers } = row.read();
+  const head = sight.head();
+  const answer = sight.answer();
+  const branch = head.kind === 'unreadable' ? null : head.branch;
+  const { shared = [], never = [], from = {} } = sight.workspace()?.branches ?? {};
+  const input: DecisionInput = {
+    head,
+    policy: { follow: sight.follow(), shared, never, from },
+    // The last one counts most.
+    answers:
+      answer === undefined || branch === null
+        ? answers
+        : [...answers, { pattern: branch, answer: answer.answer }],
+    bound: new Set(boundTo(options, environment).flatMap((clone) => clone.branch ?? [])),
+    formerNames: [],
+    current: situation.now().key,
+  };
+  const first = decide(input);
+  // Looking for former names costs more, and only a branch without a clone can have been another one before.
+  if (branch === null || input.bound.size === 0 || (first.kind !== 'ask' && first.kind !== 'create'))
+    return first;
+  return decide({ ...input, formerNames: await context.git.formerNames(sight.tree(), branch) });
+}
+
+type LeadToClone = (clone: CloneRecord, key: string) => Promise<void>;
+
+async function act(
+  options: LookOptions,
+  lead: LeadToClone,
+  decision: Decision,
+  environment: EnvironmentName,
+): Promise<void> {
+  const { context, row, sight, situation, making } = options;
+  const { store, log } = context;
+  switch (decision.kind) {
+    case 'stay': {
+      const { clone, key } = situation.now();
+      const kept = clone === null ? undefined : store.clones.get(clone);
+      if (kept !== undefined && key !== null) await lead(kept, key);
+      else situation.lead(leadNowhere('none', decision.reason, 'Wait until it has ended.'));
+      return;
+    }
+    case 'none':
+      situation.lead(leadNowhere('none', decision.reason, decision.next));
+      return;
+    case 'bound': {
+      const { key, renamedFrom } = decision;
+      const clone = boundTo(options, environment).find(({ branch }) => branch === (renamedFrom ?? key));
+      if (clone === undefined) return;
+      if (renamedFrom !== null) {
+        log.info('a branch was renamed', { clone: clone.id, from: renamedFrom, to: key });
+        await making.bind(clone, { repository: row.read().repository, branch: key }, row.read());
+      }
+      await lead(store.clones.get(clone.id) ?? clone, key);
+      return;
+    }
+    case 'ask': {
+      const { key, from } = decision;
+      const branch = branchName(sight.head());
+      situation.lead(
+        leadNowhere(
+          'asking',
+          `Branch ${branch} has no clone yet.`,
+          'Make one: thin-clones use (or answer the question in VS Code).',
+          { key, question: { branch, key, from } },
+        ),
+      );
+      return;
+    }
+    case 'create':
+      makeClone(options, decision, environment);
+  }
+}
+
+const branchName = (head: Head): string => (head.kind === 'branch' ? head.branch : '');
+
+function makeClone(
+  { context, row, sight, situation, making }: LookOptions,
+  { key, from }: Extract<Decision, { kind: 'create' }>,
+  environment: EnvironmentName,
+): void {
+  const head = standsAt(sight.head());
+  const answer = sight.answer();
+  const failure = making.failureOf(key, head);
+  if (failure !== undefined) {
+    situation.lead(leadNowhere('failed', failure.message, failure.document.next, { key }));
+    return;
+  }
+  const since = situation.since();
+  situation.lead(leadLater(key, `The clone of ${key} is being made.`, null, making.jobOf(key) ?? null));
+  const stillMs = since === undefined ? 0 : Math.max(0, since + makeAfterMs - context.clock.monotonic());
+  making.create({
+    ...{ key, head, environment, from: answer?.from ?? from },
+    checkout: row.read(),
+    previous: row.read().last,
+    shared: sight.workspace()?.branches?.shared ?? [],
+    // Nobody waits before what a person asked for.
+    afterMs: answer === undefined ? stillMs : 0,
+    isWanted: () => situation.now().key === key && situation.now().state === 'switching',
+  });
+  if (situation.now().state === 'switching') situation.tellJob(making.jobOf(key) ?? null);
+}
+
+/** Leads to a clone in whichever state it is, and does what that needs. */
+function createLeadToClone({ context, row, sight, situation, making }: LookOptions): LeadToClone {
+  const { store, storage, runner } = context;
+
+  /** For the proposal to clean it up when that working tree is removed. */
+  const rememberWorktree = (id: CloneId): void => {
+    const clone = store.clones.get(id);
+    const { kind, path } = sight.tree();
+    const worktree = kind === 'worktree' ? path : null;
+    if (clone !== undefined && clone.worktree !== worktree) store.clones.put({ ...clone, worktree });
+  };
+
+  /** Where the store copies what runs, its server answers all the while, and connections must not end for that. */
+  const goesOn = (clone: CloneRecord): boolean =>
+    clone.state === 'committing' &&
+    storage.capabilities.live &&
+    situation.now().clone === clone.id &&
+    situation.now().state === 'ready';
+
+  const start = (clone: CloneRecord, key: string): void => {
+    if (clone.members.some(({ state }) => state === 'starting')) return;
+    making.start(key, standsAt(sight.head()), referenceSchema.parse(clone.id), row.read().createdBy);
+  };
+
+  return async (clone, key) => {
+    if (goesOn(clone)) return;
+    const failure = making.failureOf(key, standsAt(sight.head()));
+    let job = runner.holder([{ key: clone.id, mode: 'exclusive' }])?.id ?? null;
+    if (clone.state === 'ready') {
+      await making.giveKnownPassword(clone, row.read());
+      rememberWorktree(clone.id);
+    } else if (clone.state === 'stopped' && failure === undefined) {
+      start(clone, key);
+      job = making.jobOf(key) ?? job;
+    } else if (clone.state === 'destroying') {
+      // Who destroys the clone of the branch that is checked out does not want another one at once.
+      sight.setAnswer('none');
+    }
+    const told = failure && { reason: failure.message, next: failure.document.next };
+    situation.lead(leadTo(clone, { key, job, failure: told }), store.clones.get(clone.id) ?? clone);
+  };
+}

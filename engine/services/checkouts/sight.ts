@@ -1,0 +1,108 @@
+/** What is known of one working tree: where it is, what its HEAD and its thin-clones.yaml say, and what a person said of this branch. */
+import type { WorkingTree } from '../../git/git.ts';
+import type { Head } from '../../protocol/entities.ts';
+import type { Follow, Workspace } from '../../protocol/workspace.ts';
+import type { EnvironmentName } from '../../protocol/ids.ts';
+import type { ServiceContext } from '../context.ts';
+import type { CheckoutRow } from './row.ts';
+
+/** A person's word about the branch that is checked out now, until HEAD moves. */
+export interface PresentAnswer {
+  head: string;
+  answer: 'clone' | 'none';
+  from: string | undefined;
+}
+
+export interface Sight {
+  tree(): WorkingTree;
+  head(): Head;
+  workspace(): Workspace | undefined;
+  /** What is wrong with thin-clones.yaml. */
+  problem(): string | null;
+  answer(): PresentAnswer | undefined;
+  /** Counts for what HEAD stands at now. */
+  setAnswer(answer: PresentAnswer['answer'], from?: string): void;
+  follow(): Follow;
+  /** Undefined: nothing says which. */
+  environment(): EnvironmentName | undefined;
+  readHead(): Promise<void>;
+  /** `gone`: its folder is no working tree any more; `foreign`: it is one of another repository. */
+  look(): Promise<'seen' | 'gone' | 'foreign'>;
+}
+
+/** What HEAD stands at, to see that it moved. */
+export const standsAt = (head: Head): string => {
+  switch (head.kind) {
+    case 'branch':
+      return `branch ${head.branch}`;
+    case 'detached':
+      // A rebase or bisect comes back to its branch.
+      return head.branch === null ? `commit ${head.commit}` : `branch ${head.branch}`;
+    case 'unreadable':
+      return 'unreadable';
+  }
+};
+
+export interface SightOptions {
+  context: Pick<ServiceContext, 'git' | 'store' | 'workspaceFiles'>;
+  row: CheckoutRow;
+  tree: WorkingTree;
+  /** Its Git directory is another one now. */
+  onMoved: (tree: WorkingTree) => Promise<void>;
+}
+
+export function createSight({ context, row, tree: firstTree, onMoved }: SightOptions): Sight {
+  const { git, store, workspaceFiles } = context;
+  let tree = firstTree;
+  let head: Head = { kind: 'unreadable', problem: 'it was not looked at yet' };
+  let workspace: Workspace | undefined;
+  let problem: string | null = null;
+  let answer: PresentAnswer | undefined;
+
+  const readHead = async (): Promise<void> => {
+    head = await git.head(tree);
+  };
+
+  /** Asking where the tree is takes a process: only when its HEAD is not where it was. */
+  const findAgain = async (): Promise<boolean> => {
+    const { path } = row.read();
+    const found = await git.locate(path);
+    if (found?.path !== path) return false;
+    if (found.gitDirectory !== tree.gitDirectory) await onMoved(found);
+    tree = found;
+    await readHead();
+    return true;
+  };
+
+  return {
+    tree: () => tree,
+    head: () => head,
+    workspace: () => workspace,
+    problem: () => problem,
+    answer: () => answer,
+    setAnswer(said, from) {
+      answer = { head: standsAt(head), answer: said, from };
+    },
+    follow: () => row.read().follow ?? workspace?.follow ?? 'ask',
+    environment() {
+      const chosen = row.read().environment ?? workspace?.environment;
+      if (chosen !== undefined) return chosen;
+      const [only, ...others] = store.environments.list();
+      return others.length === 0 ? only?.name : undefined;
+    },
+    readHead,
+    async look() {
+      await readHead();
+      if (head.kind === 'unreadable' && !(await findAgain())) return 'gone';
+      const { repository, chosen } = row.read();
+      if (tree.commonDirectory !== repository) return 'foreign';
+      const read = await workspaceFiles.read(tree.path);
+      problem = read.problem;
+      if (read.problem === null) workspace = read.workspace;
+      if (answer !== undefined && answer.head !== standsAt(head)) answer = undefined;
+      const isLeft = chosen !== null && chosen.head !== null && chosen.head !== standsAt(head);
+      if (isLeft) row.change({ chosen: null });
+      return 'seen';
+    },
+  };
+}

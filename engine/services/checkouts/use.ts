@@ -1,0 +1,146 @@
+/** Uses a clone in a checkout: the branch's own, made when there is none, or one that a person names; and stops using it. */
+import { bindingKeyOf } from '../../domain/branches.ts';
+import { busyWith } from '../../jobs/runner.ts';
+import { fail } from '../../protocol/errors.ts';
+import type { Reference } from '../../protocol/ids.ts';
+import type { CloneRecord } from '../../state/store.ts';
+import type { ServiceContext } from '../context.ts';
+import type { Follower } from './follower.ts';
+import { standsAt } from './sight.ts';
+
+type Context = Pick<ServiceContext, 'catalog' | 'runner'>;
+
+const boundClone = ({ catalog }: Context, follower: Follower, key: string): CloneRecord | undefined =>
+  catalog.clonesOfBranch(follower.environment(), {
+    repository: follower.record().repository,
+    branch: key,
+  })[0];
+
+/** Branch, or pattern of branches that share a clone. */
+const keyOf = (follower: Follower, branch: string): string =>
+  bindingKeyOf(branch, follower.workspace()?.branches?.shared ?? []);
+
+/** The branch's own clone. Errors: `no_branch`, `no_clone_for_branch`. */
+export async function useBranchClone(
+  context: Context,
+  follower: Follower,
+  from: string | undefined,
+): Promise<void> {
+  refuseWithoutBranch(follower);
+  refuseWithoutStart(context, follower, from);
+  const head = follower.head();
+  const branch = head.kind === 'branch' ? head.branch : '';
+  const key = keyOf(follower, branch);
+  // Who asks for a clone takes back that the branch was to have none.
+  follower.change({
+    chosen: null,
+    answers: follower.record().answers.filter(({ pattern }) => pattern !== branch && pattern !== key),
+    // Back to what the file says, unless that is off.
+    ...(follower.entity().follow === 'off'
+      ? { follow: follower.workspace()?.follow === 'off' ? ('ask' as const) : null }
+      : {}),
+  });
+  await follower.answerNow('clone', from);
+}
+
+/** Errors: `clone_foreign`, `clone_bound_elsewhere`, `clone_lent`, those of binding. */
+export async function useNamedClone(
+  context: Context,
+  follower: Follower,
+  others: readonly Follower[],
+  reference: Reference,
+): Promise<void> {
+  const clone = context.catalog.clone(reference);
+  refuseForeign(follower, others, clone);
+  const { repository, answers } = follower.record();
+  const head = follower.head();
+  const isFollowed = follower.entity().follow !== 'off';
+  const branch = head.kind === 'branch' ? head.branch : null;
+  if (!isFollowed || branch === null || clone.branch !== null) {
+    // Another branch's clone is lent, not taken away; and without a branch there is nothing to bind to.
+    follower.change({ chosen: { clone: clone.id, head: isFollowed ? standsAt(head) : null } });
+  } else {
+    const to = { repository, branch: keyOf(follower, branch) };
+    const before = boundClone(context, follower, to.branch);
+    if (before === undefined) await follower.bind(clone, to);
+    else await bindInstead(context, follower, before, clone, to);
+    follower.change({ chosen: null, answers: answers.filter(({ pattern }) => pattern !== branch) });
+  }
+  await follower.retry();
+}
+
+/** Takes back a clone that was chosen, else unbinds the branch's. Errors: `no_clone_for_branch`. */
+export async function stopUsing(context: Context, follower: Follower): Promise<void> {
+  const { chosen, path, answers } = follower.record();
+  const { key } = follower.entity();
+  const head = follower.head();
+  const bound = key === null ? undefined : boundClone(context, follower, key);
+  if (chosen === null && bound === undefined)
+    throw fail('no_clone_for_branch', {
+      path,
+      branch: head.kind === 'branch' ? head.branch : 'without a name',
+      reason: 'there is none to unbind',
+    });
+  if (chosen !== null) {
+    follower.change({ chosen: null });
+  } else if (bound !== undefined && key !== null) {
+    // First: else another clone would be made at once. A branch's own clone counts more, as long as it is bound.
+    follower.change({
+      answers: [...answers.filter(({ pattern }) => pattern !== key), { pattern: key, answer: 'none' }],
+    });
+    await follower.bind(bound, null);
+  }
+  await follower.retry();
+}
+
+/** A branch that a person named, and not a setting for whatever is there, is not to be taken for the latest snapshot. */
+export function refuseWithoutStart(context: Context, follower: Follower, from: string | undefined): void {
+  if (from === undefined || from === 'latest' || from === 'current') return;
+  if (boundClone(context, follower, keyOf(follower, from)) !== undefined) return;
+  throw fail('no_clone_for_branch', {
+    ...{ path: follower.record().path, branch: from },
+    reason: 'no other branch can start from its state',
+  });
+}
+
+function refuseWithoutBranch(follower: Follower): void {
+  const head = follower.head();
+  if (head.kind === 'branch') return;
+  const reason = head.kind === 'detached' ? `HEAD is detached at ${head.commit.slice(0, 10)}` : head.problem;
+  throw fail('no_branch', { path: follower.record().path, reason });
+}
+
+function refuseForeign(follower: Follower, others: readonly Follower[], clone: CloneRecord): void {
+  const { repository } = follower.record();
+  const wanted = follower.environment();
+  const { name, environment } = clone;
+  if (environment !== wanted) throw fail('clone_foreign', { clone: name, environment, wanted });
+  if (clone.repository !== null && clone.repository !== repository)
+    throw fail('clone_bound_elsewhere', {
+      ...{ clone: name, branch: clone.branch ?? '', repository: clone.repository },
+    });
+  // It has one password, and that of this repository would end their logins.
+  const lentTo = others.find(
+    (each) => each.entity().clone === clone.id && each.record().repository !== repository,
+  );
+  if (lentTo !== undefined) throw fail('clone_lent', { clone: name, path: lentTo.record().path });
+}
+
+/** Or everything is as it was: a branch that lost its clone would get a new one. */
+async function bindInstead(
+  { runner }: Context,
+  follower: Follower,
+  before: CloneRecord,
+  clone: CloneRecord,
+  to: { repository: string; branch: string },
+): Promise<void> {
+  const holder = runner.holder([{ key: clone.id, mode: 'exclusive' }]);
+  if (holder !== undefined) throw busyWith(holder, { kind: 'clone', name: clone.name });
+  await follower.bind(before, null);
+  try {
+    await follower.bind(clone, to);
+  } catch (error) {
+    await follower.bind(before, to);
+    throw error;
+  }
+}
