@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Checkout, Clone } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
+import { shownValue } from '../protocol/variableConsent.ts';
 import { followSchema, type Follow } from '../protocol/workspace.ts';
 import { formatDuration, printable } from './format.ts';
 import type { Session } from './session.ts';
@@ -30,7 +31,7 @@ export function usedText(checkout: Checkout, clone: Clone | undefined, took: num
       .filter(({ state }) => state === 'asking')
       .map(
         ({ name, value }) =>
-          `Not set: ${name}=${JSON.stringify(value)}, which is no plain connection. To agree: thin-clones use --allow-variable ${name}`,
+          `Not set: ${name}=${shownValue(value)}, which is no plain connection. To agree: thin-clones use --allow-variable ${name}`,
       ),
     ...(checkout.problem === null ? [] : [checkout.problem]),
   ]

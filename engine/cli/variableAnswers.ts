@@ -1,6 +1,7 @@
 /** `thin-clones use --allow-variable` and `--refuse-variable`: what of a repository's file is set although it is no plain connection. */
 import type { Checkout } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
+import { shownValue } from '../protocol/variableConsent.ts';
 import { printable } from './format.ts';
 import type { Session } from './session.ts';
 import { openCheckout } from './workingTree.ts';
@@ -33,7 +34,7 @@ export async function answerVariables(
       said
         .map(({ name, value, answer }) =>
           printable(
-            `${name}=${JSON.stringify(value)} is ${answer === 'allow' ? '' : 'not '}set in all checkouts of ${changed.repository}, while the file has this value.`,
+            `${name}=${shownValue(value)} is ${answer === 'allow' ? '' : 'not '}set in all checkouts of ${changed.repository}, while the file has this value.`,
           ),
         )
         .join('\n'),

@@ -4,6 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import type { Checkout, Clone, Head } from '../protocol/entities.ts';
 import type { ThinClonesError } from '../protocol/errors.ts';
 import { fail, isFailure } from '../protocol/errors.ts';
+import { shownValue } from '../protocol/variableConsent.ts';
 import type { Follow } from '../protocol/workspace.ts';
 import { waitForJob } from './follow.ts';
 import { formatFields, printable } from './format.ts';
@@ -205,7 +206,7 @@ export function checkoutText(checkout: Checkout, clone: Clone | undefined): stri
       ({ name, value, state }) =>
         [
           state === 'refused' ? 'refused' : 'not set',
-          `${name}=${JSON.stringify(value)}${state === 'refused' ? '' : ` (to agree: thin-clones use --allow-variable ${name})`}`,
+          `${name}=${shownValue(value)}${state === 'refused' ? '' : ` (to agree: thin-clones use --allow-variable ${name})`}`,
         ] as const,
     ),
     ...(envFile === null

@@ -1,5 +1,6 @@
 /** The error table: for each code its HTTP status, what people read, what to do next, and whether a retry can help. */
 import type { ErrorDocument } from './entities.ts';
+import { shownValue } from './variableConsent.ts';
 
 interface ErrorDefinition<Details> {
   /** HTTP status. The command line's exit code follows from it and the code: engine/cli/exitCode.ts. */
@@ -273,7 +274,7 @@ export const errorTable = {
   variables_held: define<{ path: string; variables: readonly { name: string; value: string }[] }>(
     409,
     (d) =>
-      `thin-clones.yaml of ${d.path} sets what is no plain connection: ${d.variables.map(({ name, value }) => `${name}=${JSON.stringify(value)}`).join(', ')}.`,
+      `thin-clones.yaml of ${d.path} sets what is no plain connection: ${d.variables.map(({ name, value }) => `${name}=${shownValue(value)}`).join(', ')}.`,
     (d) => {
       const names = d.variables.map(({ name }) => name).join(' ');
       return `If you know what that does: thin-clones use --allow-variable ${names} (or without it: thin-clones use --refuse-variable ${names}).`;

@@ -50,6 +50,13 @@ const connections = [
   `(?=.*${place})${setting}(?:(?:; ?| )${setting})*;?`,
 ].map((pattern) => new RegExp(`^(?:${pattern})$`));
 
+/** A value for a person to agree to: in quotes, with every character that is not seen, or turns the text round, as an escape. */
+export const shownValue = (value: string): string =>
+  JSON.stringify(value).replaceAll(
+    /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u00a0\u202f]|\p{Variation_Selector}/gu,
+    (c) => `\\u{${(c.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+
 /**
  * Whether a person has to agree before a variable of a repository's file is set: it does not plainly say how to connect to a
  * member. `template`: as the file has it, with `{member.field}` in it.

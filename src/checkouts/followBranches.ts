@@ -5,6 +5,7 @@ import { hintAtCleanUp } from './cleanUpHint.ts';
 import { showMigrationDiagnostics } from './migrationDiagnostics.ts';
 import { watchMigrations } from './migrationWatch.ts';
 import { askAboutBranches } from './question.ts';
+import { askAboutVariables } from './variableQuestion.ts';
 import { handOutVariables } from './variables.ts';
 
 export function followBranches(
@@ -15,6 +16,7 @@ export function followBranches(
   return vscode.Disposable.from(
     handOutVariables(services),
     askAboutBranches(services),
+    askAboutVariables(services),
     watchMigrations(services),
     showMigrationDiagnostics(services),
     hintAtCleanUp(services, view),

@@ -61,6 +61,7 @@ export const commandTakes = {
   'thinClones.branch.copyUrl': 'folder',
   'thinClones.branch.openPsql': 'folder',
   'thinClones.branch.writeVariables': 'folder',
+  'thinClones.branch.reviewVariables': 'folder',
   'thinClones.branch.showMigrations': 'folder',
   'thinClones.branch.otherPorts': 'folder',
   'thinClones.branch.cleanUp': 'nothing',

@@ -39,6 +39,7 @@ export const commandTable: { readonly [Id in CommandId]: () => Promise<Command<I
   'thinClones.branch.openPsql': async () => (await import('./branchConnection.ts')).openBranchPsql,
   'thinClones.branch.writeVariables': async () => (await import('./writeVariables.ts')).writeVariables,
   'thinClones.branch.showMigrations': async () => (await import('./showMigrations.ts')).showMigrations,
+  'thinClones.branch.reviewVariables': async () => (await import('./reviewVariables.ts')).reviewVariables,
   'thinClones.branch.otherPorts': async () => (await import('./otherPorts.ts')).otherPorts,
   'thinClones.branch.cleanUp': async () => (await import('./cleanUp.ts')).cleanUp,
   'thinClones.job.show': async () => (await import('./showJob.ts')).showJob,

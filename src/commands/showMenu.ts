@@ -30,7 +30,8 @@ const configFileIn = (folder: string): string => {
 
 /** What makes sense for the current checkout, the most pressing first. */
 function branchItems(services: Services, checkout: Checkout): MenuItem[] {
-  const { state, clone, reason, endpoints, envFile, question, follow, path, problem } = checkout;
+  const { state, clone, reason, endpoints, envFile, heldVariables, question, follow, path, problem } =
+    checkout;
   const migrations = services.checkouts.migrationsOf(checkout);
   const taken = endpoints.some((endpoint) => endpoint.state === 'taken');
   const described = (entry: PickItem<Choice>, description: string | null | undefined): PickItem<Choice> =>
@@ -96,6 +97,14 @@ function branchItems(services: Services, checkout: Checkout): MenuItem[] {
           ? envFile.file
           : `${envFile.file}: ${envFile.problem ?? 'waits for your consent'}`,
     ),
+    ...(heldVariables.length === 0
+      ? []
+      : [
+          described(
+            item('shield', 'Review Variables…', 'thinClones.branch.reviewVariables'),
+            `not set: ${heldVariables.map(({ name }) => name).join(', ')}`,
+          ),
+        ]),
     clone === null
       ? described(
           item('git-branch', 'Use a Clone…', 'thinClones.clone.bind'),

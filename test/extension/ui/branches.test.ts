@@ -286,6 +286,45 @@ describe("the branch's database in the window", () => {
     assert.deepEqual(engine.calls('checkoutEnvFile').at(-1)?.body, { file: '.env', allowTracked: true });
   });
 
+  it('asks about variables of the file that are no plain connection, once, by name and value', async () => {
+    const { workbench } = ui();
+    const held = [
+      { name: 'MAKEFILES', value: './evil\u202e.mk', state: 'asking' },
+      { name: 'RAILS_ENV', value: 'test', state: 'asking' },
+    ];
+    engine.fake.script.checkoutVariable = ({ body }) => {
+      const [{ variables, heldVariables } = fakeCheckout()] = engine.fake.overview.checkouts;
+      const others = heldVariables.filter(({ name }) => name !== body.name);
+      const { name, value } = body as { name: string; value: string };
+      return body.answer === 'allow'
+        ? show({ variables: { ...variables, [name]: value }, heldVariables: others })
+        : show({ heldVariables: [...others, { name, value, state: 'refused' }] });
+    };
+    show({ heldVariables: held });
+    const message = await workbench.notification('sets 2 variables that can do more than lead to a database');
+    await message.press('Review…');
+    const first = await workbench.dialog('Set the variable MAKEFILES?');
+    assert.match(first.detail, /thin-clones\.yaml of .*sets it to\s+"\.\/evil\\u\{202e\}\.mk"/);
+    await workbench.screenshot('branch-variable');
+    await first.press('Never Set It');
+    await (await workbench.dialog('Set the variable RAILS_ENV?')).press('Set It');
+    await until('both answers', () => engine.calls('checkoutVariable')[1]);
+    assert.deepEqual(
+      engine.calls('checkoutVariable').map(({ body }) => body),
+      [
+        { name: 'MAKEFILES', value: './evil\u202e.mk', answer: 'refuse' },
+        { name: 'RAILS_ENV', value: 'test', answer: 'allow' },
+      ],
+    );
+    // What was refused can be thought over; what was told is not told again.
+    show({ heldVariables: held });
+    show({ heldVariables: [{ ...held[0], state: 'refused' }] });
+    await workbench.palette('Thin Clones: Review Variables…');
+    await (await workbench.dialog('Set the variable MAKEFILES?')).press('Cancel');
+    assert.ok(!(await workbench.notifications()).some((text) => text.includes('that can do more')));
+    show({ heldVariables: [], variables: fakeCheckout().variables });
+  });
+
   it('has in its menu what makes sense now', async () => {
     const { workbench } = ui();
     await (await workbench.statusBarItem('feature/a')).click();
