@@ -22,6 +22,8 @@ export interface ServerStream {
   asked(): void;
   /** All that was pushed ends with a whole message: another one can follow. */
   whole(): boolean;
+  /** The server has let the client in. */
+  loggedIn(): boolean;
   /** The server has said that it waits for the client. */
   idle(): boolean;
   /** What names this session in a cancel request, once the server has told it. */

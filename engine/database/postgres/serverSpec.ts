@@ -25,6 +25,8 @@ export function buildServerSpec(options: SpecOptions): ServerSpec {
     ...identitySettings(options, socketDirectory),
     ...isolationSettings(options.dataDirectory),
     ...durabilitySettings(options.durable),
+    // Whoever has no password keeps one of its connections no longer than this, seconds (default: 60).
+    authentication_timeout: '10',
     // Else recovery opens and fsyncs every file of the data directory (PostgreSQL 14, Linux).
     ...(options.platform === 'linux' && options.major >= 14 ? { recovery_init_sync_method: 'syncfs' } : {}),
     ...options.extra,

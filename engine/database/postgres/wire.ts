@@ -68,12 +68,14 @@ function follow(): ServerStream {
   let keyParts: Buffer[] | undefined;
   let key: string | undefined;
   let idle = false;
+  let loggedIn = false;
   let lost = false;
 
   const begin = (type: number | undefined, length: number): void => {
     left = length - 4;
     if (left < 0) lost = true;
-    else if (type === READY_FOR_QUERY) idle = true;
+    // A server says it to nobody before AuthenticationOk.
+    else if (type === READY_FOR_QUERY) idle = loggedIn = true;
     else if (type === BACKEND_KEY_DATA && key === undefined && left <= MAX_KEY_BYTES) keyParts = [];
   };
 
@@ -113,6 +115,7 @@ function follow(): ServerStream {
       idle = false;
     },
     whole: () => left === 0 && headerBytes === 0 && !lost,
+    loggedIn: () => loggedIn,
     idle: () => idle,
     key: () => key,
   };

@@ -4,6 +4,7 @@ import { leadsToSame, type EndpointTarget } from '../endpoint.ts';
 import type { Wire } from '../wire.ts';
 import type { Limits } from './limits.ts';
 import { openLink, type CloneTarget, type Link } from './link.ts';
+import type { Seat, Seats } from './seats.ts';
 
 export interface ConnectionContext {
   /** Undefined for an engine whose protocol is not known: bytes are passed on, and nothing can be said. */
@@ -15,6 +16,8 @@ export interface ConnectionContext {
   target(): EndpointTarget;
   /** Whether one more may wait for a clone. */
   mayHold(): boolean;
+  /** Connections that the server has not logged in yet. */
+  seats: Seats;
   /** Passes a client's cancel request on to the server of the session with this key, and ends the client. */
   passCancel(key: string, client: Socket): void;
   /** Cancels what a server runs for a session that was parted from its client. */
@@ -22,10 +25,10 @@ export interface ConnectionContext {
 }
 
 /**
- * `greeting`: has not said what it wants; `held`: waits for a clone; `opening`: waits for the clone's server;
- * `ending`: its server is gone, or it was told why it has none.
+ * `greeting`: has not said what it wants; `held`: waits for a clone; `queued`: waits until fewer are on their way to be logged in;
+ * `opening`: waits for the clone's server; `ending`: its server is gone, or it was told why it has none.
  */
-export type Stage = 'greeting' | 'held' | 'opening' | 'open' | 'ending';
+export type Stage = 'greeting' | 'held' | 'queued' | 'opening' | 'open' | 'ending';
 
 export interface Connection {
   stage(): Stage;
@@ -52,6 +55,8 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
   let firstBytes = 0;
   let questionBytes = 0;
   let link: Link | undefined;
+  /** The server has let it in, or nothing is known of when it does. */
+  let loggedIn = wire === undefined;
   let timer: NodeJS.Timeout | undefined;
 
   const within = (ms: number, otherwise: () => void): void => {
@@ -59,6 +64,7 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
     timer = setTimeout(otherwise, ms);
   };
   const drop = (): void => {
+    stage = 'ending';
     client.destroy();
   };
 
@@ -72,6 +78,7 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
   const end = (bytes: Buffer | undefined): void => {
     unlink();
     stage = 'ending';
+    context.seats.leave(seat);
     early = nothing;
     if (bytes === undefined) client.end();
     else client.end(bytes);
@@ -120,9 +127,22 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
     }
   };
 
+  const seat: Seat = {
+    admit() {
+      const target = context.target();
+      if (target.kind === 'clone') open(target);
+    },
+    dismiss: () => refuseStranger('Too many connections log in at the same time.'),
+  };
+  const refuseStranger = (reason: string): void => {
+    if (stage === 'open' && link?.stream?.whole() === false) cut();
+    else refuse(reason, again);
+  };
+
   const giveUpWaiting = (): void => {
     const target = context.target();
-    if (link !== undefined) refuseUnanswered(link.target);
+    if (stage === 'queued') seat.dismiss();
+    else if (link !== undefined) refuseUnanswered(link.target);
     else if (target.kind === 'waiting') refuse(target.reason, again);
   };
 
@@ -137,7 +157,9 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
         else refuse(`Too many connections wait already. ${target.reason}`, again);
         return;
       case 'clone':
-        open(target);
+        stage = 'queued';
+        if (wire === undefined) open(target);
+        else context.seats.take(seat);
     }
   };
 
@@ -148,12 +170,20 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
       first: early.subarray(0, firstBytes),
       onOpen() {
         stage = 'open';
-        clearTimeout(timer);
+        if (loggedIn) clearTimeout(timer);
+        else within(limits.loginMs, () => refuseStranger('It did not log in in time.'));
         if (early.length > firstBytes) link?.write(early.subarray(firstBytes));
         early = nothing;
         client.resume();
       },
-      onData: (chunk) => client.write(chunk),
+      onData(chunk) {
+        if (!loggedIn && link?.stream?.loggedIn() === true) {
+          loggedIn = true;
+          clearTimeout(timer);
+          context.seats.leave(seat);
+        }
+        return client.write(chunk);
+      },
       onDrain: () => client.resume(),
       onClosed() {
         link = undefined;
@@ -162,6 +192,7 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
           return;
         }
         stage = 'ending';
+        context.seats.leave(seat);
         client.end();
         client.resume();
         // A client may be slow to take what the server had to say.
@@ -178,6 +209,7 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
         greet();
         return;
       case 'held':
+      case 'queued':
       case 'opening':
         early = Buffer.concat([early, chunk]);
         if (early.length > maxEarly) client.pause();
@@ -198,6 +230,7 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
   client.on('close', () => {
     clearTimeout(timer);
     stage = 'ending';
+    context.seats.leave(seat);
     unlink();
   });
   client.on('error', () => undefined); // best effort: `close` follows, and nobody is left to be told
@@ -222,7 +255,9 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
   };
   /** Also what the operating system has not given to the client yet is lost. */
   const cut = (): void => {
+    unlink();
     stage = 'ending';
+    context.seats.leave(seat);
     client.resetAndDestroy();
   };
 
@@ -240,8 +275,13 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
         case 'held':
           if (target.kind !== 'waiting') route();
           return;
+        case 'queued':
+          context.seats.leave(seat);
+          route();
+          return;
         case 'opening':
           unlink();
+          context.seats.leave(seat);
           // What it has asked ahead was asked of the clone before.
           if (early.length > firstBytes) end(wire?.parting(notice));
           else route();

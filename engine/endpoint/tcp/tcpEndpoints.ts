@@ -7,6 +7,7 @@ import type { Endpoint, Endpoints, OpenEndpointOptions } from '../endpoint.ts';
 import type { Wire } from '../wire.ts';
 import { serveClient, type Connection, type ConnectionContext } from './connection.ts';
 import { defaultLimits, type Limits } from './limits.ts';
+import { createSeats } from './seats.ts';
 
 export interface TcpEndpointsOptions {
   /** What is known of engines' protocols; for others bytes are just passed on. */
@@ -81,6 +82,7 @@ function serve(
     ...{ wire, limits, title, port },
     target: () => current,
     mayHold: () => count('held') < limits.held,
+    seats: createSeats({ count: limits.strangers, waiting: limits.held, ownMs: limits.strangerMs }),
     cancel,
     passCancel(key, client) {
       const session = [...connections.values()]
@@ -95,7 +97,14 @@ function serve(
     },
   };
 
+  /** Who says nothing does not keep others out: the oldest of too many goes. */
+  const makeRoom = (): void => {
+    if (count('greeting') < limits.greeting) return;
+    [...connections.values()].find((connection) => connection.stage() === 'greeting')?.destroy();
+  };
+
   server.on('connection', (client) => {
+    makeRoom();
     connections.set(client, serveClient(client, context));
     client.on('close', () => connections.delete(client));
   });
@@ -121,7 +130,7 @@ function serve(
       current = next;
       for (const connection of connections.values()) connection.switched(next, notice);
     },
-    connections: () => count('held', 'opening', 'open'),
+    connections: () => count('held', 'queued', 'opening', 'open'),
     close: (notice = `${title} is no longer served at port ${port}.`) => (closing ??= close(notice)),
   };
 }

@@ -18,6 +18,8 @@ export interface MarkServerOptions {
   speaks: 'postgres' | 'bytes' | 'silent';
   /** The answer to a query; default: one row with the mark. */
   answer?: (query: string, socket: Socket) => Buffer | undefined;
+  /** Whether a startup message is let in; who is not is asked for a password, and that is all. Default: everybody. */
+  login?: (startup: Buffer) => boolean;
   port?: number;
 }
 
@@ -104,6 +106,10 @@ export async function startMarkServer(mark: string, options: MarkServerOptions):
           socket.end();
         } else {
           started = true;
+          if (options.login?.(packet) === false) {
+            socket.write(message('R', int32(3)));
+            continue;
+          }
           lastPid += 1;
           socket.write(
             Buffer.concat([

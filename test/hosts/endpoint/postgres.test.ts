@@ -14,6 +14,8 @@ import {
   startPostgresSource,
   type PostgresSource,
 } from '../../support/postgresSource.ts';
+import { firstPacket } from '../../contract/endpoint/markServer.ts';
+import { rawClient, type RawClient } from '../../unit/endpoint/rawClient.ts';
 import { startPsql, type PsqlOptions } from './psql.ts';
 
 type CloneTarget = Extract<EndpointTarget, { kind: 'clone' }>;
@@ -68,6 +70,24 @@ for (const major of await presentMajors()) {
       endpoint = await openAt(targetOf(source, 'a'));
     });
     afterEach(() => endpoint.close());
+
+    it('lets people in while strangers hold 200 connections that never log in', async () => {
+      const strangers: RawClient[] = [];
+      try {
+        for (let each = 0; each < 200; each++) {
+          const stranger = await rawClient(endpoint.port);
+          strangers.push(stranger);
+          stranger.socket.write(firstPacket(196_608, Buffer.from(`user\0${SOURCE_USER}\0\0`)));
+        }
+        for (let each = 0; each < 3; each++) {
+          const client = await connect(endpoint.port);
+          assert.equal(await valueOf(client, 'SELECT 1'), 1);
+          await client.end();
+        }
+      } finally {
+        for (const { socket } of strangers) socket.destroy();
+      }
+    });
 
     it('lets node-postgres and psql log in with the password, which it never knows', async () => {
       const client = await connect(endpoint.port);

@@ -245,6 +245,58 @@ describe('a connection through an endpoint', () => {
       assert.equal(endpoint.connections(), 3);
     });
 
+    it('is served though others connected and say nothing, more than the endpoint takes', async () => {
+      const endpoint = await open(to(await start('main'), 'a'), { connections: 20, greeting: 5 });
+      const silent: RawClient[] = [];
+      for (let each = 0; each < 30; each++) silent.push(await connect(endpoint));
+      await login(endpoint);
+      // The oldest ones had to go.
+      await Promise.all(silent.slice(0, 25).map(({ ended }) => ended));
+      assert.equal(silent.slice(26).filter(({ socket }) => socket.destroyed).length, 0);
+    });
+
+    it('is served though others wait to be logged in and never are, and no server has more of them than it may', async () => {
+      let most = 0;
+      const server = await start('main', {
+        // A user's name makes this server ask for a password.
+        login: (packet) => !packet.includes('stranger'),
+      });
+      const endpoint = await open(to(server, 'a'), { strangers: 4, strangerMs: 20, held: 30 });
+      const strangers: RawClient[] = [];
+      for (let each = 0; each < 40; each++) {
+        const client = await connect(endpoint);
+        client.socket.write(firstPacket(196_608, Buffer.from('user\0stranger\0\0')));
+        strangers.push(client);
+      }
+      await until(() => server.sockets.size > 0);
+      for (let each = 0; each < 5; each++) {
+        const client = await login(endpoint);
+        most = Math.max(most, server.sockets.size);
+        client.socket.destroy();
+      }
+      // Its own one as well, and those that had to go a moment before.
+      assert.ok(most <= 9, `${most} connections at the server`);
+      // Those who had their time are told so.
+      await Promise.race(strangers.map(({ ended }) => ended));
+      const told = strangers.find(({ socket }) => socket.destroyed);
+      assert.match(lastError(told?.received() ?? Buffer.alloc(0))['M'] ?? '', /Too many connections log in/);
+    });
+
+    it('is closed when it does not log in in time, also when nobody waits', async () => {
+      const server = await start('main', { login: () => false });
+      const client = await connect(await open(to(server, 'a'), { loginMs: 50 }));
+      client.socket.write(startup());
+      await client.ended;
+      assert.match(lastError(client.received())['M'] ?? '', /did not log in in time/);
+      await until(() => server.sockets.size === 0);
+    });
+
+    it('waits for its turn when very many come at once, and all are served', async () => {
+      const endpoint = await open(to(await start('main'), 'a'), { strangers: 2 });
+      const all = await Promise.all(Array.from({ length: 100 }, () => login(endpoint)));
+      assert.equal(all.length, 100);
+    });
+
     it('is closed at once when the endpoint has as many as it may', async () => {
       const endpoint = await open(to(await start('main'), 'a'), { connections: 2 });
       await login(endpoint);
