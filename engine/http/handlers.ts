@@ -1,6 +1,6 @@
 /** What each route does: use cases, found through whatever the engine runs on at the moment. */
 import type { Host } from '../host/host.ts';
-import type { EngineInfo, Host as HostEntity, Job, JobType } from '../protocol/entities.ts';
+import type { EngineInfo, Host as HostEntity, Job } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { jobIdSchema, type JobId } from '../protocol/ids.ts';
 import type { Caller } from '../services/caller.ts';
@@ -51,20 +51,15 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       throw fail('not_found', { kind: 'host', name: reference, known: all.map(({ name }) => name) });
     return found;
   };
-  /** The same key again: the job that it started, also when that has ended and the request would be refused now. */
+  /** The same key again: the job that it started or joined, also when that has ended and the request would be refused now. */
   const once = async (
-    type: JobType,
     caller: Caller,
     submit: (services: Services) => Job | Promise<Job>,
   ): Promise<{ job: Job }> => {
     const { context, services } = await trusted();
     const { idempotencyKey: key } = caller;
     const repeated = key === undefined ? undefined : context.runner.repeated(key);
-    if (repeated === undefined) return { job: await submit(services) };
-    if (repeated.type === type) return { job: repeated };
-    throw fail('invalid_request', {
-      problems: [`the idempotency key ${key ?? ''} belongs to another request (${repeated.title})`],
-    });
+    return { job: repeated ?? (await submit(services)) };
   };
   const jobId = (reference: string): JobId => {
     const id = jobIdSchema.safeParse(reference);
@@ -116,13 +111,9 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     environmentApply: async ({ params, body }) =>
       (await trusted()).services.environments.apply(params.name, body),
     environmentDelete: ({ params, caller }) =>
-      once('environment.delete', caller, ({ environments }) =>
-        environments.delete(params.environment, caller),
-      ),
+      once(caller, ({ environments }) => environments.delete(params.environment, caller)),
     environmentRefresh: ({ params, body, caller }) =>
-      once('environment.refresh', caller, ({ environments }) =>
-        environments.refresh(params.environment, body, caller),
-      ),
+      once(caller, ({ environments }) => environments.refresh(params.environment, body, caller)),
     sourceTest: async ({ body, signal }) =>
       (await trusted()).services.environments.testSource(body.member, body.password, signal),
 
@@ -140,9 +131,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       return catalog.snapshotEntity(catalog.snapshot(params.snapshot));
     },
     snapshotDelete: ({ params, caller }) =>
-      once('snapshot.delete', caller, ({ environments }) =>
-        environments.deleteSnapshot(params.snapshot, caller),
-      ),
+      once(caller, ({ environments }) => environments.deleteSnapshot(params.snapshot, caller)),
 
     cloneList: async ({ query }) => {
       const { store, catalog } = (await running()).context;
@@ -162,18 +151,15 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       await services.settled(context.catalog.clone(params.clone).id);
       return { items: services.clones.connection(params.clone) };
     },
-    cloneCreate: ({ body, caller }) =>
-      once('clone.create', caller, ({ clones }) => clones.create(body, caller)),
+    cloneCreate: ({ body, caller }) => once(caller, ({ clones }) => clones.create(body, caller)),
     cloneReset: ({ params, body, caller }) =>
-      once('clone.reset', caller, ({ clones }) => clones.reset(params.clone, body, caller)),
-    cloneStart: ({ params, caller }) =>
-      once('clone.start', caller, ({ clones }) => clones.start(params.clone, caller)),
-    cloneDestroy: ({ params, caller }) =>
-      once('clone.destroy', caller, ({ clones }) => clones.destroy(params.clone, caller)),
+      once(caller, ({ clones }) => clones.reset(params.clone, body, caller)),
+    cloneStart: ({ params, caller }) => once(caller, ({ clones }) => clones.start(params.clone, caller)),
+    cloneDestroy: ({ params, caller }) => once(caller, ({ clones }) => clones.destroy(params.clone, caller)),
     cloneProtect: async ({ params, body }) =>
       (await trusted()).services.clones.protect(params.clone, body.minutes),
     cloneCommit: ({ params, body, caller }) =>
-      once('clone.commit', caller, ({ clones }) => clones.commit(params.clone, body, caller)),
+      once(caller, ({ clones }) => clones.commit(params.clone, body, caller)),
 
     checkoutList: async () => {
       const { checkouts } = (await running()).services;

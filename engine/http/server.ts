@@ -1,4 +1,5 @@
 /** The engine's HTTP side: validates every request by the routes table and hands it to its handler. */
+import { createHash } from 'node:crypto';
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
@@ -6,6 +7,7 @@ import { Hono, type Context } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { streamSSE } from 'hono/streaming';
 import type * as z from 'zod';
+import { canonicalText } from '../domain/canonicalText.ts';
 import { fail, toFailure } from '../protocol/errors.ts';
 import type { Event } from '../protocol/events.ts';
 import { openapiDocument } from '../protocol/openapi.ts';
@@ -100,7 +102,7 @@ export function createApp({ handlers, feed, log, token, version, signal }: Serve
       if (problems.length > 0 || !parsed.params.success || !parsed.query.success || !parsed.body.success) {
         throw fail('invalid_request', { problems });
       }
-      const caller = readCaller(context);
+      const caller = readCaller(context, () => requestText(name, parsed.params.data, parsed.body.data));
       const answer = await handler({
         params: parsed.params.data,
         query: parsed.query.data,
@@ -154,14 +156,23 @@ export function createApp({ handlers, feed, log, token, version, signal }: Serve
 
 const longestKey = 200;
 
-function readCaller(context: Context): Caller {
+/** What makes two requests the same: all that they ask for. A password is no part of it, and is kept nowhere. */
+function requestText(name: RouteName, params: unknown, body: object | undefined): string {
+  const asked = Object.entries(body ?? {}).filter(([field]) => !['password', 'passwords'].includes(field));
+  return createHash('sha256')
+    .update(canonicalText([name, params, Object.fromEntries(asked)]))
+    .digest('hex');
+}
+
+function readCaller(context: Context, request: () => string): Caller {
   const key = context.req.header(idempotencyHeader);
   // Cut short, two keys could become one.
   if (key !== undefined && (key === '' || key.length > longestKey))
     throw fail('invalid_request', { problems: [`${idempotencyHeader}: 1 to ${longestKey} characters`] });
   const name = context.req.header(clientHeader) ?? 'unknown';
   try {
-    return { user: decodeURIComponent(name).slice(0, 100), idempotencyKey: key };
+    const user = decodeURIComponent(name).slice(0, 100);
+    return { user, idempotencyKey: key === undefined ? undefined : { key, request: request() } };
   } catch (error) {
     throw fail('invalid_request', { problems: [`${clientHeader} is not percent-encoded`] }, { cause: error });
   }

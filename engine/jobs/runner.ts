@@ -5,7 +5,7 @@ import { jobIdSchema, type EnvironmentName, type JobId, type MemberName } from '
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Feed } from './feed.ts';
 import type { Log } from '../ports/log.ts';
-import type { JobRecord, Lane, Store } from '../state/store.ts';
+import type { IdempotencyKey, JobRecord, Lane, Store } from '../state/store.ts';
 import { createJournal, jobEntity } from './journal.ts';
 import { createLanes } from './lanes.ts';
 import type { JobKind, Step, StepContext, StoreChange } from './steps.ts';
@@ -35,7 +35,7 @@ export interface Submission<Input, Data> {
   createdBy: string;
   environment: EnvironmentName | null;
   object: Job['object'];
-  idempotencyKey?: string | undefined;
+  idempotencyKey?: IdempotencyKey | undefined;
   secrets?: ReadonlyMap<MemberName, string>;
   /** State changes that become visible together with the job. */
   prepare?: () => void;
@@ -47,8 +47,11 @@ export interface Runner {
    * Throws `busy` when another job holds a lane.
    */
   submit<Input, Data>(submission: Submission<Input, Data>): Job;
-  /** The job, also an ended one, that a request with this idempotency key started. */
-  repeated(key: string): Job | undefined;
+  /**
+   * The job, also an ended one, that the request with this idempotency key started or joined. Throws
+   * `idempotency_key_reused` when the key belongs to another request.
+   */
+  repeated(key: IdempotencyKey): Job | undefined;
   /** A job that has not ended, if there is one. */
   working(): Job | undefined;
   /** The job that would stand in the way (of `except`, if that holds them too), for services that refuse early. */
@@ -61,11 +64,13 @@ export interface Runner {
   ended(id: JobId): Promise<Job>;
   /** Finishes or undoes every job that an earlier engine left; call once, before the first `submit`. */
   recover(kinds: readonly JobKind[]): Promise<void>;
-  /** Cancels what can be, waits for the rest, accepts nothing new. */
+  /** Cancels what can be, waits for the rest and for what comes after its end, accepts nothing new. */
   close(): Promise<void>;
 }
 
 const keptJobs = 500;
+/** Those that ended last stay, however long ago they began: somebody may be about to ask how they ended. */
+const sparedJobs = 50;
 const linesAtOnce = 5000;
 /** Between two tries to write the end of a job. */
 const endIntervalMs = 1000;
@@ -93,6 +98,9 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   const journal = createJournal({ store, clock, feed, log });
   const closing = new AbortController();
   let isRecovering = false;
+  /** Also what comes after the end of jobs: storage and state must not close under it. */
+  const underway = new Set<Promise<Job>>();
+  const lately: JobId[] = [];
   /** Why a job of an earlier engine could not be ended. */
   let unwritten: unknown;
 
@@ -240,6 +248,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         journal.write(record, { state, endedAt: time(), error: failure?.document ?? null }, changes);
         running.delete(record.id);
         journal.publish(record);
+        lately.push(record.id);
+        lately.splice(0, lately.length - sparedJobs);
         return;
       } catch (error) {
         lanes.hold(record.id, record.lanes);
@@ -298,6 +308,17 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     }
   };
 
+  /** History is for people to look at, and must not grow for as long as an engine runs. */
+  const prune = (): void => {
+    try {
+      const removed = store.transaction(() => store.jobs.prune(keptJobs, lately));
+      for (const id of removed) feed.publish({ kind: 'job.removed', id });
+    } catch (error) {
+      // best effort: the next job that ends tries again
+      log.warning('old jobs could not be forgotten', { problem: toFailure(error).message });
+    }
+  };
+
   /** What such a job left is tagged as unfinished, and swept after the recovery of jobs. */
   const giveUp = (record: JobRecord): void => {
     const error = fail('internal', { problem: `its journal is not of this version (${record.type})` });
@@ -312,6 +333,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
     } catch (error) {
       log.error('after a job', { job: record.id, problem: toFailure(error).message });
     }
+    if (!isRecovering) prune();
   }
 
   const launch = (record: JobRecord, controller: AbortController, work: () => Promise<void>): void => {
@@ -327,6 +349,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       },
     );
     running.set(record.id, { record, controller, done });
+    underway.add(done);
+    void done.then(() => underway.delete(done));
   };
 
   const known = (id: JobId): JobRecord | undefined => running.get(id)?.record ?? store.jobs.get(id);
@@ -343,10 +367,15 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       const same = [...running.values()].find(
         ({ record, controller }) =>
           record.fingerprint === submission.fingerprint &&
+          record.endedAt === null &&
           !controller.signal.aborted &&
           (!record.committed || commitsFirst),
       );
-      if (same !== undefined) return jobEntity(same.record);
+      if (same !== undefined) {
+        // Its retry may come when the job has ended and another object has the name.
+        if (key !== undefined) store.jobs.keepKey(key, same.record.id);
+        return jobEntity(same.record);
+      }
       const holder = this.holder(submission.lanes);
       if (holder !== undefined) throw busyWith(holder, submission.object);
       const { kind } = submission;
@@ -367,13 +396,16 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         object: submission.object,
         lanes: [...submission.lanes],
         fingerprint: submission.fingerprint,
-        idempotencyKey: key ?? null,
+        idempotencyKey: key?.key ?? null,
         input: submission.input as Record<string, unknown>,
         data: structuredClone(submission.data) as Record<string, unknown>,
         committed: false,
         revision: 0,
       };
-      journal.save(record, {}, submission.prepare);
+      journal.save(record, {}, () => {
+        submission.prepare?.();
+        if (key !== undefined) store.jobs.keepKey(key, record.id);
+      });
       lanes.hold(record.id, record.lanes);
       const controller = new AbortController();
       const run = execution(record, kind, controller, submission.secrets ?? new Map());
@@ -381,8 +413,12 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       return jobEntity(record);
     },
     repeated(key) {
-      const record = store.jobs.byIdempotencyKey(key);
-      return record === undefined ? undefined : jobEntity(known(record.id) ?? record);
+      const found = store.jobs.byIdempotencyKey(key.key);
+      if (found === undefined) return undefined;
+      const { job, request } = found;
+      if (request !== null && request !== key.request)
+        throw fail('idempotency_key_reused', { key: key.key, doing: job.title });
+      return jobEntity(known(job.id) ?? job);
     },
     working: () => {
       const [first] = running.values();
@@ -454,15 +490,14 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       await Promise.all([...running.values()].map(({ done }) => done));
       isRecovering = false;
       if (unwritten !== undefined) throw toFailure(unwritten);
-      for (const id of store.transaction(() => store.jobs.prune(keptJobs)))
-        feed.publish({ kind: 'job.removed', id });
+      prune();
     },
     async close() {
       closing.abort();
       for (const { record, controller } of running.values()) {
         if (!record.committed) controller.abort(fail('shutting_down', {}));
       }
-      await Promise.all([...running.values()].map(({ done }) => done));
+      await Promise.all(underway);
     },
   };
 }

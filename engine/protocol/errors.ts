@@ -78,6 +78,11 @@ export const errorTable = {
     () => 'The job was canceled.',
     () => 'Nothing was changed. Start it again when you want it.',
   ),
+  idempotency_key_reused: define<{ key: string; doing: string }>(
+    409,
+    (d) => `The idempotency key ${d.key} was used for another request (${d.doing}).`,
+    () => 'Use a new key for a new request, and the same one only to repeat a request as it was.',
+  ),
   /** A second engine was asked to serve a home in the foreground. */
   engine_running: define<{ home: string; pid: number | null }>(
     409,

@@ -1,5 +1,7 @@
 /** Who asks for a change. */
+import type { IdempotencyKey } from '../state/store.ts';
+
 export interface Caller {
   user: string;
-  idempotencyKey?: string | undefined;
+  idempotencyKey?: IdempotencyKey | undefined;
 }

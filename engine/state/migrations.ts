@@ -17,4 +17,8 @@ export const migrations: readonly string[] = [
   `
   CREATE TABLE checkouts (id TEXT PRIMARY KEY, path TEXT NOT NULL UNIQUE, document TEXT NOT NULL, checksum INTEGER NOT NULL) STRICT;
   `,
+  `
+  CREATE TABLE idempotency_keys (key TEXT PRIMARY KEY, job TEXT NOT NULL, request TEXT NOT NULL, checksum INTEGER NOT NULL) STRICT;
+  CREATE INDEX idempotency_keys_by_job ON idempotency_keys (job);
+  `,
 ];

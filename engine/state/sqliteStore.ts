@@ -103,11 +103,13 @@ function createStore(db: DatabaseSync): Store {
     if (statement === undefined) prepared.set(text, (statement = db.prepare(text)));
     return statement;
   };
-  const read = <Schema extends z.ZodType>(schema: Schema, row: unknown): z.output<Schema> => {
-    const { key, document, checksum: expected } = row as Row;
+  const verify = ({ key, document, checksum: expected }: Row): void => {
     if (checksum(key, document) !== expected)
       throw new StateUnusable(`it is damaged: the document of ${key}`);
-    return schema.parse(JSON.parse(document));
+  };
+  const read = <Schema extends z.ZodType>(schema: Schema, row: unknown): z.output<Schema> => {
+    verify(row as Row);
+    return schema.parse(JSON.parse((row as Row).document));
   };
   const readAll = <Schema extends z.ZodType>(schema: Schema, rows: unknown[]): z.output<Schema>[] =>
     rows.map((row) => read(schema, row));
@@ -273,13 +275,27 @@ function createStore(db: DatabaseSync): Store {
             'SELECT concat_ws(char(32), id, created_at, finished) AS key, document, checksum FROM jobs WHERE id = ?',
           ).get(id),
         ),
-      byIdempotencyKey: (key) =>
-        readOne(
-          jobRecordSchema,
-          sql(
-            'SELECT concat_ws(char(32), id, created_at, finished) AS key, document, checksum FROM jobs WHERE idempotency_key = ?',
-          ).get(key),
-        ),
+      byIdempotencyKey: (key) => {
+        const columns = 'concat_ws(char(32), id, created_at, finished) AS key, document, checksum';
+        const kept = sql(
+          'SELECT concat_ws(char(32), key, job) AS key, request AS document, checksum, job FROM idempotency_keys WHERE key = ?',
+        ).get(key) as (Row & { job: string }) | undefined;
+        if (kept !== undefined) verify(kept);
+        const row =
+          kept === undefined
+            ? sql(`SELECT ${columns} FROM jobs WHERE idempotency_key = ?`).get(key)
+            : sql(`SELECT ${columns} FROM jobs WHERE id = ?`).get(kept.job);
+        const job = readOne(jobRecordSchema, row);
+        return job === undefined ? undefined : { job, request: kept?.document ?? null };
+      },
+      keepKey: ({ key, request }, job) => {
+        sql('INSERT INTO idempotency_keys (key, job, request, checksum) VALUES (?, ?, ?, ?)').run(
+          key,
+          job,
+          request,
+          checksum(`${key} ${job}`, request),
+        );
+      },
       put: (record) => {
         const document = JSON.stringify(record);
         sql(
@@ -318,13 +334,14 @@ function createStore(db: DatabaseSync): Store {
           ),
           (row) => storedLineSchema.parse(JSON.parse((row as Pick<Row, 'document'>).document)),
         ),
-      prune: (keep) => {
+      prune: (keep, spared = []) => {
         const old = sql('SELECT id FROM jobs WHERE finished = 1 ORDER BY rowid DESC LIMIT -1 OFFSET ?').all(
           keep,
         ) as { id: string }[];
-        const ids = old.map(({ id }) => jobIdSchema.parse(id));
+        const ids = old.map(({ id }) => jobIdSchema.parse(id)).filter((id) => !spared.includes(id));
         for (const id of ids) {
           sql('DELETE FROM job_lines WHERE job = ?').run(id);
+          sql('DELETE FROM idempotency_keys WHERE job = ?').run(id);
           sql('DELETE FROM jobs WHERE id = ?').run(id);
         }
         return ids;

@@ -100,6 +100,13 @@ export const jobRecordSchema = jobSchema.omit({ progress: true, cancellable: tru
 });
 export type JobRecord = z.infer<typeof jobRecordSchema>;
 
+/** What a client names a request by, so that asking twice has one effect. */
+export interface IdempotencyKey {
+  key: string;
+  /** Tells this request from all others, without what it holds of secrets. */
+  request: string;
+}
+
 export interface Store {
   /** Everything inside becomes durable together, or nothing does. Not nestable. */
   transaction<Value>(change: () => Value): Value;
@@ -137,13 +144,16 @@ export interface Store {
     list(limit: number): JobRecord[];
     unfinished(): JobRecord[];
     get(id: JobId): JobRecord | undefined;
-    byIdempotencyKey(key: string): JobRecord | undefined;
+    /** What a request with this key led to. `request` is null for a key of a version that did not keep it. */
+    byIdempotencyKey(key: string): { job: JobRecord; request: string | null } | undefined;
+    /** The key belongs to this request and job from now on, as long as the job is known. Rejects a key that is known already. */
+    keepKey(key: IdempotencyKey, job: JobId): void;
     put(record: JobRecord): void;
     addLine(line: JobLine): void;
     lastLine(id: JobId): number;
     lines(id: JobId, after: number, limit: number): JobLine[];
-    /** Forgets finished jobs beyond the newest `keep`, with their lines. */
-    prune(keep: number): JobId[];
+    /** Forgets finished jobs beyond the newest `keep`, but for the spared ones, with their lines and keys. */
+    prune(keep: number, spared?: readonly JobId[]): JobId[];
   };
   close(): void;
 }

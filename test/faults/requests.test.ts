@@ -129,7 +129,12 @@ describe('requests at once, again, and out of place', function () {
     await world.ended(destroyed.job);
     assert.equal((await gone()).job.id, destroyed.job.id);
     const misused = one.call('cloneReset', { params, body: {} }, { idempotencyKey });
-    assert.equal(await codeOf(misused), 'invalid_request');
+    assert.equal(await codeOf(misused), 'idempotency_key_reused');
+    const another = { environment, name: 'another' };
+    assert.equal(
+      await codeOf(one.call('cloneCreate', { body: another }, { idempotencyKey })),
+      'idempotency_key_reused',
+    );
     const long = ask(discovery, {
       method: 'GET',
       path: '/v1/engine',

@@ -240,7 +240,7 @@ function mortalStore(store: Store, gate: Gate): Store {
       }),
     );
   };
-  const writes = ['put', 'remove', 'addLine', 'prune'];
+  const writes = ['put', 'remove', 'addLine', 'keepKey', 'prune'];
   const mortal = <Part extends object>(part: Part, of: string): Part =>
     Object.fromEntries(
       Object.entries(part).map(([name, value]) => [

@@ -204,9 +204,23 @@ describe('the HTTP side over an engine in memory', () => {
     assert.equal((await create()).job.id, job.id);
     await assert.rejects(
       client.call('cloneDestroy', { params: { clone: 'a' } }, { idempotencyKey: 'key-1' }),
-      code('invalid_request'),
+      code('idempotency_key_reused'),
     );
+    await assert.rejects(create({ environment: 'shop', name: 'b' }), code('idempotency_key_reused'));
     assert.equal(memory.engine.store.clones.list().length, 2);
+  });
+
+  it('has one effect for a request that joined another one, also when another clone has the name since', async () => {
+    await withClone('a');
+    const destroy = (options = {}) => client.call('cloneDestroy', { params: { clone: 'a' } }, options);
+    const { job } = await destroy();
+    assert.equal((await destroy({ idempotencyKey: 'key-1' })).job.id, job.id);
+    await memory.engine.life().ended(job);
+    await memory.engine.done(({ clones }) =>
+      clones.create({ environment: ref('shop'), name: cloneName('a') }, caller),
+    );
+    assert.equal((await destroy({ idempotencyKey: 'key-1' })).job.id, job.id);
+    assert.equal(memory.engine.clone('a').state, 'ready');
   });
 
   it('refuses headers that it cannot read, and says who asked in the job', async () => {

@@ -97,6 +97,7 @@ const submission = (
   ...changes,
 });
 
+const key = (text: string): { key: string; request: string } => ({ key: text, request: text });
 const calls = (story: readonly string[]): string[] => story.filter((each) => !each.includes('/'));
 const until = async (holds: () => boolean): Promise<void> => {
   while (!holds()) await new Promise((resolve) => setImmediate(resolve));
@@ -215,7 +216,8 @@ describe('the job runner', () => {
   it('joins the same request, refuses a conflicting one with who works, and repeats by key', async () => {
     const { runner, story } = open();
     const kind = kindOf(story, ['a']);
-    const first = runner.submit(submission(kind, { idempotencyKey: 'k' }));
+    const idempotencyKey = { key: 'k', request: 'one' };
+    const first = runner.submit(submission(kind, { idempotencyKey }));
     assert.equal(runner.submit(submission(kind, { createdBy: 'another' })).id, first.id);
     assert.throws(
       () => runner.submit(submission(kind, { fingerprint: 'two' })),
@@ -231,8 +233,27 @@ describe('the job runner', () => {
     );
     assert.equal(new Set([first.id, ...others.map((job) => job.id)]).size, 3);
     await Promise.all([first, ...others].map((job) => runner.ended(job.id)));
-    assert.equal(runner.submit(submission(kind, { idempotencyKey: 'k' })).id, first.id);
+    assert.equal(runner.submit(submission(kind, { idempotencyKey })).id, first.id);
     assert.notEqual(runner.submit(submission(kind)).id, first.id);
+  });
+
+  it('remembers the key of a request that joined another one, also in the next engine, and refuses it for another request', async () => {
+    const { runner, story, store } = open();
+    const kind = kindOf(story, ['a']);
+    const first = runner.submit(submission(kind));
+    const idempotencyKey = { key: 'k', request: 'one' };
+    assert.equal(runner.submit(submission(kind, { idempotencyKey })).id, first.id);
+    await runner.ended(first.id);
+    const next = open(store);
+    await next.runner.recover([kind]);
+    for (const { runner: later } of [{ runner }, next]) {
+      assert.equal(later.submit(submission(kind, { idempotencyKey })).id, first.id);
+      assert.throws(
+        () => later.submit(submission(kind, { idempotencyKey: { key: 'k', request: 'two' } })),
+        code('idempotency_key_reused'),
+      );
+    }
+    assert.equal(runner.list(10).length, 1);
   });
 
   it('joins neither a job whose result is in place nor one that is being canceled', async () => {
@@ -527,6 +548,56 @@ describe('the job runner', () => {
     }
     await open(store).runner.recover([]);
     assert.equal(store.jobs.list(1000).length, 500);
+  });
+
+  it('forgets old jobs while it runs, tells so, and keeps one that began long ago and ended now', async () => {
+    const { runner, store, story, events } = open();
+    let finish = (): void => undefined;
+    const wait = { run: () => new Promise<undefined>((resolve) => (finish = () => resolve(undefined))) };
+    const long = runner.submit(
+      submission(kindOf(story, ['a'], { a: wait }), {
+        fingerprint: 'long',
+        lanes: [],
+        idempotencyKey: key('long'),
+      }),
+    );
+    for (let number = 0; number < 510; number++) {
+      const job = runner.submit(
+        submission(kindOf(story, ['a']), {
+          fingerprint: String(number),
+          idempotencyKey: key(String(number)),
+        }),
+      );
+      await runner.ended(job.id);
+    }
+    assert.equal(store.jobs.list(1000).length, 501);
+    assert.equal(events.filter(({ kind }) => kind === 'job.removed').length, 10);
+    assert.equal(runner.repeated(key('0')), undefined);
+    assert.notEqual(runner.repeated(key('509')), undefined);
+    finish();
+    await runner.ended(long.id);
+    assert.equal(runner.get(long.id)?.state, 'succeeded');
+  });
+
+  it('waits for what comes after the end of a job when it closes', async () => {
+    const { runner, story } = open();
+    let finish = (): void => undefined;
+    const kind: JobKind<object, Data> = {
+      ...kindOf(story, ['a']),
+      ended: async () => {
+        story.push('sweeping');
+        await new Promise<void>((resolve) => (finish = resolve));
+        story.push('swept');
+      },
+    };
+    const job = runner.submit(submission(kind));
+    await until(() => story.includes('sweeping'));
+    assert.equal(runner.get(job.id)?.state, 'succeeded');
+    const closed = runner.close().then(() => story.push('closed'));
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    finish();
+    await closed;
+    assert.deepEqual(story.slice(-2), ['swept', 'closed']);
   });
 });
 
