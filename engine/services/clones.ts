@@ -27,6 +27,7 @@ import { createCloneTagging } from './cloneTagging.ts';
 import { all, databaseOf, newDatasetId, type ServiceContext } from './context.ts';
 import type { CountedTime } from './countedTime.ts';
 import { dropFrozen, freezeClone, measureSnapshot } from './freeze.ts';
+import { allTelling } from './memberProgress.ts';
 import { leaseFreePort, withFreePort, type Servers } from './servers.ts';
 import { cloneTags, doom, snapshotTags } from './tags.ts';
 
@@ -175,9 +176,8 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
     async run({ input, signal, report }) {
       const clone = cloneOf(input.clone);
       const snapshot = snapshotOf(clone.snapshot);
-      await all(clone.members, async ({ name, dataset, engine }) => {
+      await allTelling(clone.members, report, async ({ name, dataset, engine }, onProgress) => {
         const tags = cloneTags(context, clone, name, dataset, 'filling');
-        const onProgress = (fraction: number) => report.progress(fraction);
         const copy = await storage.clone(sourceDataset(snapshot, name), dataset, tags, {
           signal,
           onProgress,
@@ -346,9 +346,8 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
       const target = snapshotOf(input.target);
       const clone = withDatasets(cloneOf(input.clone), input.datasets);
       const next = { ...clone, generation: clone.generation + 1, snapshot: target.id };
-      await all(next.members, async ({ name, dataset, engine }) => {
+      await allTelling(next.members, report, async ({ name, dataset, engine }, onProgress) => {
         const tags = cloneTags(context, next, name, dataset, 'filling');
-        const onProgress = (fraction: number) => report.progress(fraction);
         const copy = await storage.clone(sourceDataset(target, name), dataset, tags, { signal, onProgress });
         await databaseOf(context, engine).makeStartable(copy.path);
       });

@@ -3,6 +3,7 @@ import type { StepContext } from '../jobs/steps.ts';
 import type { DatasetId, MemberName } from '../protocol/ids.ts';
 import type { CloneRecord, SnapshotRecord } from '../state/store.ts';
 import { all, databaseOf, type ServiceContext } from './context.ts';
+import { allTelling } from './memberProgress.ts';
 import type { Servers } from './servers.ts';
 import { snapshotTags } from './tags.ts';
 
@@ -24,7 +25,7 @@ export async function freezeClone(
   const { storage } = context;
   const durable = context.catalog.environment(clone.environment).definition.clones.durable ?? true;
   const login = { user: clone.members[0]?.user ?? '', password: context.vault.open(clone.sealedPassword) };
-  await all(clone.members, async (member) => {
+  await allTelling(clone.members, step.report, async (member, onProgress) => {
     const target = frozen.find(({ name }) => name === member.name);
     if (target === undefined) throw new Error(`no dataset was reserved for ${member.name}`);
     const database = databaseOf(context, member.engine);
@@ -39,7 +40,7 @@ export async function freezeClone(
       const tags = snapshotTags(context, snapshot, member.name, target.dataset, 'filling');
       await storage.clone(member.dataset, target.dataset, tags, {
         signal: step.signal,
-        onProgress: (fraction) => step.report.progress(fraction),
+        onProgress,
       });
     } finally {
       if (running && !storage.capabilities.live && restart) {

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { allTelling } from '../../../engine/services/memberProgress.ts';
+import { caller, cloneName, openMemoryEngine, ref } from '../../support/memoryEngine.ts';
+
+describe('the progress of several members', () => {
+  it('is their mean, never falls, and is whole when each is done', async () => {
+    const told: number[] = [];
+    const scripts: Record<string, readonly number[]> = {
+      fast: [0.5, 1],
+      slow: [0.1, 0.05, Number.NaN],
+      silent: [],
+    };
+    const report = { progress: (fraction: number) => void told.push(fraction) };
+    await allTelling(Object.keys(scripts), report, async (member, onProgress) => {
+      for (const fraction of scripts[member] ?? []) {
+        onProgress(fraction);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    });
+    assert.ok(Math.max(...told.slice(0, 2)) < 0.5, 'the fast one alone is not half of all');
+    assert.deepEqual(
+      told,
+      [...told].sort((a, b) => a - b),
+    );
+    assert.equal(told.at(-1), 1);
+  });
+
+  it('is what the copy of a clone with two members tells', async () => {
+    const engine = await openMemoryEngine();
+    engine.declare('shop', { orders: 'first', users: 'first' });
+    await engine.done(({ environments }) => environments.refresh(ref('shop'), {}, caller));
+    const { context, services } = engine.life();
+    const before = { ...context.storage };
+    const copying: (() => void)[] = [];
+    const storage = context.storage as { clone: (typeof before)['clone'] };
+    const steps: number[] = [];
+    context.feed.subscribe({ epoch: context.feed.epoch, seq: context.feed.seq() }, (event) => {
+      if (event.kind === 'job') steps.push(event.entity.tasks[0]?.progress ?? 0);
+    });
+    storage.clone = async (from, to, tags, options) => {
+      if (tags.member === 'orders') options?.onProgress?.(1);
+      else await new Promise<void>((resolve) => copying.push(resolve));
+      return before.clone(from, to, tags, options);
+    };
+    const job = await services.clones.create({ environment: ref('shop'), name: cloneName('a') }, caller);
+    while (copying.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(context.runner.get(job.id)?.tasks[0]?.progress, 0.5);
+    for (const go of copying) go();
+    assert.equal((await context.runner.ended(job.id)).state, 'succeeded');
+    assert.deepEqual(
+      steps,
+      [...steps].sort((a, b) => a - b),
+    );
+    await engine.close();
+  });
+});
