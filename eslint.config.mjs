@@ -18,7 +18,6 @@ const layers = [
   ['host'],
   ['git', 'endpoint', 'config', 'process'],
   ['runtime'],
-  ['programs'],
   ['database', 'storage', 'state'],
   ['migrations'],
   ['jobs'],
@@ -110,6 +109,14 @@ export default tseslint.config(
     },
   },
   ...layers.flatMap((folders) => folders.map(layerOf)),
+  // What finds programs does so through a port; `local/` is its adapter, `fetch/` runs when a package is built.
+  {
+    files: ['engine/database/*/programs/*.ts'],
+    rules: forbid(
+      ['^node:(?!path$)', ...outside, '^(\\.\\./)+(jobs|services|http|cli|migrations|storage|state)/'],
+      'Programs are found through a port: no files, no processes.',
+    ),
+  },
   // Boundary: the domain is pure decisions over the protocol's words.
   {
     files: ['engine/domain/**'],
@@ -207,7 +214,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['test/**', 'engine/cli/**', 'engine/programs/fetch.ts'],
+    files: ['test/**', 'engine/cli/**', 'engine/database/postgres/programs/fetch/**'],
     rules: { 'no-console': 'off' },
   },
   {

@@ -26,7 +26,7 @@ import { tryLock } from './process/lock.ts';
 import { watchOwnFiles } from './process/ownFiles.ts';
 import { readSettings, settingsSchema, type Settings } from './process/settings.ts';
 import { takeHome, tellHolder } from './process/takeHome.ts';
-import { examinePrograms, findPrograms, type FindOptions } from './programs/find.ts';
+import { examinePrograms, findPrograms, type FindOptions } from './database/postgres/programs/local/find.ts';
 import type { EngineInfo } from './protocol/entities.ts';
 import { fail, toFailure } from './protocol/errors.ts';
 import { hostNameSchema } from './protocol/ids.ts';

@@ -5,9 +5,9 @@
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { developmentFolder, fetchPrograms } from '../../engine/programs/fetch.ts';
-import { findPrograms } from '../../engine/programs/find.ts';
-import { BUNDLED_MAJOR, platformOf } from '../../engine/programs/pinned.ts';
+import { developmentFolder, fetchPrograms } from '../../engine/database/postgres/programs/fetch/fetch.ts';
+import { findPrograms } from '../../engine/database/postgres/programs/local/find.ts';
+import { BUNDLED_MAJOR, platformOf } from '../../engine/database/postgres/programs/fetch/pinned.ts';
 import { dim, formatMs } from '../support/commands/terminal.ts';
 import { testHost } from '../support/postgresSource.ts';
 import { benchBranches } from './branches.ts';

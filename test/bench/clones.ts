@@ -2,7 +2,7 @@
 import { chmod } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Host } from '../../engine/host/host.ts';
-import type { ServerPrograms } from '../../engine/programs/locate.ts';
+import type { ServerPrograms } from '../../engine/database/postgres/programs/locate.ts';
 import type { Client } from '../../engine/protocol/client.ts';
 import { environmentNameSchema } from '../../engine/protocol/ids.ts';
 import { makeTestEngine, type TestEngine } from '../support/engine.ts';

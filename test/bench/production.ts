@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import * as z from 'zod';
-import { developmentFolder } from '../../engine/programs/fetch.ts';
-import { platformOf } from '../../engine/programs/pinned.ts';
+import { developmentFolder } from '../../engine/database/postgres/programs/fetch/fetch.ts';
+import { platformOf } from '../../engine/database/postgres/programs/fetch/pinned.ts';
 import type { EngineProgram } from '../../engine/protocol/node/launch.ts';
 
 const run = promisify(execFile);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { Host } from '../../engine/host/host.ts';
-import type { ServerPrograms } from '../../engine/programs/locate.ts';
+import type { ServerPrograms } from '../../engine/database/postgres/programs/locate.ts';
 import { createProcessRuntime } from '../../engine/runtime/process/processRuntime.ts';
 import type { ServerSpec } from '../../engine/runtime/runtime.ts';
 import { passableFolder } from '../support/passableFolder.ts';

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import * as z from 'zod';
 import type { Host } from '../../engine/host/host.ts';
-import type { ServerPrograms } from '../../engine/programs/locate.ts';
+import type { ServerPrograms } from '../../engine/database/postgres/programs/locate.ts';
 import { createProcessRuntime } from '../../engine/runtime/process/processRuntime.ts';
 import type { RunningServer, ServerSpec } from '../../engine/runtime/runtime.ts';
 import { DATA_VERSION, DATABASE, OWNER, STATEMENTS } from './data.ts';

@@ -8,10 +8,14 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { locateEngineProgram, thisNodeCanRunEngine } from '../../engine/cli/engineProgram.ts';
-import { developmentFolder, fetchPrograms } from '../../engine/programs/fetch.ts';
-import { findPrograms } from '../../engine/programs/find.ts';
-import { BUNDLED_MAJOR, platformOf } from '../../engine/programs/pinned.ts';
-import type { ClientPrograms, Located, ServerPrograms } from '../../engine/programs/locate.ts';
+import { developmentFolder, fetchPrograms } from '../../engine/database/postgres/programs/fetch/fetch.ts';
+import { findPrograms } from '../../engine/database/postgres/programs/local/find.ts';
+import { BUNDLED_MAJOR, platformOf } from '../../engine/database/postgres/programs/fetch/pinned.ts';
+import type {
+  ClientPrograms,
+  Located,
+  ServerPrograms,
+} from '../../engine/database/postgres/programs/locate.ts';
 import { connectEngine } from '../../engine/protocol/node/launch.ts';
 import { homePaths } from '../../engine/protocol/node/home.ts';
 import {

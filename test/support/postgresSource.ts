@@ -14,10 +14,14 @@ import pg from 'pg';
 import type { Host } from '../../engine/host/host.ts';
 import { createLocalHost } from '../../engine/host/local/localHost.ts';
 import { findServerUser } from '../../engine/host/local/serverUser.ts';
-import { localProgramHost } from '../../engine/programs/localHost.ts';
-import { developmentFolder } from '../../engine/programs/fetch.ts';
-import { locatePrograms, locateServer, type ServerPrograms } from '../../engine/programs/locate.ts';
-import { platformOf } from '../../engine/programs/pinned.ts';
+import { localProgramHost } from '../../engine/database/postgres/programs/local/programHost.ts';
+import { developmentFolder } from '../../engine/database/postgres/programs/fetch/fetch.ts';
+import {
+  locatePrograms,
+  locateServer,
+  type ServerPrograms,
+} from '../../engine/database/postgres/programs/locate.ts';
+import { platformOf } from '../../engine/database/postgres/programs/fetch/pinned.ts';
 import type { FindPrograms } from '../../engine/database/postgres/programs.ts';
 import { hostNameSchema } from '../../engine/protocol/ids.ts';
 
@@ -61,7 +65,7 @@ export async function testHost(): Promise<Host> {
   });
 }
 
-/** The machine's own programs and those that `engine/programs/fetch.ts` made. */
+/** The machine's own programs and those that `programs/fetch/fetch.ts` made. */
 export function testPrograms(setting?: { serverDirectory?: string; clientDirectory?: string }): FindPrograms {
   return (major) => locatePrograms({ host: programHost, setting, bundledDirectory: bundled(), major });
 }

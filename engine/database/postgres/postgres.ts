@@ -1,7 +1,7 @@
 /** The PostgreSQL driver (13 to 18): the database port over programs of a host and servers of a runtime. */
 import path from 'node:path';
 import type { Host } from '../../host/host.ts';
-import type { ServerPrograms } from '../../programs/locate.ts';
+import type { ServerPrograms } from './programs/locate.ts';
 import { fail } from '../../protocol/errors.ts';
 import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';
 import type { Database } from '../database.ts';

@@ -1,5 +1,5 @@
 /** Chooses the PostgreSQL programs for a piece of work, from what engine/programs finds on the machine. */
-import type { ClientPrograms, Located, ServerPrograms } from '../../programs/locate.ts';
+import type { ClientPrograms, Located, ServerPrograms } from './programs/locate.ts';
 import { fail } from '../../protocol/errors.ts';
 
 export const OLDEST_MAJOR = 13;

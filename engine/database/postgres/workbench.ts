@@ -2,7 +2,7 @@
 import path from 'node:path';
 import type { Client } from 'pg';
 import type { Host } from '../../host/host.ts';
-import type { ServerPrograms } from '../../programs/locate.ts';
+import type { ServerPrograms } from './programs/locate.ts';
 import { fail, ThinClonesError } from '../../protocol/errors.ts';
 import type { DatasetId } from '../../protocol/ids.ts';
 import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';

@@ -1,7 +1,7 @@
 /** Brings what the suites need: system packages, the build, PostgreSQL programs, VS Code. All of it at once, each once. */
 import { join } from 'node:path';
-import { fetchPrograms, developmentFolder } from '../../../engine/programs/fetch.ts';
-import { pinnedServers, platformOf } from '../../../engine/programs/pinned.ts';
+import { fetchPrograms, developmentFolder } from '../../../engine/database/postgres/programs/fetch/fetch.ts';
+import { pinnedServers, platformOf } from '../../../engine/database/postgres/programs/fetch/pinned.ts';
 import { describeMissing, ensureSystemPackages } from '../systemPackages.ts';
 import { installVSCode } from '../vscode/install.ts';
 import { runChild } from './children.ts';

@@ -6,14 +6,14 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import * as z from 'zod';
-import { readTreeManifest } from '../../../engine/programs/bundledTree.ts';
+import { readTreeManifest } from '../../../engine/database/postgres/programs/local/bundledTree.ts';
 import {
   CannotFetch,
   CLIENT_FOLDER,
   developmentFolder,
   fetchPrograms,
   SERVER_FOLDER,
-} from '../../../engine/programs/fetch.ts';
+} from '../../../engine/database/postgres/programs/fetch/fetch.ts';
 import {
   BUNDLED_MAJOR,
   isPlatform,
@@ -22,7 +22,7 @@ import {
   platformOf,
   PLATFORMS,
   type Platform,
-} from '../../../engine/programs/pinned.ts';
+} from '../../../engine/database/postgres/programs/fetch/pinned.ts';
 import { thirdPartyNotices } from './notices.ts';
 import { zipListing, type ZipEntry } from './zipListing.ts';
 

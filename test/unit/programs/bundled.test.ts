@@ -19,12 +19,19 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { after, before, describe, it } from 'mocha';
-import { MANIFEST_FILE, readTreeManifest } from '../../../engine/programs/bundledTree.ts';
-import { developmentFolder, fetchPrograms } from '../../../engine/programs/fetch.ts';
-import { localProgramHost } from '../../../engine/programs/localHost.ts';
-import { locatePrograms, type ClientPrograms, type ServerPrograms } from '../../../engine/programs/locate.ts';
-import { BUNDLED_MAJOR, platformOf } from '../../../engine/programs/pinned.ts';
-import { isOpenToAll, stagePrograms } from '../../../engine/programs/stage.ts';
+import {
+  MANIFEST_FILE,
+  readTreeManifest,
+} from '../../../engine/database/postgres/programs/local/bundledTree.ts';
+import { developmentFolder, fetchPrograms } from '../../../engine/database/postgres/programs/fetch/fetch.ts';
+import { localProgramHost } from '../../../engine/database/postgres/programs/local/programHost.ts';
+import {
+  locatePrograms,
+  type ClientPrograms,
+  type ServerPrograms,
+} from '../../../engine/database/postgres/programs/locate.ts';
+import { BUNDLED_MAJOR, platformOf } from '../../../engine/database/postgres/programs/fetch/pinned.ts';
+import { isOpenToAll, stagePrograms } from '../../../engine/database/postgres/programs/local/stage.ts';
 import { ensureSystemPackages } from '../../support/systemPackages.ts';
 
 const run = promisify(execFile);

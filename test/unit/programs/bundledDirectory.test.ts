@@ -3,8 +3,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { findBundledDirectory } from '../../../engine/programs/bundledDirectory.ts';
-import { MANIFEST_FILE, TREE_FORMAT } from '../../../engine/programs/bundledTree.ts';
+import { findBundledDirectory } from '../../../engine/database/postgres/programs/local/bundledDirectory.ts';
+import { MANIFEST_FILE, TREE_FORMAT } from '../../../engine/database/postgres/programs/local/bundledTree.ts';
 
 const machine = { platform: 'linux', arch: 'x64' };
 

@@ -6,18 +6,27 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, it } from 'mocha';
-import { restoreTree, type TreeManifest } from '../../../engine/programs/bundledTree.ts';
-import { CannotFetch, developmentFolder, fetchPrograms } from '../../../engine/programs/fetch.ts';
+import {
+  restoreTree,
+  type TreeManifest,
+} from '../../../engine/database/postgres/programs/local/bundledTree.ts';
+import {
+  CannotFetch,
+  developmentFolder,
+  fetchPrograms,
+} from '../../../engine/database/postgres/programs/fetch/fetch.ts';
 import {
   BUNDLED_MAJOR,
   pinnedClient,
   pinnedServers,
   PLATFORMS,
   platformOf,
-} from '../../../engine/programs/pinned.ts';
+} from '../../../engine/database/postgres/programs/fetch/pinned.ts';
 
 const run = promisify(execFile);
-const script = fileURLToPath(new URL('../../../engine/programs/fetch.ts', import.meta.url));
+const script = fileURLToPath(
+  new URL('../../../engine/database/postgres/programs/fetch/fetch.ts', import.meta.url),
+);
 
 async function failure(
   args: readonly string[],

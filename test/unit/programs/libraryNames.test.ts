@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'mocha';
-import { neededLibraries, type LibraryFile } from '../../../engine/programs/libraryNames.ts';
+import {
+  neededLibraries,
+  type LibraryFile,
+} from '../../../engine/database/postgres/programs/fetch/libraryNames.ts';
 
 function library(name: string, linkNames: readonly string[], ...needs: readonly string[]): LibraryFile {
   return { name, linkNames, content: binary(...needs) };

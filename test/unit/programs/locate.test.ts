@@ -7,7 +7,7 @@ import {
   locateServer,
   parseVersion,
   type ProgramHost,
-} from '../../../engine/programs/locate.ts';
+} from '../../../engine/database/postgres/programs/locate.ts';
 
 interface FakeProgram {
   readonly says?: string;
@@ -39,6 +39,9 @@ function fakeHost(
       return [...new Set(inside.map((file) => file.slice(folder.length + 1).split('/')[0] ?? ''))];
     },
     realPath: async (file: string) => files[file]?.realPath ?? file,
+    // None of these folders travels with us.
+    readTree: async () => undefined,
+    restoreTree: async () => undefined,
   };
   return host;
 }

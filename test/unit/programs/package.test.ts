@@ -6,9 +6,13 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { after, before, describe, it } from 'mocha';
-import { localProgramHost } from '../../../engine/programs/localHost.ts';
-import { locatePrograms } from '../../../engine/programs/locate.ts';
-import { BUNDLED_MAJOR, platformOf, type Platform } from '../../../engine/programs/pinned.ts';
+import { localProgramHost } from '../../../engine/database/postgres/programs/local/programHost.ts';
+import { locatePrograms } from '../../../engine/database/postgres/programs/locate.ts';
+import {
+  BUNDLED_MAJOR,
+  platformOf,
+  type Platform,
+} from '../../../engine/database/postgres/programs/fetch/pinned.ts';
 import { componentOf } from '../../support/package/bundledLibraries.ts';
 import { checkContents, packageExtension, type Packaged } from '../../support/package/package.ts';
 import { zipListing, type ZipEntry } from '../../support/package/zipListing.ts';

@@ -1,7 +1,7 @@
 /** Reads the table of contents of a pg_dump archive, by `pg_restore --list`. */
 import type { Host } from '../../../host/host.ts';
 import { fail } from '../../../protocol/errors.ts';
-import type { ClientPrograms } from '../../../programs/locate.ts';
+import type { ClientPrograms } from '../programs/locate.ts';
 
 export interface ArchiveEntry {
   dumpId: number;

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { MemberDefinition } from '../../../protocol/entities.ts';
 import { fail } from '../../../protocol/errors.ts';
 import type { Host } from '../../../host/host.ts';
-import type { ClientPrograms } from '../../../programs/locate.ts';
+import type { ClientPrograms } from '../programs/locate.ts';
 import type { Retrieved } from '../../database.ts';
 import { createDatabase, PLAIN_SHAPE, type DatabaseShape } from '../createDatabase.ts';
 import { disarm, finish, type PreparedDatabase } from '../prepare.ts';

@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { Client } from 'pg';
 import type { MemberDefinition } from '../../../protocol/entities.ts';
 import { fail } from '../../../protocol/errors.ts';
-import type { ClientPrograms } from '../../../programs/locate.ts';
+import type { ClientPrograms } from '../programs/locate.ts';
 import type { Retrieved } from '../../database.ts';
 import { createDatabase, readDatabaseShape, type DatabaseShape } from '../createDatabase.ts';
 import { disarm, finish } from '../prepare.ts';

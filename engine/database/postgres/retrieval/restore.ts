@@ -1,6 +1,6 @@
 /** Restores a dump into the temporary server: pg_restore for archives, psql for plain SQL, with their errors sorted. */
 import { fail, type ThinClonesError } from '../../../protocol/errors.ts';
-import type { ClientPrograms } from '../../../programs/locate.ts';
+import type { ClientPrograms } from '../programs/locate.ts';
 import { ADMIN_ROLE, APPLICATION_NAME, socketNumber } from '../admin.ts';
 import type { Archive } from './archive.ts';
 import { explainUnreadable } from './archive.ts';

@@ -1,7 +1,7 @@
 /** Chooses the way that a member's data comes in, and the server version that it comes into. */
 import { fail } from '../../../protocol/errors.ts';
 import type { Host } from '../../../host/host.ts';
-import type { ServerPrograms } from '../../../programs/locate.ts';
+import type { ServerPrograms } from '../programs/locate.ts';
 import type { Runtime } from '../../../runtime/runtime.ts';
 import type { Reporter, Retrieved, RetrieveRequest } from '../../database.ts';
 import { clientTools, serverAtLeast, serverOf, type FindPrograms } from '../programs.ts';

@@ -1,6 +1,6 @@
 /** Finds PostgreSQL's server and client programs: a setting, else the machine's own, else those that travel with us. */
 import path from 'node:path';
-import { readTreeManifest, restoreTree } from './bundledTree.ts';
+import type { TreeManifest } from './local/bundledTree.ts';
 
 export type ProgramOrigin = 'setting' | 'machine' | 'bundled';
 
@@ -62,6 +62,10 @@ export interface ProgramHost {
   readonly list: (folder: string) => Promise<readonly string[]>;
   /** The file behind symbolic links; the file itself when it is none. */
   readonly realPath: (file: string) => Promise<string>;
+  /** What a folder of programs that travel with us says of itself; undefined when it is none that can be used. */
+  readonly readTree: (folder: string) => Promise<TreeManifest | undefined>;
+  /** Gives them back what an unpacker lost. */
+  readonly restoreTree: (folder: string, manifest: TreeManifest) => Promise<void>;
 }
 
 export interface ProgramSetting {
@@ -291,9 +295,9 @@ async function* places(
   if (trees.length === 0) searched.push(`${bundledDirectory} (empty)`);
   for (const name of trees) {
     const tree = path.join(bundledDirectory, name);
-    const manifest = await readTreeManifest(tree);
+    const manifest = await host.readTree(tree);
     if (manifest?.kind !== kind) continue;
-    await restoreTree(tree, manifest);
+    await host.restoreTree(tree, manifest);
     const programs: Record<string, string> = {};
     for (const [program, file] of Object.entries(manifest.programs))
       programs[program] = path.join(tree, file);
@@ -383,10 +387,10 @@ async function bundledControlData(options: LocateOptions, major: number): Promis
   if (bundledDirectory === undefined) return undefined;
   for (const name of await host.list(bundledDirectory)) {
     const tree = path.join(bundledDirectory, name);
-    const manifest = await readTreeManifest(tree);
+    const manifest = await host.readTree(tree);
     const file = manifest?.programs['pg_controldata'];
     if (manifest === undefined || manifest.major !== major || file === undefined) continue;
-    await restoreTree(tree, manifest);
+    await host.restoreTree(tree, manifest);
     return path.join(tree, file);
   }
   return undefined;

@@ -2,8 +2,8 @@
 import { execFile } from 'node:child_process';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { isCode, isMissing } from './bundledTree.ts';
-import type { ProgramHost, RunProgram } from './locate.ts';
+import { isCode, isMissing, readTreeManifest, restoreTree } from './bundledTree.ts';
+import type { ProgramHost, RunProgram } from '../locate.ts';
 
 /** `environment` gives PATH; what is found is remembered for as long as the returned object lives. */
 export function localProgramHost(environment: { readonly PATH?: string | undefined }): ProgramHost {
@@ -12,6 +12,8 @@ export function localProgramHost(environment: { readonly PATH?: string | undefin
     // A relative entry would mean another folder for each caller.
     searchPath: (environment.PATH ?? '').split(path.delimiter).filter((folder) => path.isAbsolute(folder)),
     run,
+    readTree: readTreeManifest,
+    restoreTree,
     fileState: async (file) => {
       try {
         const found = await stat(file);

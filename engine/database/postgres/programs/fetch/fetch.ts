@@ -6,7 +6,7 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { isCode, isMissing, readTreeManifest, restoreTree, type TreeManifest } from './bundledTree.ts';
+import { isCode, isMissing, readTreeManifest, restoreTree, type TreeManifest } from '../local/bundledTree.ts';
 import { makeClientTree, makeServerTree, saveManifest } from './makeTree.ts';
 import {
   BUNDLED_MAJOR,
@@ -44,7 +44,7 @@ export const CLIENT_FOLDER = (pin: PinnedClient): string => `client-${pin.major}
 
 /** Where development keeps the programs of a platform. */
 export function developmentFolder(platform: Platform): string {
-  return path.join(fileURLToPath(new URL('../..', import.meta.url)), '.cache', 'programs', platform);
+  return path.join(fileURLToPath(new URL('../../../../..', import.meta.url)), '.cache', 'programs', platform);
 }
 
 /** Makes what is missing; what is there already (same packages, same layout) is left alone. */
@@ -345,7 +345,7 @@ async function removeLeftovers(into: string): Promise<void> {
   }
 }
 
-const USAGE = `node engine/programs/fetch.ts [--platform PLATFORM] [--major N|all ...] [--no-client] [--into FOLDER]
+const USAGE = `node engine/database/postgres/programs/fetch/fetch.ts [--platform PLATFORM] [--major N|all ...] [--no-client] [--into FOLDER]
   PLATFORM is one of ${PLATFORMS.join(', ')} (default: this machine's)
   N is a PostgreSQL major version (default: ${BUNDLED_MAJOR})`;
 

@@ -5,7 +5,7 @@ import { isMissing, readTreeManifest } from './bundledTree.ts';
 
 /**
  * `codeDirectory` is where the running code lies (`import.meta.dirname`): `dist` or `dist/engine-chunks` of a
- * bundle, `engine/programs` in a checkout. Undefined when there are no programs, which is no error: the machine
+ * bundle, `engine` in a checkout. Undefined when there are no programs, which is no error: the machine
  * may have its own.
  */
 export async function findBundledDirectory(

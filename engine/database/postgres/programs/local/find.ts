@@ -1,15 +1,15 @@
 /** Finds the PostgreSQL programs for this engine: where those that travel with it lie, and as a user who may run them. */
-import type { Host } from '../host/host.ts';
-import type { DoctorCheck } from '../protocol/entities.ts';
+import type { Host } from '../../../../host/host.ts';
+import type { DoctorCheck } from '../../../../protocol/entities.ts';
 import { findBundledDirectory } from './bundledDirectory.ts';
-import { localProgramHost } from './localHost.ts';
+import { localProgramHost } from './programHost.ts';
 import {
   locatePrograms,
   type ClientPrograms,
   type Located,
   type ProgramSetting,
   type ServerPrograms,
-} from './locate.ts';
+} from '../locate.ts';
 import { stagePrograms } from './stage.ts';
 
 export interface FindOptions {

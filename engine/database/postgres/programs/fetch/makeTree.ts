@@ -2,7 +2,7 @@
 import { chmod, copyFile, cp, mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as z from 'zod';
-import { isMissing, MANIFEST_FILE, TREE_FORMAT, type TreeManifest } from './bundledTree.ts';
+import { isMissing, MANIFEST_FILE, TREE_FORMAT, type TreeManifest } from '../local/bundledTree.ts';
 import { neededLibraries, type LibraryFile } from './libraryNames.ts';
 import { type PinnedClient, type PinnedServer, type Platform } from './pinned.ts';
 

@@ -4,7 +4,7 @@ import { chmod, cp, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { randomUUID } from 'node:crypto';
 import path from 'node:path';
 import { isCode, isMissing } from './bundledTree.ts';
-import type { ClientPrograms, ServerPrograms } from './locate.ts';
+import type { ClientPrograms, ServerPrograms } from '../locate.ts';
 
 /**
  * Returns the programs as they are when everybody can reach them, else a copy's. Only when the engine is root
