@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { dirname, join, relative } from 'node:path';
 import { build, context } from 'esbuild';
 import { webviewTarget } from './webview-ui/build.mjs';
 
@@ -23,6 +25,49 @@ const withoutNativeAddons = {
   },
 };
 
+/**
+ * Node's own modules when something of them is used. An import statement loads a module at once and reads all its exports,
+ * and those of node:http that are made on demand load undici: 50 ms and some MB in Node 24.
+ */
+const builtinsOnDemand = {
+  name: 'builtins-on-demand',
+  setup(build) {
+    build.onResolve({ filter: /^[a-z_:0-9/]+$/ }, ({ path, kind }) => {
+      if (!isBuiltin(path)) return undefined;
+      return kind === 'require-call' ? { path, external: true } : { path, namespace: 'builtin' };
+    });
+    // Behind the exports and not among them: what is made of a module copies its own names one by one.
+    build.onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `let loaded;
+const get = (_, name) => (name === '__esModule' ? undefined : (loaded ??= require(${JSON.stringify(path)}))[name]);
+module.exports = Object.create(new Proxy({}, { get }));`,
+    }));
+  },
+};
+
+/** The contract as data: bundles check what the engine answers without zod, and without the schemas. */
+const compactContract = {
+  name: 'compact-contract',
+  setup(build) {
+    const folder = join(import.meta.dirname, 'engine', 'protocol');
+    build.onResolve({ filter: /^\.\/answers\.ts$/ }, ({ importer }) =>
+      importer === join(folder, 'client.ts') ? { path: join(folder, 'compact', 'answers.ts') } : undefined,
+    );
+    build.onLoad({ filter: /[\\/]compact[\\/]contract\.ts$/ }, async () => ({
+      // To parse text is several times faster than to run the same as code.
+      contents: `export const contract = JSON.parse(${JSON.stringify(JSON.stringify(await describeContract()))});`,
+    }));
+  },
+};
+
+/** What the schemas say, by the module that writes it down; the Node that builds may not run TypeScript. */
+async function describeContract() {
+  const entryPoints = [join(import.meta.dirname, 'engine', 'protocol', 'compact', 'describe.ts')];
+  const { outputFiles } = await build({ entryPoints, bundle: true, write: false, format: 'esm' });
+  const code = Buffer.from(outputFiles[0].contents).toString('base64');
+  return (await import(`data:text/javascript;base64,${code}`)).describeContract();
+}
+
 const common = {
   bundle: true,
   minify: production,
@@ -42,6 +87,45 @@ const esmRequire = {
   js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
 };
 
+/** What the command line loads only when it is needed: files of their own beside it, by the modules that they are made of. */
+const separateParts = {
+  'engine/main.ts': 'engine.mjs',
+  'engine/cli/terminal.ts': 'engine-chunks/cli.mjs',
+  'engine/cli/givenPasswords.ts': 'engine-chunks/given-passwords.mjs',
+  'engine/config/configFile.ts': 'engine-chunks/config-file.mjs',
+  'engine/protocol/answers.ts': 'engine-chunks/answers.mjs',
+  'engine/protocol/configFile.ts': 'engine-chunks/config-schema.mjs',
+};
+const apart = (entry) => ({
+  name: 'separate-parts',
+  setup(build) {
+    build.onResolve({ filter: /\.ts$/ }, ({ path, kind, resolveDir }) => {
+      const module = relative(import.meta.dirname, join(resolveDir, path)).replaceAll('\\', '/');
+      const part = separateParts[module];
+      if (kind !== 'dynamic-import' || part === undefined) return undefined;
+      const from = dirname(separateParts[entry] ?? '');
+      const target = relative(from, part).replaceAll('\\', '/');
+      return { path: target.startsWith('.') ? target : `./${target}`, external: true };
+    });
+  },
+});
+/** Those of them that are built as one, and share what they have in common. */
+const sharedParts = Object.fromEntries(
+  Object.entries(separateParts)
+    .filter(([module]) => module !== 'engine/cli/terminal.ts')
+    .map(([module, file]) => [file.slice(0, -'.mjs'.length), module]),
+);
+/** One file, in which a module runs when it is first imported: every further file takes as long as a command has to spare. */
+const commandLineTarget = (entry, name) => ({
+  ...node,
+  plugins: [withoutNativeAddons, builtinsOnDemand, compactContract, apart(entry)],
+  entryPoints: { [name]: entry },
+  outdir: 'dist',
+  format: 'esm',
+  outExtension: { '.js': '.mjs' },
+  banner: esmRequire,
+});
+
 const targets = [
   {
     ...node,
@@ -56,7 +140,8 @@ const targets = [
   },
   {
     ...node,
-    entryPoints: { engine: 'engine/main.ts', 'thin-clones': 'engine/cli/main.ts' },
+    plugins: [withoutNativeAddons, builtinsOnDemand, compactContract],
+    entryPoints: sharedParts,
     outdir: 'dist',
     format: 'esm',
     splitting: true,
@@ -64,6 +149,8 @@ const targets = [
     outExtension: { '.js': '.mjs' },
     banner: esmRequire,
   },
+  commandLineTarget('engine/cli/main.ts', 'thin-clones'),
+  commandLineTarget('engine/cli/terminal.ts', 'engine-chunks/cli'),
   { ...common, ...webviewTarget('dist/webviews') },
 ].filter((target) => Object.values(target.entryPoints).every((file) => existsSync(file)));
 

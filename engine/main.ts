@@ -19,6 +19,7 @@ import { createHandlers, type Running } from './http/handlers.ts';
 import { createApp, listen } from './http/server.ts';
 import { busyWith, createRunner, type Failpoint } from './jobs/runner.ts';
 import { systemClock, systemRandom } from './process/clock.ts';
+import { dropOldCode } from './process/compiledCode.ts';
 import { addLine, openLog, parseLevel } from './process/fileLog.ts';
 import { hasInstallation, loadInstallation } from './process/installation.ts';
 import { keepStorage, storageInUse, type StorageInUse } from './process/keptStorage.ts';
@@ -34,7 +35,7 @@ import { readDiscovery, type Discovery } from './protocol/node/discovery.ts';
 import { homePaths, processEnvironment, type HomePaths } from './protocol/node/home.ts';
 import { createTransport } from './protocol/node/transport.ts';
 import { createClient } from './protocol/client.ts';
-import { protocolVersion } from './protocol/routes.ts';
+import { protocolVersion } from './protocol/wire.ts';
 import { createProcessRuntime } from './runtime/process/processRuntime.ts';
 import { createCatalog, publishingStore } from './services/catalog.ts';
 import type { ServiceContext } from './services/context.ts';
@@ -452,6 +453,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     home: paths.home,
     ms: Math.round(performance.now()),
   });
+  void dropOldCode(paths.code, build);
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, stop);
 
   await new Promise<void>((resolve) => stopping.signal.addEventListener('abort', () => resolve()));

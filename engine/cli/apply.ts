@@ -4,13 +4,8 @@ import type { Environments } from '../config/configFile.ts';
 import type { EnvironmentDefinition, MemberDefinition } from '../protocol/entities.ts';
 import { isFailure, ThinClonesError, toFailure } from '../protocol/errors.ts';
 import type { RouteOutput } from '../protocol/client.ts';
-import {
-  askPassword,
-  isAboutPassword,
-  knownPasswords,
-  type GivenPasswords,
-  type Passwords,
-} from './passwords.ts';
+import type { GivenPasswords } from './givenPasswords.ts';
+import { askPassword, isAboutPassword, knownPasswords, type Passwords } from './passwords.ts';
 import type { Session } from './session.ts';
 
 export type Applied = RouteOutput<'environmentApply'>;

@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import * as z from 'zod';
 import { fail } from '../protocol/errors.ts';
 import type { EngineProgram } from '../protocol/node/launch.ts';
 
@@ -11,15 +10,15 @@ export interface ProgramPlace {
   /** The URL of the command line's own module: dist/thin-clones.mjs, or engine/cli/main.ts in development. */
   moduleUrl: string;
   execPath: string;
-  /** Whether `execPath` has node:sqlite: `thisNodeCanRunEngine()`. */
-  canRunEngine: boolean;
+  /** Whether `execPath` has node:sqlite: `thisNodeCanRunEngine`. */
+  canRunEngine: () => boolean;
   variables: Readonly<Record<string, string | undefined>>;
   platform: NodeJS.Platform;
 }
 
-const buildSchema = z.object({ version: z.string(), build: z.string() });
-const packageSchema = z.object({ version: z.string() });
-const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
+/** Our own file, beside our own code: build.json, or package.json in development. */
+const readOwn = (path: string): { version: string; build?: string } =>
+  JSON.parse(readFileSync(path, 'utf8')) as { version: string; build?: string };
 
 /** node:sqlite came with Node 22.5 behind a flag, without one since 22.13; some builds leave it out. */
 const probe = "process.exit(process.getBuiltinModule?.('node:sqlite') ? 0 : 1)";
@@ -54,13 +53,13 @@ export function locateEngineProgram(place: ProgramPlace): EngineProgram {
   const here = dirname(fileURLToPath(place.moduleUrl));
   const bundled = existsSync(join(here, 'build.json'));
   const checkout = bundled ? dirname(here) : dirname(dirname(here));
-  const { version, build } = bundled
-    ? buildSchema.parse(readJson(join(here, 'build.json')))
-    : { ...packageSchema.parse(readJson(join(checkout, 'package.json'))), build: 'development' };
+  const { version, build = 'development' } = readOwn(
+    bundled ? join(here, 'build.json') : join(checkout, 'package.json'),
+  );
   let found: string | undefined;
   return {
     get execPath() {
-      found ??= place.canRunEngine ? place.execPath : nodeCandidates(place, checkout).find(canRunEngine);
+      found ??= place.canRunEngine() ? place.execPath : nodeCandidates(place, checkout).find(canRunEngine);
       if (found === undefined) throw fail('node_too_old', { version: process.version });
       return found;
     },

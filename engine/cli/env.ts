@@ -1,14 +1,11 @@
 /** `thin-clones env`: declare environments, look at them, fill them with data. */
 import type { Command } from 'commander';
-import { readConfigFile } from '../config/configFile.ts';
-import { configFileJsonSchema } from '../protocol/configFile.ts';
 import type { Environment, MemberDefinition } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { applyEnvironments } from './apply.ts';
 import { confirm } from './confirm.ts';
 import { waitForJob } from './follow.ts';
 import { formatAge, formatFields, formatTable } from './format.ts';
-import { readGivenPasswords } from './passwords.ts';
 import { refresh } from './refresh.ts';
 import type { Session } from './session.ts';
 import { snapshotText } from './snapshot.ts';
@@ -64,13 +61,17 @@ export function addEnvironmentCommands(program: Command, session: Session): void
     .option('--no-test', 'do not try the sources first')
     .option('--passwords-stdin', 'read passwords from stdin: {"ENVIRONMENT": {"MEMBER": "PASSWORD"}}')
     .action(async ({ file, test, passwordsStdin }: ApplyFlags) => {
+      const { readConfigFile } = await import('../config/configFile.ts');
       const { environments } = await readConfigFile(file, surroundings.cwd);
       if (environments.size === 0)
         throw fail('invalid_file', {
           file,
           problems: [`${file}: there is no "environments:" in it, so there is nothing to declare`],
         });
-      const given = passwordsStdin === true ? await readGivenPasswords(session) : {};
+      const given =
+        passwordsStdin === true
+          ? await (await import('./givenPasswords.ts')).readGivenPasswords(session)
+          : {};
       const items = await applyEnvironments(session, environments, { test, given });
       output.answer({
         json: { items },
@@ -157,7 +158,8 @@ export function addEnvironmentCommands(program: Command, session: Session): void
   environment
     .command('schema')
     .description('print the JSON schema of thin-clones.yaml, for editors')
-    .action(() => {
+    .action(async () => {
+      const { configFileJsonSchema } = await import('../protocol/configFile.ts');
       const schema = configFileJsonSchema();
       output.answer({ json: schema, text: () => JSON.stringify(schema, null, 2) });
     });

@@ -1,6 +1,7 @@
 /** `thin-clones migrations`: whether the databases of a checkout's clone match its migration files. */
 import type { Command } from 'commander';
-import { migrationToolTitles, type MigrationReport } from '../protocol/migrations.ts';
+import type { MigrationReport } from '../protocol/migrations.ts';
+import { migrationToolTitles } from '../protocol/migrationTools.ts';
 import { exitCodes } from './exitCode.ts';
 import { formatTable, printable } from './format.ts';
 import type { Session } from './session.ts';

@@ -57,26 +57,25 @@ function cut(text: string, columns: number): string {
 }
 
 export function createOutput(options: OutputOptions): Output {
-  const { stdout, stderr, variables } = options;
   const colour = (name: Colour, text: string): string =>
     hasColours(options) ? styleText(name, text, { validateStream: false }) : text;
-  const moves = stderr.isTTY === true && variables.TERM !== 'dumb';
+  const moves = () => options.stderr.isTTY === true && options.variables.TERM !== 'dumb';
   let status = '';
   const erase = () => {
-    if (status !== '') stderr.write('\r\u001b[K');
+    if (status !== '') options.stderr.write('\r\u001b[K');
     status = '';
   };
   const show = (text: string) => {
-    if (!moves || text === status) return;
+    if (!moves() || text === status) return;
     erase();
     // One column less than there are: a full line would wrap, and then it can't be erased.
-    status = cut(printable(text), (stderr.columns ?? 80) - 1);
-    stderr.write(status);
+    status = cut(printable(text), (options.stderr.columns ?? 80) - 1);
+    options.stderr.write(status);
   };
   const above = (text: string) => {
     const kept = status;
     erase();
-    stderr.write(`${text}\n`);
+    options.stderr.write(`${text}\n`);
     if (kept !== '') show(kept);
   };
   const showLine = ({ level, task, text }: JobLine) => {
@@ -98,7 +97,7 @@ export function createOutput(options: OutputOptions): Output {
       release();
       erase();
       const written = output.json ? JSON.stringify(json, null, 2) : text();
-      if (written !== '') stdout.write(`${written}\n`);
+      if (written !== '') options.stdout.write(`${written}\n`);
     },
     note(text) {
       release(text);
@@ -108,12 +107,12 @@ export function createOutput(options: OutputOptions): Output {
       release(output.json ? '' : document.message);
       erase();
       if (output.json) {
-        stdout.write(`${JSON.stringify({ error: document }, null, 2)}\n`);
+        options.stdout.write(`${JSON.stringify({ error: document }, null, 2)}\n`);
         return;
       }
       const safe = (text: string) => text.split('\n').map(printable).join('\n');
       const next = document.next === '' ? '' : `\n${safe(document.next)}`;
-      stderr.write(`${colour('red', 'error:')} ${safe(document.message)}${next}\n`);
+      options.stderr.write(`${colour('red', 'error:')} ${safe(document.message)}${next}\n`);
     },
     progress: {
       line(line) {

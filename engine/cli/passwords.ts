@@ -1,32 +1,10 @@
 /** Passwords of sources: given on stdin, read from where the file says they are, or asked for at the terminal. */
 import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
-import * as z from 'zod';
 import type { EnvironmentDefinition, MemberDefinition, SecretReference } from '../protocol/entities.ts';
 import { fail, isFailure, type ThinClonesError } from '../protocol/errors.ts';
 import type { Session } from './session.ts';
 
 export type Passwords = Record<string, string>;
-
-/** By environment, then by member. */
-export type GivenPasswords = Readonly<Record<string, Passwords>>;
-const givenSchema = z.record(z.string(), z.record(z.string(), z.string()));
-
-/** From stdin, where no other process sees them. Errors: `usage`. */
-export async function readGivenPasswords({ surroundings }: Session): Promise<GivenPasswords> {
-  let document: unknown;
-  try {
-    document = JSON.parse(await text(surroundings.stdin));
-  } catch {
-    // best effort: what is wrong with it is told below, without the parser's quotation of a password
-  }
-  const given = givenSchema.safeParse(document);
-  if (given.success) return given.data;
-  throw fail('usage', {
-    problem: 'What came on stdin is not a JSON document of passwords.',
-    hint: 'Write it as {"ENVIRONMENT": {"MEMBER": "PASSWORD"}}.',
-  });
-}
 
 const describe = (reference: SecretReference): string =>
   'env' in reference ? `the environment variable ${reference.env}` : `the file ${reference.file}`;

@@ -1,19 +1,8 @@
 /** The command line as a whole: its commands, how they are read, and what the process ends with. */
 import { Command, CommanderError } from 'commander';
 import { fail, toFailure, type ThinClonesError } from '../protocol/errors.ts';
-import { addCheckoutCommands } from './checkout.ts';
-import { addCleanCommand } from './clean.ts';
-import { addCloneCommands } from './clone.ts';
-import { addEngineCommands } from './engine.ts';
-import { addEnvironmentCommands } from './env.ts';
-import { addExecCommand } from './exec.ts';
 import { exitCodeOf, exitCodes } from './exitCode.ts';
-import { addHostCommands } from './host.ts';
-import { addJobCommands } from './job.ts';
-import { addMigrationsCommand } from './migrations.ts';
 import { createSession, type Session, type Surroundings } from './session.ts';
-import { addSnapshotCommands } from './snapshot.ts';
-import { addUseCommand } from './use.ts';
 
 const introduction = `
 Make a writable, full-size copy of a database in a moment; reset it as quickly.
@@ -28,25 +17,49 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 refused (in use, protected, conflict, u
 4 engine or host unreachable; exec ends as its program does. THIN_CLONES_HOME moves everything that is kept,
 THIN_CLONES_LOG sets the log level of the engine. Names or ids are taken wherever an object is named.`;
 
+type AddCommands = (program: Command, session: Session) => void;
+
+/** By the word that they are typed with, in the order of the help: only what was typed is loaded. */
+const commands: Readonly<Record<string, () => Promise<AddCommands>>> = {
+  engine: async () => (await import('./engine.ts')).addEngineCommands,
+  host: async () => (await import('./host.ts')).addHostCommands,
+  env: async () => (await import('./env.ts')).addEnvironmentCommands,
+  snapshot: async () => (await import('./snapshot.ts')).addSnapshotCommands,
+  clone: async () => (await import('./clone.ts')).addCloneCommands,
+  job: async () => (await import('./job.ts')).addJobCommands,
+  use: async () => (await import('./use.ts')).addUseCommand,
+  exec: async () => (await import('./exec.ts')).addExecCommand,
+  checkout: async () => (await import('./checkout.ts')).addCheckoutCommands,
+  migrations: async () => (await import('./migrations.ts')).addMigrationsCommand,
+  clean: async () => (await import('./clean.ts')).addCleanCommand,
+};
+
+/** What this command line needs to know of: the command that it begins with, none for the version, else all of them. */
+function neededBy([first = '']: readonly string[]): readonly (() => Promise<AddCommands>)[] {
+  if (first === '-V' || first === '--version') return [];
+  const named = Object.hasOwn(commands, first) ? commands[first] : undefined;
+  return named === undefined ? Object.values(commands) : [named];
+}
+
 function leaves(command: Command): Command[] {
   return command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
 }
 
 /** Options and arguments are those of docs: every command takes --json. */
-export function createProgram(session: Session): Command {
-  const { stdout, stderr, version } = session.surroundings;
+async function createProgram(session: Session, argv: readonly string[]): Promise<Command> {
+  const { surroundings } = session;
   const program = new Command('thin-clones');
   program
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => stdout.write(text),
+      writeOut: (text) => surroundings.stdout.write(text),
       // Only the help that is shown where a command is missing; errors are written by `run`.
-      writeErr: (text) => (session.output.json ? undefined : stderr.write(text)),
+      writeErr: (text) => (session.output.json ? undefined : surroundings.stderr.write(text)),
       outputError: () => undefined,
-      getOutHelpWidth: () => stdout.columns ?? 100,
-      getErrHelpWidth: () => stderr.columns ?? 100,
+      getOutHelpWidth: () => surroundings.stdout.columns ?? 100,
+      getErrHelpWidth: () => surroundings.stderr.columns ?? 100,
     })
-    .version(version, '-V, --version')
+    .version(surroundings.version, '-V, --version')
     // So that `exec` leaves its program's options alone.
     .enablePositionalOptions()
     .addHelpText('after', introduction)
@@ -54,17 +67,7 @@ export function createProgram(session: Session): Command {
     .hook('preAction', (_, action) => {
       session.output.json = action.opts<{ json?: boolean }>().json === true;
     });
-  addEngineCommands(program, session);
-  addHostCommands(program, session);
-  addEnvironmentCommands(program, session);
-  addSnapshotCommands(program, session);
-  addCloneCommands(program, session);
-  addJobCommands(program, session);
-  addUseCommand(program, session);
-  addExecCommand(program, session);
-  addCheckoutCommands(program, session);
-  addMigrationsCommand(program, session);
-  addCleanCommand(program, session);
+  for (const load of neededBy(argv)) (await load())(program, session);
   for (const leaf of leaves(program))
     leaf.option('--json', 'print one JSON document on stdout and nothing else');
   return program;
@@ -97,7 +100,8 @@ export async function run(argv: readonly string[], surroundings: Surroundings): 
   const end = argv.indexOf('--');
   session.output.json = argv.slice(0, end < 0 ? undefined : end).includes('--json');
   try {
-    await createProgram(session).parseAsync(argv, { from: 'user' });
+    const program = await createProgram(session, argv);
+    await program.parseAsync(argv, { from: 'user' });
     return session.exitCode;
   } catch (error) {
     const failure = error instanceof CommanderError ? usageFailure(error, argv) : toFailure(error);

@@ -7,7 +7,7 @@ import type { TextStream } from './output.ts';
 
 export interface Prompter {
   /** Somebody can be asked: input and error output are a terminal. */
-  available: boolean;
+  readonly available: boolean;
   /** A line of text; without echo when `hidden`. Errors: `canceled` on Ctrl-C and at the end of the input. */
   ask(question: string, options?: { hidden?: boolean }): Promise<string>;
 }
@@ -17,11 +17,14 @@ export interface PrompterOptions {
   stderr: TextStream;
 }
 
-export function createPrompter({ stdin, stderr }: PrompterOptions): Prompter {
+export function createPrompter(options: PrompterOptions): Prompter {
   return {
-    available: stdin.isTTY === true && stderr.isTTY === true,
+    get available() {
+      return options.stdin.isTTY === true && options.stderr.isTTY === true;
+    },
     ask: (question, { hidden = false } = {}) =>
       new Promise((resolve, reject) => {
+        const { stdin, stderr } = options;
         // With `terminal`, readline echoes what is typed itself: what it writes decides what is seen.
         const echo = new Writable({
           write(chunk: Buffer, _encoding, done) {

@@ -2,8 +2,8 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Checkout, Clone } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
+import { followPolicies, type Follow } from '../protocol/follow.ts';
 import { shownValue } from '../protocol/variableConsent.ts';
-import { followSchema, type Follow } from '../protocol/workspace.ts';
 import { formatDuration, printable } from './format.ts';
 import type { Session } from './session.ts';
 import { answerVariables } from './variableAnswers.ts';
@@ -54,10 +54,10 @@ export async function answerUsed(session: Session, checkout: Checkout, took?: nu
 }
 
 export const parseFollow = (text: string): Follow => {
-  const parsed = followSchema.safeParse(text);
-  if (!parsed.success)
-    throw new InvalidArgumentError(`Allowed choices are ${followSchema.options.join(', ')}.`);
-  return parsed.data;
+  const policy = followPolicies.find((each) => each === text);
+  if (policy === undefined)
+    throw new InvalidArgumentError(`Allowed choices are ${followPolicies.join(', ')}.`);
+  return policy;
 };
 
 /** Nobody is to take other data for the state that was asked for. */

@@ -7,7 +7,7 @@ import {
   memberDefinitionSchema,
   selectionSchema,
 } from '../protocol/entities.ts';
-import { nameRule } from '../protocol/ids.ts';
+import { nameRule } from '../protocol/names.ts';
 import { migrationSettingsSchema } from '../protocol/migrations.ts';
 import { branchSettingsSchema, workspaceSchema } from '../protocol/workspace.ts';
 import type { Path } from './places.ts';

@@ -1,8 +1,8 @@
 /** What a checkout leads to: names of clones for branches, patterns of branches, and the decision at each move of HEAD. */
 import type { Head } from '../protocol/entities.ts';
-import type { Follow } from '../protocol/workspace.ts';
+import type { Follow } from '../protocol/follow.ts';
 
-/** Characters that a clone's name has as they are: those that `namePattern` in engine/protocol/ids.ts allows in the middle. */
+/** Characters that a clone's name has as they are: those that `namePattern` in engine/protocol/names.ts allows in the middle. */
 const plain = /^[\p{L}\p{N}._/-]$/u;
 const plainAtStart = /^[\p{L}\p{N}_]$/u;
 const escapeOf = (character: string): string =>

@@ -1,7 +1,7 @@
 /** Who may ask: the token, and the headers that tell a browser's requests from a client's. */
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { fail } from '../protocol/errors.ts';
-import { protocolHeader, protocolVersion } from '../protocol/routes.ts';
+import { protocolHeader, protocolVersion } from '../protocol/wire.ts';
 
 const loopbackHosts = new Set(['localhost', '127.0.0.1', '[::1]']);
 const digest = (text: string): Buffer => createHash('sha256').update(text).digest();

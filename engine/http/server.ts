@@ -11,15 +11,8 @@ import { canonicalText } from '../domain/canonicalText.ts';
 import { fail, toFailure } from '../protocol/errors.ts';
 import type { Event } from '../protocol/events.ts';
 import { openapiDocument } from '../protocol/openapi.ts';
-import {
-  clientHeader,
-  eventsPath,
-  idempotencyHeader,
-  openapiPath,
-  routes,
-  type RouteName,
-  type Routes,
-} from '../protocol/routes.ts';
+import { routes, type RouteName, type Routes } from '../protocol/routes.ts';
+import { clientHeader, eventsPath, idempotencyHeader, openapiPath } from '../protocol/wire.ts';
 import type { Caller } from '../services/caller.ts';
 import type { Feed } from '../jobs/feed.ts';
 import type { Log } from '../ports/log.ts';

@@ -1,6 +1,7 @@
 /** What a tool's module says of a checkout: where its migrations lie, which table tells what was applied, and how the two compare. */
 import type { Row } from '../database/database.ts';
-import type { MigrationFile, MigrationSettings, MigrationTool } from '../protocol/migrations.ts';
+import type { MigrationFile, MigrationSettings } from '../protocol/migrations.ts';
+import type { MigrationTool } from '../protocol/migrationTools.ts';
 import type { Tree } from './tree.ts';
 
 /** What speaks for a tool: somebody said so, its own configuration or a dependency is there, or files look like its migrations. */

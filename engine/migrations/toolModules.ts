@@ -1,5 +1,5 @@
 /** All tools that are known, and tables of others that can only be named. */
-import type { MigrationTool } from '../protocol/migrations.ts';
+import type { MigrationTool } from '../protocol/migrationTools.ts';
 import type { ToolModule } from './layout.ts';
 import { alembic } from './tools/alembic.ts';
 import { django } from './tools/django.ts';

@@ -1,18 +1,17 @@
 /** The typed client: calls any route of the table over a transport, validates what comes back, follows the events. */
-import * as z from 'zod';
-import { errorSchema } from './entities.ts';
+import type * as z from 'zod';
+import { requestOf, understandAnswer, understandEvent, understandFailure } from './answers.ts';
 import { fail, ThinClonesError } from './errors.ts';
-import { eventSchema, type Event } from './events.ts';
+import type { Event } from './events.ts';
+import type { RouteName, Routes } from './routes.ts';
 import {
   clientHeader,
   eventsPath,
   idempotencyHeader,
+  positionHeader,
   protocolHeader,
   protocolVersion,
-  routes,
-  type RouteName,
-  type Routes,
-} from './routes.ts';
+} from './wire.ts';
 
 export interface TransportRequest {
   method: string;
@@ -22,9 +21,15 @@ export interface TransportRequest {
   signal: AbortSignal | undefined;
 }
 
+export interface TransportAnswer {
+  status: number;
+  text: string;
+  header(name: string): string | undefined;
+}
+
 /** How bytes reach an engine. Rejects with `engine_unreachable` when they can't. */
 export interface Transport {
-  request(request: TransportRequest): Promise<{ status: number; text: string }>;
+  request(request: TransportRequest): Promise<TransportAnswer>;
   /** Text as it comes; ends when the engine closes the stream. */
   stream(request: TransportRequest): AsyncIterable<string>;
 }
@@ -47,6 +52,20 @@ export type RouteOutput<Name extends RouteName> = z.output<Routes[Name]['respons
 export interface CallOptions {
   signal?: AbortSignal | undefined;
   idempotencyKey?: string;
+  /** Called, before a change is answered, with where the events begin that it makes. */
+  onPosition?: (position: Position) => void;
+}
+
+/** A place in the event stream. */
+export interface Position {
+  epoch: string;
+  seq: number;
+}
+
+export const writePosition = ({ epoch, seq }: Position): string => `${epoch}:${seq}`;
+function parsePosition(text: string): Position {
+  const at = text.lastIndexOf(':');
+  return { epoch: text.slice(0, Math.max(at, 0)), seq: Number(text.slice(at + 1)) };
 }
 
 export interface Client {
@@ -56,7 +75,7 @@ export interface Client {
     options?: CallOptions,
   ): Promise<RouteOutput<Name>>;
   /** Events after `seq` of an epoch, until the signal aborts or the engine goes away. */
-  events(from: { epoch: string; seq: number }, signal?: AbortSignal): AsyncIterable<Event>;
+  events(from: Position, signal?: AbortSignal): AsyncIterable<Event>;
 }
 
 export interface ClientOptions {
@@ -82,8 +101,6 @@ export function fillPath(path: string, input: LooseInput): string {
     .map(([key, value]) => `${encodeURIComponent(key)}=${encodeURIComponent(String(value))}`);
   return query.length === 0 ? filled : `${filled}?${query.join('&')}`;
 }
-
-const failureSchema = z.object({ error: errorSchema });
 
 function parseJson(text: string): unknown {
   try {
@@ -120,12 +137,11 @@ export function createClient({ transport, user, token }: ClientOptions): Client 
   };
   return {
     async call(name, input, options = {}) {
-      const route = routes[name];
+      const { method, path, hasBody } = requestOf(name);
       const loose = input as LooseInput;
-      const hasBody = Object.keys(route.body.shape).length > 0;
       const answer = await transport.request({
-        method: route.method,
-        path: fillPath(route.path, loose),
+        method,
+        path: fillPath(path, loose),
         headers: {
           ...headers,
           ...(hasBody ? { 'content-type': 'application/json' } : {}),
@@ -136,26 +152,28 @@ export function createClient({ transport, user, token }: ClientOptions): Client 
       });
       const document = parseJson(answer.text);
       if (answer.status >= 400) {
-        const failure = failureSchema.safeParse(document);
-        if (!failure.success) {
+        const failure = await understandFailure(document);
+        if (!failure.ok) {
           throw fail('engine_unreachable', { problem: `it answered ${answer.status} without a reason` });
         }
-        throw new ThinClonesError(failure.data.error, answer.status);
+        throw new ThinClonesError(failure.value.error, answer.status);
       }
-      const parsed = route.response.safeParse(document);
-      if (!parsed.success) {
-        const problem = `its answer to ${name} is not understood: ${z.prettifyError(parsed.error)}`;
+      const understood = await understandAnswer(name, document);
+      if (!understood.ok) {
+        const problem = `its answer to ${name} is not understood: ${understood.problem}`;
         throw fail('engine_unreachable', { problem });
       }
-      return parsed.data as RouteOutput<typeof name>;
+      const position = answer.header(positionHeader);
+      if (position !== undefined) options.onPosition?.(parsePosition(position));
+      return understood.value;
     },
     async *events(from, signal) {
       const path = `${eventsPath}?epoch=${encodeURIComponent(from.epoch)}&after=${from.seq}`;
       const chunks = transport.stream({ method: 'GET', path, headers, body: undefined, signal });
       for await (const data of readEventStream(chunks)) {
-        const event = eventSchema.safeParse(parseJson(data));
+        const event = await understandEvent(parseJson(data));
         // An event kind that a newer engine added is not an error for an older client.
-        if (event.success) yield event.data;
+        if (event.ok) yield event.value;
       }
     },
   };

@@ -115,7 +115,8 @@ export const environmentDefinitionSchema = z.strictObject({
   host: hostNameSchema.default(hostNameSchema.parse('local')),
   members: z
     .record(memberNameSchema, memberDefinitionSchema)
-    .refine((members) => Object.keys(members).length > 0, 'an environment has at least one member'),
+    .refine((members) => Object.keys(members).length > 0, 'an environment has at least one member')
+    .meta({ minProperties: 1 }),
   clones: cloneSettingsSchema.default({}),
 });
 export type EnvironmentDefinition = z.infer<typeof environmentDefinitionSchema>;

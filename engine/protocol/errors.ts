@@ -507,6 +507,11 @@ export class ThinClonesError extends Error {
     this.status = status;
     this.document = document;
   }
+
+  /** By what it says it is: the command line and the engine that it serves are two bundles, with this class in each. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    return value instanceof Error && value.name === 'ThinClonesError' && 'document' in value;
+  }
 }
 
 /** Makes the error of a code: `throw fail('no_snapshot', { environment })`. */

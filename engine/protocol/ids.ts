@@ -1,16 +1,9 @@
 /** Branded identifiers and names: the one place where a raw string becomes one. */
 import * as z from 'zod';
+import { memberNamePattern, memberNameRule, namePattern, nameRule } from './names.ts';
 
 /** Ids are made by the engine: a kind prefix and 16 characters of base32, e.g. `clone-4mzq7k2n5xw3p6ta`. */
 const id = (kind: string) => new RegExp(`^${kind}-[a-z2-7]{16}$`);
-
-/**
- * Names are what people type. Letters, digits, `.`, `_`, `-` and `/` (for branch names), starting with a letter or
- * digit, at most 128 characters, no `..`, no `//`, no trailing `/` or `.`. Never used as a path: folders carry ids.
- */
-export const namePattern = /^(?!.*\.\.)(?!.*\/\/)[\p{L}\p{N}](?:[\p{L}\p{N}._/-]{0,126}[\p{L}\p{N}_-])?$/u;
-export const nameRule =
-  'use 1 to 128 letters, digits, ".", "_", "-" or "/", starting with a letter or digit, without ".." or "//"';
 
 const name = z.string().regex(namePattern, nameRule);
 /**
@@ -40,9 +33,7 @@ export type CheckoutId = z.infer<typeof checkoutIdSchema>;
 
 export const environmentNameSchema = name.brand('EnvironmentName');
 export type EnvironmentName = z.infer<typeof environmentNameSchema>;
-export const memberNameSchema = name
-  .refine((value) => !value.includes('/'), 'a member name has no "/"')
-  .brand('MemberName');
+export const memberNameSchema = name.regex(memberNamePattern, memberNameRule).brand('MemberName');
 export type MemberName = z.infer<typeof memberNameSchema>;
 export const cloneNameSchema = z.string().regex(cloneNamePattern, cloneNameRule).brand('CloneName');
 export type CloneName = z.infer<typeof cloneNameSchema>;

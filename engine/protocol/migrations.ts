@@ -1,40 +1,9 @@
 /** What is said about migrations: how a checkout's are found, and whether a database matches them. */
 import * as z from 'zod';
 import { memberNameSchema } from './ids.ts';
+import { migrationTools } from './migrationTools.ts';
 
-export const migrationToolSchema = z.enum([
-  'prisma',
-  'knex',
-  'typeorm',
-  'sequelize',
-  'drizzle',
-  'flyway',
-  'liquibase',
-  'rails',
-  'django',
-  'alembic',
-  'golang-migrate',
-  'node-pg-migrate',
-  'sql',
-]);
-export type MigrationTool = z.infer<typeof migrationToolSchema>;
-
-/** What people call the tools. */
-export const migrationToolTitles: Readonly<Record<MigrationTool, string>> = {
-  prisma: 'Prisma',
-  knex: 'Knex',
-  typeorm: 'TypeORM',
-  sequelize: 'Sequelize',
-  drizzle: 'Drizzle',
-  flyway: 'Flyway',
-  liquibase: 'Liquibase',
-  rails: 'Rails',
-  django: 'Django',
-  alembic: 'Alembic',
-  'golang-migrate': 'golang-migrate',
-  'node-pg-migrate': 'node-pg-migrate',
-  sql: 'plain SQL',
-};
+export const migrationToolSchema = z.enum(migrationTools);
 
 const pathInCheckout = z
   .string()

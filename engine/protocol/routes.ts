@@ -27,9 +27,6 @@ import {
 import { migrationReportSchema } from './migrations.ts';
 import { branchPatternSchema, followSchema, startFromSchema } from './workspace.ts';
 
-/** Raised when a request or an entity changes so that an older client or engine would misread it. */
-export const protocolVersion = 1;
-
 export type Scope = 'read' | 'use' | 'admin';
 
 export interface Route {
@@ -469,13 +466,3 @@ export const routes = {
 
 export type Routes = typeof routes;
 export type RouteName = keyof Routes;
-
-/** Routes outside the table: `GET /v1/events?epoch=E&after=N` (server-sent events) and `GET /v1/openapi.json`. */
-export const eventsPath = '/v1/events';
-export const openapiPath = '/v1/openapi.json';
-/** Sent by every client; the engine answers `protocol_mismatch` when the versions differ. */
-export const protocolHeader = 'thin-clones-protocol';
-/** Who asks, for `createdBy`: a user name, percent-encoded. */
-export const clientHeader = 'thin-clones-client';
-/** The same key twice has one effect. */
-export const idempotencyHeader = 'idempotency-key';

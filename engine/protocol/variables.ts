@@ -1,7 +1,7 @@
 /** The variables of a checkout: templates over the members of its environment, and their values. */
 import { formatConnection } from './connectionString.ts';
 import type { Connection } from './entities.ts';
-import { memberNameSchema } from './ids.ts';
+import { isMemberName } from './names.ts';
 
 /** What a template may say of a member. */
 export const variableFields = ['url', 'host', 'port', 'user', 'password', 'database', 'jdbc'] as const;
@@ -32,7 +32,7 @@ export function templateProblem(template: string, members?: readonly string[]): 
     const at = inside.lastIndexOf('.');
     const member = inside.slice(0, Math.max(at, 0));
     const field = inside.slice(at + 1);
-    if (at < 1 || !memberNameSchema.safeParse(member).success || !isField(field))
+    if (at < 1 || !isMemberName(member) || !isField(field))
       return `${whole} is not known: write {member.field} with a field of ${variableFields.join(', ')}`;
     if (members !== undefined && !members.includes(member))
       return `${whole}: there is no member "${member}" (there are: ${members.join(', ')})`;

@@ -1,12 +1,11 @@
 /** The `workspace:` section of thin-clones.yaml: which environment a checkout uses, how it follows branches, which variables it gets. */
 import * as z from 'zod';
+import { followPolicies } from './follow.ts';
 import { environmentNameSchema } from './ids.ts';
 import { migrationSettingsSchema } from './migrations.ts';
 import { isNeverSet } from './variableConsent.ts';
 
-/** `off`: nothing happens at a checkout; `ask`: before a clone is made; `automatic`: every branch gets its clone. */
-export const followSchema = z.enum(['off', 'ask', 'automatic']);
-export type Follow = z.infer<typeof followSchema>;
+export const followSchema = z.enum(followPolicies);
 
 /** A branch name, or a pattern in which `*` stands for anything but `/`, and `**` for anything. */
 export const branchPatternSchema = z

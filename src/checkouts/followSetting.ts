@@ -1,6 +1,6 @@
 /** The setting `thinClones.branches.follow` of a folder. */
 import * as vscode from 'vscode';
-import type { Follow } from '../../engine/protocol/workspace.ts';
+import type { Follow } from '../../engine/protocol/follow.ts';
 import type { Folder } from './follower.ts';
 
 const settingsOf = ({ key }: Folder): vscode.WorkspaceConfiguration =>

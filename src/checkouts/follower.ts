@@ -1,7 +1,7 @@
 /** Has the engine follow the working trees of this window's folders, and knows which one belongs to which folder. */
 import type { RouteInput } from '../../engine/protocol/client.ts';
 import type { Checkout } from '../../engine/protocol/entities.ts';
-import type { Follow } from '../../engine/protocol/workspace.ts';
+import type { Follow } from '../../engine/protocol/follow.ts';
 import { createEmitter, type Subscribe } from '../engine/emitter.ts';
 import type { EngineSession } from '../engine/session.ts';
 import type { Survey } from './declaration.ts';

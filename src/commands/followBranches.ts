@@ -1,6 +1,6 @@
 /** Chooses whether the database follows the branches of a folder, and which environment it comes from. */
 import { isFailure } from '../../engine/protocol/errors.ts';
-import type { Follow } from '../../engine/protocol/workspace.ts';
+import type { Follow } from '../../engine/protocol/follow.ts';
 import type { Folder } from '../checkouts/follower.ts';
 import { changeFollowSetting } from '../checkouts/followSetting.ts';
 import { pickEnvironment, pickValue } from '../dialogs/pick.ts';

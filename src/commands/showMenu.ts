@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { Checkout } from '../../engine/protocol/entities.ts';
-import type { Follow } from '../../engine/protocol/workspace.ts';
+import type { Follow } from '../../engine/protocol/follow.ts';
 import { canHaveDatabase, headText, startText, stateTexts } from '../checkouts/checkoutText.ts';
 import { pickValue, type PickItem } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';

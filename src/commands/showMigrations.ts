@@ -1,6 +1,7 @@
 /** Lists how the migration files of a checkout stand with its database, after asking anew. */
 import * as vscode from 'vscode';
-import { migrationToolTitles, type MigrationReport } from '../../engine/protocol/migrations.ts';
+import type { MigrationReport } from '../../engine/protocol/migrations.ts';
+import { migrationToolTitles } from '../../engine/protocol/migrationTools.ts';
 import { headText } from '../checkouts/checkoutText.ts';
 import type { Place } from '../checkouts/follower.ts';
 import { summaryOf } from '../checkouts/migrationSummary.ts';

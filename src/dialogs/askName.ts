@@ -1,7 +1,7 @@
 /** Asks for a name, and refuses one that the engine would refuse while it is typed. */
 import * as vscode from 'vscode';
 import type * as z from 'zod';
-import { nameRule } from '../../engine/protocol/ids.ts';
+import { nameRule } from '../../engine/protocol/names.ts';
 
 export interface NameQuestion {
   readonly title: string;

@@ -1,5 +1,5 @@
 /** Reads a connection URL as people paste it, and takes the password out of it. */
-import { namePattern } from '../../engine/protocol/ids.ts';
+import { namePattern } from '../../engine/protocol/names.ts';
 
 export interface ConnectionUrl {
   /** The URL without its password: this is what is saved and shown. */

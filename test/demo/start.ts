@@ -173,7 +173,7 @@ async function run(
     program: locateEngineProgram({
       moduleUrl: new URL(`file://${commandLine}`).href,
       execPath: process.execPath,
-      canRunEngine: thisNodeCanRunEngine(),
+      canRunEngine: thisNodeCanRunEngine,
       variables: process.env,
       platform: process.platform,
     }),

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Checkout, Clone, Connection } from '../../engine/protocol/entities.ts';
-import type { Follow } from '../../engine/protocol/workspace.ts';
+import type { Follow } from '../../engine/protocol/follow.ts';
 import { makeRealPlace, type RealPlace } from '../contract/git/realGit.ts';
 import { environment, fillWorld, openWorld, type World, type WorldOptions } from './world.ts';
 

@@ -41,6 +41,8 @@ export interface HomePaths {
   lock: string;
   /** The process that holds the lock, for people. */
   holder: string;
+  /** Compiled code of the command line and the engine: one folder for each build. */
+  code: string;
   log: string;
   state: string;
   secrets: string;
@@ -63,17 +65,20 @@ const socketRootRoom = 62;
 export function homePaths(environment: HomeEnvironment): HomePaths {
   const home = homeDirectory(environment);
   const engineDirectory = join(home, 'engine');
-  const key = createHash('sha256').update(home).digest('hex').slice(0, 12);
-  const owner = environment.uid ?? userInfo().username;
-  const short = join(environment.platform === 'win32' ? tmpdir() : '/tmp', `thin-clones-${owner}-${key}`);
+  // Only where they are needed: to load Node's cryptography takes a third of Node's own start.
+  const key = () => createHash('sha256').update(home).digest('hex').slice(0, 12);
+  const short = () => {
+    const owner = environment.uid ?? userInfo().username;
+    return join(environment.platform === 'win32' ? tmpdir() : '/tmp', `thin-clones-${owner}-${key()}`);
+  };
   const near = join(engineDirectory, 'engine.sock');
   const run = join(home, 'run');
   const socket =
     environment.platform === 'win32'
-      ? `\\\\.\\pipe\\thin-clones-${key}`
+      ? `\\\\.\\pipe\\thin-clones-${key()}`
       : near.length <= 100
         ? near
-        : join(short, 'engine.sock');
+        : join(short(), 'engine.sock');
   return {
     home,
     engineDirectory,
@@ -81,6 +86,7 @@ export function homePaths(environment: HomeEnvironment): HomePaths {
     discovery: join(engineDirectory, 'engine.json'),
     lock: join(engineDirectory, 'engine.lock'),
     holder: join(engineDirectory, 'engine.pid'),
+    code: join(engineDirectory, 'code'),
     log: join(engineDirectory, 'engine.log'),
     state: join(engineDirectory, 'state.db'),
     secrets: join(engineDirectory, 'secrets'),
@@ -91,6 +97,6 @@ export function homePaths(environment: HomeEnvironment): HomePaths {
     programs: join(home, 'programs'),
     serverLogs: join(home, 'logs'),
     scratch: join(home, 'scratch'),
-    socketRoot: run.length <= socketRootRoom ? run : short,
+    socketRoot: run.length <= socketRootRoom ? run : short(),
   };
 }

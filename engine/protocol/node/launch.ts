@@ -2,14 +2,14 @@
 import { spawn } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createClient, type Client } from '../client.ts';
+import { createClient, type Client, type Transport } from '../client.ts';
 import type { EngineInfo } from '../entities.ts';
 import { fail, isFailure, toFailure } from '../errors.ts';
-import { protocolVersion } from '../routes.ts';
+import { protocolVersion } from '../wire.ts';
 import { readDiscovery, type Discovery } from './discovery.ts';
 import { readHolder, runs } from './holder.ts';
 import type { HomePaths } from './home.ts';
-import { createTransport } from './transport.ts';
+import { createTransport, type Address } from './transport.ts';
 
 export interface EngineProgram {
   /** Node, or VS Code's own executable (then ELECTRON_RUN_AS_NODE makes it Node). */
@@ -38,6 +38,8 @@ export interface ConnectOptions {
   /** How long a start may take. */
   startTimeoutMs?: number;
   signal?: AbortSignal | undefined;
+  /** How requests travel; default: over connections that are kept. */
+  transport?: (address: Address) => Transport & { close(): void };
 }
 
 /** Compares dotted versions; pre-release parts count as equal. */
@@ -57,7 +59,7 @@ const ANSWER_PATIENCE_MS = 15_000;
 async function tryConnect(options: ConnectOptions): Promise<EngineConnection | undefined> {
   const discovery = await readDiscovery(options.paths.discovery);
   if (discovery === undefined) return undefined;
-  const transport = createTransport({ socketPath: discovery.socket });
+  const transport = (options.transport ?? createTransport)({ socketPath: discovery.socket });
   const client = createClient({ transport, user: options.user, token: discovery.token });
   const patience = AbortSignal.timeout(ANSWER_PATIENCE_MS);
   const signal = options.signal === undefined ? patience : AbortSignal.any([options.signal, patience]);

@@ -47,7 +47,14 @@ export function createTransport(address: Address): Transport & { close(): void }
       const response = await open(options, { agent });
       let text = '';
       for await (const chunk of read(response, options.signal)) text += chunk;
-      return { status: response.statusCode ?? 0, text };
+      return {
+        status: response.statusCode ?? 0,
+        text,
+        header(name) {
+          const value = response.headers[name];
+          return typeof value === 'string' ? value : undefined;
+        },
+      };
     },
     async *stream(options) {
       // A stream of its own connection: it must not hold one of the agent's.

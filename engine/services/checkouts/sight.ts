@@ -1,7 +1,8 @@
 /** What is known of one working tree: where it is, what its HEAD and its thin-clones.yaml say, and what a person said of this branch. */
 import type { WorkingTree } from '../../git/git.ts';
 import type { Head } from '../../protocol/entities.ts';
-import type { Follow, Workspace } from '../../protocol/workspace.ts';
+import type { Workspace } from '../../protocol/workspace.ts';
+import type { Follow } from '../../protocol/follow.ts';
 import type { EnvironmentName } from '../../protocol/ids.ts';
 import type { ServiceContext } from '../context.ts';
 import type { CheckoutRow } from './row.ts';

@@ -12,7 +12,7 @@ describe('the engine program', () => {
   const place = (moduleUrl: string) => ({
     moduleUrl,
     execPath: process.execPath,
-    canRunEngine: true,
+    canRunEngine: () => true,
     variables: {},
     platform: process.platform,
   });
@@ -52,7 +52,7 @@ describe('a Node without node:sqlite', () => {
     locateEngineProgram({
       moduleUrl: url(),
       execPath: '/old/node',
-      canRunEngine: false,
+      canRunEngine: () => false,
       variables: { PATH: path },
       platform: 'linux',
     });

@@ -25,7 +25,8 @@ import { fail, toFailure } from '../../../engine/protocol/errors.ts';
 import type { EventBody, Overview } from '../../../engine/protocol/events.ts';
 import type { EngineConnection } from '../../../engine/protocol/node/launch.ts';
 import { createTransport } from '../../../engine/protocol/node/transport.ts';
-import { eventsPath, protocolVersion, routes, type RouteName } from '../../../engine/protocol/routes.ts';
+import { routes, type RouteName } from '../../../engine/protocol/routes.ts';
+import { eventsPath, protocolVersion } from '../../../engine/protocol/wire.ts';
 
 export interface Call {
   route: RouteName;

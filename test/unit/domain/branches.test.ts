@@ -7,7 +7,8 @@ import {
   patternProblem,
   type DecisionInput,
 } from '../../../engine/domain/branches.ts';
-import { cloneNameSchema, namePattern } from '../../../engine/protocol/ids.ts';
+import { cloneNameSchema } from '../../../engine/protocol/ids.ts';
+import { namePattern } from '../../../engine/protocol/names.ts';
 import { branchPatternSchema } from '../../../engine/protocol/workspace.ts';
 import { chooseSeed, seeded } from '../../faults/seeds.ts';
 

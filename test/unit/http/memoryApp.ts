@@ -3,7 +3,8 @@ import type { Hono } from 'hono';
 import { createHandlers } from '../../../engine/http/handlers.ts';
 import { createApp } from '../../../engine/http/server.ts';
 import type { Transport } from '../../../engine/protocol/client.ts';
-import { protocolVersion, routes, type RouteName } from '../../../engine/protocol/routes.ts';
+import { routes, type RouteName } from '../../../engine/protocol/routes.ts';
+import { protocolVersion } from '../../../engine/protocol/wire.ts';
 import { openMemoryEngine, type MemoryEngine } from '../../support/memoryEngine.ts';
 
 export const token = 'a-token-of-43-characters-as-the-engine-makes-';
@@ -88,7 +89,11 @@ export async function openMemoryApp(): Promise<MemoryApp> {
     transport: {
       async request({ method, path, headers, body }) {
         const answer = await request(method, path, { headers, ...(body === undefined ? {} : { body }) });
-        return { status: answer.status, text: await answer.text() };
+        return {
+          status: answer.status,
+          text: await answer.text(),
+          header: (name) => answer.headers.get(name) ?? undefined,
+        };
       },
       async *stream({ path, headers }) {
         const answer = await request('GET', path, { headers });

@@ -1,0 +1,19 @@
+/** The tools whose migrations are found, and what people call them. */
+
+export const migrationToolTitles = {
+  prisma: 'Prisma',
+  knex: 'Knex',
+  typeorm: 'TypeORM',
+  sequelize: 'Sequelize',
+  drizzle: 'Drizzle',
+  flyway: 'Flyway',
+  liquibase: 'Liquibase',
+  rails: 'Rails',
+  django: 'Django',
+  alembic: 'Alembic',
+  'golang-migrate': 'golang-migrate',
+  'node-pg-migrate': 'node-pg-migrate',
+  sql: 'plain SQL',
+} as const;
+export type MigrationTool = keyof typeof migrationToolTitles;
+export const migrationTools = Object.keys(migrationToolTitles) as [MigrationTool, ...MigrationTool[]];

@@ -1,0 +1,14 @@
+/** How names look that people type: patterns and rules without schemas, for whoever only needs to look. */
+
+/**
+ * Names are what people type. Letters, digits, `.`, `_`, `-` and `/` (for branch names), starting with a letter or
+ * digit, at most 128 characters, no `..`, no `//`, no trailing `/` or `.`. Never used as a path: folders carry ids.
+ */
+export const namePattern = /^(?!.*\.\.)(?!.*\/\/)[\p{L}\p{N}](?:[\p{L}\p{N}._/-]{0,126}[\p{L}\p{N}_-])?$/u;
+export const nameRule =
+  'use 1 to 128 letters, digits, ".", "_", "-" or "/", starting with a letter or digit, without ".." or "//"';
+
+/** A member's name is one that has no `/`. */
+export const memberNamePattern = /^[^/]*$/;
+export const memberNameRule = 'a member name has no "/"';
+export const isMemberName = (text: string): boolean => namePattern.test(text) && memberNamePattern.test(text);
