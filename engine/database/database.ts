@@ -100,13 +100,15 @@ export interface Database {
   makeStartable(dataDirectory: string): Promise<void>;
   /**
    * Waits until *this* server (by identity) answers on its unix socket, and gives the login its password in the same
-   * session when one is passed. Rejects with `server_start_failed` or `port_taken`, with the log's last lines, as soon as the process is gone.
+   * session when one is passed. Rejects with `server_start_failed` or `port_taken`, with the log's last lines, as soon as the process is gone,
+   * and when it accepts and says nothing for `patienceMs` (a minute without it): one that recovers for long says so.
    */
   ready(
     spec: ServerSpec,
     isAlive: () => Promise<boolean>,
     login: Login | undefined,
     signal?: AbortSignal,
+    patienceMs?: number,
   ): Promise<void>;
   /** Logs in as people do, over loopback TCP, and checks that it is this server. Used by tests and the doctor, not on the hot path. */
   checkLogin(spec: ServerSpec, login: Login, database: string, signal?: AbortSignal): Promise<void>;

@@ -470,6 +470,12 @@ export const errorTable = {
     true,
   ),
   /** A question to a clone's database, such as which migrations it has, got no answer. */
+  process_stuck: define<{ pid: number }>(
+    500,
+    (d) => `Process ${d.pid} did not end, though it was killed: it waits for a disk or a file system.`,
+    (d) => `Find out what it waits for (ps -o stat,wchan -p ${d.pid}), and try again when it is gone.`,
+    true,
+  ),
   read_failed: define<{ server: string; database: string; problem: string }>(
     500,
     (d) => `The database ${d.database} of ${d.server} could not be read: ${d.problem}`,

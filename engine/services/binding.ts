@@ -47,11 +47,16 @@ export function createBindings(context: ServiceContext, servers: Servers, taggin
   const cloneOf = (id: CloneRecord['id']): CloneRecord => catalog.clone(id);
 
   /** The password counts from now on: in running servers at once, in stopped ones when they start. */
-  const setPassword = async (clone: CloneRecord, sealedPassword: string): Promise<void> => {
+  const setPassword = async (
+    clone: CloneRecord,
+    sealedPassword: string,
+    signal?: AbortSignal,
+  ): Promise<void> => {
     const durable = catalog.environment(clone.environment).definition.clones.durable ?? true;
     const login = { user: cloneUser, password: vault.open(sealedPassword) };
     await all(clone.members, async (member) => {
-      if (await servers.running(member)) await servers.start(member, { title: clone.name, durable, login });
+      if (await servers.running(member))
+        await servers.start(member, { title: clone.name, durable, login, signal });
     });
   };
 
@@ -71,8 +76,9 @@ export function createBindings(context: ServiceContext, servers: Servers, taggin
     steps: () => [
       {
         name: 'Password',
-        async run({ input }) {
-          if (!samePassword(input)) await setPassword(cloneOf(input.clone), input.after.sealedPassword);
+        async run({ input, signal }) {
+          if (!samePassword(input))
+            await setPassword(cloneOf(input.clone), input.after.sealedPassword, signal);
           return undefined;
         },
         async undo({ input }) {

@@ -52,6 +52,9 @@ export interface Servers {
   spec(member: MemberServer, options: Pick<StartOptions, 'title' | 'durable'>): Promise<ServerSpec>;
 }
 
+/** One that runs answers in moments, unless it hangs: who takes something back must not wait for long. */
+const runningPatienceMs = 15_000;
+
 /** A server's folder in `directories.sockets`: short, since paths of unix sockets are. */
 export const socketFolder = (dataset: DatasetId): string => dataset.replace(/^data-/, '');
 
@@ -121,7 +124,8 @@ export function createServers(context: ServiceContext): Servers {
     const server = found ?? (await runtime.start(serverSpec, signal));
     known.set(member.dataset, server);
     try {
-      await database.ready(serverSpec, () => runtime.alive(server), login, signal);
+      const patienceMs = found === undefined ? undefined : runningPatienceMs;
+      await database.ready(serverSpec, () => runtime.alive(server), login, signal, patienceMs);
     } catch (error) {
       // One that ran before may be in use.
       if (found === undefined) {

@@ -1,4 +1,5 @@
 /** The engine's own role in every copy, and sessions of it over the server's unix socket. */
+import { Socket } from 'node:net';
 import path from 'node:path';
 import type { Client } from 'pg';
 import type { ServerSpec } from '../../runtime/runtime.ts';
@@ -13,7 +14,7 @@ export const APPLICATION_NAME = 'thin-clones';
  * Options of the start packet win over what ALTER DATABASE and ALTER ROLE set, so that neither a read-only database, nor
  * a preloaded module, nor a timeout gets in our way, and nothing that we say reaches the log.
  */
-const sessionOptions = (major: number): string =>
+const sessionOptions = (major: number, queryTimeoutMs: number): string =>
   [
     'default_transaction_read_only=off',
     'default_transaction_isolation=read\\ committed',
@@ -23,7 +24,8 @@ const sessionOptions = (major: number): string =>
     'session_preload_libraries=',
     'local_preload_libraries=',
     'search_path=pg_catalog',
-    'statement_timeout=0',
+    // Nothing that we gave up is done later, when the server goes on.
+    `statement_timeout=${queryTimeoutMs}`,
     'lock_timeout=0',
     'idle_in_transaction_session_timeout=0',
     'log_statement=none',
@@ -53,34 +55,68 @@ export interface AdminSessionOptions {
   database?: string;
   /** Upper limit for connecting. */
   timeoutMs?: number;
-  /** Upper limit for each query: a server that hangs answers never. Default: none. */
+  /** Upper limit for each query: a server that hangs answers never. Default: none, for who has a signal. */
   queryTimeoutMs?: number;
+  /** Ends the session, whatever the server does; what waits for it rejects with the abort reason. */
+  signal?: AbortSignal | undefined;
 }
 
+/** `drop` ends it without a word to the server, which may not listen. */
+export type AdminSession = Client & { readonly drop: () => void };
+
+/** How long a server may take to say good-bye. */
+const FAREWELL_MS = 2000;
+/** The server's own limit comes first: its error says what took so long. */
+const ANSWER_MS = 1000;
+
 /** Opens a session of the admin role. `pg` is imported late: the engine starts without it. */
-export async function openAdminSession(options: AdminSessionOptions): Promise<Client> {
+export async function openAdminSession(options: AdminSessionOptions): Promise<AdminSession> {
   const { default: pg } = await import('pg');
-  const client = new pg.Client({
-    host: options.spec.socketDirectory,
-    port: socketNumber(options.spec),
-    user: ADMIN_ROLE,
-    // An empty password keeps pg from looking for one in the environment and in ~/.pgpass.
-    password: '',
-    ssl: false,
-    database: options.database ?? 'postgres',
-    application_name: APPLICATION_NAME,
-    options: sessionOptions(options.major),
-    connectionTimeoutMillis: options.timeoutMs ?? 10_000,
-    ...(options.queryTimeoutMs === undefined ? {} : { query_timeout: options.queryTimeoutMs }),
-  });
+  const { signal, queryTimeoutMs } = options;
+  signal?.throwIfAborted();
+  const socket = new Socket();
+  const client: AdminSession = Object.assign(
+    new pg.Client({
+      stream: () => socket,
+      host: options.spec.socketDirectory,
+      port: socketNumber(options.spec),
+      user: ADMIN_ROLE,
+      // An empty password keeps pg from looking for one in the environment and in ~/.pgpass.
+      password: '',
+      ssl: false,
+      database: options.database ?? 'postgres',
+      application_name: APPLICATION_NAME,
+      options: sessionOptions(options.major, queryTimeoutMs ?? 0),
+      connectionTimeoutMillis: options.timeoutMs ?? 10_000,
+      ...(queryTimeoutMs === undefined ? {} : { query_timeout: queryTimeoutMs + ANSWER_MS }),
+    }),
+    { drop: () => void socket.destroy() },
+  );
   // A server that is stopped while the session is idle is no surprise; the next query tells.
   client.on('error', () => undefined);
+  signal?.addEventListener('abort', client.drop, { once: true });
   try {
     await client.connect();
     return client;
   } catch (error) {
-    await client.end().catch(() => undefined); // best effort: it never was open
+    client.drop();
+    signal?.throwIfAborted();
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', client.drop);
+  }
+}
+
+/** Says good-bye; a server that does not answer to that keeps nobody. */
+export async function closeSession(session: AdminSession): Promise<void> {
+  const timer = setTimeout(session.drop, FAREWELL_MS);
+  try {
+    await session.end();
+  } catch {
+    // best effort: the work has its result or its error
+  } finally {
+    clearTimeout(timer);
+    session.drop();
   }
 }
 
@@ -89,17 +125,33 @@ export async function withAdmin<Value>(
   options: AdminSessionOptions,
   work: (client: Client) => Promise<Value>,
 ): Promise<Value> {
-  let client: Client;
+  const { signal } = options;
+  let client: AdminSession;
   try {
     client = await openAdminSession(options);
   } catch (error) {
     if (options.database !== undefined || sqlState(error) !== '3D000') throw error;
     client = await openAdminSession({ ...options, database: 'template1' });
   }
+  return await inSession(client, signal, work);
+}
+
+/** Closes the session afterwards; an abort of the signal ends it in the middle. */
+export async function inSession<Value>(
+  session: AdminSession,
+  signal: AbortSignal | undefined,
+  work: (client: Client) => Promise<Value>,
+): Promise<Value> {
+  signal?.addEventListener('abort', session.drop, { once: true });
   try {
-    return await work(client);
+    signal?.throwIfAborted();
+    return await work(session);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
   } finally {
-    await client.end().catch(() => undefined); // best effort: the work has its result or its error
+    signal?.removeEventListener('abort', session.drop);
+    await closeSession(session);
   }
 }
 

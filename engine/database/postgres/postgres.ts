@@ -1,5 +1,6 @@
 /** The PostgreSQL driver (13 to 18): the database port over programs of a host and servers of a runtime. */
 import path from 'node:path';
+import { endMarked } from '../../host/endProcesses.ts';
 import type { Host } from '../../host/host.ts';
 import type { ServerPrograms } from './programs/locate.ts';
 import { fail } from '../../protocol/errors.ts';
@@ -18,6 +19,8 @@ import { makeSocketDirectory } from './workbench.ts';
 
 /** Who counts connections looks at many servers, one after another: one that hangs must not keep it for long. */
 const CONNECTIONS_MS = 3000;
+/** Writing out all that gigabytes of shared buffers hold, to a slow disk. */
+const CHECKPOINT_MS = 600_000;
 
 export interface PostgresOptions {
   host: Host;
@@ -55,8 +58,7 @@ export function createPostgres(options: PostgresOptions): Database {
     async abandon(mark, dataDirectory, dataset) {
       const running = await runtime.find({ identity: dataset, dataDirectory });
       if (running !== undefined) await runtime.stop(running, 'immediate');
-      await endMarked(host, mark);
-      await endMarked(host, dataset);
+      await endMarked(host.processes, [mark, dataset]);
       await host.files.remove(socketDirectoryOf(socketRoot, dataset, host.platform));
     },
 
@@ -68,7 +70,9 @@ export function createPostgres(options: PostgresOptions): Database {
 
     async flush(spec, signal) {
       signal?.throwIfAborted();
-      await withAdmin(session(spec), (client) => client.query('CHECKPOINT'));
+      await withAdmin({ ...session(spec), queryTimeoutMs: CHECKPOINT_MS, signal }, (client) =>
+        client.query('CHECKPOINT'),
+      );
     },
 
     async server(serverOptions) {
@@ -104,14 +108,16 @@ export function createPostgres(options: PostgresOptions): Database {
       ]);
     },
 
-    ready: (spec, isAlive, login, signal) =>
-      waitUntilReady({ spec, isAlive, login, signal, logTail: (lines) => runtime.logTail(spec, lines) }),
+    ready(spec, isAlive, login, signal, patienceMs) {
+      const logTail = (lines: number) => runtime.logTail(spec, lines);
+      return waitUntilReady({ spec, isAlive, login, signal, patienceMs, logTail });
+    },
 
     checkLogin: (spec, login, database, signal) => checkLogin(spec, login, database, signal),
 
     async connections(spec, signal) {
       signal?.throwIfAborted();
-      const bounds = { timeoutMs: CONNECTIONS_MS, queryTimeoutMs: CONNECTIONS_MS };
+      const bounds = { timeoutMs: CONNECTIONS_MS, queryTimeoutMs: CONNECTIONS_MS, signal };
       return await withAdmin({ ...session(spec), ...bounds }, async (client) => {
         const { rows } = await client.query<{ count: number }>(
           `SELECT count(*)::int AS count FROM pg_stat_activity
@@ -125,17 +131,6 @@ export function createPostgres(options: PostgresOptions): Database {
     read: (spec, name, statements, signal) =>
       readInDatabase({ spec, major: majorOf(spec), database: name, statements, signal }),
   };
-}
-
-async function endMarked(host: Host, mark: string): Promise<void> {
-  const left = await host.processes.findMarked(mark);
-  // A process group of its own, so that pg_dump takes its workers along.
-  for (const process of left) await host.processes.signal(process, 'SIGKILL', true);
-  for (const process of left) {
-    while ((await host.processes.identify(process.pid))?.startedAt === process.startedAt) {
-      await new Promise((resolve) => setTimeout(resolve, 2));
-    }
-  }
 }
 
 async function checkLogin(

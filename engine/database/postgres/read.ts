@@ -22,16 +22,8 @@ export async function readInDatabase(options: ReadOptions): Promise<readonly (re
   const { spec, major, database, statements, signal } = options;
   signal?.throwIfAborted();
   try {
-    return await withAdmin({ spec, major, database }, async (client) => {
-      // A session that is closed ends its statement, and with it this wait.
-      const stop = (): void => void client.end().catch(() => undefined);
-      signal?.addEventListener('abort', stop, { once: true });
-      try {
-        return await inReadOnly(client, statements);
-      } finally {
-        signal?.removeEventListener('abort', stop);
-      }
-    });
+    const bounds = { queryTimeoutMs: STATEMENT_MS + LOCK_MS, signal };
+    return await withAdmin({ spec, major, database, ...bounds }, (client) => inReadOnly(client, statements));
   } catch (error) {
     signal?.throwIfAborted();
     const problem = error instanceof Error ? error.message : String(error);

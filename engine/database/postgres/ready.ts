@@ -5,7 +5,7 @@ import type { Client } from 'pg';
 import { fail, isFailure } from '../../protocol/errors.ts';
 import type { ServerSpec } from '../../runtime/runtime.ts';
 import type { Login } from '../database.ts';
-import { openAdminSession, socketPath, sqlState } from './admin.ts';
+import { inSession, openAdminSession, socketPath, sqlState, type AdminSession } from './admin.ts';
 import { quoteName, quoteText } from './quoting.ts';
 import { scramVerifier } from './scram.ts';
 import { majorOf } from './serverSpec.ts';
@@ -17,6 +17,8 @@ const PROBES_PER_LIFE_CHECK = 10;
 const LOG_LINES = 15;
 /** A postmaster opens its socket before it recovers: one that lives without a socket for this long never answers. */
 const SOCKET_PATIENCE_MS = 60_000;
+/** A server that starts up, or recovers, says so whenever it is asked: one that accepts and says nothing for this long hangs. */
+const ANSWER_PATIENCE_MS = 60_000;
 
 export interface ReadyOptions {
   spec: ServerSpec;
@@ -24,36 +26,55 @@ export interface ReadyOptions {
   login: Login | undefined;
   logTail: (lines: number) => Promise<readonly string[]>;
   signal: AbortSignal | undefined;
+  /** How long it may accept sessions and say nothing. Default: a minute. */
+  patienceMs?: number | undefined;
 }
 
-/** Rejects with `server_start_failed` or `port_taken`. Recovery of much WAL takes minutes, so only a missing socket has a time limit. */
+/** Rejects with `server_start_failed` or `port_taken`. Recovery of much WAL takes minutes, so only a missing socket and silence have a time limit. */
 export async function waitUntilReady(options: ReadyOptions): Promise<void> {
   const { spec, login, signal } = options;
   signal?.throwIfAborted();
   // 4096 rounds of SHA-256 take about 2 ms in the thread pool, while the server starts.
   const verifier = login === undefined ? undefined : scramVerifier(login.password);
   verifier?.catch(() => undefined); // best effort: awaited below, where a failure is thrown
-  const client = await connectWhenUp(options);
+  const session = await connectWhenUp(options);
   try {
-    await checkIdentity(client, spec);
-    if (login !== undefined && verifier !== undefined) await setPassword(client, login.user, await verifier);
-  } finally {
-    await client.end().catch(() => undefined); // best effort: the work has its result or its error
+    await inSession(session, signal, async (client) => {
+      await checkIdentity(client, spec);
+      if (login !== undefined && verifier !== undefined)
+        await setPassword(client, login.user, await verifier);
+    });
+  } catch (error) {
+    // query_canceled: by the time limit of the session; without a code it is that of pg.
+    const state = sqlState(error);
+    if (signal?.aborted === true || isFailure(error) || (state !== undefined && state !== '57014'))
+      throw error;
+    throw silence(options, error);
   }
 }
 
-async function connectWhenUp(options: ReadyOptions): Promise<Client> {
+const patienceOf = ({ patienceMs = ANSWER_PATIENCE_MS }: ReadyOptions): number => patienceMs;
+
+function silence(options: ReadyOptions, cause?: unknown): Error {
+  const problem = `it runs, but did not answer within ${patienceOf(options) / 1000} s.`;
+  return fail('server_start_failed', { server: options.spec.title, problem }, { cause });
+}
+
+async function connectWhenUp(options: ReadyOptions): Promise<AdminSession> {
   const { spec, signal } = options;
   const file = socketPath(spec);
   let probes = 0;
   let seen = performance.now();
+  let answered = performance.now();
   for (;;) {
     signal?.throwIfAborted();
     if (await accepts(file)) {
       seen = performance.now();
-      const client = await tryToConnect(spec);
-      if (client !== undefined) return client;
-    }
+      const session = await tryToConnect(options);
+      if (typeof session === 'object') return session;
+      if (session === 'answered') answered = performance.now();
+      else if (performance.now() - answered > patienceOf(options)) throw silence(options);
+    } else answered = performance.now();
     probes += 1;
     if (probes % PROBES_PER_LIFE_CHECK === 0 && !(await options.isAlive())) throw await startFailure(options);
     if (performance.now() - seen > SOCKET_PATIENCE_MS) {
@@ -78,16 +99,21 @@ function accepts(file: string): Promise<boolean> {
   });
 }
 
-async function tryToConnect(spec: ServerSpec): Promise<Client | undefined> {
+/** A session, or whether the server said anything at all. */
+async function tryToConnect(options: ReadyOptions): Promise<AdminSession | 'answered' | 'silent'> {
+  const { spec, signal } = options;
+  const patienceMs = patienceOf(options);
+  const bounds = { timeoutMs: Math.min(10_000, patienceMs), queryTimeoutMs: patienceMs };
   try {
-    return await openAdminSession({ spec, major: majorOf(spec) });
+    return await openAdminSession({ spec, major: majorOf(spec), signal, ...bounds });
   } catch (error) {
+    signal?.throwIfAborted();
     const state = sqlState(error);
+    if (state === undefined) return 'silent';
     // 57P03: it starts up. 57P01, ECONNRESET and the like: it went away again, which the life check tells.
-    if (state === undefined || state === '57P03' || state === '57P01' || /^E[A-Z]+$/.test(state))
-      return undefined;
+    if (state === '57P03' || state === '57P01' || /^E[A-Z]+$/.test(state)) return 'answered';
     if (state === '3D000') {
-      return await openAdminSession({ spec, major: majorOf(spec), database: 'template1' });
+      return await openAdminSession({ spec, major: majorOf(spec), database: 'template1', signal, ...bounds });
     }
     throw fail(
       'server_start_failed',

@@ -79,11 +79,11 @@ export async function withTemporaryServer<Value>(
     });
     const value = await work({
       spec,
-      query: (database, ask) => withAdmin({ spec, major: bench.server.major, database }, ask),
+      query: (database, ask) => withAdmin({ spec, major: bench.server.major, database, signal }, ask),
     });
     signal.throwIfAborted();
     // Written out here, where it may take its time: the stop that follows has a time limit.
-    await withAdmin({ spec, major: bench.server.major }, (client) => client.query('CHECKPOINT'));
+    await withAdmin({ spec, major: bench.server.major, signal }, (client) => client.query('CHECKPOINT'));
     await runtime.stop(running, 'clean');
     return { value, log: (await host.files.read(spec.logFile)) ?? '' };
   } catch (error) {

@@ -1,6 +1,7 @@
 /** Keeps PostgreSQL servers running as detached processes of a host, and recognises them again by what they carry. */
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { untilGone } from '../../host/endProcesses.ts';
 import type { Host, ProcessIdentity } from '../../host/host.ts';
 import type { RunningServer, Runtime, ServerSpec } from '../runtime.ts';
 import { findServerProcesses } from './serverProcesses.ts';
@@ -70,9 +71,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
     const children = await findServerProcesses(host, server.identity, server.pid);
     await host.processes.signal(server, 'SIGKILL', true);
     for (const child of children) await host.processes.signal(child, 'SIGKILL');
-    for (const gone of [server, ...children]) {
-      while ((await host.processes.identify(gone.pid))?.startedAt === gone.startedAt) await delay(POLL_MS);
-    }
+    for (const gone of [server, ...children]) await untilGone(host.processes, gone);
   };
 
   /** What a killed postmaster or a power failure left: children that still hold the data, stale pid and socket files. */
