@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { chown, mkdir, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { createLocalGit } from '../../../engine/git/local/localGit.ts';
 import type { Git, WorkingTree } from '../../../engine/git/git.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
@@ -327,6 +329,31 @@ describe('local Git', () => {
       await until((head) => placeOf(head) === 'feature');
       watch.close();
     });
+
+    for (const [limit, refusal] of [
+      ['max_inotify_watches', 'ENOSPC'],
+      ['max_inotify_instances', 'EMFILE'],
+    ] as const) {
+      it(`is told of a move also where the system has no ${limit} left`, async function () {
+        // A user namespace has limits of its own.
+        const enter = ['--user', '--map-root-user', 'sh', '-c'];
+        const set = `echo 0 > /proc/sys/user/${limit}`;
+        if (process.platform !== 'linux' || spawnSync('unshare', [...enter, set]).status !== 0)
+          skipSuite(this, 'no user namespace can be made here');
+        const { person } = await repository();
+        const script = join(import.meta.dirname, 'watchChild.ts');
+        const child = spawn(
+          'unshare',
+          [...enter, `${set}; exec "$@"`, 'sh', process.execPath, script, person.path],
+          { env: place.environment, stdio: ['ignore', 'pipe', 'inherit'] },
+        );
+        const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+        assert.equal((await lines.next()).value, `watching, refused: ${refusal}`);
+        await place.run(person.path, 'checkout', '--quiet', '-b', 'elsewhere');
+        assert.equal((await lines.next()).value, 'moved');
+        await once(child, 'exit');
+      });
+    }
 
     it('finds by looking again what no watch can tell: that a folder above was moved and put back', async () => {
       const looking = createLocalGit({ environment: place.environment, lookAgainMs: 20 });
