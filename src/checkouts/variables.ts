@@ -6,6 +6,7 @@ import { expandVariables } from '../../engine/protocol/variables.ts';
 import type { Services } from '../services.ts';
 import { namesInEnvFile, withVariables, type Configuration } from './debugVariables.ts';
 import type { Folder } from './follower.ts';
+import { terminalValue } from './terminalValue.ts';
 
 /** A debug session waits no longer than this for an engine that is being started. */
 const patienceMs = 10_000;
@@ -40,7 +41,7 @@ export function handOutVariables(services: Services): FolderVariables {
     if (workspaceFolder === undefined) return;
     const scoped = collection.getScoped({ workspaceFolder });
     scoped.clear();
-    for (const [name, value] of Object.entries(variables)) scoped.replace(name, value);
+    for (const [name, value] of Object.entries(variables)) scoped.replace(name, terminalValue(value));
     scoped.description =
       checkout === undefined
         ? undefined

@@ -206,6 +206,25 @@ describe("the branch's database in the window", () => {
     await workbench.palette('Terminal: Kill All Terminals');
   });
 
+  it('gives new terminals the name of a database as it is, also one that VS Code would take for a variable', async function () {
+    const { workbench, install } = ui();
+    if (install.limits.some((limit) => limit.includes('terminal'))) this.skip();
+    const database = '${env:HOME} ${workspaceFolder} ${x} $(id) {a}';
+    engine.fake.script.checkoutConnection = () => ({
+      items: [{ ...fakeConnection('orders', 55_432), database }],
+    });
+    show({ variables: { PGDATABASE: '{orders.database}', PGPORT: '{orders.port}' } });
+    await until('the variables', () => engine.calls('checkoutConnection')[1]);
+    await workbench.palette('Terminal: Create New Terminal');
+    await workbench.terminalText(/[$#]/);
+    await workbench.typeInTerminal('printf "[%s]\\n" "$PGDATABASE"\n');
+    const text = await workbench.terminalText(/\n\[[^%]/);
+    assert.ok(text.replaceAll('\n', '').includes(`[${database}]`), text);
+    await workbench.palette('Terminal: Kill All Terminals');
+    engine.fake.script.checkoutConnection = () => ({ items: [fakeConnection('orders', 55_432)] });
+    show({ variables: fakeCheckout().variables });
+  });
+
   it('gives a debug session the variables that its configuration does not set itself', async () => {
     const { workbench } = ui();
     await workbench.palette('Debug: Start Without Debugging');
