@@ -24,6 +24,7 @@ import { addLine, openLog, parseLevel } from './process/fileLog.ts';
 import { hasInstallation, loadInstallation } from './process/installation.ts';
 import { keepStorage, storageInUse, type StorageInUse } from './process/keptStorage.ts';
 import { tryLock } from './process/lock.ts';
+import { keepAside } from './process/keepAside.ts';
 import { watchOwnFiles } from './process/ownFiles.ts';
 import { readSettings, settingsSchema, type Settings } from './process/settings.ts';
 import { takeHome, tellHolder } from './process/takeHome.ts';
@@ -44,6 +45,8 @@ import { tellFullDisk } from './services/fullDisk.ts';
 import type { Log } from './ports/log.ts';
 import { createServices } from './services/services.ts';
 import { cachedStore } from './state/cachedStore.ts';
+import { openReserve, type Reserve } from './state/reserve.ts';
+import { roomyStore } from './state/roomyStore.ts';
 import { openStore } from './state/sqliteStore.ts';
 import type { Store } from './state/store.ts';
 import { createVault, loadKey } from './state/vault.ts';
@@ -102,7 +105,13 @@ interface Surroundings {
   log: Log;
   host: Host;
   failpoint: Failpoint;
+  reserve: Reserve;
 }
+
+/** Throws `state_full` while the space that is kept for removals could not be kept. */
+const demandRoom = ({ reserve, paths }: Pick<Surroundings, 'reserve' | 'paths'>): void => {
+  if (!reserve.keep()) throw fail('state_full', { path: paths.state });
+};
 
 const programOptions = (
   { paths, host }: Pick<Surroundings, 'paths' | 'host'>,
@@ -155,7 +164,7 @@ const keyOf = (paths: HomePaths): string => join(paths.secrets, 'key');
 
 /** Everything above the state store, ready for requests. */
 async function startServices(
-  { paths, log, host, failpoint }: Surroundings,
+  { paths, log, host, failpoint, reserve }: Surroundings,
   store: Store,
   blocked: string | null,
   signal: AbortSignal,
@@ -180,7 +189,11 @@ async function startServices(
   const programs = findPrograms(programOptions({ paths, host }, settings));
   const postgres = createPostgres({ host, runtime, programs, socketRoot: paths.socketRoot });
   const feed = createFeed(systemRandom.id());
-  const published = publishingStore(cachedStore(store), feed);
+  const makeRoom = (): boolean => {
+    log.warning('the disk of the state is full', { path: paths.state });
+    return reserve.give();
+  };
+  const published = publishingStore(cachedStore(roomyStore(store, { path: paths.state, makeRoom })), feed);
   const clock = systemClock;
   const random = systemRandom;
   const context: ServiceContext = {
@@ -191,6 +204,7 @@ async function startServices(
     runner: createRunner({
       ...{ store: published, clock, random, feed, log, failpoint },
       explain: (error) => tellFullDisk(error, storage.root),
+      demandRoom: () => demandRoom({ reserve, paths }),
     }),
     clock,
     random,
@@ -230,6 +244,8 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   // Root's servers run as another user, who must be able to pass through.
   await mkdir(paths.home, { recursive: true, mode: isRoot ? 0o711 : 0o700 });
   await makeOwnFolder(paths.engineDirectory, 0o700);
+  const reserve = openReserve(join(paths.engineDirectory, 'reserve'));
+  reserve.giveWhenFull();
   const taken = await takeHome({
     paths,
     anotherAnswers: () => anotherAnswers(paths),
@@ -270,13 +286,15 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     serverUser,
     environment: process.env,
   });
-  const surroundings = { paths, log, host, failpoint: crashPoint(process.env) };
+  const surroundings = { paths, log, host, failpoint: crashPoint(process.env), reserve };
 
   if (blocked !== null) log.error('the state is not usable', { problem: blocked });
   const bringUp = async (): Promise<Running> => {
     for (const problem of [settingsProblem, userProblem]) if (problem !== undefined) throw toFailure(problem);
     return startServices(surroundings, store, blocked, stopping.signal);
   };
+  // Not before requests are answered: it is written for later.
+  setImmediate(() => reserve.keep());
   let running = bringUp();
   running.catch((error: unknown) => {
     const failure = toFailure(error);
@@ -324,21 +342,21 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   };
   void running.then(({ context }) => (label = context.storage.label)).catch(() => undefined);
 
-  const setAside = async (): Promise<string> => {
+  const setAside = async (): Promise<string | null> => {
     const before = await running;
-    await before.services.close();
-    await before.context.storage.close();
-    before.context.store.close();
     ownFiles.forget(paths.state);
-    const keptAs = `${paths.state}.unusable-${new Date().toISOString().replaceAll(':', '')}`;
-    await rename(paths.state, keptAs);
-    // The log belongs to what is kept: its last commits may be nowhere else.
-    if (existsSync(`${paths.state}-wal`)) await rename(`${paths.state}-wal`, `${keptAs}-wal`);
-    await rm(`${paths.state}-shm`, { force: true });
-    store = openStore(paths.state);
+    // The unusable state is in no use: what fails here leaves everything as it was, to be tried again.
+    const keptAs = await keepAside(paths.state, new Date());
+    const fresh = openStore(paths.state);
+    store = fresh;
     keepState();
     blocked = null;
-    running = bringUp();
+    running = (async () => {
+      await before.services.close();
+      await before.context.storage.close();
+      before.context.store.close();
+      return bringUp();
+    })();
     // Whoever listens reads everything again, from the feed of the new state.
     before.context.feed.publish({ kind: 'resync' });
     before.context.feed.end();
@@ -384,6 +402,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     ],
     stop: stopOnRequest,
     rebuild,
+    demandRoom: () => demandRoom(surroundings),
   });
   const app = createApp({
     handlers,

@@ -24,6 +24,8 @@ export interface HandlerDependencies {
   examine: readonly Examine[];
   /** `ifIdle`: rejects with `busy` while a job runs. */
   stop: (ifIdle: boolean) => Promise<void>;
+  /** Throws `state_full` when the state has room for nothing new. */
+  demandRoom?: () => void;
   rebuild: () => Promise<{ snapshots: number; clones: number; keptAs: string | null }>;
 }
 
@@ -33,6 +35,12 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
   const trusted = async (): Promise<Running> => {
     const found = await running();
     if (found.blocked !== null) throw fail('state_blocked', { problem: found.blocked });
+    return found;
+  };
+  /** For changes that are no jobs and write more than they take away. */
+  const growing = async (): Promise<Running> => {
+    const found = await trusted();
+    dependencies.demandRoom?.();
     return found;
   };
   const hosts = async (): Promise<HostEntity[]> => {
@@ -109,7 +117,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       return catalog.environmentEntity(catalog.environment(params.environment));
     },
     environmentApply: async ({ params, body }) =>
-      (await trusted()).services.environments.apply(params.name, body),
+      (await growing()).services.environments.apply(params.name, body),
     environmentDelete: ({ params, caller }) =>
       once(caller, ({ environments }) => environments.delete(params.environment, caller)),
     environmentRefresh: ({ params, body, caller }) =>
@@ -157,7 +165,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     cloneStart: ({ params, caller }) => once(caller, ({ clones }) => clones.start(params.clone, caller)),
     cloneDestroy: ({ params, caller }) => once(caller, ({ clones }) => clones.destroy(params.clone, caller)),
     cloneProtect: async ({ params, body }) =>
-      (await trusted()).services.clones.protect(params.clone, body.minutes),
+      (await growing()).services.clones.protect(params.clone, body.minutes),
     cloneCommit: ({ params, body, caller }) =>
       once(caller, ({ clones }) => clones.commit(params.clone, body, caller)),
 
@@ -166,7 +174,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       await checkouts.restored();
       return { items: checkouts.list() };
     },
-    checkoutOpen: async ({ body, caller }) => (await trusted()).services.checkouts.open(body, caller),
+    checkoutOpen: async ({ body, caller }) => (await growing()).services.checkouts.open(body, caller),
     checkoutShow: async ({ params }) => (await running()).services.checkouts.show(params.checkout),
     checkoutForget: async ({ params }) => {
       await (await trusted()).services.checkouts.forget(params.checkout);
@@ -176,10 +184,10 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       items: await (await running()).services.checkouts.connection(params.checkout),
     }),
     checkoutUse: async ({ params, body, caller }) =>
-      (await trusted()).services.checkouts.use(params.checkout, body, caller),
+      (await growing()).services.checkouts.use(params.checkout, body, caller),
     checkoutUnbind: async ({ params }) => (await trusted()).services.checkouts.unbind(params.checkout),
     checkoutAnswer: async ({ params, body }) =>
-      (await trusted()).services.checkouts.answer(params.checkout, body),
+      (await growing()).services.checkouts.answer(params.checkout, body),
     checkoutPorts: async ({ params }) => (await trusted()).services.checkouts.exchangePorts(params.checkout),
     checkoutEnvFile: async ({ params, body }) =>
       (await trusted()).services.checkouts.setEnvFile(params.checkout, body),

@@ -22,6 +22,8 @@ export interface RunnerDependencies {
   failpoint: Failpoint;
   /** Finds better words for an error of a step, e.g. that the disk is full. */
   explain?: (error: unknown) => unknown;
+  /** Throws `state_full` when there is no room for the journal of a new job; asked for all but removals, which make room. */
+  demandRoom?: () => void;
 }
 
 export interface Submission<Input, Data> {
@@ -376,6 +378,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         if (key !== undefined) store.jobs.keepKey(key, same.record.id);
         return jobEntity(same.record);
       }
+      if (!commitsFirst) dependencies.demandRoom?.();
       const holder = this.holder(submission.lanes);
       if (holder !== undefined) throw busyWith(holder, submission.object);
       const { kind } = submission;

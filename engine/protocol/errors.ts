@@ -435,6 +435,13 @@ export const errorTable = {
     () =>
       'Rebuild it from the tags on the data: thin-clones engine rebuild (or "Rebuild Engine State" in VS Code).',
   ),
+  state_full: define<{ path: string }>(
+    507,
+    (d) => `The disk that the engine's state is on (${d.path}) is full, so nothing new is begun.`,
+    () =>
+      'Make room on it. What is there goes on, and destroying clones and deleting snapshots works; nothing was lost.',
+    true,
+  ),
   storage_full: define<{ storage: string; freeBytes: number | null }>(
     507,
     (d) => `The storage ${d.storage} is full.`,

@@ -137,7 +137,8 @@ function createStore(db: DatabaseSync): Store {
         sql('COMMIT').run();
         return value;
       } catch (error) {
-        sql('ROLLBACK').run();
+        // A full disk or a broken one has ended it already; rolling back once more would only hide why.
+        if (db.isTransaction) sql('ROLLBACK').run();
         throw error;
       }
     },

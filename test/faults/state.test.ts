@@ -133,6 +133,7 @@ describe('a state that is lost or damaged', function () {
       checkoutOpen: { folder: '/x' },
       checkoutAnswer: { branch: 'x', answer: 'none' },
       checkoutEnvFile: { file: null },
+      checkoutVariable: { name: 'RAILS_ENV', value: 'test', answer: 'allow' },
     };
     const discovery = await readDiscovery(world.engine.paths.discovery);
     const answer = await ask(discovery, {
@@ -142,6 +143,18 @@ describe('a state that is lost or damaged', function () {
     });
     return answer.code;
   }
+
+  it('is whole after a rebuild also when the damaged state is gone meanwhile', async () => {
+    await writeFile(world.engine.paths.state, 'no database');
+    for (const file of files().slice(1)) await rm(file, { force: true });
+    const { client } = await world.connect();
+    assert.equal((await client.call('engineInfo', {})).state, 'blocked');
+    await rm(world.engine.paths.state);
+    assert.equal((await client.call('engineRebuild', {})).keptAs, null);
+    assert.equal((await client.call('engineInfo', {})).state, 'ready');
+    assert.deepEqual(await world.portrait(), before_);
+    await world.checkNothingLeft();
+  });
 
   it('tells those who listen to read everything again after a rebuild, and ends their streams', async () => {
     await writeFile(world.engine.paths.state, 'no database');
