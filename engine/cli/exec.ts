@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { isFailure } from '../protocol/errors.ts';
 import type { Session } from './session.ts';
+import { noteSources } from './sourceFiles.ts';
 import { variablesOf } from './variables.ts';
 import { ensureClone, folderOf, noteProblem, refuseHeld } from './workingTree.ts';
 
@@ -38,7 +39,9 @@ export function addExecCommand(program: Command, session: Session): void {
       const checkout = await ensureClone(session, directory, { keepReady: true, wait });
       noteProblem(session, checkout);
       refuseHeld(checkout);
-      const environment = { ...surroundings.variables, ...(await variablesOf(session, checkout)) };
+      const variables = await variablesOf(session, checkout);
+      await noteSources(session, checkout, Object.keys(variables));
+      const environment = { ...surroundings.variables, ...variables };
       // The program may run for hours: nothing of this command is left waiting on the engine.
       session.disconnect();
       const cwd = folderOf(session, directory);

@@ -6,6 +6,7 @@ import { followPolicies, type Follow } from '../protocol/follow.ts';
 import { shownValue } from '../protocol/variableConsent.ts';
 import { formatDuration, printable } from './format.ts';
 import type { Session } from './session.ts';
+import { noteSources } from './sourceFiles.ts';
 import { answerVariables } from './variableAnswers.ts';
 import { ensureClone, findCheckout, headText, openCheckout } from './workingTree.ts';
 
@@ -51,6 +52,7 @@ export async function cloneOf(session: Session, { clone }: Checkout): Promise<Cl
 export async function answerUsed(session: Session, checkout: Checkout, took?: number): Promise<void> {
   const clone = session.output.json ? undefined : await cloneOf(session, checkout);
   session.output.answer({ json: checkout, text: () => usedText(checkout, clone, took) });
+  await noteSources(session, checkout);
 }
 
 export const parseFollow = (text: string): Follow => {

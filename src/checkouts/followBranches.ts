@@ -5,6 +5,7 @@ import { hintAtCleanUp } from './cleanUpHint.ts';
 import { showMigrationDiagnostics } from './migrationDiagnostics.ts';
 import { watchMigrations } from './migrationWatch.ts';
 import { askAboutBranches } from './question.ts';
+import { watchSourceFiles } from './sourceFiles.ts';
 import { askAboutVariables } from './variableQuestion.ts';
 import { handOutVariables } from './variables.ts';
 
@@ -20,5 +21,6 @@ export function followBranches(
     watchMigrations(services),
     showMigrationDiagnostics(services),
     hintAtCleanUp(services, view),
+    watchSourceFiles(services),
   );
 }

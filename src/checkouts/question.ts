@@ -1,7 +1,7 @@
 /** Asks whether a branch gets a database of its own, as a notification, one at a time, in the window that people look at. */
 import * as vscode from 'vscode';
 import type { Services } from '../services.ts';
-import { headText, startText } from './checkoutText.ts';
+import { startText } from './checkoutText.ts';
 import type { Place } from './follower.ts';
 
 export const createButton = 'Create';
@@ -10,16 +10,10 @@ export const rememberButton = 'Remember…';
 
 export function askAboutBranches(services: Services): vscode.Disposable {
   const { checkouts } = services;
-  /** The branch that each checkout had when this window first saw it. */
-  const first = new Map<string, string>();
   /** The question that was put for each checkout, until it is settled: it is put once. */
   const put = new Map<string, string>();
   /** The checkout whose notification may still be on the screen. */
   let asking: string | undefined;
-
-  /** Somebody who never heard of us is asked at the first change of the branch, not for opening a folder. */
-  const isDue = ({ folder, checkout }: Place): boolean =>
-    checkouts.follower.isAdopted(folder) || first.get(checkout.id) !== headText(checkout);
 
   const ask = async ({ checkout }: Place, branch: string, from: string): Promise<void> => {
     const text = `Branch ${branch} has no database of its own yet. Make one from ${startText(from)}?`;
@@ -44,7 +38,6 @@ export function askAboutBranches(services: Services): vscode.Disposable {
   const look = (): void => {
     const places = checkouts.follower.places();
     for (const { checkout } of places) {
-      if (!first.has(checkout.id)) first.set(checkout.id, headText(checkout));
       const { question } = checkout;
       if (checkout.state === 'asking' && question?.branch === put.get(checkout.id)) continue;
       // Settled, here or elsewhere, or the branch was left: when it comes back, it is a new question.
@@ -53,7 +46,8 @@ export function askAboutBranches(services: Services): vscode.Disposable {
     }
     if (asking !== undefined || !vscode.window.state.focused) return;
     const next = places.find(
-      (place) => place.checkout.state === 'asking' && !put.has(place.checkout.id) && isDue(place),
+      (place) =>
+        place.checkout.state === 'asking' && !put.has(place.checkout.id) && checkouts.isConcerned(place),
     );
     const question = next?.checkout.question;
     if (next === undefined || question == null) return;

@@ -69,8 +69,8 @@ export function handOutVariables(services: Services): FolderVariables {
     const folders = checkouts.folders();
     for (const folder of folders) {
       const checkout = checkouts.follower.checkoutOf(folder);
-      // An unrelated repository must not find our DATABASE_URL because the engine happens to run.
-      const isMeant = checkout !== undefined && checkouts.follower.isAdopted(folder);
+      // Also while the question is open: who has no database yet is better refused by the port than led to the source.
+      const isMeant = checkout !== undefined && checkouts.isConcerned({ folder, checkout });
       const source = isMeant ? sourceOf(checkout) : undefined;
       if (checkout === undefined || source === undefined) {
         // An engine that is away leaves its checkouts known: this folder is followed no longer.

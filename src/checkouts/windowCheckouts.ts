@@ -3,11 +3,13 @@ import * as vscode from 'vscode';
 import type { Checkout } from '../../engine/protocol/entities.ts';
 import { createEmitter, type Subscribe } from '../engine/emitter.ts';
 import type { EngineSession } from '../engine/session.ts';
+import { headText } from './checkoutText.ts';
 import { surveyFolder } from './declaration.ts';
 import { createFollower, type Folder, type Follower, type Place } from './follower.ts';
 import { followSetting } from './followSetting.ts';
 import { watchGitExtension } from './gitExtension.ts';
 import type { MigrationSummary } from './migrationSummary.ts';
+import type { SourceFile } from './sourceFileText.ts';
 
 const rememberedKey = 'thinClones.followed';
 
@@ -22,6 +24,14 @@ export interface WindowCheckouts {
   /** What was last said about a checkout's migrations, while that holds. */
   migrationsOf(checkout: Checkout): MigrationSummary | undefined;
   setMigrations(checkout: Checkout, summary: MigrationSummary | undefined): void;
+  /** The `.env` files that still lead to the source of the checkout's environment. */
+  sourceFilesOf(checkout: Checkout): readonly SourceFile[];
+  setSourceFiles(checkout: Checkout, files: readonly SourceFile[]): void;
+  /**
+   * Whether somebody wants a database for this folder, or is asked about it: at the first change of its branch, not for being
+   * opened. An unrelated repository must find nothing of ours because the engine happens to run.
+   */
+  isConcerned(place: Place): boolean;
   /** A checkout, its migrations, or which one is the current one. */
   readonly onDidChange: Subscribe<undefined>;
   /** Begins to look: after activation, which it must not hold up. */
@@ -47,6 +57,9 @@ export function createWindowCheckouts({
 }): WindowCheckouts {
   const changed = createEmitter<undefined>();
   const migrations = new Map<string, MigrationSummary>();
+  const sourceFiles = new Map<string, readonly SourceFile[]>();
+  /** What each checkout had checked out when this window first saw it. */
+  const first = new Map<string, string>();
   let last: string | undefined;
   const subscriptions: { dispose(): unknown }[] = [];
 
@@ -103,6 +116,18 @@ export function createWindowCheckouts({
       else migrations.set(id, summary);
       changed.emit(undefined);
     },
+    sourceFilesOf: ({ id }) => sourceFiles.get(id) ?? [],
+    setSourceFiles({ id }, files) {
+      if (JSON.stringify(sourceFiles.get(id) ?? []) === JSON.stringify(files)) return;
+      sourceFiles.set(id, files);
+      changed.emit(undefined);
+    },
+    isConcerned({ folder, checkout }) {
+      if (follower.isAdopted(folder)) return true;
+      const { id, state } = checkout;
+      const hasMoved = first.has(id) && first.get(id) !== headText(checkout);
+      return hasMoved && state !== 'none' && state !== 'off';
+    },
     onDidChange: changed.subscribe,
     start() {
       const files = vscode.workspace.createFileSystemWatcher('**/thin-clones.{yaml,yml}');
@@ -115,7 +140,11 @@ export function createWindowCheckouts({
         files.onDidChange(lookAtFile),
         files.onDidCreate(lookAtFile),
         files.onDidDelete(lookAtFile),
-        follower.onDidChange(() => changed.emit(undefined)),
+        follower.onDidChange(() => {
+          for (const { checkout } of follower.places())
+            if (!first.has(checkout.id)) first.set(checkout.id, headText(checkout));
+          changed.emit(undefined);
+        }),
         vscode.window.onDidChangeActiveTextEditor(() => {
           if (foldersOfWindow().length > 1) changed.emit(undefined);
         }),

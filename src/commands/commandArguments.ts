@@ -48,3 +48,7 @@ const readers: { readonly [Kind in keyof Arguments]: (given: Given) => Arguments
 
 export const readArguments = <Id extends CommandId>(id: Id, given: Given): CommandArguments<Id> =>
   readers[commandTakes[id]](given);
+
+/** The argument that package.json gives to our keys, which have no row of their own to name. */
+export const isKeyPress = (argument: unknown): boolean =>
+  hasText(argument, 'on') && argument.on === 'focusedRow';

@@ -1,10 +1,9 @@
 /** Registers every command, and shows what went wrong with any of them in the same way. */
 import * as vscode from 'vscode';
 import type { Services } from '../services.ts';
-import { readArguments } from './commandArguments.ts';
+import { isKeyPress, readArguments } from './commandArguments.ts';
 import { commandIds, type CommandId } from './commandIds.ts';
 import { commandTable, type Command } from './commandTable.ts';
-import { isKeyPress } from './keyPress.ts';
 
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- one id, so that command and arguments fit
 async function runGiven<Id extends CommandId>(

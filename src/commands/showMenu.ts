@@ -5,6 +5,7 @@ import * as vscode from 'vscode';
 import type { Checkout } from '../../engine/protocol/entities.ts';
 import type { Follow } from '../../engine/protocol/follow.ts';
 import { canHaveDatabase, headText, startText, stateTexts } from '../checkouts/checkoutText.ts';
+import { sourceFilesLine } from '../checkouts/sourceFileText.ts';
 import { pickValue, type PickItem } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { percentOf } from '../views/amounts.ts';
@@ -92,7 +93,7 @@ function branchItems(services: Services, checkout: Checkout): MenuItem[] {
     described(
       item('file-symlink-file', 'Write Variables to File…', 'thinClones.branch.writeVariables'),
       envFile === null
-        ? undefined
+        ? sourceFilesLine(services.checkouts.sourceFilesOf(checkout))
         : envFile.state === 'written'
           ? envFile.file
           : `${envFile.file}: ${envFile.problem ?? 'waits for your consent'}`,

@@ -4,6 +4,7 @@ import type { CommandId } from '../commands/commandIds.ts';
 import { commandLink as link } from '../commands/commandLink.ts';
 import { canHaveDatabase, durationText, headText, startText, stateTexts } from '../checkouts/checkoutText.ts';
 import type { MigrationSummary } from '../checkouts/migrationSummary.ts';
+import { sourceFilesLine, type SourceFile } from '../checkouts/sourceFileText.ts';
 import { ageOf, percentOf } from './amounts.ts';
 import { escaped } from './markdown.ts';
 
@@ -13,6 +14,7 @@ export interface CurrentCheckout {
   /** Its name, where the window has several. */
   readonly folder: string | undefined;
   readonly migrations: MigrationSummary | undefined;
+  readonly sourceFiles: readonly SourceFile[];
 }
 
 const icons: Readonly<Record<Checkout['state'], string>> = {
@@ -67,6 +69,8 @@ export function checkoutStatus(
   };
 }
 
+const optional = (text: string | undefined): string | undefined =>
+  text === undefined ? undefined : escaped(text);
 const code = (text: string): string => `\`${text.replaceAll('`', "'")}\``;
 
 /** The commands that the hover links to; VS Code runs no others from it. */
@@ -96,6 +100,7 @@ export function checkoutHover(
   const facts: readonly (readonly [string, string | undefined])[] = [
     ['State', checkout.state === 'ready' ? undefined : escaped(standing(current, false))],
     ['Next', nextStep(checkout)],
+    ['Caution', optional(sourceFilesLine(current.sourceFiles))],
     ['Would start from', question === null ? undefined : escaped(startText(question.from))],
     ['Environment', checkout.environment === null ? 'none is chosen' : escaped(checkout.environment)],
     ['Clone', clone === undefined ? undefined : escaped(clone.name)],

@@ -86,6 +86,7 @@ export function createStatusBar(session: EngineSession, checkouts: WindowCheckou
       folder: checkouts.folders().length > 1 ? folderName(folder.path) : undefined,
       clone: session.model.clones.get(checkout.clone ?? ''),
       migrations: checkouts.migrationsOf(checkout),
+      sourceFiles: checkouts.sourceFilesOf(checkout),
     };
   };
   const show = (): void => {

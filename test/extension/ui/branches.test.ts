@@ -443,6 +443,7 @@ describe('a folder that nobody said anything about', () => {
     });
     await ours.first().waitFor();
     assert.deepEqual(await workbench.notifications(), []);
+    assert.deepEqual(engine.calls('checkoutConnection'), []);
     engine.put({
       kind: 'checkout',
       entity: fakeCheckout({ path: scratch.workspace, ...asking('feature/x') }),
@@ -450,16 +451,15 @@ describe('a folder that nobody said anything about', () => {
     await workbench.notification('Branch feature/x has no database');
   });
 
-  it('gets no variables before somebody wants a database for it', async () => {
+  it('gets variables as soon as it is asked whether somebody wants a database for it', async () => {
     const { workbench, scratch } = ui();
-    assert.deepEqual(engine.calls('checkoutConnection'), []);
+    await until('the variables', () => engine.calls('checkoutConnection')[0]);
     const clone = engine.fake.overview.clones.find(({ name }) => name === 'feature/login');
     engine.put({
       kind: 'checkout',
       entity: fakeCheckout({ path: scratch.workspace, state: 'ready', clone: clone?.id }),
     });
     await workbench.statusBarItem('feature/a');
-    await until('the variables', () => engine.calls('checkoutConnection')[0]);
   });
 
   it('is followed again when its window is opened the next time, without the view', async () => {

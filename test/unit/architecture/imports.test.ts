@@ -125,7 +125,6 @@ describe('the imports', () => {
       'src/commands/commandIds.ts',
       'src/commands/commandLink.ts',
       'src/commands/commandTable.ts',
-      'src/commands/keyPress.ts',
       'src/commands/registerCommands.ts',
       'src/commands/runCommand.ts',
     ]);

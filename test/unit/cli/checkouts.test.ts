@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exitCodes } from '../../../engine/cli/exitCode.ts';
@@ -13,6 +13,7 @@ import {
   fakeCheckout,
   fakeClone,
   fakeConnection,
+  fakeEnvironment,
   fakeJob,
   fakeSnapshot,
   ids,
@@ -126,6 +127,34 @@ describe('thin-clones in a checkout', () => {
       assert.match(await said('main'), /thin-clones clone destroy feature\/a/);
       engine.overview.snapshots = [fakeSnapshot({ createdAt: later })];
       assert.equal(await said('main'), '');
+    });
+    it('says which variables of .env files still lead to the source, until the file has the block', async () => {
+      const checkout = fakeCheckout({ path: repository });
+      engine.overview.environments = [fakeEnvironment()];
+      engine.overview.checkouts = [checkout];
+      engine.script.checkoutUse = () => ({ checkout, job: null });
+      writeFileSync(
+        join(repository, '.env'),
+        'PORT=1\nDATABASE_URL="postgres://anna:s@db:5432/shop?sslmode=require"\nOTHER=postgres://db/other\n',
+      );
+      writeFileSync(join(repository, 'src', '.env.local'), 'DB_URL=postgresql://x@DB/shop\n');
+      writeFileSync(join(repository, '.env.example'), 'DATABASE_URL=postgres://anna@db/shop\n');
+      const { code, stderr } = await type(['use'], { engine, cwd: join(repository, 'src') });
+      assert.equal(code, 0);
+      assert.equal(
+        stderr,
+        [
+          '.env:2: DATABASE_URL leads to the source of shop: what reads this file works on the real database.' +
+            " Keep the checkout's variables there: thin-clones env vars --write .env",
+          'src/.env.local:1: DB_URL leads to the source of shop: what reads this file works on the real database.' +
+            " Give it the checkout's value, below workspace: in thin-clones.yaml: variables: { DB_URL: '{orders.url}' }",
+          '',
+        ].join('\n'),
+      );
+      engine.overview.checkouts = [
+        fakeCheckout({ path: repository, envFile: { file: '.env', state: 'written', problem: null } }),
+      ];
+      assert.equal((await type(['use'], here())).stderr, '');
     });
     it('goes on with the engine that comes after one that went', async () => {
       let asked = 0;
@@ -243,6 +272,13 @@ describe('thin-clones in a checkout', () => {
           environment: { PATH: '/bin', DATABASE_URL: url },
         },
       ]);
+    });
+    it('says which variables lead to the source where the program gets no other value', async () => {
+      engine.overview.environments = [fakeEnvironment()];
+      engine.overview.checkouts = [fakeCheckout({ path: repository })];
+      writeFileSync(join(repository, '.env'), 'DATABASE_URL=postgres://db/shop\nDB_URL=postgres://db/shop\n');
+      const { stderr } = await run(['exec', '--', 'true']);
+      assert.match(stderr, /^\.env:2: DB_URL leads to the source of shop: .*\n$/);
     });
     it('leaves the options of the program alone, also without --', async () => {
       await run(['exec', '-C', 'src', 'psql', '--version', '-C', 'x', '--', 'y']);

@@ -28,6 +28,7 @@ describe('what the status bar says of a checkout', () => {
         clone: undefined,
         folder: undefined,
         migrations: undefined,
+        sourceFiles: [],
         ...more,
       },
       { engineStopped, jobs: jobs.map(fakeJob) },
@@ -94,7 +95,13 @@ describe('what the status bar says of a checkout', () => {
       switchMs: 183.4,
     });
     const text = checkoutHover(
-      { checkout, clone: fakeClone({ name: 'feature/a' }), folder: undefined, migrations: undefined },
+      {
+        checkout,
+        clone: fakeClone({ name: 'feature/a' }),
+        folder: undefined,
+        migrations: undefined,
+        sourceFiles: [],
+      },
       { now, jobs: [] },
     );
     assert.match(text, /`127\.0\.0\.1:55432\/shop`, the same on every branch/);
@@ -107,7 +114,13 @@ describe('what the status bar says of a checkout', () => {
     const head = { kind: 'detached', commit, operation: null, branch: null };
     const hover = (changes: object): string =>
       checkoutHover(
-        { checkout: fakeCheckout(changes), clone: undefined, folder: undefined, migrations: undefined },
+        {
+          checkout: fakeCheckout(changes),
+          clone: undefined,
+          folder: undefined,
+          migrations: undefined,
+          sourceFiles: [],
+        },
         { now, jobs: [] },
       );
     const detached = hover({
