@@ -4,7 +4,7 @@ import { connectionFormats, formatConnection, type ConnectionFormat } from '../p
 import type { Clone, Connection } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { confirm } from './confirm.ts';
-import { waitForJob } from './follow.ts';
+import { runJob } from './follow.ts';
 import { formatAge, formatBytes, formatFields, formatTable, printable } from './format.ts';
 import { madeSnapshot } from './refresh.ts';
 import type { Session } from './session.ts';
@@ -81,8 +81,7 @@ export function addCloneCommands(program: Command, session: Session): void {
   const connections = async (id: string): Promise<Connection[]> =>
     (await (await session.client()).call('cloneConnection', { params: { clone: id } }, { signal })).items;
   const answerReady = async (id: string, done: string) => {
-    const ready = await show(id);
-    const items = output.json ? [] : await connections(id);
+    const [ready, items] = await Promise.all([show(id), output.json ? [] : connections(id)]);
     output.answer({ json: ready, text: () => readyText(ready, items, done) });
   };
 
@@ -102,8 +101,8 @@ export function addCloneCommands(program: Command, session: Session): void {
         ...(snapshot === undefined ? {} : { snapshot }),
         ...(branch === undefined ? {} : { branch }),
       };
-      const { job } = await client.call('cloneCreate', { body }, { signal });
-      await answerReady((await waitForJob(session, job)).object.id, 'is ready');
+      const made = await runJob(session, (following) => client.call('cloneCreate', { body }, following));
+      await answerReady(made.object.id, 'is ready');
     });
 
   clone
@@ -191,8 +190,8 @@ export function addCloneCommands(program: Command, session: Session): void {
         ...(snapshot === undefined ? {} : { snapshot }),
         ...(keepAs === undefined ? {} : { keepAs }),
       };
-      const { job } = await client.call('cloneReset', { params: { clone: found.id }, body }, { signal });
-      await waitForJob(session, job);
+      const input = { params: { clone: found.id }, body };
+      await runJob(session, (following) => client.call('cloneReset', input, following));
       await answerReady(found.id, 'is reset');
     });
 
@@ -202,8 +201,9 @@ export function addCloneCommands(program: Command, session: Session): void {
     .argument('<clone>', 'a clone')
     .action(async (reference: string) => {
       const client = await session.client();
-      const { job } = await client.call('cloneStart', { params: { clone: reference } }, { signal });
-      await answerReady((await waitForJob(session, job)).object.id, 'is ready');
+      const params = { clone: reference };
+      const started = await runJob(session, (following) => client.call('cloneStart', { params }, following));
+      await answerReady(started.object.id, 'is ready');
     });
 
   clone
@@ -215,8 +215,8 @@ export function addCloneCommands(program: Command, session: Session): void {
       const client = await session.client();
       const found = await show(reference);
       await confirm(session.prompter, { question: `Destroy clone ${found.name} and all its data?`, yes });
-      const { job } = await client.call('cloneDestroy', { params: { clone: found.id } }, { signal });
-      const ended = await waitForJob(session, job);
+      const params = { clone: found.id };
+      const ended = await runJob(session, (following) => client.call('cloneDestroy', { params }, following));
       output.answer({ json: ended, text: () => `Clone ${found.name} is destroyed.` });
     });
 
@@ -252,8 +252,9 @@ export function addCloneCommands(program: Command, session: Session): void {
         message: options.message,
         ...(options.name === undefined ? {} : { name: options.name }),
       };
-      const { job } = await client.call('cloneCommit', { params: { clone: reference }, body }, { signal });
-      const made = await madeSnapshot(session, await waitForJob(session, job));
+      const input = { params: { clone: reference }, body };
+      const ended = await runJob(session, (following) => client.call('cloneCommit', input, following));
+      const made = await madeSnapshot(session, ended);
       output.answer({ json: made, text: () => snapshotText(made, surroundings.now()) });
     });
 }

@@ -1,4 +1,5 @@
 /** Waits for a job: its lines and progress by the event stream, by asking again when the stream breaks. */
+import type { CallOptions, Position } from '../protocol/client.ts';
 import type { Job, JobLine } from '../protocol/entities.ts';
 import { errorTable, fail, isFailure, ThinClonesError, toFailure } from '../protocol/errors.ts';
 import type { Session } from './session.ts';
@@ -19,14 +20,16 @@ export interface JobObserver {
 
 /**
  * The job when it has ended. Errors: those of the engine; `engine_unreachable` when it stays away for 10 s. An engine
- * that ended meanwhile is started again: it finishes or undoes the job.
+ * that ended meanwhile is started again: it finishes or undoes the job. `start`: where its events begin, if that is known.
  */
 export async function followJob(
   session: Session,
   id: string,
   observer: JobObserver,
   signal: AbortSignal,
+  start?: Position,
 ): Promise<Job> {
+  let from = start;
   let lastLine = 0;
   const takeLine = (line: JobLine) => {
     if (line.line <= lastLine) return;
@@ -46,16 +49,23 @@ export async function followJob(
   /** Undefined when the stream ended before the job. */
   const followOnce = async (): Promise<Job | undefined> => {
     const client = await session.client();
-    // The place in the stream first: what happens after this is in the stream, what was before in the answers below.
-    const { epoch, seq, jobs } = await client.call('overview', {}, { signal });
-    const job =
-      jobs.find((each) => each.id === id) ??
-      (await client.call('jobShow', { params: { job: id } }, { signal }));
-    await takeLines();
-    observer.job(job);
-    if (hasEnded(job)) return job;
+    let position = from;
+    // From before the job on, everything is in the stream.
+    const hasAll = position !== undefined;
+    from = undefined;
+    if (position === undefined) {
+      // The place in the stream first: what happens after this is in the stream, what was before in the answers below.
+      const { epoch, seq, jobs } = await client.call('overview', {}, { signal });
+      position = { epoch, seq };
+      const job =
+        jobs.find((each) => each.id === id) ??
+        (await client.call('jobShow', { params: { job: id } }, { signal }));
+      await takeLines();
+      observer.job(job);
+      if (hasEnded(job)) return job;
+    }
     const stream = new AbortController();
-    const events = client.events({ epoch, seq }, AbortSignal.any([signal, stream.signal]));
+    const events = client.events(position, AbortSignal.any([signal, stream.signal]));
     try {
       for await (const event of events) {
         if (event.kind === 'resync') return undefined;
@@ -66,7 +76,7 @@ export async function followJob(
         if (event.kind === 'job' && event.entity.id === id) {
           observer.job(event.entity);
           if (!hasEnded(event.entity)) continue;
-          await takeLines();
+          if (!hasAll) await takeLines();
           return event.entity;
         }
       }
@@ -91,6 +101,16 @@ export async function followJob(
   }
 }
 
+/** Asks for a change that is a job, and follows it from its very beginning to its end. */
+export async function runJob(
+  session: Session,
+  ask: (options: CallOptions) => Promise<{ job: Job }>,
+): Promise<Job> {
+  let from: Position | undefined;
+  const { job } = await ask({ signal: session.signal, onPosition: (position) => (from = position) });
+  return await waitForJob(session, job, { from });
+}
+
 /** What a job that did not succeed is reported as: its own error, with its id among the details. */
 function jobFailure(job: Job): ThinClonesError {
   const failed = job.error;
@@ -109,13 +129,15 @@ export interface WaitOptions {
   lines?: boolean;
   /** false: Ctrl-C leaves the job at once, since others may wait for it too. */
   cancels?: boolean;
+  /** Where the events of the job begin, when that is known: then nothing is asked but the stream. */
+  from?: Position | undefined;
 }
 
 /** Follows a job on stderr to its end. Ctrl-C cancels it, a second one leaves it. Errors: the job's own, `job_left`. */
 export async function waitForJob(
   session: Session,
   started: Job,
-  { lines = true, cancels = true }: WaitOptions = {},
+  { lines = true, cancels = true, from }: WaitOptions = {},
 ): Promise<Job> {
   const { output } = session;
   const observer: JobObserver = lines
@@ -141,7 +163,7 @@ export async function waitForJob(
   output.progress.job(started);
   try {
     const ended = await session.handlingInterrupts(interrupt, async () =>
-      hasEnded(started) ? started : await followJob(session, started.id, observer, leave.signal),
+      hasEnded(started) ? started : await followJob(session, started.id, observer, leave.signal, from),
     );
     if (ended.state !== 'succeeded') throw jobFailure(ended);
     return ended;

@@ -8,11 +8,18 @@ import { bodyLimit } from 'hono/body-limit';
 import { streamSSE } from 'hono/streaming';
 import type * as z from 'zod';
 import { canonicalText } from '../domain/canonicalText.ts';
+import { writePosition } from '../protocol/client.ts';
 import { fail, toFailure } from '../protocol/errors.ts';
 import type { Event } from '../protocol/events.ts';
 import { openapiDocument } from '../protocol/openapi.ts';
 import { routes, type RouteName, type Routes } from '../protocol/routes.ts';
-import { clientHeader, eventsPath, idempotencyHeader, openapiPath } from '../protocol/wire.ts';
+import {
+  clientHeader,
+  eventsPath,
+  idempotencyHeader,
+  openapiPath,
+  positionHeader,
+} from '../protocol/wire.ts';
 import type { Caller } from '../services/caller.ts';
 import type { Feed } from '../jobs/feed.ts';
 import type { Log } from '../ports/log.ts';
@@ -94,6 +101,12 @@ export function createApp({ handlers, feed, log, token, version, signal }: Serve
       );
       if (problems.length > 0 || !parsed.params.success || !parsed.query.success || !parsed.body.success) {
         throw fail('invalid_request', { problems });
+      }
+      // Where it is before the change: whoever asked for it follows it without asking first where the stream is.
+      if (route.method !== 'GET' && !acrossProtocols.has(route.path)) {
+        const at = await feed().catch(() => undefined); // best effort: an engine that can't run says so below
+        if (at !== undefined)
+          context.header(positionHeader, writePosition({ epoch: at.epoch, seq: at.seq() }));
       }
       const caller = readCaller(context, () => requestText(name, parsed.params.data, parsed.body.data));
       const answer = await handler({

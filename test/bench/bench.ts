@@ -12,6 +12,7 @@ import { dim, formatMs } from '../support/commands/terminal.ts';
 import { testHost } from '../support/postgresSource.ts';
 import { benchBranches } from './branches.ts';
 import { benchClones, type BenchContext } from './clones.ts';
+import { benchCommandLine } from './commandLine.ts';
 import { benchEngine } from './engine.ts';
 import { benchExtension, weighBundles } from './extension.ts';
 import { buildProduction } from './production.ts';
@@ -57,7 +58,14 @@ async function main(signal: AbortSignal): Promise<void> {
       signal,
     };
     const results: Result[] = [];
-    for (const part of [weighBundles, benchClones, benchBranches, benchEngine, benchExtension]) {
+    for (const part of [
+      weighBundles,
+      benchClones,
+      benchBranches,
+      benchCommandLine,
+      benchEngine,
+      benchExtension,
+    ]) {
       results.push(...(await part(context)));
     }
     if (results.length === 0) throw new Error(`No result is named ${values.only ?? ''}...`);

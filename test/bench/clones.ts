@@ -45,7 +45,7 @@ type Action = (typeof ACTIONS)[number];
 /** Sparse: the snapshots, a clone, and the copy beside it that a reset makes. */
 const POOL_MEGABYTES = 24_000;
 /** More than the floor that a clone may take, in milliseconds. */
-const ALLOWANCE_MS = 30;
+const ALLOWANCE_MS = 15;
 const CREATE_GOAL_MS = { btrfs: 100, 'xfs-reflink': 200 } as const;
 const DESTROY_GOAL_MS = 30;
 /** A clone of much data may take this many times what a clone of little takes, where copies cost nothing per byte. */

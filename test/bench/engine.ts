@@ -10,7 +10,7 @@ const CLONES = 100;
 const START = `engine.start/${CLONES}clones`;
 const IDLE = 'engine.idle.rss';
 const START_GOAL_MS = 300;
-const IDLE_GOAL_BYTES = 100e6;
+const IDLE_GOAL_BYTES = 80e6;
 /** What a start does in the background (looking at its clones) is over by then. */
 const SETTLE_MS = 15_000;
 const SAMPLES = 5;
