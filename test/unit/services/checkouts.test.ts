@@ -320,6 +320,53 @@ describe('a checkout in memory', () => {
     assert.equal(answering(), 'feature/a');
   });
 
+  it('has the same ports after the state is lost, also when its environment was another one before', async () => {
+    engine.declare('copy', { orders: 'o', users: 'u' });
+    await engine.done(({ environments }) => environments.refresh(ref('copy'), {}, caller));
+    workspace({ environment: 'shop' });
+    await open('automatic');
+    await settled();
+    const before = show().endpoints.map(({ member, port: number }) => [member, number]);
+    workspace({ environment: 'copy' });
+    await open();
+    await settled();
+    assert.equal(show().environment, 'copy');
+    const ports = () => show().endpoints.map(({ member, port: number }) => [member, number]);
+    assert.deepEqual(ports(), before);
+
+    await engine.restart({ loseState: true });
+    await open('automatic');
+    await settled();
+    assert.equal(show().environment, 'copy');
+    assert.deepEqual(ports(), before);
+  });
+
+  it('looks once more when that is asked for in the very moment in which a look ends', async () => {
+    workspace({ follow: 'automatic' });
+    await open();
+    await settled();
+    const { feed } = engine.life().context;
+    const news = engine.life().events.findLast((event) => event.kind === 'environment');
+    assert.ok(news);
+    const askFor = (latestSnapshot: typeof news.entity.latestSnapshot): void =>
+      feed.publish({ kind: 'environment', entity: { ...news.entity, latestSnapshot } });
+    let isAsked = false;
+    feed.subscribe({ epoch: feed.epoch, seq: feed.seq() }, (event) => {
+      if (event.kind !== 'checkout' || isAsked) return;
+      isAsked = true;
+      // The look has told what it found, and has nothing left to do.
+      queueMicrotask(() => {
+        workspace({ follow: 'off' });
+        askFor(news.entity.latestSnapshot);
+      });
+    });
+    workspace({ follow: 'ask' });
+    askFor(null);
+    await settled();
+    assert.ok(isAsked);
+    assert.equal(show().follow, 'off');
+  });
+
   it('gives a worktree ports of its own, and two worktrees of one branch the same clone', async () => {
     await open('automatic');
     await settled();
