@@ -4,7 +4,7 @@ import { cloneUser } from '../../domain/naming.ts';
 import type { Endpoint as Listener, EndpointTarget } from '../../endpoint/endpoint.ts';
 import type { Endpoint } from '../../protocol/entities.ts';
 import { fail, isFailure, toFailure } from '../../protocol/errors.ts';
-import { memberNameSchema, type MemberName } from '../../protocol/ids.ts';
+import { memberNameSchema, type CheckoutId, type MemberName } from '../../protocol/ids.ts';
 import type { CloneRecord, EnvironmentRecord } from '../../state/store.ts';
 import { all, type ServiceContext } from '../context.ts';
 import type { CheckoutRow } from './row.ts';
@@ -37,10 +37,17 @@ export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): 
   let environment: EnvironmentRecord | undefined;
   let destination: Destination = { kind: 'waiting', reason: 'The engine has just started.' };
 
+  /** Members that this checkout has no more leave their ports: after the state is lost nobody would know of them. */
+  const isUsed = (checkout: CheckoutId, member: MemberName): boolean =>
+    checkout !== row.read().id || environment?.definition.members[member] !== undefined;
+
   /** Ports that are somebody's already, whether or not anything listens on them now. */
   const used = (): Set<number> =>
     new Set([
-      ...store.checkouts.list().flatMap((each) => each.ports.map(({ port }) => port)),
+      ...store.checkouts
+        .list()
+        .flatMap((each) => each.ports.filter(({ member }) => isUsed(each.id, member)))
+        .map(({ port }) => port),
       ...store.clones.list().flatMap(({ members }) => members.map(({ port }) => port)),
       ...[...ports.values()].map(({ number }) => number),
     ]);
@@ -74,7 +81,8 @@ export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): 
   /** The first free port of those that follow from what it is for. */
   const assign = async (member: MemberName, engine: Endpoint['engine']): Promise<void> => {
     const { path } = row.read();
-    for (const number of portsFor(`${path}\n${environment?.name ?? ''}\n${member}`, used())) {
+    // Not of the environment, which may change under an address: after the state is lost only the last one would be known.
+    for (const number of portsFor(`${path}\n${member}`, used())) {
       const port: Port = { number, engine, listener: undefined };
       try {
         port.listener = await listen(member, port);
