@@ -28,23 +28,6 @@ export function cloneNameOf(branch: string, ordinal = 1): string {
   return ordinal > 1 ? `${name}_x_${ordinal}` : name;
 }
 
-/** The branch, or the pattern of branches, that the name was made of; undefined when it was made of none. */
-export function branchOfCloneName(name: string): string | undefined {
-  const [, base, ordinal] = /^(.*)_x_([1-9][0-9]{0,14})$/su.exec(name) ?? [];
-  // The `_` of the marker may be the end of an escape instead: `a_x5F_x_2` is the branch `a_x_2`.
-  const marked = base === undefined || ordinal === '1' ? undefined : decode(base, name, Number(ordinal));
-  return marked ?? decode(name, name, 1);
-}
-
-/** Only what would be written so is read so: then no two names lead to one branch of one ordinal. */
-function decode(base: string, name: string, ordinal: number): string | undefined {
-  const branch = base.replace(/_x([0-9A-F]{1,6})_/g, (escape, hex: string) => {
-    const code = Number.parseInt(hex, 16);
-    return code <= 0x10ffff ? String.fromCodePoint(code) : escape;
-  });
-  return branch !== '' && cloneNameOf(branch, ordinal) === name ? branch : undefined;
-}
-
 /** What is wrong with a pattern, for people; null when nothing is. */
 export function patternProblem(pattern: string): string | null {
   if (pattern === '') return 'it is empty';

@@ -26,7 +26,6 @@ export function openapiDocument(version: string): Json {
     (paths[path] ??= {})[route.method.toLowerCase()] = {
       operationId: route.name,
       summary: route.summary,
-      'x-scope': route.scope,
       parameters: [...parameters(route.params, 'path'), ...parameters(route.query, 'query')],
       ...(hasBody
         ? {

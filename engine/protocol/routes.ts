@@ -27,8 +27,6 @@ import {
 import { migrationReportSchema } from './migrations.ts';
 import { branchPatternSchema, followSchema, startFromSchema } from './workspace.ts';
 
-export type Scope = 'read' | 'use' | 'admin';
-
 export interface Route {
   name: string;
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -39,7 +37,6 @@ export interface Route {
   query: z.ZodObject;
   body: z.ZodObject;
   response: z.ZodType;
-  scope: Scope;
 }
 
 // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- a route without fields really has none
@@ -55,14 +52,12 @@ const route = <
   name: Name,
   method: Route['method'],
   path: string,
-  scope: Scope,
   summary: string,
   shape: { params?: Params; query?: Query; body?: Body; response: Response },
 ) => ({
   name,
   method,
   path,
-  scope,
   summary,
   params: z.strictObject(shape.params ?? ({} as Params)),
   query: z.strictObject(shape.query ?? ({} as Query)),
@@ -80,17 +75,10 @@ const environment = { environment: referenceSchema };
 const checkout = { checkout: referenceSchema };
 
 export const routes = {
-  engineInfo: route(
-    'engineInfo',
-    'GET',
-    '/v1/engine',
-    'read',
-    'Version, process and storage of the engine.',
-    {
-      response: engineInfoSchema,
-    },
-  ),
-  engineStop: route('engineStop', 'POST', '/v1/engine/stop', 'admin', 'Stop the engine; clones go on.', {
+  engineInfo: route('engineInfo', 'GET', '/v1/engine', 'Version, process and storage of the engine.', {
+    response: engineInfoSchema,
+  }),
+  engineStop: route('engineStop', 'POST', '/v1/engine/stop', 'Stop the engine; clones go on.', {
     /** `working`: refused with `busy` while a job runs; without it, running jobs are undone and end as interrupted. */
     query: { unless: z.literal('working').optional() },
     response: z.object({ stopping: z.literal(true) }),
@@ -99,7 +87,6 @@ export const routes = {
     'engineRebuild',
     'POST',
     '/v1/engine/rebuild',
-    'admin',
     'Set a state that cannot be trusted aside and read everything again from the tags on the data.',
     {
       response: z.object({
@@ -109,47 +96,32 @@ export const routes = {
       }),
     },
   ),
-  overview: route('overview', 'GET', '/v1/overview', 'read', 'Everything at one moment.', {
+  overview: route('overview', 'GET', '/v1/overview', 'Everything at one moment.', {
     response: overviewSchema,
   }),
-  hostList: route('hostList', 'GET', '/v1/hosts', 'read', 'Where clones live.', {
+  hostList: route('hostList', 'GET', '/v1/hosts', 'Where clones live.', {
     response: items(hostSchema),
   }),
-  hostShow: route('hostShow', 'GET', '/v1/hosts/:host', 'read', 'One host.', {
+  hostShow: route('hostShow', 'GET', '/v1/hosts/:host', 'One host.', {
     params: { host: referenceSchema },
     response: hostSchema,
   }),
-  hostDoctor: route(
-    'hostDoctor',
-    'GET',
-    '/v1/hosts/:host/doctor',
-    'read',
-    'What is missing, and what mends it.',
-    {
-      params: { host: referenceSchema },
-      response: items(doctorCheckSchema),
-    },
-  ),
+  hostDoctor: route('hostDoctor', 'GET', '/v1/hosts/:host/doctor', 'What is missing, and what mends it.', {
+    params: { host: referenceSchema },
+    response: items(doctorCheckSchema),
+  }),
 
-  environmentList: route('environmentList', 'GET', '/v1/environments', 'read', 'All environments.', {
+  environmentList: route('environmentList', 'GET', '/v1/environments', 'All environments.', {
     response: items(environmentSchema),
   }),
-  environmentShow: route(
-    'environmentShow',
-    'GET',
-    '/v1/environments/:environment',
-    'read',
-    'One environment.',
-    {
-      params: environment,
-      response: environmentSchema,
-    },
-  ),
+  environmentShow: route('environmentShow', 'GET', '/v1/environments/:environment', 'One environment.', {
+    params: environment,
+    response: environmentSchema,
+  }),
   environmentApply: route(
     'environmentApply',
     'PUT',
     '/v1/environments/:name',
-    'admin',
     'Declare an environment: made when new, changed when different, nothing when the same.',
     {
       params: { name: environmentNameSchema },
@@ -164,7 +136,6 @@ export const routes = {
     'environmentDelete',
     'DELETE',
     '/v1/environments/:environment',
-    'admin',
     'Delete an environment and its snapshots; refused while it has clones.',
     { params: environment, response: jobAnswer },
   ),
@@ -172,7 +143,6 @@ export const routes = {
     'environmentRefresh',
     'POST',
     '/v1/environments/:environment/refresh',
-    'admin',
     'Retrieve the data of all members and make a new snapshot; existing clones stay as they are.',
     {
       params: environment,
@@ -180,44 +150,37 @@ export const routes = {
       response: jobAnswer,
     },
   ),
-  sourceTest: route('sourceTest', 'POST', '/v1/sources/test', 'admin', 'Try a source before it is saved.', {
+  sourceTest: route('sourceTest', 'POST', '/v1/sources/test', 'Try a source before it is saved.', {
     body: { member: memberDefinitionSchema, password: z.string().max(1000).optional() },
     response: sourceReportSchema,
   }),
 
-  snapshotList: route('snapshotList', 'GET', '/v1/snapshots', 'read', 'Snapshots, newest first.', {
+  snapshotList: route('snapshotList', 'GET', '/v1/snapshots', 'Snapshots, newest first.', {
     query: { environment: referenceSchema.optional() },
     response: items(snapshotSchema),
   }),
-  snapshotShow: route('snapshotShow', 'GET', '/v1/snapshots/:snapshot', 'read', 'One snapshot.', {
+  snapshotShow: route('snapshotShow', 'GET', '/v1/snapshots/:snapshot', 'One snapshot.', {
     params: snapshot,
     response: snapshotSchema,
   }),
-  snapshotDelete: route(
-    'snapshotDelete',
-    'DELETE',
-    '/v1/snapshots/:snapshot',
-    'admin',
-    'Delete a snapshot.',
-    {
-      params: snapshot,
-      response: jobAnswer,
-    },
-  ),
+  snapshotDelete: route('snapshotDelete', 'DELETE', '/v1/snapshots/:snapshot', 'Delete a snapshot.', {
+    params: snapshot,
+    response: jobAnswer,
+  }),
 
-  cloneList: route('cloneList', 'GET', '/v1/clones', 'read', 'Clones, newest first.', {
+  cloneList: route('cloneList', 'GET', '/v1/clones', 'Clones, newest first.', {
     query: { environment: referenceSchema.optional() },
     response: items(cloneSchema),
   }),
-  cloneShow: route('cloneShow', 'GET', '/v1/clones/:clone', 'read', 'One clone.', {
+  cloneShow: route('cloneShow', 'GET', '/v1/clones/:clone', 'One clone.', {
     params: clone,
     response: cloneSchema,
   }),
-  cloneConnection: route('cloneConnection', 'GET', '/v1/clones/:clone/connection', 'use', 'How to log in.', {
+  cloneConnection: route('cloneConnection', 'GET', '/v1/clones/:clone/connection', 'How to log in.', {
     params: clone,
     response: items(connectionSchema),
   }),
-  cloneCreate: route('cloneCreate', 'POST', '/v1/clones', 'use', 'Make a clone of a snapshot.', {
+  cloneCreate: route('cloneCreate', 'POST', '/v1/clones', 'Make a clone of a snapshot.', {
     body: {
       environment: referenceSchema,
       /** Default: the newest ready one. */
@@ -227,58 +190,42 @@ export const routes = {
     },
     response: jobAnswer,
   }),
-  cloneReset: route(
-    'cloneReset',
-    'POST',
-    '/v1/clones/:clone/reset',
-    'use',
-    'Put a clone back to a snapshot.',
-    {
-      params: clone,
-      body: {
-        /** A snapshot, or "latest"; default: the one that it stands on. */
-        snapshot: referenceSchema.optional(),
-        /** Keep the present state as a snapshot of this name first. */
-        keepAs: snapshotNameSchema.optional(),
-      },
-      response: jobAnswer,
+  cloneReset: route('cloneReset', 'POST', '/v1/clones/:clone/reset', 'Put a clone back to a snapshot.', {
+    params: clone,
+    body: {
+      /** A snapshot, or "latest"; default: the one that it stands on. */
+      snapshot: referenceSchema.optional(),
+      /** Keep the present state as a snapshot of this name first. */
+      keepAs: snapshotNameSchema.optional(),
     },
-  ),
+    response: jobAnswer,
+  }),
   cloneStart: route(
     'cloneStart',
     'POST',
     '/v1/clones/:clone/start',
-    'use',
     'Start the servers of a stopped clone.',
     {
       params: clone,
       response: jobAnswer,
     },
   ),
-  cloneDestroy: route('cloneDestroy', 'DELETE', '/v1/clones/:clone', 'use', 'Destroy a clone and its data.', {
+  cloneDestroy: route('cloneDestroy', 'DELETE', '/v1/clones/:clone', 'Destroy a clone and its data.', {
     params: clone,
     response: jobAnswer,
   }),
-  cloneProtect: route(
-    'cloneProtect',
-    'PUT',
-    '/v1/clones/:clone/protection',
-    'use',
-    'Protect a clone, or stop.',
-    {
-      params: clone,
-      body: {
-        /** Minutes from now, "forever", or null for no protection. */
-        minutes: z.union([z.number().int().min(1).max(5_256_000), z.literal('forever')]).nullable(),
-      },
-      response: cloneSchema,
+  cloneProtect: route('cloneProtect', 'PUT', '/v1/clones/:clone/protection', 'Protect a clone, or stop.', {
+    params: clone,
+    body: {
+      /** Minutes from now, "forever", or null for no protection. */
+      minutes: z.union([z.number().int().min(1).max(5_256_000), z.literal('forever')]).nullable(),
     },
-  ),
+    response: cloneSchema,
+  }),
   cloneCommit: route(
     'cloneCommit',
     'POST',
     '/v1/clones/:clone/commit',
-    'use',
     'Make a snapshot of a clone as it is.',
     {
       params: clone,
@@ -287,14 +234,13 @@ export const routes = {
     },
   ),
 
-  checkoutList: route('checkoutList', 'GET', '/v1/checkouts', 'read', 'Working trees that are followed.', {
+  checkoutList: route('checkoutList', 'GET', '/v1/checkouts', 'Working trees that are followed.', {
     response: items(checkoutSchema),
   }),
   checkoutOpen: route(
     'checkoutOpen',
     'PUT',
     '/v1/checkouts',
-    'use',
     'Follow the working tree that contains a folder, or look at it again now.',
     {
       body: {
@@ -308,7 +254,7 @@ export const routes = {
       response: checkoutSchema,
     },
   ),
-  checkoutShow: route('checkoutShow', 'GET', '/v1/checkouts/:checkout', 'read', 'One working tree.', {
+  checkoutShow: route('checkoutShow', 'GET', '/v1/checkouts/:checkout', 'One working tree.', {
     params: checkout,
     response: checkoutSchema,
   }),
@@ -316,7 +262,6 @@ export const routes = {
     'checkoutForget',
     'DELETE',
     '/v1/checkouts/:checkout',
-    'use',
     'Follow a working tree no longer and close its ports; its clones stay.',
     { params: checkout, response: z.object({ forgotten: z.literal(true) }) },
   ),
@@ -324,7 +269,6 @@ export const routes = {
     'checkoutConnection',
     'GET',
     '/v1/checkouts/:checkout/connection',
-    'use',
     'How to log in through its ports: the same on every branch.',
     { params: checkout, response: items(connectionSchema) },
   ),
@@ -332,7 +276,6 @@ export const routes = {
     'checkoutUse',
     'POST',
     '/v1/checkouts/:checkout/use',
-    'use',
     "Lead its ports to the present branch's clone, which is made or started when needed; with `clone`, bind that one to the branch.",
     {
       params: checkout,
@@ -348,7 +291,6 @@ export const routes = {
     'checkoutUnbind',
     'DELETE',
     '/v1/checkouts/:checkout/use',
-    'use',
     'Take the clone off the present branch; the clone stays, and the branch gets no other until it is asked for.',
     { params: checkout, response: checkoutSchema },
   ),
@@ -356,7 +298,6 @@ export const routes = {
     'checkoutAnswer',
     'POST',
     '/v1/checkouts/:checkout/answer',
-    'use',
     'Answer whether the branch that it asks about gets a clone.',
     {
       params: checkout,
@@ -376,7 +317,6 @@ export const routes = {
     'checkoutPorts',
     'POST',
     '/v1/checkouts/:checkout/ports',
-    'use',
     'Give it other ports in place of those that another program took.',
     { params: checkout, response: checkoutSchema },
   ),
@@ -384,7 +324,6 @@ export const routes = {
     'checkoutEnvFile',
     'PUT',
     '/v1/checkouts/:checkout/env-file',
-    'use',
     'Keep the variables in a marked block of a file of the working tree; null takes the block out again.',
     {
       params: checkout,
@@ -401,7 +340,6 @@ export const routes = {
     'checkoutVariable',
     'PUT',
     '/v1/checkouts/:checkout/variables',
-    'use',
     'Say whether a variable of its thin-clones.yaml that is no plain connection is set, in all checkouts of the repository.',
     {
       params: checkout,
@@ -418,7 +356,6 @@ export const routes = {
     'checkoutMigrations',
     'GET',
     '/v1/checkouts/:checkout/migrations',
-    'use',
     'Whether the databases of its clone match the migration files of the working tree.',
     { params: checkout, response: items(migrationReportSchema) },
   ),
@@ -426,42 +363,27 @@ export const routes = {
     'proposalList',
     'GET',
     '/v1/proposals',
-    'read',
     'Clones of merged or deleted branches and of removed working trees.',
     { response: items(proposalSchema) },
   ),
 
-  jobList: route('jobList', 'GET', '/v1/jobs', 'read', 'Jobs, newest first.', {
+  jobList: route('jobList', 'GET', '/v1/jobs', 'Jobs, newest first.', {
     query: { limit: z.coerce.number().int().min(1).max(1000).optional() },
     response: items(jobSchema),
   }),
-  jobShow: route('jobShow', 'GET', '/v1/jobs/:job', 'read', 'One job.', {
+  jobShow: route('jobShow', 'GET', '/v1/jobs/:job', 'One job.', {
     params: { job: referenceSchema },
     response: jobSchema,
   }),
-  jobLines: route(
-    'jobLines',
-    'GET',
-    '/v1/jobs/:job/lines',
-    'read',
-    'Log lines of a job, at most 5000 at once.',
-    {
-      params: { job: referenceSchema },
-      query: { after: z.coerce.number().int().nonnegative().optional() },
-      response: items(jobLineSchema),
-    },
-  ),
-  jobCancel: route(
-    'jobCancel',
-    'POST',
-    '/v1/jobs/:job/cancel',
-    'use',
-    'Cancel a job; what it did is undone.',
-    {
-      params: { job: referenceSchema },
-      response: jobSchema,
-    },
-  ),
+  jobLines: route('jobLines', 'GET', '/v1/jobs/:job/lines', 'Log lines of a job, at most 5000 at once.', {
+    params: { job: referenceSchema },
+    query: { after: z.coerce.number().int().nonnegative().optional() },
+    response: items(jobLineSchema),
+  }),
+  jobCancel: route('jobCancel', 'POST', '/v1/jobs/:job/cancel', 'Cancel a job; what it did is undone.', {
+    params: { job: referenceSchema },
+    response: jobSchema,
+  }),
 } as const satisfies Record<string, Route>;
 
 export type Routes = typeof routes;

@@ -56,10 +56,6 @@ export interface StorageCapabilities {
   thin: boolean;
   /** A clone shows one moment, so a dataset may be cloned while a server writes to it. */
   live: boolean;
-  /** Several datasets can be cloned at one moment. */
-  atomic: boolean;
-  /** Rough cost of a clone for each file, in microseconds; 0 where it costs nothing. */
-  costPerFile: number;
 }
 
 export interface StorageOptions {

@@ -160,7 +160,3 @@ export function tellFailure(lines: readonly string[]): string {
   );
   return (telling.length > 0 ? telling : lines.slice(-5)).map((line) => line.trim()).join(' ');
 }
-
-export function isStartFailure(error: unknown): boolean {
-  return isFailure(error, 'server_start_failed') || isFailure(error, 'port_taken');
-}

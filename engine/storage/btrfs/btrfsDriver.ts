@@ -18,7 +18,7 @@ export function createBtrfsDriver({ host, root, label = 'btrfs, thin' }: BtrfsDr
   return {
     driver: 'btrfs',
     label,
-    capabilities: { thin: true, live: true, atomic: false, costPerFile: 0 },
+    capabilities: { thin: true, live: true },
     lazyTags: true,
 
     async makeTree(path, signal) {

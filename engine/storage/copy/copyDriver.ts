@@ -20,7 +20,7 @@ export async function createCopyDriver({ host, root }: CopyDriverOptions): Promi
   return {
     driver: 'copy',
     label: 'full copy',
-    capabilities: { thin: false, live: false, atomic: false, costPerFile: 100 },
+    capabilities: { thin: false, live: false },
     ...plainTrees(host),
 
     async copyTree(from, to, options) {

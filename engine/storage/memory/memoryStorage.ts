@@ -87,7 +87,7 @@ export function createMemoryDriver(
   return {
     driver: 'memory',
     label: 'memory',
-    capabilities: { thin: true, live: true, atomic: false, costPerFile: 0, ...capabilities },
+    capabilities: { thin: true, live: true, ...capabilities },
     lazyTags: false,
     makeTree: (path) => files.makeDirectory(path, { mode: 0o700, serverUser: true }),
     async copyTree(from, to, { signal, onProgress }) {

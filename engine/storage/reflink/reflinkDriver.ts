@@ -22,7 +22,7 @@ export function createReflinkDriver({ host, root, label }: ReflinkDriverOptions)
     driver: 'reflink',
     label,
     // A file is cloned at one moment, a directory of them is not: the server must stand still.
-    capabilities: { thin: true, live: false, atomic: false, costPerFile: 60 },
+    capabilities: { thin: true, live: false },
     ...plainTrees(host),
 
     async prepare(dataFolder) {

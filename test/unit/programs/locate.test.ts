@@ -50,7 +50,6 @@ function server(folder: string, version: string): Record<string, FakeProgram> {
   return {
     [`${folder}/postgres`]: { says: `postgres (PostgreSQL) ${version}\n` },
     [`${folder}/initdb`]: {},
-    [`${folder}/pg_ctl`]: {},
   };
 }
 
@@ -145,12 +144,11 @@ describe('locateServer', () => {
   it('passes over a folder that has only a part of the programs, and says so', async () => {
     const host = fakeHost({
       '/usr/lib/postgresql/16/bin/postgres': { says: 'postgres (PostgreSQL) 16.9\n' },
-      '/usr/lib/postgresql/16/bin/initdb': {},
       '/usr/bin/apt-get': {},
     });
     const found = await locateServer({ host, major: 16 });
     assert.ok(!found.ok);
-    assert.ok(found.missing.searched.includes('/usr/lib/postgresql/16/bin (no pg_ctl)'));
+    assert.ok(found.missing.searched.includes('/usr/lib/postgresql/16/bin (no initdb)'));
   });
 
   it('names what it saw and the command to install when the version is missing', async () => {
@@ -261,7 +259,6 @@ describe('locatePrograms', () => {
       {
         '/pg/postgres.exe': { says: 'postgres (PostgreSQL) 18.4\n' },
         '/pg/initdb.exe': {},
-        '/pg/pg_ctl.exe': {},
       },
       { platform: 'win32', searchPath: ['/pg'] },
     );

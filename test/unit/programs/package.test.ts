@@ -87,7 +87,7 @@ describe('The VSIX of a platform', function () {
     });
     assert.ok(server.ok, JSON.stringify(server));
     assert.ok(client.ok, JSON.stringify(client));
-    for (const file of [server.programs.initdb, server.programs.pg_ctl, client.programs.psql]) {
+    for (const file of [server.programs.initdb, server.programs.postgres, client.programs.psql]) {
       const { stdout } = await run(file, ['--version']);
       assert.match(stdout, /PostgreSQL\) 18\./);
     }

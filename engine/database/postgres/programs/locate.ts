@@ -16,7 +16,6 @@ interface Programs {
 export interface ServerPrograms extends Programs {
   readonly postgres: string;
   readonly initdb: string;
-  readonly pg_ctl: string;
   readonly pg_controldata?: string;
 }
 
@@ -82,7 +81,7 @@ export interface LocateOptions {
 }
 
 const VERSION_TIMEOUT_MS = 10_000;
-const SERVER_NEEDS = ['postgres', 'initdb', 'pg_ctl'] as const;
+const SERVER_NEEDS = ['postgres', 'initdb'] as const;
 const CLIENT_NEEDS = ['pg_dump', 'pg_restore', 'psql', 'pg_dumpall'] as const;
 const CLIENT_EXTRAS = ['pg_basebackup', 'pg_amcheck', 'pgbench', 'pg_controldata'] as const;
 
@@ -116,8 +115,8 @@ export async function locateServer(
     searched.push(`${candidate.folder} (${candidate.version.text})`);
   }
   if (best === undefined) return { ok: false, missing: await missing(host, 'server', major, searched) };
-  const [postgres, initdb, pg_ctl] = SERVER_NEEDS.map((name) => best.file(name));
-  if (postgres === undefined || initdb === undefined || pg_ctl === undefined) {
+  const [postgres, initdb] = SERVER_NEEDS.map((name) => best.file(name));
+  if (postgres === undefined || initdb === undefined) {
     throw new Error(`A server candidate in ${best.folder} without its programs got through.`);
   }
   const controlData = best.file('pg_controldata') ?? (await bundledControlData(options, best.version.major));
@@ -126,7 +125,6 @@ export async function locateServer(
     programs: {
       postgres,
       initdb,
-      pg_ctl,
       ...(controlData === undefined ? {} : { pg_controldata: controlData }),
       ...described(best),
     },

@@ -6,7 +6,7 @@ import { isMissing, MANIFEST_FILE, TREE_FORMAT, type TreeManifest } from '../loc
 import { neededLibraries, type LibraryFile } from './libraryNames.ts';
 import { type PinnedClient, type PinnedServer, type Platform } from './pinned.ts';
 
-const SERVER_PROGRAMS = ['postgres', 'initdb', 'pg_ctl'];
+const SERVER_PROGRAMS = ['postgres', 'initdb'];
 
 /**
  * Those of the client tools that open connections to sources. psql is apart on Linux, see `makeClientTree`.
