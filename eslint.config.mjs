@@ -78,6 +78,44 @@ const syntax = [
   },
 ];
 
+const readsFiles =
+  'Read by engine/protocol/node/regularFile.ts: what others own may be a pipe, or without end.';
+const noOtherReaders = [
+  {
+    selector:
+      'ImportDeclaration[source.value=/^(node:)?fs(.promises)?$/] > ImportSpecifier[imported.name=/^(readFile|readFileSync|createReadStream|open|openSync|openAsBlob|promises)$/]',
+    message: readsFiles,
+  },
+  {
+    selector:
+      'ImportDeclaration[source.value=/^(node:)?fs(.promises)?$/] > :matches(ImportDefaultSpecifier, ImportNamespaceSpecifier)',
+    message: readsFiles,
+  },
+];
+
+/** They read what nobody else can have put there, or write. */
+const readersOfOwnFiles = [
+  'engine/protocol/node/regularFile.ts',
+  // Files of the home, which is 0700: read once, before anything answers.
+  'engine/process/{compiledCode,installation,keptStorage,lock,settings}.ts',
+  'engine/state/{sqliteStore,vault}.ts',
+  // Files that belong to the program itself, and of tools that developers run.
+  'engine/main.ts',
+  'engine/cli/engineProgram.ts',
+  'engine/database/postgres/programs/{local,fetch}/*.ts',
+  'src/engine/{findProgram,locate}.ts',
+  // The kernel's: /proc, /etc/passwd.
+  'engine/host/local/{processes,serverUser}.ts',
+  'engine/protocol/node/launch.ts',
+  // The home's, read by every command before anything else is loaded.
+  'engine/protocol/node/{discovery,holder}.ts',
+  // They open for writing, without following links.
+  'engine/host/local/{files,treeFiles}.ts',
+  'engine/config/envFile.ts',
+  // A person may hand over a password by a pipe, and waits for it at the terminal.
+  'engine/cli/passwords.ts',
+];
+
 export default tseslint.config(
   { ignores: ['node_modules/', 'dist/', '.cache/', 'out/', '**/*.mjs', '**/*.cjs', '**/*.js'] },
   eslint.configs.recommended,
@@ -107,6 +145,11 @@ export default tseslint.config(
         { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true },
       ],
     },
+  },
+  {
+    files: ['engine/**', 'src/**'],
+    ignores: readersOfOwnFiles,
+    rules: { 'no-restricted-syntax': ['error', ...syntax, ...noOtherReaders] },
   },
   ...layers.flatMap((folders) => folders.map(layerOf)),
   // What finds programs does so through a port; `local/` is its adapter, `fetch/` runs when a package is built.

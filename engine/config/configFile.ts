@@ -1,11 +1,11 @@
 /** Reads `thin-clones.yaml`: all its problems at once, each with line, column and what was expected. */
-import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { isAlias, LineCounter, parseDocument, visit, type Document } from 'yaml';
 import { configFileSchema } from '../protocol/configFile.ts';
 import type { EnvironmentDefinition } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
+import { readRegularFile, UnfitFileError } from '../protocol/node/regularFile.ts';
 import { workspaceSchema, type Workspace } from '../protocol/workspace.ts';
 import { memberProblems } from './memberRules.ts';
 import { locate } from './places.ts';
@@ -226,15 +226,21 @@ export async function readConfigFile(file: string, cwd: string): Promise<Config>
     fail('invalid_file', { file, problems: [problem] }, { cause });
   let bytes: Buffer;
   try {
-    bytes = await readFile(path);
+    bytes = await readRegularFile(path, { links: 'followed', maxBytes: largest });
   } catch (error) {
+    if (error instanceof UnfitFileError && error.code === 'TOO_LARGE')
+      throw refuse(`${basename(path)} ${error.problem}`, error);
     const { code } = error as NodeJS.ErrnoException;
     const problem =
-      code === 'EISDIR' ? 'it is a folder' : code === 'EACCES' ? 'no permission' : (code ?? String(error));
+      code === 'EISDIR'
+        ? 'it is a folder'
+        : code === 'EACCES'
+          ? 'no permission'
+          : error instanceof UnfitFileError
+            ? `it ${error.problem}`
+            : (code ?? String(error));
     throw fail('file_unreadable', { path, missing: code === 'ENOENT', problem }, { cause: error });
   }
-  if (bytes.length > largest)
-    throw refuse(`${basename(path)} has ${bytes.length} bytes: expected at most ${largest}`);
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);

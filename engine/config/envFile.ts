@@ -1,9 +1,10 @@
 /** Writes the block of variables into a file of a working tree: all of it or nothing, and never through a symbolic link. */
 import { randomBytes } from 'node:crypto';
 import { constants, type Stats } from 'node:fs';
-import { access, lstat, open, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
+import { access, lstat, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { fail, ThinClonesError } from '../protocol/errors.ts';
+import { readRegularFile } from '../protocol/node/regularFile.ts';
 import { withBlock, withoutBlock } from './envBlock.ts';
 
 type Refuse = (problem: string, cause?: unknown) => ThinClonesError;
@@ -138,7 +139,10 @@ async function attemptBlock(
   if (found === undefined && variables === null) return 'unchanged';
   if (found !== undefined && found.size > largest)
     throw refuse(`it has ${found.size} bytes, and at most ${largest} are read`);
-  const bytes = found === undefined ? Buffer.alloc(0) : await readFile(path);
+  const bytes =
+    found === undefined
+      ? Buffer.alloc(0)
+      : await readRegularFile(path, { links: 'refused', within: tree, maxBytes: largest });
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);

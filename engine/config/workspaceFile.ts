@@ -1,8 +1,7 @@
 /** Reads the `workspace:` section from the thin-clones.yaml at the top of a working tree. */
-import type { Stats } from 'node:fs';
-import { readFile, realpath, stat } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { join } from 'node:path';
 import { toFailure } from '../protocol/errors.ts';
+import { readRegularFile, UnfitFileError } from '../protocol/node/regularFile.ts';
 import type { Workspace } from '../protocol/workspace.ts';
 import { parseWorkspace } from './configFile.ts';
 
@@ -22,30 +21,22 @@ const isMissing = (error: unknown): boolean => {
   return code === 'ENOENT' || code === 'ENOTDIR';
 };
 
+function wordsFor(error: unknown): string {
+  if (!(error instanceof UnfitFileError) || error.code === 'TOO_SLOW')
+    return `can't be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}`;
+  if (error.code === 'OUTSIDE') return 'is a symbolic link that leads out of the working tree';
+  return error.code === 'TOO_LARGE' ? error.problem : 'is no regular file';
+}
+
 /** Null: there is none. */
 async function readText(tree: string, name: string): Promise<{ text: string } | { problem: string } | null> {
-  let path: string;
-  let found: Stats;
-  try {
-    path = await realpath(join(tree, name));
-    // Whoever wrote the repository decides where its symbolic links lead: never to other files of this machine.
-    if (!path.startsWith(`${await realpath(tree)}${sep}`))
-      return { problem: `${name} is a symbolic link that leads out of the working tree` };
-    found = await stat(path);
-  } catch (error) {
-    if (isMissing(error)) return null;
-    return { problem: `${name} can't be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}` };
-  }
-  // A named pipe would be waited for without end.
-  if (!found.isFile()) return { problem: `${name} is no regular file` };
-  if (found.size > largest)
-    return { problem: `${name} has ${found.size} bytes: expected at most ${largest}` };
   let bytes: Buffer;
   try {
-    bytes = await readFile(path);
+    // Whoever wrote the repository decides where its symbolic links lead: never to other files of this machine.
+    bytes = await readRegularFile(join(tree, name), { links: 'followed', within: tree, maxBytes: largest });
   } catch (error) {
     if (isMissing(error)) return null;
-    return { problem: `${name} can't be read: ${(error as NodeJS.ErrnoException).code ?? String(error)}` };
+    return { problem: `${name} ${wordsFor(error)}` };
   }
   try {
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };

@@ -70,9 +70,42 @@ export interface FileEntry {
   kind: 'file' | 'directory' | 'symlink' | 'other';
 }
 
+export interface FileFacts {
+  kind: FileEntry['kind'];
+  bytes: number;
+  mode: number;
+  modifiedAt: Date;
+}
+
+export interface ReadOptions {
+  /** A file that is larger is refused, except where only one end of it is asked for. Default 16 MB. */
+  maxBytes?: number;
+  /** The first or last `maxBytes` are enough. */
+  part?: 'start' | 'end';
+}
+
+/**
+ * What lies below a directory that the server user owns, and may be changed by it at any moment. Paths are relative, with
+ * `/`. No link is followed, and where one is on the way there is nothing (ENOTDIR for what changes something).
+ */
+export interface TreeFiles {
+  /** As `HostFiles.read`. */
+  read(relative: string, options?: ReadOptions): Promise<string | undefined>;
+  readBytes(relative: string, options?: ReadOptions): Promise<Buffer | undefined>;
+  /** Empty when there is no such directory. */
+  list(relative: string): Promise<readonly FileEntry[]>;
+  stat(relative: string): Promise<FileFacts | undefined>;
+  /** Atomic, of mode 0600, the server user's. */
+  write(relative: string, text: string): Promise<void>;
+  /** Removes a file or a whole directory; nothing happens when it is not there. */
+  remove(relative: string): Promise<void>;
+}
+
 export interface HostFiles {
-  /** undefined when there is no such file. */
-  read(path: string): Promise<string | undefined>;
+  /** undefined when there is no such file. Errors: UnfitFileError for a link and for all that is no file. */
+  read(path: string, options?: ReadOptions): Promise<string | undefined>;
+  /** Works below a directory of the server user. */
+  inside(tree: string): TreeFiles;
   /**
    * Atomic: a new file beside it, fsync, rename. Default mode 0600. With durability `system` nothing waits for the disk:
    * it survives a killed engine, and a power failure once the operating system has written it (seconds).
@@ -82,17 +115,20 @@ export interface HostFiles {
   makeDirectory(path: string, options?: { mode?: number; serverUser?: boolean }): Promise<void>;
   /** Empty when there is no such directory. */
   list(path: string): Promise<readonly FileEntry[]>;
-  stat(
-    path: string,
-  ): Promise<{ kind: FileEntry['kind']; bytes: number; mode: number; modifiedAt: Date } | undefined>;
+  stat(path: string): Promise<FileFacts | undefined>;
   readLink(path: string): Promise<string>;
   rename(from: string, to: string): Promise<void>;
   /** Removes a file or a whole directory; nothing happens when it is not there. Never follows links. */
   remove(path: string): Promise<void>;
   /** Total and free bytes of the file system that holds the path. */
   space(path: string): Promise<{ totalBytes: number; freeBytes: number }>;
-  /** Gives a tree to the server user where the engine is root; nothing else. */
-  giveToServerUser(path: string): Promise<void>;
+  /**
+   * Takes an empty directory from the server user where the engine is root, until `giveToServerUser`: what root writes
+   * there nobody else can swap. Rejects when something is in it.
+   */
+  takeFromServerUser(directory: string): Promise<void>;
+  /** Gives a directory with all that is in it to the server user where the engine is root; nothing else. */
+  giveToServerUser(directory: string): Promise<void>;
 }
 
 export interface TreeSize {

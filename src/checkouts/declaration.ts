@@ -1,6 +1,7 @@
 /** Looks at a folder before any engine does: is it in a working tree, and does a thin-clones.yaml say how that is followed? */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { readRegularText } from '../../engine/protocol/node/regularFile.ts';
 
 const names = ['thin-clones.yaml', 'thin-clones.yml'];
 /** The engine reads and checks the section; here only its being there counts. */
@@ -29,7 +30,7 @@ export async function surveyFolder(folder: string): Promise<Survey> {
   for (let path = folder; ; path = dirname(path)) {
     for (const name of names) {
       try {
-        isDeclared ||= section.test(await readFile(join(path, name), 'utf8'));
+        isDeclared ||= section.test(await readRegularText(join(path, name), { links: 'followed' }));
       } catch {
         // best effort: without a file that can be read there is nothing that speaks for the folder
       }

@@ -1,7 +1,7 @@
 /** Hands the variables of the followed folders to new terminals and tasks, and to debug sessions. */
-import { readFile } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import type { Checkout } from '../../engine/protocol/entities.ts';
+import { readRegularText } from '../../engine/protocol/node/regularFile.ts';
 import { expandVariables } from '../../engine/protocol/variables.ts';
 import type { Services } from '../services.ts';
 import { namesInEnvFile, withVariables, type Configuration } from './debugVariables.ts';
@@ -144,7 +144,7 @@ async function namesInFiles(files: unknown): Promise<ReadonlySet<string>> {
   const names = await Promise.all(
     paths.map(async (path) => {
       try {
-        return namesInEnvFile(await readFile(path, 'utf8'));
+        return namesInEnvFile(await readRegularText(path, { links: 'followed' }));
       } catch {
         // best effort: the debugger itself says that its file can't be read
         return [];

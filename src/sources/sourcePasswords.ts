@@ -1,7 +1,7 @@
 /** Keeps the passwords of sources in VS Code's secret storage, one entry for each member of each environment. */
-import { readFile } from 'node:fs/promises';
 import type { SecretStorage } from 'vscode';
 import type { Environment, SecretReference } from '../../engine/protocol/entities.ts';
+import { readRegularText } from '../../engine/protocol/node/regularFile.ts';
 
 export interface SourcePasswords {
   /** Passwords by member name, as the engine takes them with a refresh; undefined when none is known. */
@@ -20,7 +20,7 @@ export const passwordKey = (home: string, environment: string, member: string): 
 async function referenced(reference: SecretReference): Promise<string | undefined> {
   if ('env' in reference) return process.env[reference.env] || undefined;
   try {
-    return (await readFile(reference.file, 'utf8')).replace(/\r?\n$/, '') || undefined;
+    return (await readRegularText(reference.file, { links: 'followed' })).replace(/\r?\n$/, '') || undefined;
   } catch {
     // best effort: the engine says which place is empty, and a password that was typed is tried next
     return undefined;

@@ -1,5 +1,5 @@
 /** Reads from pg_control whether a data directory was stopped cleanly. */
-import path from 'node:path';
+import { endianness } from 'node:os';
 import type { Host } from '../../host/host.ts';
 
 /** enum DBState of src/include/catalog/pg_control.h, the same from PostgreSQL 9.0 to 18. */
@@ -14,15 +14,15 @@ const STATES = [
 ] as const;
 export type ControlState = (typeof STATES)[number] | 'unknown';
 
-/**
- * The state is a 32-bit number in the machine's byte order, after the system identifier (8 bytes) and two versions (4 each).
- * Read with od(1), because the server packages that travel with us have no pg_controldata.
- */
+/** Where in the file: after the system identifier (8 bytes) and two versions (4 each). */
+const STATE_AT = 16;
+
+/** The state is a 32-bit number in the machine's byte order; the server packages that travel with us have no pg_controldata. */
 export async function controlState(host: Host, dataDirectory: string): Promise<ControlState> {
-  return await host.run({
-    program: 'od',
-    args: ['-A', 'n', '-t', 'u4', '-j', '16', '-N', '4', path.join(dataDirectory, 'global', 'pg_control')],
-    env: { LC_ALL: 'C' },
-    parse: (result) => STATES[Number.parseInt(result.stdout, 10)] ?? 'unknown',
-  });
+  const bytes = await host.files
+    .inside(dataDirectory)
+    .readBytes('global/pg_control', { maxBytes: STATE_AT + 4, part: 'start' });
+  if (bytes === undefined || bytes.length < STATE_AT + 4) return 'unknown';
+  const state = endianness() === 'LE' ? bytes.readUInt32LE(STATE_AT) : bytes.readUInt32BE(STATE_AT);
+  return STATES[state] ?? 'unknown';
 }

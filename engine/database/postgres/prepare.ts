@@ -1,5 +1,4 @@
 /** Makes data that came from somewhere safe to hand out: recovered, without production's secrets, checked, stopped. */
-import path from 'node:path';
 import type { Client } from 'pg';
 import { fail, ThinClonesError } from '../../protocol/errors.ts';
 import { ADMIN_ROLE } from './admin.ts';
@@ -33,8 +32,8 @@ const LEFTOVERS = [
 
 /** Removes what only made sense for the server that the data came from. Replication slots would hold back WAL for ever. */
 export async function removeLeftovers(bench: Pick<Workbench, 'host' | 'target'>): Promise<void> {
-  const { files } = bench.host;
-  for (const name of LEFTOVERS) await files.remove(path.join(bench.target, name));
+  const tree = bench.host.files.inside(bench.target);
+  for (const name of LEFTOVERS) await tree.remove(name);
   for (const folder of [
     'pg_replslot',
     'pg_stat_tmp',
@@ -43,9 +42,7 @@ export async function removeLeftovers(bench: Pick<Workbench, 'host' | 'target'>)
     'pg_serial',
     'pg_snapshots',
   ]) {
-    for (const entry of await files.list(path.join(bench.target, folder))) {
-      await files.remove(path.join(bench.target, folder, entry.name));
-    }
+    for (const entry of await tree.list(folder)) await tree.remove(`${folder}/${entry.name}`);
   }
 }
 
@@ -250,7 +247,7 @@ export async function finish(bench: Workbench, options: FinishOptions): Promise<
   if (state !== 'shut down') {
     throw fail('verification_failed', { problem: `the data is "${state}" instead of "shut down".` });
   }
-  await bench.host.files.remove(path.join(target, 'postmaster.opts'));
+  await bench.host.files.inside(target).remove('postmaster.opts');
   report.progress(1);
   return databases;
 }

@@ -1,7 +1,7 @@
 /** Turns a source's URL into what libpq programs and pg need, and opens read-only sessions there. */
-import { readFile } from 'node:fs/promises';
 import type { Client, ClientConfig } from 'pg';
 import { fail } from '../../protocol/errors.ts';
+import { readRegularText } from '../../protocol/node/regularFile.ts';
 import { APPLICATION_NAME } from './admin.ts';
 import { CONNECT_TIMEOUT_SECONDS, explainConnectError, isStartupParameterRefused } from './sourceErrors.ts';
 
@@ -207,7 +207,7 @@ async function tlsOptions(source: SourceConnection): Promise<Exclude<ClientConfi
   const read = async (file: string | undefined): Promise<string | undefined> => {
     if (file === undefined || file === 'system') return undefined;
     try {
-      return await readFile(file, 'utf8');
+      return await readRegularText(file, { links: 'followed' });
     } catch (error) {
       throw fail(
         'source_tls',

@@ -47,6 +47,9 @@ export const FIRST_START: Readonly<Record<string, string>> = {
   max_prepared_transactions: '200',
 };
 
+/** What counts in its log, how it began, stands at the start. */
+const LOG_BYTES = 1024 * 1024;
+
 /** The socket folder of a server that only we use also holds its log; both go when the server is stopped. */
 export async function withTemporaryServer<Value>(
   bench: Workbench,
@@ -85,7 +88,8 @@ export async function withTemporaryServer<Value>(
     // Written out here, where it may take its time: the stop that follows has a time limit.
     await withAdmin({ spec, major: bench.server.major, signal }, (client) => client.query('CHECKPOINT'));
     await runtime.stop(running, 'clean');
-    return { value, log: (await host.files.read(spec.logFile)) ?? '' };
+    const log = await host.files.read(spec.logFile, { maxBytes: LOG_BYTES, part: 'start' });
+    return { value, log: log ?? '' };
   } catch (error) {
     await runtime.stop(running, 'immediate');
     throw await withServerLog(error, bench, spec);

@@ -13,6 +13,7 @@ import type {
   HostProcesses,
   ProcessIdentity,
   RunOptions,
+  TreeFiles,
 } from '../host.ts';
 
 export type FakeProgram = (
@@ -207,11 +208,33 @@ function createFakeFiles(nodes: Map<string, Node>, totalBytes: number, now: () =
     nodes.set(path, { kind: 'file', text, mode, modifiedAt: now() });
   };
 
-  return {
-    async read(path) {
+  const files: HostFiles = {
+    async read(path, { maxBytes = 16 * 1024 * 1024, part } = {}) {
       const node = nodes.get(at(path));
-      if (node?.kind === 'directory') throw errno('EISDIR', path);
-      return node?.text;
+      if (node === undefined) return undefined;
+      if (node.kind === 'directory') throw errno('EISDIR', path);
+      if (node.kind !== 'file') throw errno('NOT_REGULAR', path);
+      const bytes = Buffer.from(node.text);
+      if (part === undefined && bytes.length > maxBytes) throw errno('TOO_LARGE', path);
+      return bytes.subarray(...(part === 'end' ? [-maxBytes] : [0, maxBytes])).toString('utf8');
+    },
+    inside: (tree) => {
+      const path = (relative: string): string => {
+        if (relative.split('/').includes('..')) throw new Error(`${relative} leads out of ${tree}`);
+        return posix.join(tree, relative);
+      };
+      const read: TreeFiles['read'] = async (relative, options) => files.read(path(relative), options);
+      return {
+        read,
+        readBytes: async (relative, options) => {
+          const text = await read(relative, options);
+          return text === undefined ? undefined : Buffer.from(text);
+        },
+        list: async (relative) => files.list(path(relative)),
+        stat: async (relative) => files.stat(path(relative)),
+        write: async (relative, text) => files.writeAtomic(path(relative), text),
+        remove: async (relative) => files.remove(path(relative)),
+      };
     },
     async writeAtomic(path, text, mode = 0o600) {
       put(at(path), text, mode);
@@ -283,8 +306,14 @@ function createFakeFiles(nodes: Map<string, Node>, totalBytes: number, now: () =
       for (const node of nodes.values()) used += Buffer.byteLength(node.text);
       return { totalBytes, freeBytes: Math.max(0, totalBytes - used) };
     },
+    async takeFromServerUser(path) {
+      // Files in memory have no owner.
+      const [left] = await files.list(path);
+      if (left !== undefined) throw new Error(`${path} is not empty`);
+    },
     async giveToServerUser() {
       // Files in memory have no owner.
     },
   };
+  return files;
 }

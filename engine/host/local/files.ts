@@ -1,34 +1,19 @@
 /** Files on this machine: atomic writes, removal that never follows links, and a full disk told as `storage_full`. */
-import { constants, type Dirent, type Stats } from 'node:fs';
-import {
-  chmod,
-  chown,
-  lchown,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  rmdir,
-  statfs,
-  unlink,
-} from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, mkdir, open, readdir, readlink, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, parse, resolve } from 'node:path';
 import { fail } from '../../protocol/errors.ts';
-import type { FileEntry, Host, HostFiles } from '../host.ts';
+import { noFollow, readRegularText } from '../../protocol/node/regularFile.ts';
+import type { Host, HostFiles } from '../host.ts';
 import { hasCode, stdoutOf } from './commands.ts';
+import { APPENDING, assertOneFile, entryOf, factsOf, unlessMissing } from './fileFacts.ts';
+import { createTreeFiles, giveTree, openDirectory } from './treeFiles.ts';
 
 export interface FilesOptions {
   serverUser: Host['serverUser'];
   platform: NodeJS.Platform;
   run: Host['run'];
 }
-
-/** Windows has no such flag; there the runtime value is undefined whatever the types say. */
-export const noFollow = (constants.O_NOFOLLOW as number | undefined) ?? 0;
 
 let temporaryNumber = 0;
 
@@ -37,14 +22,9 @@ export function createFiles(options: FilesOptions): HostFiles {
   const windows = platform === 'win32';
 
   const files: HostFiles = {
-    async read(path) {
-      try {
-        return await readFile(path, 'utf8');
-      } catch (error) {
-        if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
-        throw error;
-      }
-    },
+    read: (path, readOptions) => unlessMissing(readRegularText(path, { ...readOptions, links: 'refused' })),
+
+    inside: (tree) => createTreeFiles(tree, options),
 
     async writeAtomic(path, text, mode = 0o600, durability = 'now') {
       temporaryNumber += 1;
@@ -72,9 +52,9 @@ export function createFiles(options: FilesOptions): HostFiles {
 
     async append(path, text) {
       await orFull(path, async () => {
-        const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | noFollow;
-        const file = await open(path, flags, 0o600);
+        const file = await open(path, APPENDING, 0o600);
         try {
+          assertOneFile(path, await file.stat());
           await file.writeFile(text);
         } finally {
           await file.close();
@@ -84,16 +64,19 @@ export function createFiles(options: FilesOptions): HostFiles {
 
     async makeDirectory(path, { mode, serverUser: forServer = false } = {}) {
       const made = await orFull(path, () => mkdir(path, { recursive: true, mode: mode ?? 0o700 }));
-      if (!windows && (made !== undefined || mode !== undefined)) await chmod(path, mode ?? 0o700);
-      if (forServer && serverUser) await lchown(path, serverUser.uid, serverUser.gid);
+      if (windows || (made === undefined && mode === undefined && !forServer)) return;
+      const directory = await openDirectory(path);
+      try {
+        if (made !== undefined || mode !== undefined) await directory.chmod(mode ?? 0o700);
+        if (forServer && serverUser) await directory.chown(serverUser.uid, serverUser.gid);
+      } finally {
+        await directory.close();
+      }
     },
 
     async list(path) {
       try {
-        return (await readdir(path, { withFileTypes: true })).map((entry) => ({
-          name: entry.name,
-          kind: kindOf(entry),
-        }));
+        return (await readdir(path, { withFileTypes: true })).map(entryOf);
       } catch (error) {
         if (hasCode(error, 'ENOENT')) return [];
         throw error;
@@ -101,15 +84,8 @@ export function createFiles(options: FilesOptions): HostFiles {
     },
 
     async stat(path) {
-      const found = await lstatOrUndefined(path);
-      return (
-        found && {
-          kind: kindOf(found),
-          bytes: found.size,
-          mode: found.mode & 0o7777,
-          modifiedAt: found.mtime,
-        }
-      );
+      const found = await unlessMissing(lstat(path));
+      return found && factsOf(found);
     },
 
     readLink: (path) => readlink(path),
@@ -123,7 +99,7 @@ export function createFiles(options: FilesOptions): HostFiles {
       if (!isAbsolute(path) || parse(target).root === target) {
         throw new Error(`refusing to remove ${path}: not an absolute path below the root`);
       }
-      const found = await lstatOrUndefined(path);
+      const found = await unlessMissing(lstat(path));
       if (!found) return;
       if (!found.isDirectory()) {
         await gone(() => unlink(path));
@@ -154,19 +130,36 @@ export function createFiles(options: FilesOptions): HostFiles {
       return { totalBytes: bsize * blocks, freeBytes: bsize * bavail };
     },
 
+    async takeFromServerUser(path) {
+      if (!serverUser || windows) return;
+      const directory = await openDirectory(path);
+      try {
+        await directory.chown(process.geteuid?.() ?? 0, process.getegid?.() ?? 0);
+        await directory.chmod(0o700);
+      } finally {
+        await directory.close();
+      }
+      const [left] = await readdir(path);
+      if (left !== undefined) throw new Error(`${path} is not empty: somebody put ${left} there`);
+    },
+
     async giveToServerUser(path) {
       if (!serverUser || windows) return;
-      const found = await lstat(path);
-      const { uid, gid } = serverUser;
-      if (found.isDirectory()) {
-        await run({
-          program: 'chown',
-          args: ['-RhP', `${uid}:${gid}`, '--', path],
-          env: { LC_ALL: 'C' },
-          parse: stdoutOf(`chown ${path}`),
-        });
-      } else if (found.isSymbolicLink()) await lchown(path, uid, gid);
-      else await chown(path, uid, gid);
+      const directory = await openDirectory(path);
+      try {
+        if (platform === 'linux') {
+          await giveTree(directory, serverUser);
+          return;
+        }
+      } finally {
+        await directory.close();
+      }
+      await run({
+        program: 'chown',
+        args: ['-RhP', `${serverUser.uid}:${serverUser.gid}`, '--', path],
+        env: { LC_ALL: 'C' },
+        parse: stdoutOf(`chown ${path}`),
+      });
     },
   };
   return files;
@@ -190,15 +183,6 @@ async function gone(work: () => Promise<void>): Promise<void> {
   }
 }
 
-async function lstatOrUndefined(path: string): Promise<Stats | undefined> {
-  try {
-    return await lstat(path);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return undefined;
-    throw error;
-  }
-}
-
 /** A rename is durable only when its directory is written (fsync(2), "Calling fsync() does not necessarily ..."). */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await open(path, constants.O_RDONLY);
@@ -210,10 +194,4 @@ async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close();
   }
-}
-
-function kindOf(entry: Dirent | Stats): FileEntry['kind'] {
-  if (entry.isSymbolicLink()) return 'symlink';
-  if (entry.isDirectory()) return 'directory';
-  return entry.isFile() ? 'file' : 'other';
 }

@@ -1,8 +1,8 @@
 /** Detached processes on this machine: spawn them, recognise them by pid and start time, signal exactly them. */
 import { spawn } from 'node:child_process';
-import { closeSync, constants, openSync, readFileSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { noFollow } from './files.ts';
+import { mapBounded } from '../../domain/mapBounded.ts';
 import type { Host, HostProcesses, ProcessIdentity } from '../host.ts';
 import {
   hasCode,
@@ -13,6 +13,7 @@ import {
   stdoutOf,
   type Environment,
 } from './commands.ts';
+import { APPENDING, assertOneFile } from './fileFacts.ts';
 
 export interface ProcessesOptions {
   environment: Environment;
@@ -20,6 +21,9 @@ export interface ProcessesOptions {
   platform: NodeJS.Platform;
   run: Host['run'];
 }
+
+/** Entries of /proc that are open at one time: a machine has more processes than an engine may have descriptors. */
+const PROCESSES_AT_ONCE = 32;
 
 /** What a server may see of the engine's environment: never tokens or passwords. */
 const INHERITED =
@@ -36,8 +40,7 @@ export function createProcesses(options: ProcessesOptions): HostProcesses {
 
   const processes: HostProcesses = {
     async spawnDetached(command) {
-      const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | noFollow;
-      const log = openSync(command.logFile, flags, 0o600);
+      const log = openLog(command.logFile);
       // spawn(2) happens inside the call, so nothing else of this thread runs under the changed umask.
       const umask = platform === 'win32' ? undefined : process.umask(0o077);
       let child;
@@ -89,6 +92,18 @@ export function createProcesses(options: ProcessesOptions): HostProcesses {
     findMarked: (mark) => identities.findMarked(mark),
   };
   return processes;
+}
+
+/** It may lie in a folder of the server user, who can put anything in its place. */
+function openLog(path: string): number {
+  const log = openSync(path, APPENDING, 0o600);
+  try {
+    assertOneFile(path, fstatSync(log));
+    return log;
+  } catch (error) {
+    closeSync(log);
+    throw error;
+  }
 }
 
 function kill(pid: number, signal: NodeJS.Signals): boolean {
@@ -150,15 +165,13 @@ function linuxIdentities(): Identities {
     async findMarked(mark) {
       const entry = `${MARK_VARIABLE}=${mark}`;
       const pids = (await readdir('/proc')).filter((name) => /^[0-9]+$/.test(name)).map(Number);
-      const found = await Promise.all(
-        pids.map(async (pid) => {
-          // The identity first: a pid that is reused in between then has another start time and is never signalled.
-          const identity = await identify(pid);
-          if (!identity) return undefined;
-          const text = await readProcessFile(`/proc/${pid}/environ`);
-          return text?.split('\0').includes(entry) === true ? identity : undefined;
-        }),
-      );
+      const found = await mapBounded(pids, PROCESSES_AT_ONCE, async (pid) => {
+        // The identity first: a pid that is reused in between then has another start time and is never signalled.
+        const identity = await identify(pid);
+        if (!identity) return undefined;
+        const text = await readProcessFile(`/proc/${pid}/environ`);
+        return text?.split('\0').includes(entry) === true ? identity : undefined;
+      });
       return found.filter((identity) => identity !== undefined);
     },
   };

@@ -1,8 +1,8 @@
 /** Files of a checkout on this machine: a bounded walk that never leaves it. */
-import { constants } from 'node:fs';
-import { lstat, open, readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { noFollow } from '../../host/local/files.ts';
+import { mapBounded } from '../../domain/mapBounded.ts';
+import { readRegularFile, readRegularText, UnfitFileError } from '../../protocol/node/regularFile.ts';
 import type { FileListing, WorkingFiles } from '../workingFiles.ts';
 
 export interface LocalFilesOptions {
@@ -17,6 +17,9 @@ export interface LocalFilesOptions {
 /** A checkout of this many files is listed in about 0.3 s. */
 const MAX_ENTRIES = 100_000;
 const MAX_DEPTH = 16;
+const FOLDERS_AT_ONCE = 64;
+/** The file that stands in for a `.git` folder has one line. */
+const GIT_FILE_BYTES = 64 * 1024;
 /** SQL files with data get large, migrations with a checksum hardly do. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
@@ -46,27 +49,19 @@ export function createLocalFiles(options: LocalFilesOptions): WorkingFiles {
   return {
     list: ({ also = [] } = {}) => walk({ root, also, maxEntries, maxDepth }),
     async read(relative) {
-      const top = await realpath(root);
-      const real = await realpath(path.join(root, ...relative.split('/')));
-      if (!isInside(top, real)) throw new Error('it leads out of the checkout');
-      // Without O_NONBLOCK a pipe would be waited for.
-      const file = await open(real, constants.O_RDONLY | noFollow | nonBlocking);
       try {
-        const { size, isFile } = await file
-          .stat()
-          .then((found) => ({ size: found.size, isFile: found.isFile() }));
-        if (!isFile) throw new Error('it is no file');
-        if (size > maxBytes) throw new Error(`it is larger than ${maxBytes / 1024 / 1024} MB`);
-        return await file.readFile();
-      } finally {
-        await file.close();
+        const file = path.join(root, ...relative.split('/'));
+        return await readRegularFile(file, { links: 'followed', within: root, maxBytes });
+      } catch (error) {
+        if (!(error instanceof UnfitFileError)) throw error;
+        if (error.code === 'OUTSIDE') throw new Error('it leads out of the checkout', { cause: error });
+        if (error.code === 'TOO_LARGE')
+          throw new Error(`it is larger than ${maxBytes / 1024 / 1024} MB`, { cause: error });
+        throw new Error('it is no file', { cause: error });
       }
     },
   };
 }
-
-/** Windows has no such flag. */
-const nonBlocking = (constants.O_NONBLOCK as number | undefined) ?? 0;
 
 const isInside = (top: string, real: string): boolean => {
   const relative = path.relative(top, real);
@@ -146,12 +141,7 @@ async function walk({ root, also, maxEntries, maxDepth }: Walk): Promise<FileLis
   // Level by level, so that what is cut off when there is too much lies deep.
   let level = [''];
   for (let depth = 0; level.length > 0 && !found.truncated; depth++) {
-    const next: string[] = [];
-    for (let at = 0; at < level.length; at += 64) {
-      const some = await Promise.all(level.slice(at, at + 64).map((folder) => visit(folder, depth)));
-      next.push(...some.flat());
-    }
-    level = next;
+    level = (await mapBounded(level, FOLDERS_AT_ONCE, (folder) => visit(folder, depth))).flat();
   }
   return found;
 }
@@ -180,7 +170,9 @@ async function isOtherCheckout(folder: string): Promise<boolean> {
   try {
     const at = path.join(folder, '.git');
     if ((await lstat(at)).isDirectory()) return true;
-    return !/[/\\]modules[/\\]/.test(await readFile(at, 'utf8'));
+    return !/[/\\]modules[/\\]/.test(
+      await readRegularText(at, { links: 'followed', maxBytes: GIT_FILE_BYTES }),
+    );
   } catch {
     return false; // best effort: what can't be read is taken for a part of this one
   }

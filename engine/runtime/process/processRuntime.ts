@@ -1,8 +1,8 @@
 /** Keeps PostgreSQL servers running as detached processes of a host, and recognises them again by what they carry. */
-import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { untilGone } from '../../host/endProcesses.ts';
 import type { Host, ProcessIdentity } from '../../host/host.ts';
+import { UnfitFileError } from '../../protocol/node/regularFile.ts';
 import type { RunningServer, Runtime, ServerSpec } from '../runtime.ts';
 import { findServerProcesses } from './serverProcesses.ts';
 
@@ -32,8 +32,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
     (await host.processes.identify(server.pid))?.startedAt === server.startedAt;
 
   const find: Runtime['find'] = async (spec) => {
-    const pid = await readPid(host, spec.dataDirectory);
-    if (pid !== undefined) {
+    for (const pid of await possiblePids(host, spec)) {
       const process = await host.processes.identify(pid);
       const line = process === undefined ? undefined : await host.processes.commandLine(pid);
       if (process !== undefined && line !== undefined && isServerOf(line, spec)) {
@@ -76,16 +75,16 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
 
   /** What a killed postmaster or a power failure left: children that still hold the data, stale pid and socket files. */
   const clearRemains = async (spec: ServerSpec): Promise<void> => {
-    const pidFile = pidFileOf(spec.dataDirectory);
-    if ((await host.files.stat(pidFile)) !== undefined) {
+    const data = host.files.inside(spec.dataDirectory);
+    if ((await data.stat(PID_FILE)) !== undefined) {
       const orphans = await findServerProcesses(host, spec.identity, undefined);
       for (const orphan of orphans) await host.processes.signal(orphan, 'SIGKILL');
       for (const orphan of orphans) await waitUntilGone({ ...orphan, identity: '' }, 2_000, undefined);
-      await host.files.remove(pidFile);
+      await data.remove(PID_FILE);
     }
-    for (const entry of await host.files.list(spec.socketDirectory)) {
-      if (entry.name.startsWith('.s.PGSQL.'))
-        await host.files.remove(path.join(spec.socketDirectory, entry.name));
+    const sockets = host.files.inside(spec.socketDirectory);
+    for (const { name } of await sockets.list('.')) {
+      if (name.startsWith('.s.PGSQL.')) await sockets.remove(name);
     }
   };
 
@@ -128,22 +127,42 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
     },
 
     async logTail(spec, lines) {
-      const result = await host.run({
-        program: 'tail',
-        args: ['-n', String(lines), spec.logFile],
-        parse: (output) => (output.code === 0 ? output.stdout : ''),
-      });
-      return result.split('\n').filter((line) => line !== '');
+      const text = await host.files
+        .read(spec.logFile, { maxBytes: LOG_TAIL_BYTES, part: 'end' })
+        .catch((error: unknown) => {
+          // What stands in the log's place is the answer to why there is none.
+          if (error instanceof UnfitFileError) return error.message;
+          throw error;
+        });
+      return (text ?? '')
+        .split('\n')
+        .filter((line) => line !== '')
+        .slice(-lines);
     },
   };
 }
 
-const pidFileOf = (dataDirectory: string): string => path.join(dataDirectory, 'postmaster.pid');
+const PID_FILE = 'postmaster.pid';
+/** It has a few lines. */
+const PID_FILE_BYTES = 64 * 1024;
+const LOG_TAIL_BYTES = 256 * 1024;
 
-async function readPid(host: Host, dataDirectory: string): Promise<number | undefined> {
-  const text = await host.files.read(pidFileOf(dataDirectory));
-  const pid = Number.parseInt(text?.split('\n', 1)[0] ?? '', 10);
-  return Number.isInteger(pid) && pid > 0 ? pid : undefined;
+/**
+ * The process of the pid file. Where SQL put something else in its place (a pipe, a folder, a file without end), those
+ * that were started for this data.
+ */
+async function possiblePids(
+  host: Host,
+  { identity, dataDirectory }: Pick<ServerSpec, 'identity' | 'dataDirectory'>,
+): Promise<readonly number[]> {
+  try {
+    const text = await host.files.inside(dataDirectory).read(PID_FILE, { maxBytes: PID_FILE_BYTES });
+    const pid = Number.parseInt(text?.split('\n', 1)[0] ?? '', 10);
+    return Number.isInteger(pid) && pid > 0 ? [pid] : [];
+  } catch (error) {
+    if (!(error instanceof UnfitFileError)) throw error;
+    return (await host.processes.findMarked(identity)).map(({ pid }) => pid);
+  }
 }
 
 /** A pid file outlives its process, and its pid gets used again: only the arguments tell whose server it is. */

@@ -122,9 +122,9 @@ function retrieveStep(
       const scratch = join(jobScratch, name);
       const tags = snapshotTags(context, catalog.snapshot(input.snapshot), name, dataset, 'filling');
       const { path: target } = await storage.create(dataset, tags, { signal });
-      // The server user has to pass through.
+      // The server user has to pass through, and may put nothing there: tools that are root write into it.
       await host.files.makeDirectory(jobScratch, { mode: 0o711 });
-      await host.files.makeDirectory(scratch, { mode: 0o700, serverUser: true });
+      await host.files.makeDirectory(scratch, { mode: 0o711 });
       try {
         const { version, database, dataStateAt } = await databaseOf(context, definition.engine).retrieve(
           { member: name, definition, password: secrets.get(name), target, dataset, scratch, mark: job },

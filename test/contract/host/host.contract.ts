@@ -236,6 +236,43 @@ export function describeHost(title: string, make: () => Promise<HostFixture>): v
         assert.equal(await host.files.stat(path), undefined);
       });
 
+      it('reads only an end of a file where that is asked for, and refuses one that is larger than expected', async () => {
+        const path = join(folder, 'long');
+        await host.files.writeAtomic(path, 'start and end');
+        assert.equal(await host.files.read(path, { maxBytes: 5, part: 'start' }), 'start');
+        assert.equal(await host.files.read(path, { maxBytes: 3, part: 'end' }), 'end');
+        assert.equal(await host.files.read(path, { maxBytes: 13 }), 'start and end');
+        await assert.rejects(host.files.read(path, { maxBytes: 12 }), { code: 'TOO_LARGE' });
+        await assert.rejects(host.files.read(folder), { code: 'EISDIR' });
+      });
+
+      it('works below a tree as in it, and never above', async () => {
+        const path = join(folder, 'tree');
+        await host.files.makeDirectory(join(path, 'inner', 'most'));
+        const tree = host.files.inside(path);
+        await tree.write('inner/file', 'x');
+        await tree.write('inner/file', 'again');
+        assert.equal(await tree.read('inner/file'), 'again');
+        assert.equal(await host.files.read(join(path, 'inner', 'file')), 'again');
+        assert.equal((await tree.readBytes('inner/file'))?.length, 5);
+        const { kind, bytes, mode } = (await tree.stat('inner/file')) ?? {};
+        assert.deepEqual([kind, bytes, mode], ['file', 5, 0o600]);
+        const names = (await tree.list('inner')).map((entry) => `${entry.name} ${entry.kind}`);
+        assert.deepEqual(names.sort(), ['file file', 'most directory']);
+        for (const absent of ['nothing', 'no/where']) {
+          assert.equal(await tree.read(absent), undefined);
+          assert.equal(await tree.stat(absent), undefined);
+          assert.deepEqual(await tree.list(absent), []);
+          await tree.remove(absent);
+        }
+        await host.files.writeAtomic(join(folder, 'above'), 'kept');
+        await assert.rejects(tree.read('../above'), /leads out/);
+        await assert.rejects(tree.remove('inner/../../above'), /leads out/);
+        await tree.remove('inner');
+        assert.deepEqual(await tree.list('.'), []);
+        assert.equal(await host.files.read(join(folder, 'above')), 'kept');
+      });
+
       it('refuses to remove the root of the file system', async () => {
         await assert.rejects(host.files.remove('/'), /refusing/);
       });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { chown, lstat, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -170,6 +171,30 @@ describe('local host', () => {
     await symlink(join(folder, 'target'), join(folder, 'trap.log'));
     await assert.rejects(host.files.append(join(folder, 'trap.log'), 'evil'), { code: 'ELOOP' });
     assert.equal(await host.files.read(join(folder, 'target')), 'original');
+  });
+
+  it('finds the processes of a mark with fewer descriptors than there are processes', async function () {
+    if (process.platform !== 'linux') skipSuite(this, 'only Linux has /proc');
+    const sleepers = Array.from({ length: 200 }, () => spawn('sleep', ['1000'], { stdio: 'ignore' }));
+    try {
+      const script = `
+        import { createLocalHost } from ${JSON.stringify(join(import.meta.dirname, '../../../engine/host/local/localHost.ts'))};
+        const host = createLocalHost({ name: 'local', serverUser: undefined, environment: process.env });
+        console.log((await host.processes.findMarked('mark-few')).length);`;
+      const found = await host.run({
+        program: 'sh',
+        args: [
+          '-c',
+          'ulimit -n 128 && exec "$0" --input-type=module --no-warnings -e "$1"',
+          process.execPath,
+          script,
+        ],
+        parse: ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
+      });
+      assert.deepEqual(found, { code: 0, stdout: '0\n', stderr: '' });
+    } finally {
+      for (const sleeper of sleepers) sleeper.kill('SIGKILL');
+    }
   });
 
   describe('as root', () => {

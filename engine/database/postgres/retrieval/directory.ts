@@ -1,7 +1,9 @@
 /** Retrieves from a stopped data directory: checks that it is whole and alone, copies it, and prepares the copy. */
 import path from 'node:path';
 import type { FileEntry } from '../../../host/host.ts';
+import { mapBounded } from '../../../domain/mapBounded.ts';
 import { fail } from '../../../protocol/errors.ts';
+import { UnfitFileError } from '../../../protocol/node/regularFile.ts';
 import type { Host } from '../../../host/host.ts';
 import { controlState, type ControlState } from '../controlFile.ts';
 import { settleData } from '../prepare.ts';
@@ -27,6 +29,8 @@ const LEFT_OUT = new Set([
   'pg_log',
   'current_logfiles',
 ]);
+/** A folder of a database has thousands of files. */
+const LOOKED_AT_ONCE = 64;
 /** Empty folders that a server needs. */
 const RUN_FOLDERS = ['pg_stat_tmp'];
 
@@ -56,10 +60,10 @@ export async function inspectDirectory(
     }
     throw error;
   }
-  const major = Number((await host.files.read(path.join(directory, 'PG_VERSION')))?.trim());
+  const major = Number((await readSmall(host, directory, 'PG_VERSION', unusable))?.trim());
   if (!Number.isInteger(major))
     throw unusable('its file PG_VERSION names no version of PostgreSQL 10 or newer');
-  const state = await controlState(host, directory);
+  const state = await controlState(host, directory).catch(unfit(unusable));
   await checkStopped(host, directory, state, unusable);
   await checkLinks(host, directory, unusable, signal);
   const control = await host.files.stat(path.join(directory, 'global', 'pg_control'));
@@ -75,6 +79,23 @@ export async function inspectDirectory(
 const isClean = (state: ControlState): boolean => state === 'shut down' || state === 'shut down in recovery';
 
 type Unusable = (problem: string, cause?: unknown) => Error;
+
+/** These files have a few lines; anything else in their place is not read. */
+const SMALL_BYTES = 64 * 1024;
+
+const readSmall = (
+  host: Host,
+  directory: string,
+  name: string,
+  unusable: Unusable,
+): Promise<string | undefined> =>
+  host.files.inside(directory).read(name, { maxBytes: SMALL_BYTES }).catch(unfit(unusable));
+
+const unfit =
+  (unusable: Unusable) =>
+  (error: unknown): never => {
+    throw error instanceof UnfitFileError ? unusable(error.message, error) : error;
+  };
 
 async function checkStructure(host: Host, directory: string, unusable: Unusable): Promise<void> {
   const itself = await host.files.stat(directory);
@@ -109,7 +130,7 @@ async function checkStopped(
   state: ControlState,
   unusable: Unusable,
 ): Promise<void> {
-  const text = await host.files.read(path.join(directory, 'postmaster.pid'));
+  const text = await readSmall(host, directory, 'postmaster.pid', unusable);
   const pid = Number.parseInt(text?.split('\n', 1)[0] ?? '', 10);
   if (!Number.isInteger(pid) || pid <= 0) return;
   const line = await host.processes.commandLine(pid);
@@ -216,14 +237,12 @@ async function pictureOf(
     const entries = await host.files.list(path.join(directory, folder));
     const copied = folder === '' ? entries.filter(({ name }) => !LEFT_OUT.has(name)) : entries;
     const subfolders: string[] = [];
-    await Promise.all(
-      copied.map(async ({ name, kind }) => {
-        const file = path.join(folder, name);
-        if (kind === 'directory') subfolders.push(file);
-        const found = await host.files.stat(path.join(directory, file));
-        if (found !== undefined) picture.set(file, `${found.bytes} ${found.modifiedAt.getTime()}`);
-      }),
-    );
+    await mapBounded(copied, LOOKED_AT_ONCE, async ({ name, kind }) => {
+      const file = path.join(folder, name);
+      if (kind === 'directory') subfolders.push(file);
+      const found = await host.files.stat(path.join(directory, file));
+      if (found !== undefined) picture.set(file, `${found.bytes} ${found.modifiedAt.getTime()}`);
+    });
     for (const subfolder of subfolders) await look(subfolder);
   };
   await look('');
@@ -250,6 +269,8 @@ async function copyTree(bench: Workbench, from: string, report: Workbench['repor
     ...entries.filter((entry) => entry.name !== 'base').map((entry) => entry.name),
     ...databases.map((entry) => path.join('base', entry.name)),
   ];
+  // What runs as root must not be led elsewhere: nobody else comes into the target before it is whole.
+  await host.files.takeFromServerUser(target);
   await host.files.makeDirectory(path.join(target, 'base'), { mode: 0o700 });
   const sizes = new Map<string, number>();
   for (const piece of pieces) sizes.set(piece, await sizeOf(host, path.join(from, piece), signal));
@@ -295,8 +316,8 @@ async function copyTree(bench: Workbench, from: string, report: Workbench['repor
 
 /** A server refuses a data directory that others may read (0700 or 0750). */
 async function restrict(bench: Workbench): Promise<void> {
+  await bench.host.files.makeDirectory(bench.target, { mode: 0o700 });
   await bench.host.files.giveToServerUser(bench.target);
-  await bench.host.files.makeDirectory(bench.target, { mode: 0o700, serverUser: true });
 }
 
 function lastLine(text: string): string {

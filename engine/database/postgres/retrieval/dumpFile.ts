@@ -1,11 +1,11 @@
 /** Looks at a dump by its first and last bytes, and brings it to a form that pg_restore and psql read: unpacked. */
-import { createReadStream, createWriteStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { createWriteStream, type ReadStream } from 'node:fs';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Host } from '../../../host/host.ts';
 import { fail } from '../../../protocol/errors.ts';
+import { openRegularFile, readRegularFile, UnfitFileError } from '../../../protocol/node/regularFile.ts';
 
 export type DumpFormat = 'custom' | 'tar' | 'directory' | 'plain';
 export type FileContent = DumpFormat | 'gzip' | 'empty' | { other: string };
@@ -63,9 +63,11 @@ export async function prepareDump(options: PrepareDumpOptions): Promise<Prepared
   if (stat === undefined) throw unreadable('there is no such file');
   const found = { modifiedAt: stat.modifiedAt, bytes: stat.bytes };
   if (stat.kind === 'directory') {
-    if ((await host.files.stat(path.join(dump, 'toc.dat'))) === undefined) {
+    const contents = await host.files.stat(path.join(dump, 'toc.dat'));
+    if (contents === undefined) {
       throw unreadable('it is a directory without toc.dat, so pg_dump did not make or not finish it');
     }
+    if (contents.kind !== 'file') throw unreadable('its toc.dat is not a file');
     await checkDataFiles(host, dump, unreadable);
     return { format: 'directory', file: dump, isCopy: false, ...found };
   }
@@ -104,20 +106,16 @@ async function readAt(
   unreadable: Unreadable,
 ): Promise<Buffer> {
   try {
-    const handle = await open(file, 'r');
-    try {
-      const { size } = await handle.stat();
-      const buffer = Buffer.alloc(Math.min(bytes, size));
-      const { bytesRead } = await handle.read(
-        buffer,
-        0,
-        buffer.length,
-        from === 'start' ? 0 : size - buffer.length,
-      );
-      return buffer.subarray(0, bytesRead);
-    } finally {
-      await handle.close();
-    }
+    return await readRegularFile(file, { links: 'followed', maxBytes: bytes, part: from });
+  } catch (error) {
+    if (error instanceof UnfitFileError) throw unreadable(`it ${error.problem}`, error);
+    throw unreadable(error instanceof Error ? error.message : String(error), error);
+  }
+}
+
+async function streamOf(file: string, unreadable: Unreadable): Promise<ReadStream> {
+  try {
+    return (await openRegularFile(file, { links: 'followed' })).createReadStream();
   } catch (error) {
     throw unreadable(error instanceof Error ? error.message : String(error), error);
   }
@@ -126,7 +124,7 @@ async function readAt(
 async function firstUnpackedBytes(file: string, unreadable: Unreadable): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
-  const source = createReadStream(file);
+  const source = await streamOf(file, unreadable);
   const unpacked = source.pipe(createGunzip());
   source.on('error', (error) => unpacked.destroy(error));
   try {
@@ -152,14 +150,14 @@ async function unpack(
   options: PrepareDumpOptions,
   unreadable: Unreadable,
 ): Promise<void> {
-  const source = createReadStream(from);
+  const source = await streamOf(from, unreadable);
   let read = 0;
   source.on('data', (chunk) => {
     read += chunk.length;
     options.onProgress?.(read / Math.max(total, 1));
   });
   try {
-    await pipeline(source, createGunzip(), createWriteStream(to, { mode: 0o600 }), {
+    await pipeline(source, createGunzip(), createWriteStream(to, { mode: 0o600, flags: 'wx' }), {
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     });
   } catch (error) {
@@ -196,7 +194,7 @@ async function checkEndMark(file: string, unreadable: Unreadable): Promise<void>
  * one ends with a block of zeros after its last member (POSIX pax, "ustar Interchange Format").
  */
 async function checkTar(file: string, unreadable: Unreadable): Promise<void> {
-  const handle = await open(file, 'r');
+  const handle = await openRegularFile(file, { links: 'followed' });
   try {
     const header = Buffer.alloc(512);
     for (let at = 0; ;) {
