@@ -40,6 +40,7 @@ export function jobEntity(record: JobRecord): Job {
     input: _input,
     data: _data,
     revision: _revision,
+    begun: _begun,
     committed,
     ...entity
   } = record;

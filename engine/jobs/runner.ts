@@ -39,14 +39,19 @@ export interface Submission<Input, Data> {
   object: Job['object'];
   idempotencyKey?: IdempotencyKey | undefined;
   secrets?: ReadonlyMap<MemberName, string>;
-  /** State changes that become visible together with the job. */
+  /** State changes that become visible together with the job; of one that waits, with its beginning, which they may refuse. */
   prepare?: () => void;
+  /**
+   * Waits as `queued` for its lanes instead of being refused as `busy`, in the order of asking. An engine that ends
+   * before its turn ends it as `interrupted`; nothing was changed then.
+   */
+  waits?: boolean;
 }
 
 export interface Runner {
   /**
    * Starts a job, or returns the unfinished one of the same fingerprint (or any of the same idempotency key).
-   * Throws `busy` when another job holds a lane.
+   * Throws `busy` when another job holds a lane or waits for it, unless the submission waits too.
    */
   submit<Input, Data>(submission: Submission<Input, Data>): Job;
   /**
@@ -107,6 +112,12 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   let unwritten: unknown;
 
   const time = (): string => clock.now().toISOString();
+
+  const forget = ({ id }: JobRecord): void => {
+    lanes.release(id);
+    running.delete(id);
+    lanes.advance();
+  };
 
   interface Execution<Input, Data> {
     record: JobRecord;
@@ -241,7 +252,8 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         state === 'cancelled' ? 'warning' : 'error',
       );
     }
-    const change = failure === undefined ? undefined : kind.failed?.(stepContext, failure.message);
+    const change =
+      failure === undefined || !record.begun ? undefined : kind.failed?.(stepContext, failure.message);
     const changes = payAll(change === undefined ? owed : [...owed, change]);
     for (;;) {
       // Whoever is told of the end may ask for what it held.
@@ -250,11 +262,12 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         journal.write(record, { state, endedAt: time(), error: failure?.document ?? null }, changes);
         running.delete(record.id);
         journal.publish(record);
+        lanes.advance();
         lately.push(record.id);
         lately.splice(0, lately.length - sparedJobs);
         return;
       } catch (error) {
-        lanes.hold(record.id, record.lanes);
+        if (record.begun) lanes.hold(record.id, record.lanes);
         if (closing.signal.aborted || isRecovering) throw error;
         log.error('the end of a job could not be written', {
           ...{ job: record.id, problem: toFailure(error).message },
@@ -286,10 +299,36 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       }
       await end(run, state, failure);
     } finally {
-      lanes.release(record.id);
-      running.delete(record.id);
+      forget(record);
     }
     await afterEnd(run);
+  }
+
+  /** One that waits: what is checked and changed at its beginning comes with its turn. */
+  async function executeInTurn<Input, Data>(
+    run: Execution<Input, Data>,
+    prepare: StoreChange | undefined,
+  ): Promise<void> {
+    const { record, controller } = run;
+    try {
+      await lanes.wait(record.id, record.lanes, controller.signal);
+      dependencies.demandRoom?.();
+      journal.save(record, { begun: true }, prepare);
+    } catch (error) {
+      const isCanceled = controller.signal.aborted && isFailure(controller.signal.reason, 'canceled');
+      const failure = isCanceled
+        ? fail('canceled', {}, { cause: error })
+        : controller.signal.aborted
+          ? fail('interrupted', { job: record.id }, { cause: error })
+          : toFailure(error);
+      try {
+        await end(run, isCanceled ? 'cancelled' : 'failed', failure);
+      } finally {
+        forget(record);
+      }
+      return;
+    }
+    await execute(run);
   }
 
   /** Undefined for a journal that this version does not understand. */
@@ -324,8 +363,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
   /** What such a job left is tagged as unfinished, and swept after the recovery of jobs. */
   const giveUp = (record: JobRecord): void => {
     const error = fail('internal', { problem: `its journal is not of this version (${record.type})` });
-    lanes.release(record.id);
-    running.delete(record.id);
+    forget(record);
     journal.save(record, { state: 'failed', endedAt: time(), error: error.document });
   };
 
@@ -343,8 +381,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       () => jobEntity(record),
       (error: unknown) => {
         // Only a failing state store ends here: the journal keeps the job, and the next start recovers it.
-        lanes.release(record.id);
-        running.delete(record.id);
+        forget(record);
         unwritten = error;
         log.error('job runner failed', { job: record.id, problem: toFailure(error).message });
         return jobEntity(record);
@@ -379,8 +416,10 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         return jobEntity(same.record);
       }
       if (!commitsFirst) dependencies.demandRoom?.();
-      const holder = this.holder(submission.lanes);
-      if (holder !== undefined) throw busyWith(holder, submission.object);
+      const first = lanes.ahead(submission.lanes);
+      const holder = first === undefined ? undefined : this.get(first);
+      const waits = holder !== undefined && submission.waits === true;
+      if (holder !== undefined && !waits) throw busyWith(holder, submission.object);
       const { kind } = submission;
       const record: JobRecord = {
         id: jobIdSchema.parse(`job-${random.id()}`),
@@ -403,16 +442,17 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
         input: submission.input as Record<string, unknown>,
         data: structuredClone(submission.data) as Record<string, unknown>,
         committed: false,
+        begun: !waits,
         revision: 0,
       };
       journal.save(record, {}, () => {
-        submission.prepare?.();
+        if (!waits) submission.prepare?.();
         if (key !== undefined) store.jobs.keepKey(key, record.id);
       });
-      lanes.hold(record.id, record.lanes);
+      if (!waits) lanes.hold(record.id, record.lanes);
       const controller = new AbortController();
       const run = execution(record, kind, controller, submission.secrets ?? new Map());
-      launch(record, controller, () => execute(run));
+      launch(record, controller, () => (waits ? executeInTurn(run, submission.prepare) : execute(run)));
       return jobEntity(record);
     },
     repeated(key) {
@@ -462,7 +502,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
       isRecovering = true;
       unwritten = undefined;
       const left = store.jobs.unfinished();
-      for (const record of left) lanes.hold(record.id, record.lanes);
+      for (const record of left) if (record.begun) lanes.hold(record.id, record.lanes);
       for (const record of left) {
         const controller = new AbortController();
         const resume = async (): Promise<void> => {
@@ -475,6 +515,10 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
             return;
           }
           log.info('recovering a job', { job: record.id, type: record.type, committed: record.committed });
+          if (!record.begun) {
+            await end(run, 'failed', fail('interrupted', { job: record.id }));
+            return;
+          }
           if (record.committed) {
             await execute(run);
             return;
@@ -483,8 +527,7 @@ export function createRunner(dependencies: RunnerDependencies): Runner {
             await backward(run);
             await end(run, 'failed', fail('interrupted', { job: record.id }));
           } finally {
-            lanes.release(record.id);
-            running.delete(record.id);
+            forget(record);
           }
           await afterEnd(run);
         };

@@ -95,6 +95,8 @@ export const jobRecordSchema = jobSchema.omit({ progress: true, cancellable: tru
   data: z.record(z.string(), z.unknown()),
   /** True from the step on after which the job is finished forward, never undone. */
   committed: z.boolean(),
+  /** False while it waits for its lanes: it has changed nothing, and its end changes nothing. */
+  begun: z.boolean().default(true),
   /** Rises with each write: what tells afterwards whether a write that failed was carried out. */
   revision: z.number().int().nonnegative().default(0),
 });

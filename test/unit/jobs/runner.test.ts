@@ -256,6 +256,115 @@ describe('the job runner', () => {
     assert.equal(runner.list(10).length, 1);
   });
 
+  describe('with jobs that wait', () => {
+    /** Jobs that go on when the test says so, by their fingerprint. */
+    const held = (story: string[]) => {
+      const going = new Map<string, () => void>();
+      const kind = (name: string): JobKind<object, Data> =>
+        kindOf(story, [name], {
+          [name]: {
+            run: () =>
+              new Promise((resolve) => {
+                story.push(`begins ${name}`);
+                going.set(name, () => resolve(undefined));
+              }),
+          },
+        });
+      const submit = (runner: Runner, name: string, changes: Partial<Submission<object, Data>> = {}): Job =>
+        runner.submit(submission(kind(name), { fingerprint: name, waits: true, ...changes }));
+      return { kind, submit, go: (name: string) => going.get(name)?.() };
+    };
+    const begun = (story: readonly string[]): string[] => story.filter((each) => each.startsWith('begins'));
+
+    it('lets each wait as queued in the order of asking, and passes nobody by', async () => {
+      const { runner, story, store } = open();
+      const { submit, go } = held(story);
+      const prepare = (name: string) => () => void story.push(`prepare ${name}`);
+      const jobs = ['one', 'two', 'three'].map((name) => submit(runner, name, { prepare: prepare(name) }));
+      const both: Lane[] = [
+        { key: 'a', mode: 'exclusive' },
+        { key: 'b', mode: 'exclusive' },
+      ];
+      const wide = submit(runner, 'wide', { lanes: both });
+      // Free, but asked for by one that waits longer.
+      const late = submit(runner, 'late', { lanes: [{ key: 'b', mode: 'shared' }] });
+      assert.throws(() => submit(runner, 'never', { waits: false }), code('busy'));
+      assert.throws(
+        () => submit(runner, 'never', { waits: false, lanes: [{ key: 'b', mode: 'shared' }] }),
+        code('busy'),
+      );
+      // The same request is the same job, also while it waits.
+      assert.equal(submit(runner, 'two').id, jobs[1]?.id);
+      await until(() => begun(story).length === 1);
+      assert.equal(runner.get(jobs[1]?.id ?? late.id)?.state, 'queued');
+      assert.equal(story.includes('prepare two'), false);
+      for (const name of ['one', 'two', 'three', 'wide', 'late']) {
+        await until(() => story.includes(`begins ${name}`));
+        assert.equal(begun(story).at(-1), `begins ${name}`);
+        if (name !== 'wide' && name !== 'late') assert.ok(story.includes(`prepare ${name}`));
+        go(name);
+      }
+      for (const { id } of [...jobs, wide, late]) assert.equal((await runner.ended(id)).state, 'succeeded');
+      assert.equal(store.jobs.unfinished().length, 0);
+    });
+
+    it('cancels one that waits, changes nothing for it, and goes on with the next', async () => {
+      const { runner, story } = open();
+      const { submit, go } = held(story);
+      const one = submit(runner, 'one');
+      const two = submit(runner, 'two', { prepare: () => void story.push('prepare two') });
+      const three = submit(runner, 'three');
+      assert.equal(runner.cancel(two.id).state, 'queued');
+      assert.equal((await runner.ended(two.id)).state, 'cancelled');
+      go('one');
+      await until(() => story.includes('begins three'));
+      go('three');
+      for (const { id } of [one, three]) assert.equal((await runner.ended(id)).state, 'succeeded');
+      assert.deepEqual(
+        calls(story).filter((each) => /two|undo|failed/.test(each)),
+        [],
+      );
+    });
+
+    it('fails one whose beginning is refused when its turn comes', async () => {
+      const { runner, story } = open();
+      const { submit, go } = held(story);
+      submit(runner, 'one');
+      const two = submit(runner, 'two', {
+        prepare: () => {
+          throw fail('name_taken', { kind: 'snapshot', name: 'x' });
+        },
+      });
+      await until(() => story.includes('begins one'));
+      go('one');
+      const { state, error } = await runner.ended(two.id);
+      assert.deepEqual([state, error?.code], ['failed', 'name_taken']);
+      assert.equal(runner.holder([{ key: 'a', mode: 'exclusive' }]), undefined);
+    });
+
+    it('ends one that waits as interrupted when the engine closes or the next one starts, and undoes nothing', async () => {
+      for (const closes of [true, false]) {
+        const { runner, story, store } = open();
+        const { submit, kind, go } = held(story);
+        submit(runner, 'one');
+        const two = submit(runner, 'two', { prepare: () => void story.push('prepare two') });
+        await until(() => story.includes('begins one'));
+        if (closes) {
+          go('one');
+          await runner.close();
+        }
+        const next = open(store);
+        await next.runner.recover([kind('one')]);
+        assert.equal(next.runner.get(two.id)?.error?.code, 'interrupted');
+        for (const told of [story, next.story])
+          assert.deepEqual(
+            told.filter((each) => /prepare two|undo two/.test(each)),
+            [],
+          );
+      }
+    });
+  });
+
   it('joins neither a job whose result is in place nor one that is being canceled', async () => {
     const { runner, story } = open();
     let go = (): void => undefined;
