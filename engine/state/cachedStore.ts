@@ -20,12 +20,14 @@ function freeze<Value>(value: Value): Value {
   return value;
 }
 
+/** `placeOf`: what a row's place in the list follows from. */
 function cachedTable<Id, Row>(
   table: Table<Id, Row>,
   idOf: (row: Row) => Id,
+  placeOf: (row: Row) => string,
 ): Table<Id, Row> & { forget(): void } {
-  let rows: { list: readonly Row[]; byId: ReadonlyMap<Id, Row> } | undefined;
-  const read = (): { list: readonly Row[]; byId: ReadonlyMap<Id, Row> } => {
+  let rows: { list: Row[]; byId: Map<Id, Row> } | undefined;
+  const read = (): { list: Row[]; byId: Map<Id, Row> } => {
     if (rows === undefined) {
       const list = table.list().map((row) => freeze(row));
       rows = { list, byId: new Map(list.map((row) => [idOf(row), row])) };
@@ -39,8 +41,17 @@ function cachedTable<Id, Row>(
     list: () => [...read().list],
     get: (id) => read().byId.get(id),
     put(row) {
+      const known = rows;
       forget();
       table.put(row);
+      const before = known?.byId.get(idOf(row));
+      if (known === undefined || before === undefined || placeOf(before) !== placeOf(row)) return;
+      // One of many that stays where it is: the others need not be read again.
+      const now = table.get(idOf(row));
+      if (now === undefined) return;
+      known.list[known.list.indexOf(before)] = freeze(now);
+      known.byId.set(idOf(row), now);
+      rows = known;
     },
     remove(id) {
       forget();
@@ -50,12 +61,28 @@ function cachedTable<Id, Row>(
   };
 }
 
-/** The same store, reading each table once after each change of it. Rows that it returns are frozen. */
+/** The same store, reading each table once after a row came or went, and a row once after its change. Rows that it returns are frozen. */
 export function cachedStore(store: Store): Store {
-  const environments = cachedTable(store.environments, ({ name }) => name);
-  const snapshots = cachedTable(store.snapshots, ({ id }) => id);
-  const clones = cachedTable(store.clones, ({ id }) => id);
-  const checkouts = cachedTable(store.checkouts, ({ id }) => id);
+  const environments = cachedTable(
+    store.environments,
+    ({ name }) => name,
+    ({ name }) => name,
+  );
+  const snapshots = cachedTable(
+    store.snapshots,
+    ({ id }) => id,
+    ({ createdAt }) => createdAt,
+  );
+  const clones = cachedTable(
+    store.clones,
+    ({ id }) => id,
+    ({ createdAt }) => createdAt,
+  );
+  const checkouts = cachedTable(
+    store.checkouts,
+    ({ id }) => id,
+    ({ path }) => path,
+  );
   return {
     ...store,
     environments,

@@ -51,6 +51,32 @@ describe('the cached store', () => {
     assert.equal(store.environments.get(named('a').name), undefined);
   });
 
+  it('reads no other row again when one changes', () => {
+    for (const name of ['b', 'a', 'c']) store.environments.put(named(name));
+    const [first, , third] = store.environments.list();
+    store.environments.put(named('b', '2026-11-21T12:00:00.000Z'));
+    assert.deepEqual(
+      store.environments.list().map(({ name, createdAt }) => [name, createdAt.slice(8, 10)]),
+      [
+        ['a', '20'],
+        ['b', '21'],
+        ['c', '20'],
+      ],
+    );
+    assert.equal(store.environments.get(named('b').name), store.environments.list()[1]);
+    assert.equal(store.environments.list()[0], first);
+    assert.equal(store.environments.list()[2], third);
+    assert.equal(reads, 1);
+    assert.throws(() => Object.assign(store.environments.list()[1] ?? {}, { createdAt: 'never' }), TypeError);
+    assert.throws(() =>
+      store.transaction(() => {
+        store.environments.put(named('b', '2026-11-22T12:00:00.000Z'));
+        throw new Error('no');
+      }),
+    );
+    assert.equal(store.environments.get(named('b').name)?.createdAt, '2026-11-21T12:00:00.000Z');
+  });
+
   it('shows changes inside a transaction, and forgets them when it is rolled back', () => {
     store.environments.put(named('a'));
     assert.throws(() =>
