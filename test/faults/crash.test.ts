@@ -285,6 +285,47 @@ describe('an engine killed with -9', function () {
     assert.ok(kills > 3, `${kills} kills`);
   });
 
+  it('finishes or undoes each commit and each kept state that it had acknowledged, whenever it happens', async function () {
+    this.timeout(240_000);
+    const seed = chooseSeed();
+    const random = seeded(seed);
+    const kept = operations.filter(({ name }) => ['commit', 'reset with the state kept'].includes(name));
+    const ends = { succeeded: 0, undone: 0 };
+    const kills = thorough ? 300 : 10;
+    // As long as such a job takes here, and a little more: also what follows its end is struck.
+    let longest = 0;
+    for (let kill = 0; kill < kills; kill++) {
+      const operation = kept[kill % kept.length];
+      assert.ok(operation !== undefined);
+      try {
+        round += 1;
+        await operation.prepare(world, round);
+        const { client, info } = await world.connect();
+        const started = performance.now();
+        const { job } = await operation.request(client, round);
+        if (kill < kept.length) {
+          await world.ended(job);
+          longest = Math.max(longest, performance.now() - started);
+        } else await sleep(random() * longest * 1.2);
+        process.kill(info.pid, 'SIGKILL');
+        await world.gone(info.pid);
+
+        const after = await (await world.client()).call('jobShow', { params: { job: job.id } });
+        assert.notEqual(after.endedAt, null);
+        const succeeded = after.state === 'succeeded';
+        if (!succeeded) assert.equal(after.error?.code, 'interrupted');
+        ends[succeeded ? 'succeeded' : 'undone'] += 1;
+        await checkAll();
+        await operation.check(world, succeeded, round);
+      } catch (error) {
+        throw new Error(`with THIN_CLONES_SEED=${seed}, kill ${kill} (${operation.name}): ${String(error)}`, {
+          cause: error,
+        });
+      }
+    }
+    assert.equal(ends.succeeded + ends.undone, kills);
+  });
+
   async function killedAt(point: string, operation: Operation): Promise<void> {
     try {
       round += 1;
