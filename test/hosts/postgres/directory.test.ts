@@ -127,6 +127,52 @@ for (const major of await presentMajors()) {
   });
 }
 
+describe('secrets of a data directory', () => {
+  let bench: PostgresBench;
+  let source: PostgresSource;
+  before(async () => {
+    bench = await openPostgresBench();
+    source = await startPostgresSource({ settings: { wal_level: 'logical' } });
+    await source.run('postgres', 'CREATE DATABASE shop');
+  });
+  after(async () => {
+    await source.remove();
+    await bench.close();
+  });
+
+  it('are in no byte of the copy: not as dead rows, statistics, WAL or settings', async () => {
+    const secrets = ['canary-of-mapping', 'canary-of-subscription', 'canary-of-settings'];
+    await source.run(
+      'shop',
+      "CREATE ROLE app LOGIN PASSWORD 'production'",
+      'CREATE EXTENSION postgres_fdw',
+      "CREATE SERVER elsewhere FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'production')",
+      `CREATE USER MAPPING FOR app SERVER elsewhere OPTIONS (user 'app', password '${secrets[0] ?? ''}')`,
+      `CREATE SUBSCRIPTION orders CONNECTION 'host=127.0.0.1 port=1 dbname=x password=${secrets[1] ?? ''}' PUBLICATION p WITH (connect = false, slot_name = NONE)`,
+      `ALTER SYSTEM SET primary_conninfo = 'host=production password=${secrets[2] ?? ''}'`,
+      'ANALYZE',
+      'CHECKPOINT',
+    );
+    const session = await source.connect('shop');
+    const { rows } = await session.query<{ secret: string }>(
+      'SELECT rolpassword AS secret FROM pg_authid WHERE rolpassword IS NOT NULL',
+    );
+    await session.end();
+    secrets.push(...rows.map(({ secret }) => secret));
+    assert.equal(rows.length, 2);
+    const search = (directory: string) =>
+      spawnSync('grep', ['-rlaF', ...secrets.flatMap((each) => ['-e', each]), directory], {
+        encoding: 'utf8',
+      });
+    await source.kill();
+    await rm(path.join(source.dataDirectory, 'postmaster.pid'));
+    assert.equal(search(source.dataDirectory).status, 0, 'the source has them');
+    const { target } = await bench.retrieve({ retrieval: 'directory', directory: source.dataDirectory });
+    const { stdout, stderr, status } = search(target);
+    assert.equal(status, 1, `${stdout}${stderr}`);
+  });
+});
+
 describe('a data directory that can not be recovered', () => {
   let bench: PostgresBench;
   let source: PostgresSource;
