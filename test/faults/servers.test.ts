@@ -6,7 +6,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Connection } from '../../engine/protocol/entities.ts';
+import type { Client } from '../../engine/protocol/client.ts';
+import type { Connection, Job } from '../../engine/protocol/entities.ts';
 import { connectEngine, stopEngine } from '../../engine/protocol/node/launch.ts';
 import { codeOf, environment, fillWorld, openWorld, type World } from './world.ts';
 
@@ -284,6 +285,37 @@ describe('servers and engines that go away', function () {
     const newer = await connectEngine(options);
     assert.notEqual(newer.info.pid, old.info.pid);
     await stopEngine(newer, options);
+  });
+
+  it('ends each job that it had acknowledged as it should, however often newer builds ask for its place meanwhile', async () => {
+    const options = {
+      paths: world.engine.paths,
+      user: 'tester',
+      program: { ...world.engine.program, build: 'newer' },
+    };
+    const name = 'upgraded';
+    const requests: readonly ((client: Client) => Promise<{ job: Job }>)[] = [
+      (client) => client.call('cloneCreate', { body: { environment, name } }),
+      (client) => client.call('cloneCommit', { params: { clone: name }, body: { message: 'm', name: 'm' } }),
+      (client) => client.call('cloneReset', { params: { clone: name }, body: { keepAs: 'kept' } }),
+      (client) => client.call('cloneDestroy', { params: { clone: name } }),
+      (client) => client.call('snapshotDelete', { params: { snapshot: 'kept' } }),
+      (client) => client.call('snapshotDelete', { params: { snapshot: 'm' } }),
+    ];
+    const engines = new Set<number>();
+    for (const request of requests) {
+      const { job } = await request(await world.client());
+      for (;;) {
+        const newer = await connectEngine(options);
+        engines.add(newer.info.pid);
+        const now = await newer.client.call('jobShow', { params: { job: job.id } });
+        newer.close();
+        if (now.endedAt === null) continue;
+        assert.equal(now.state, 'succeeded', now.error?.message);
+        break;
+      }
+    }
+    assert.ok(engines.size > 1, 'none was replaced');
   });
 
   it('tells a job that a stop ended as interrupted, and leaves nothing of it', async () => {
