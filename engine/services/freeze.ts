@@ -37,7 +37,7 @@ export async function freezeClone(
       await servers.stop(member, 'clean', step.signal);
     }
     try {
-      const tags = snapshotTags(context, snapshot, member.name, target.dataset, 'filling');
+      const tags = snapshotTags(context, snapshot, member.name, target.dataset, 'filling', step.job);
       await storage.clone(member.dataset, target.dataset, tags, {
         signal: step.signal,
         onProgress,

@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { cloneUser, freeName } from '../domain/naming.ts';
 import { reconcile, type ObservedDataset } from '../domain/reconcile.ts';
+import { endMarked } from '../host/endProcesses.ts';
 import type { JobKind } from '../jobs/steps.ts';
-import type { Job } from '../protocol/entities.ts';
+import type { DatabaseEngine, Job } from '../protocol/entities.ts';
 import {
   cloneNameSchema,
   datasetIdSchema,
@@ -11,12 +12,14 @@ import {
   snapshotNameSchema,
   type CloneId,
   type DatasetId,
+  type JobId,
   type SnapshotId,
 } from '../protocol/ids.ts';
 import type { CloneRecord } from '../state/store.ts';
 import type { Dataset } from '../storage/storage.ts';
-import { all, databaseOf, some, type ServiceContext } from './context.ts';
+import { all, databaseOf, type ServiceContext } from './context.ts';
 import { dropSnapshot } from './environments/dropSnapshot.ts';
+import { createLooks } from './looks.ts';
 import type { Servers } from './servers.ts';
 import { cloneTags, sayTheSame, snapshotTags } from './tags.ts';
 
@@ -54,11 +57,22 @@ const observe = ({ id, tags }: Dataset): ObservedDataset =>
 const lostProblem = 'Its data is no longer in the storage.';
 /** Starts of servers at once, after a reboot: more only fight for the disk. */
 const startsAtOnce = 6;
-/** Looks at processes at once. */
+/** Looks at processes, and removals, at once. */
 const looksAtOnce = 12;
+/** A server that must be killed, and what is left of it, takes less. */
+const patienceMs = 20_000;
+
+/** Each dataset is of one member, whose engine is its own. A snapshot that is being filled does not tell its members yet. */
+const engineOf = ({ member, content, environment }: Dataset['tags']): DatabaseEngine | undefined => {
+  const { members } = content.kind === 'clone' ? content.clone : content.snapshot;
+  return (
+    members.find(({ name }) => name === member)?.engine ?? environment.definition.members[member]?.engine
+  );
+};
 
 export function createRecovery(context: ServiceContext, servers: Servers): Recovery {
   const { store, storage, runner, log, vault, host, directories } = context;
+  let hasLooked = false;
 
   /** When the tags of a dataset were last a whole truth, for choosing between environments' definitions. */
   const ageOf = ({ tags: { content } }: Dataset): string =>
@@ -114,12 +128,15 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
     });
   };
 
-  const sweep = async (dataset: Dataset): Promise<void> => {
-    const engine =
-      dataset.tags.content.kind === 'clone' ? dataset.tags.content.clone.members[0]?.engine : 'postgres';
-    if (engine !== undefined) await databaseOf(context, engine).abandon(dataset.id, dataset.path, dataset.id);
-    await storage.destroy(dataset.id);
+  const sweep = async ({ id, path, tags }: Dataset): Promise<void> => {
+    const engine = engineOf(tags);
+    if (engine === undefined) await endMarked(host.processes, [tags.job ?? id, id]);
+    else await databaseOf(context, engine).abandon(tags.job ?? id, path, id);
+    await storage.destroy(id);
   };
+
+  /** For work on many: one that hangs is left to itself, and keeps nobody from the others. */
+  const looks = createLooks(context.clock, patienceMs);
 
   /**
    * Data in use that is tagged as doomed, or a snapshot that was being deleted and whose data is partly gone: somebody
@@ -135,22 +152,32 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
         datasets.delete(dataset);
       }
     };
-    for (const { id, members } of store.clones.list()) {
-      if (!members.some(isDoomed)) continue;
-      await bestEffort('a clone that was given up could not be removed', { clone: id }, async () => {
+    const clones = store.clones.list().filter(({ members }) => members.some(isDoomed));
+    await looks.at(clones, looksAtOnce, ({ id, members }) =>
+      bestEffort('a clone that was given up could not be removed', { clone: id }, async () => {
         await remove(members);
         store.clones.remove(id);
-      });
-    }
-    for (const { id, state, members } of store.snapshots.list()) {
+      }),
+    );
+    const snapshots = store.snapshots.list().filter(({ state, members }) => {
       const isPartlyGone = state === 'deleting' && members.some(({ dataset }) => !datasets.has(dataset));
-      if (!isPartlyGone && !members.some(isDoomed)) continue;
-      await bestEffort('a snapshot that was given up could not be removed', { snapshot: id }, async () => {
+      return isPartlyGone || members.some(isDoomed);
+    });
+    await looks.at(snapshots, looksAtOnce, ({ id, members }) =>
+      bestEffort('a snapshot that was given up could not be removed', { snapshot: id }, async () => {
         await remove(members);
         store.snapshots.remove(id);
-      });
-    }
+      }),
+    );
   };
+
+  /** What an undo that failed, or a job that this version does not understand, left running. */
+  const endProcessesOf = (jobs: readonly { id: JobId }[]): Promise<void> =>
+    looks.at(jobs, looksAtOnce, ({ id }) =>
+      bestEffort('the processes of a job could not be ended', { job: id }, () =>
+        endMarked(host.processes, [id]),
+      ),
+    );
 
   /** Beginnings of branches that an engine ended between: their clones were never made, or have gone. */
   const releaseBeginnings = async (): Promise<void> => {
@@ -272,8 +299,12 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
       .map((text) => datasetIdSchema.safeParse(text).data)
       .filter((id) => id !== undefined && !used.has(id));
     await servers.clear([...new Set(unused)].filter((id) => id !== undefined));
-    for (const { name } of await host.files.list(directories.scratch))
-      if (jobIdSchema.safeParse(name).success) await host.files.remove(join(directories.scratch, name));
+    const scratch = (await host.files.list(directories.scratch)).flatMap(({ name }) => {
+      const { data: id } = jobIdSchema.safeParse(name);
+      return id === undefined ? [] : [{ id }];
+    });
+    await endProcessesOf(scratch);
+    for (const { id } of scratch) await host.files.remove(join(directories.scratch, id));
   };
 
   /** The row says which of its servers run; a clone whose servers all do is ready. False: a job has taken it meanwhile. */
@@ -311,6 +342,8 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
   const look = async (clone: CloneRecord, renewed: boolean): Promise<void> => {
     if (clone.state === 'failed') return;
     const running = await all(clone.members, (member) => servers.running(member));
+    // It was left to itself: the watch tells what it finds, and others may be at work on it.
+    if (hasLooked) return;
     const isUp = running.every(Boolean);
     // One that is up although its row says stopped was started by somebody who did not come to say so, nor to its password.
     const shouldRun =
@@ -376,7 +409,10 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
 
   return {
     async run(kinds) {
+      hasLooked = false;
+      const left = store.jobs.unfinished();
       await runner.recover(kinds);
+      await endProcessesOf(left);
       const datasets = new Map((await storage.list()).map((dataset) => [dataset.id, dataset]));
       await finishGivenUp(datasets);
       settleRows();
@@ -395,14 +431,13 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
         ),
       });
       adopt(datasets, plan.adoptSnapshots, plan.adoptClones);
-      for (const id of plan.sweep) {
-        const dataset = datasets.get(id);
-        if (dataset === undefined) continue;
-        await bestEffort('an unfinished dataset could not be removed', { dataset: id }, async () => {
+      const unfinished = plan.sweep.map((id) => datasets.get(id)).filter((each) => each !== undefined);
+      await looks.at(unfinished, looksAtOnce, (dataset) =>
+        bestEffort('an unfinished dataset could not be removed', { dataset: dataset.id }, async () => {
           await sweep(dataset);
-          datasets.delete(id);
-        });
-      }
+          datasets.delete(dataset.id);
+        }),
+      );
       markLost(new Set(plan.lost));
       // Whoever does not know all clones does not know that nobody stands on it.
       if (plan.adoptSnapshots.length === 0 && plan.puzzling.length === 0) await releaseBeginnings();
@@ -416,11 +451,12 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
       });
       const renewed = renewPasswords();
       await bestEffort('tags could not be compared', {}, () => retag(datasets));
-      await some(store.clones.list(), looksAtOnce, (clone) =>
+      await looks.at(store.clones.list(), looksAtOnce, (clone) =>
         bestEffort('a clone could not be looked at', { clone: clone.id }, () =>
           look(clone, renewed.has(clone.id)),
         ),
       );
+      hasLooked = true;
       await bestEffort('leftovers could not be removed', {}, () => clearLeftovers(datasets));
       const report: RecoveryReport = {
         adopted: { snapshots: plan.adoptSnapshots.length, clones: plan.adoptClones.length },

@@ -1,7 +1,7 @@
 /** The tags that stand on the data of snapshots and clones. */
 import { canonicalText } from '../domain/canonicalText.ts';
 import { isFailure } from '../protocol/errors.ts';
-import type { DatasetId, EnvironmentName, MemberName } from '../protocol/ids.ts';
+import type { DatasetId, EnvironmentName, JobId, MemberName } from '../protocol/ids.ts';
 import type { CloneRecord, SnapshotRecord } from '../state/store.ts';
 import type { DatasetTags } from '../storage/storage.ts';
 import { cloneEntity } from './catalog.ts';
@@ -27,9 +27,11 @@ export function snapshotTags(
   member: MemberName,
   dataset: DatasetId,
   state: State,
+  job?: JobId,
 ): DatasetTags {
   return {
     ...base(context, snapshot.environment, member, dataset, state),
+    ...(job === undefined ? {} : { job }),
     content: { kind: 'snapshot', snapshot: { ...snapshot, clones: [] } },
   };
 }

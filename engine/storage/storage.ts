@@ -10,6 +10,7 @@ import {
   datasetIdSchema,
   environmentNameSchema,
   installationIdSchema,
+  jobIdSchema,
   memberNameSchema,
   type DatasetId,
 } from '../protocol/ids.ts';
@@ -25,6 +26,8 @@ export const datasetTagsSchema = z.object({
   dataset: datasetIdSchema,
   state: z.enum(['filling', 'ready', 'doomed']),
   member: memberNameSchema,
+  /** While `filling`: the job whose processes may be at work on it, by their mark. */
+  job: jobIdSchema.optional(),
   environment: z.object({
     name: environmentNameSchema,
     definition: environmentDefinitionSchema,

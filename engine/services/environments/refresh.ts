@@ -120,7 +120,7 @@ function retrieveStep(
       const definition = memberOf(context, input.environment, name);
       const jobScratch = join(directories.scratch, job);
       const scratch = join(jobScratch, name);
-      const tags = snapshotTags(context, catalog.snapshot(input.snapshot), name, dataset, 'filling');
+      const tags = snapshotTags(context, catalog.snapshot(input.snapshot), name, dataset, 'filling', job);
       const { path: target } = await storage.create(dataset, tags, { signal });
       // The server user has to pass through, and may put nothing there: tools that are root write into it.
       await host.files.makeDirectory(jobScratch, { mode: 0o711 });
