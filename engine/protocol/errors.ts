@@ -470,6 +470,11 @@ export const errorTable = {
     (d) => `${d.what} was not found (looked in ${list(d.searched)}).`,
     (d) => d.install,
   ),
+  programs_closed: define<{ program: string; user: string; folder: string }>(
+    503,
+    (d) => `${d.program} can't be run by the user ${d.user}: the folder ${d.folder} lets nobody else pass.`,
+    (d) => `Let others pass through it (chmod o+x ${d.folder}), or keep the programs somewhere else.`,
+  ),
   server_start_failed: define<{ server: string; problem: string }>(
     500,
     (d) => `The database server of ${d.server} did not start: ${d.problem}`,

@@ -15,15 +15,19 @@ import type { Host } from '../../engine/host/host.ts';
 import { createLocalHost } from '../../engine/host/local/localHost.ts';
 import { findServerUser } from '../../engine/host/local/serverUser.ts';
 import { localProgramHost } from '../../engine/database/postgres/programs/local/programHost.ts';
+import { stagePrograms } from '../../engine/database/postgres/programs/local/stage.ts';
 import { developmentFolder } from '../../engine/database/postgres/programs/fetch/fetch.ts';
 import {
   locatePrograms,
   locateServer,
+  type ClientPrograms,
+  type Located,
   type ServerPrograms,
 } from '../../engine/database/postgres/programs/locate.ts';
 import { platformOf } from '../../engine/database/postgres/programs/fetch/pinned.ts';
 import type { FindPrograms } from '../../engine/database/postgres/programs.ts';
 import { hostNameSchema } from '../../engine/protocol/ids.ts';
+import { passableFolder } from './passableFolder.ts';
 
 export const SOURCE_USER = 'owner';
 export const SOURCE_PASSWORD = 'correct horse & battery';
@@ -67,7 +71,19 @@ export async function testHost(): Promise<Host> {
 
 /** The machine's own programs and those that `programs/fetch/fetch.ts` made. */
 export function testPrograms(setting?: { serverDirectory?: string; clientDirectory?: string }): FindPrograms {
-  return (major) => locatePrograms({ host: programHost, setting, bundledDirectory: bundled(), major });
+  return async (major) => {
+    const found = await locatePrograms({ host: programHost, setting, bundledDirectory: bundled(), major });
+    return { server: await runnable(found.server), client: await runnable(found.client) };
+  };
+}
+
+/** As the engine does: servers of root run as another user, whom a checkout in root's own folder does not let in. */
+async function runnable<Kind extends ServerPrograms | ClientPrograms>(
+  found: Located<Kind>,
+): Promise<Located<Kind>> {
+  if (!found.ok || process.getuid?.() !== 0) return found;
+  const intoDirectory = passableFolder('programs');
+  return { ok: true, programs: await stagePrograms(found.programs, { intoDirectory }) };
 }
 
 const programHost = localProgramHost({ PATH: process.env['PATH'] });
@@ -88,11 +104,13 @@ export async function presentMajors(): Promise<readonly number[]> {
 }
 
 export async function startPostgresSource(options: SourceOptions = {}): Promise<PostgresSource> {
-  const found = await locateServer({
-    host: programHost,
-    bundledDirectory: bundled(),
-    ...(options.major === undefined ? {} : { major: options.major }),
-  });
+  const found = await runnable(
+    await locateServer({
+      host: programHost,
+      bundledDirectory: bundled(),
+      ...(options.major === undefined ? {} : { major: options.major }),
+    }),
+  );
   if (!found.ok) throw new Error(`${found.missing.what} was not found. ${found.missing.install}`);
   const programs = found.programs;
   const host = await testHost();

@@ -1,7 +1,7 @@
 /** Runs commands on this machine: argv only, one process group each, ended as a group when aborted. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { stat } from 'node:fs/promises';
-import { delimiter } from 'node:path';
+import { delimiter, dirname } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { fail } from '../../protocol/errors.ts';
 import type { Command, CommandResult, Host, RunOptions } from '../host.ts';
@@ -83,7 +83,7 @@ export function createCommandRunner(options: CommandRunnerOptions) {
       signal?.throwIfAborted();
       return command.parse({ code, signal: signalName, stdout: stdout(), stderr: stderr() });
     } catch (error) {
-      if (isSpawnFailure(error)) throw await spawnFailure(error, command, environment);
+      if (isSpawnFailure(error)) throw await spawnFailure(error, command, environment, asUser);
       throw error;
     } finally {
       clearTimeout(killTimer);
@@ -166,6 +166,7 @@ export async function spawnFailure(
   error: NodeJS.ErrnoException,
   command: { program: string; cwd?: string },
   environment: Environment,
+  asUser?: ServerUser,
 ): Promise<Error> {
   // spawn(2) tells ENOENT for the folder as well as for the program.
   if (command.cwd !== undefined) {
@@ -176,6 +177,13 @@ export async function spawnFailure(
     }
   }
   const named = command.program.includes('/') || command.program.includes('\\');
+  const closed = named && asUser !== undefined ? await closedFolder(command.program) : undefined;
+  if (closed !== undefined && asUser !== undefined)
+    return fail(
+      'programs_closed',
+      { program: command.program, user: asUser.name, folder: closed },
+      { cause: error },
+    );
   return fail(
     'programs_missing',
     {
@@ -188,6 +196,20 @@ export async function spawnFailure(
     },
     { cause: error },
   );
+}
+
+/** The topmost folder above a program that lets other users not pass, when the program is there. */
+async function closedFolder(program: string): Promise<string | undefined> {
+  let closed: string | undefined;
+  try {
+    await stat(program);
+    for (let folder = dirname(program); ; folder = dirname(folder)) {
+      if (((await stat(folder)).mode & 0o001) === 0) closed = folder;
+      if (folder === dirname(folder)) return closed;
+    }
+  } catch {
+    return undefined; // best effort: it is missing, which is what is told then
+  }
 }
 
 /** Turns a result into its stdout, or throws with the last words of the program. */

@@ -71,7 +71,7 @@ export function createProcesses(options: ProcessesOptions): HostProcesses {
           child.once('error', reject);
         });
       } catch (error) {
-        if (isSpawnFailure(error)) throw await spawnFailure(error, command, environment);
+        if (isSpawnFailure(error)) throw await spawnFailure(error, command, environment, serverUser);
         throw error;
       }
       child.unref();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chown, lstat, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, lstat, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLocalHost } from '../../../engine/host/local/localHost.ts';
@@ -245,6 +245,22 @@ describe('local host', () => {
       await rootHost.files.giveToServerUser(join(folder, 'given'));
       assert.equal((await lstat(join(folder, 'given', 'file'))).uid, serverUser.uid);
       assert.equal((await lstat(join(folder, 'outside'))).uid, 0);
+    });
+
+    it('names the folder that lets the server user not pass, not a program that is missing', async () => {
+      const serverUser = await findServerUser({ environment: process.env });
+      const rootHost = createLocalHost({ name, serverUser, environment: process.env });
+      const closed = join(folder, 'closed');
+      await mkdir(join(closed, 'bin'), { recursive: true });
+      await chmod(folder, 0o755);
+      await chmod(closed, 0o700);
+      const program = join(closed, 'bin', 'initdb');
+      await copyFile('/bin/true', program);
+      await assert.rejects(
+        rootHost.run({ program, args: [], asServerUser: true, parse: () => 0 }),
+        (error: unknown) =>
+          isFailure(error, 'programs_closed') && error.message.includes(`folder ${closed} `),
+      );
     });
   });
 });
