@@ -44,12 +44,16 @@ export function addEngineCommands(program: Command, session: Session): void {
     .action(async () => {
       try {
         const connection = await session.running();
+        const { items } = await connection.client.call('checkoutList', {}, { signal: session.signal });
+        const ports = items.flatMap(({ state, endpoints }) =>
+          state === 'off' ? [] : endpoints.map(({ port }) => port),
+        );
         await surroundings.stop(connection, session.signal);
         const { pid } = connection.info;
         output.answer({
           json: { stopped: true, pid },
           text: () =>
-            `Engine ${pid} stopped. Clones go on at their own ports; those of checkouts answer again when the next command starts an engine.`,
+            `Engine ${pid} stopped. Clones go on at their own ports${ports.length === 0 ? '' : `; the stable ${ports.length === 1 ? 'port' : 'ports'} ${ports.join(', ')} of checkouts answer again when the next command starts an engine`}.`,
         });
       } catch (error) {
         if (!isFailure(error, 'engine_unreachable')) throw error;

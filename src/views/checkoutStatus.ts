@@ -65,7 +65,8 @@ export function checkoutStatus(
     ]
       .filter((part) => part !== undefined)
       .join(', '),
-    alarm: checkout.state === 'failed' || taken || checkout.problem !== null ? 'warning' : 'none',
+    alarm:
+      engineStopped || checkout.state === 'failed' || taken || checkout.problem !== null ? 'warning' : 'none',
   };
 }
 
@@ -83,6 +84,7 @@ export const hoverCommands: readonly CommandId[] = [
   'thinClones.branch.answer',
   'thinClones.branch.showMigrations',
   'thinClones.branch.otherPorts',
+  'thinClones.engine.start',
   'thinClones.showMenu',
 ];
 
@@ -93,13 +95,16 @@ const nextStep = ({ next }: Checkout): string | undefined =>
 /** Markdown. */
 export function checkoutHover(
   current: CurrentCheckout,
-  { now, jobs }: { now: number; jobs: readonly Job[] },
+  { now, jobs, engineStopped = false }: { now: number; jobs: readonly Job[]; engineStopped?: boolean },
 ): string {
   const { checkout, clone, migrations } = current;
   const { question, switchedAt, switchMs } = checkout;
   const facts: readonly (readonly [string, string | undefined])[] = [
-    ['State', checkout.state === 'ready' ? undefined : escaped(standing(current, false))],
-    ['Next', nextStep(checkout)],
+    [
+      'State',
+      checkout.state === 'ready' && !engineStopped ? undefined : escaped(standing(current, engineStopped)),
+    ],
+    ['Next', engineStopped ? undefined : nextStep(checkout)],
     ['Caution', optional(sourceFilesLine(current.sourceFiles))],
     ['Would start from', question === null ? undefined : escaped(startText(question.from))],
     ['Environment', checkout.environment === null ? 'none is chosen' : escaped(checkout.environment)],
@@ -108,7 +113,7 @@ export function checkoutHover(
       ({ member, host, port, database, state }) =>
         [
           escaped(member),
-          `${code(`${host}:${port}/${database}`)}${state === 'taken' ? ', **taken by another program**' : ', the same on every branch'}`,
+          `${code(`${host}:${port}/${database}`)}${engineStopped ? ', closed until the engine runs' : state === 'taken' ? ', **taken by another program**' : ', the same on every branch'}`,
         ] as const,
     ),
     [
@@ -131,10 +136,12 @@ export function checkoutHover(
   const lines = facts
     .filter((fact): fact is readonly [string, string] => fact[1] !== undefined && fact[1] !== '')
     .map(([name, value]) => `**${name}:** ${value}`);
-  return `### ${escaped(headText(checkout))}\n\n${lines.join('  \n')}\n\n---\n\n${links(current).join(' · ')}`;
+  return `### ${escaped(headText(checkout))}\n\n${lines.join('  \n')}\n\n---\n\n${links(current, engineStopped).join(' · ')}`;
 }
 
-function links({ checkout, migrations }: CurrentCheckout): string[] {
+function links({ checkout, migrations }: CurrentCheckout, engineStopped: boolean): string[] {
+  if (engineStopped)
+    return [link('Start Engine', 'thinClones.engine.start'), link('Menu', 'thinClones.showMenu')];
   return [
     ...(checkout.state === 'asking' ? [link('Answer', 'thinClones.branch.answer')] : []),
     ...(checkout.state !== 'none' && checkout.state !== 'failed'

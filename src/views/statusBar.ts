@@ -111,7 +111,12 @@ export function createStatusBar(session: EngineSession, checkouts: WindowCheckou
   };
   const hover = (place: CurrentCheckout): vscode.MarkdownString => {
     const running = [...session.model.jobs.values()].filter(isUnfinished);
-    const text = new vscode.MarkdownString(checkoutHover(place, { now: Date.now(), jobs: running }), true);
+    const engineStopped = session.state.kind === 'stopped';
+    const jobs = engineStopped ? [] : running;
+    const text = new vscode.MarkdownString(
+      checkoutHover(place, { now: Date.now(), jobs, engineStopped }),
+      true,
+    );
     text.isTrusted = { enabledCommands: hoverCommands };
     return text;
   };

@@ -170,8 +170,10 @@ function hostFacts(host: Host): Facts {
 export function describeRow(state: TreeState, reference: RowReference): string | undefined {
   const { entities } = state;
   const job = jobFacts(state.work.get(rowId(reference)));
+  const engine: Facts =
+    state.window.engine === 'running' ? [] : [['Engine', 'not running; this is what was known before']];
   const page = (title: string, facts: Facts): string =>
-    `### ${escaped(title)}\n\n${factLines([...job, ...facts])}`;
+    `### ${escaped(title)}\n\n${factLines([...engine, ...job, ...facts])}`;
   switch (reference.kind) {
     case 'clone': {
       const clone = entities.clones.get(reference.key);

@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type { Subscribe, Subscription } from '../engine/emitter.ts';
 import type { WindowCheckouts } from '../checkouts/windowCheckouts.ts';
+import { commandFor } from '../commands/runCommand.ts';
 import type { EngineSession } from '../engine/session.ts';
 import type { TreeAccess } from '../services.ts';
 import { findFocusedRow } from './focusedRow.ts';
@@ -31,13 +32,17 @@ function themeIcon(icon: Row['icon']): vscode.ThemeIcon | undefined {
 const fadedDecorations: vscode.FileDecorationProvider = {
   provideFileDecoration(uri) {
     if (uri.scheme !== fadedScheme) return undefined;
-    return new vscode.FileDecoration(undefined, 'Out of reach', new vscode.ThemeColor('disabledForeground'));
+    return new vscode.FileDecoration(
+      undefined,
+      uri.query === 'engine' ? 'The engine is stopped' : 'Out of reach',
+      new vscode.ThemeColor('disabledForeground'),
+    );
   },
 };
 
 /** What the tree needs to know of its window. */
 export interface TreeWindow {
-  state(): WindowState;
+  state(): Omit<WindowState, 'engine'>;
   readonly onDidChange: Subscribe<undefined>;
 }
 
@@ -46,7 +51,7 @@ export const treeWindow = (checkouts: WindowCheckouts): TreeWindow => ({
   onDidChange: checkouts.onDidChange,
 });
 
-function windowState(checkouts: WindowCheckouts): WindowState {
+function windowState(checkouts: WindowCheckouts): Omit<WindowState, 'engine'> {
   const places = checkouts.follower.places().filter(({ checkout }) => checkout.clone !== null);
   return {
     current: new Set(places.map(({ checkout }) => checkout.clone ?? '')),
@@ -57,6 +62,11 @@ function windowState(checkouts: WindowCheckouts): WindowState {
       }),
     ),
   };
+}
+
+/** Before the first connection there is nothing to show. */
+function engineOf({ state: { kind } }: EngineSession): WindowState['engine'] {
+  return kind === 'connected' || kind === 'idle' ? 'running' : kind;
 }
 
 export function createTree(
@@ -70,7 +80,8 @@ export function createTree(
   /** VS Code knows a row by the identity of its element: one object for each id. */
   const elements = new Map<string, RowReference>();
   const shown = new Map<string, readonly Row[]>();
-  const computed = (): TreeState => treeState(session.model, Date.now(), window.state());
+  const computed = (): TreeState =>
+    treeState(session.model, Date.now(), { ...window.state(), engine: engineOf(session) });
   let state = computed();
   let fresh = true;
 
@@ -109,6 +120,7 @@ export function createTree(
         return environment === undefined ? undefined : elementOf({ kind: 'snapshots', key: environment });
       }
       case 'note': {
+        if (reference.key === 'engine/') return undefined;
         const environment = reference.key.slice(reference.key.indexOf('/') + 1);
         return elementOf({
           kind: reference.key.startsWith('noClone/') ? 'clones' : 'environment',
@@ -139,8 +151,10 @@ export function createTree(
       item.accessibilityInformation = { label: row.spoken };
       const icon = themeIcon(row.icon);
       if (icon !== undefined) item.iconPath = icon;
-      if (row.faded) {
-        item.resourceUri = vscode.Uri.from({ scheme: fadedScheme, path: `/${row.id}` });
+      if (row.command !== undefined) item.command = commandFor(row.label, row.command);
+      if (row.faded !== undefined) {
+        const query = row.faded === 'engine stopped' ? 'engine' : '';
+        item.resourceUri = vscode.Uri.from({ scheme: fadedScheme, path: `/${row.id}`, query });
         item.tooltip = tooltip(reference) ?? row.label;
       }
       return item;
@@ -204,6 +218,7 @@ export function createTree(
     view,
     changed,
     session.model.onDidChange(refresh),
+    session.onDidChangeState(refresh),
     window.onDidChange(refresh),
     { dispose: () => clearInterval(tick) },
     vscode.window.registerFileDecorationProvider(fadedDecorations),

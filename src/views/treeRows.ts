@@ -1,6 +1,7 @@
 /** Decides what the tree shows: from what the engine knows to rows, without VS Code. */
 import type { Clone, Environment, Host, Job, Snapshot } from '../../engine/protocol/entities.ts';
 import type { Entities } from '../engine/model.ts';
+import type { CommandId } from '../commands/commandIds.ts';
 import { ageOf, countOf, percentOf, sizeOf, timeUntil } from './amounts.ts';
 import { repositoryName } from '../checkouts/checkoutText.ts';
 import { rowId, type RowReference } from './rowId.ts';
@@ -18,8 +19,10 @@ export interface Row {
   readonly children: 'none' | 'expanded' | 'collapsed';
   /** What a screen reader says. */
   readonly spoken: string;
-  /** Out of reach: shown, but faded. */
-  readonly faded: boolean;
+  /** Why it is faded: shown, but nobody knows whether it is so. */
+  readonly faded: 'out of reach' | 'engine stopped' | undefined;
+  /** What a click does, beside selecting it. */
+  readonly command?: CommandId;
 }
 
 const color = {
@@ -35,8 +38,10 @@ export interface WindowState {
   readonly current: ReadonlySet<string>;
   /** How migrations stand, by clone: for people, in a few words. */
   readonly migrations: ReadonlyMap<string, string>;
+  /** Whether somebody vouches for what is shown, and if not, why. */
+  readonly engine: 'running' | 'starting' | 'stopped' | 'failed';
 }
-export const noWindow: WindowState = { current: new Set(), migrations: new Map() };
+export const noWindow: WindowState = { current: new Set(), migrations: new Map(), engine: 'running' };
 
 /** What the rows of one refresh share: looked up once, used for hundreds of rows. */
 export interface TreeState {
@@ -72,7 +77,9 @@ const branchKey = (environment: string, branch: string): string => `${environmen
 export function treeState(entities: Entities, now: number, window: WindowState = noWindow): TreeState {
   const work = new Map<string, Job>();
   for (const job of entities.jobs.values()) {
-    if (isUnfinished(job)) work.set(rowId({ kind: job.object.kind, key: job.object.id }), job);
+    // Nothing goes on in an engine that is away.
+    if (isUnfinished(job) && window.engine === 'running')
+      work.set(rowId({ kind: job.object.kind, key: job.object.id }), job);
   }
   const repositories = new Map<string, string>();
   const shared = new Set<string>();
@@ -125,9 +132,46 @@ function topRows(state: TreeState): Row[] {
   // Hosts alone would hide the welcome text; a host with a problem is worth more than a welcome.
   if (environments.size === 0 && !broken) return [];
   return [
+    ...engineRows(state.window.engine),
     ...[...environments.values()].sort(byName).map((environment) => environmentRow(state, environment)),
-    ...[...hosts.values()].sort(byName).map(hostRow),
+    ...[...hosts.values()].sort(byName).map((host) => hostRow(state, host)),
   ];
+}
+
+/** What is shown below is what was known before the engine went. */
+function engineRows(engine: WindowState['engine']): Row[] {
+  const engineRow = (label: string, description: string, icon: Row['icon'], command?: CommandId): Row =>
+    row({
+      reference: { kind: 'note', key: 'engine/' },
+      ...{ label, description, icon },
+      context: `note.engine.${engine}`,
+      children: 'none',
+      ...(command !== undefined && { command }),
+    });
+  switch (engine) {
+    case 'running':
+      return [];
+    case 'starting':
+      return [engineRow('Starting the engine…', '', { id: 'loading~spin' })];
+    case 'stopped':
+      return [
+        engineRow(
+          'The engine is stopped',
+          'start it: stable ports lead nowhere',
+          { id: 'debug-disconnect', color: color.warning },
+          'thinClones.engine.start',
+        ),
+      ];
+    case 'failed':
+      return [
+        engineRow(
+          'The engine did not start',
+          'see why: stable ports lead nowhere',
+          { id: 'error', color: color.bad },
+          'thinClones.engine.showProblem',
+        ),
+      ];
+  }
 }
 
 function environmentChildren(state: TreeState, name: string): Row[] {
@@ -147,12 +191,12 @@ function environmentChildren(state: TreeState, name: string): Row[] {
   ];
 }
 
-function row(parts: Omit<Row, 'id' | 'faded' | 'spoken'> & { faded?: boolean; spoken?: string }): Row {
+function row(parts: Omit<Row, 'id' | 'faded' | 'spoken'> & { faded?: Row['faded']; spoken?: string }): Row {
   const { label, description } = parts;
   return {
     ...parts,
     id: rowId(parts.reference),
-    faded: parts.faded ?? false,
+    faded: parts.faded,
     spoken: parts.spoken ?? (description === '' ? label : `${label}, ${description}`),
   };
 }
@@ -197,8 +241,12 @@ const hostOf = (state: TreeState, environment: string): Host | undefined => {
   return name === undefined ? undefined : state.entities.hosts.get(name);
 };
 
-const isOutOfReach = (state: TreeState, environment: string): boolean =>
-  (hostOf(state, environment)?.state ?? 'ready') !== 'ready';
+function whyFaded({ window }: TreeState, host: Host | undefined): Row['faded'] {
+  if (window.engine !== 'running') return 'engine stopped';
+  return (host?.state ?? 'ready') === 'ready' ? undefined : 'out of reach';
+}
+const fadedIn = (state: TreeState, environment: string): Row['faded'] =>
+  whyFaded(state, hostOf(state, environment));
 
 const joined = (parts: readonly (string | undefined)[]): string =>
   parts.filter((part) => part !== undefined && part !== '').join(' · ');
@@ -211,7 +259,7 @@ function environmentRow(state: TreeState, environment: Environment): Row {
     environment.latestSnapshot === null
       ? undefined
       : state.entities.snapshots.get(environment.latestSnapshot);
-  const faded = isOutOfReach(state, environment.name);
+  const faded = fadedIn(state, environment.name);
   const host = hostOf(state, environment.name);
   const doing = job?.type === 'environment.delete' ? 'deleting' : 'refreshing';
   return row({
@@ -219,7 +267,11 @@ function environmentRow(state: TreeState, environment: Environment): Row {
     label: environment.name,
     description: joined([
       job === undefined ? undefined : workText(doing, job),
-      faded ? (host?.state === 'unusable' ? 'host not usable' : 'host out of reach') : undefined,
+      faded === 'out of reach'
+        ? host?.state === 'unusable'
+          ? 'host not usable'
+          : 'host out of reach'
+        : undefined,
       clones.length === 0 ? undefined : countOf(clones.length, 'clone'),
       latest === undefined
         ? job === undefined
@@ -229,7 +281,7 @@ function environmentRow(state: TreeState, environment: Environment): Row {
     ]),
     icon: {
       id: job === undefined ? 'database' : 'loading~spin',
-      ...(faded && { color: color.faded }),
+      ...(faded !== undefined && { color: color.faded }),
     },
     context: [
       'environment',
@@ -267,7 +319,12 @@ function protectionText(clone: Clone, now: number): string | undefined {
     : `protected for ${timeUntil(clone.protectedUntil, now)}`;
 }
 
-function cloneStateOf(clone: Clone, job: Job | undefined): { text: string; busy: boolean } {
+function cloneStateOf(
+  clone: Clone,
+  job: Job | undefined,
+  engine: WindowState['engine'],
+): { text: string; busy: boolean } {
+  if (engine !== 'running') return { text: `was ${clone.state}`, busy: false };
   switch (clone.state) {
     case 'creating':
     case 'resetting':
@@ -310,9 +367,9 @@ function cloneIcon(
 function cloneRow(state: TreeState, clone: Clone): Row {
   const reference = { kind: 'clone', key: clone.id } as const;
   const job = state.work.get(rowId(reference));
-  const { text, busy } = cloneStateOf(clone, job);
+  const { text, busy } = cloneStateOf(clone, job, state.window.engine);
   const guarded = isProtected(clone, state.now);
-  const faded = isOutOfReach(state, clone.environment);
+  const faded = fadedIn(state, clone.environment);
   const current = state.window.current.has(clone.id);
   const icon = cloneIcon(clone, { busy, guarded, current });
   return row({
@@ -320,8 +377,8 @@ function cloneRow(state: TreeState, clone: Clone): Row {
     // People think in branches; the clone's own name is in the tooltip.
     label: clone.branch ?? clone.name,
     description: joined([
-      current ? 'current' : undefined,
-      faded && !busy ? 'out of reach' : text,
+      !current ? undefined : state.window.engine === 'running' ? 'current' : 'current, port closed',
+      faded === 'out of reach' && !busy ? faded : text,
       state.window.migrations.get(clone.id),
       ageOf(clone.resetAt ?? clone.createdAt, state.now),
       cloneSizeText(clone),
@@ -332,7 +389,7 @@ function cloneRow(state: TreeState, clone: Clone): Row {
         ? repositoryName(clone.repository)
         : undefined,
     ]),
-    icon: faded ? { ...icon, color: color.faded } : icon,
+    icon: faded === undefined ? icon : { ...icon, color: color.faded },
     context: [
       'clone',
       clone.state,
@@ -351,13 +408,13 @@ function snapshotRow(state: TreeState, snapshot: Snapshot): Row {
   const reference = { kind: 'snapshot', key: snapshot.id } as const;
   const job = state.work.get(rowId(reference));
   const environment = state.entities.environments.get(snapshot.environment);
-  const faded = isOutOfReach(state, snapshot.environment);
-  const busy = snapshot.state !== 'ready';
+  const faded = fadedIn(state, snapshot.environment);
+  const busy = snapshot.state !== 'ready' && state.window.engine === 'running';
   return row({
     reference,
     label: snapshot.name,
     description: joined([
-      snapshot.state === 'ready' ? undefined : workText(snapshot.state, job),
+      snapshot.state === 'ready' ? undefined : busy ? workText(snapshot.state, job) : `was ${snapshot.state}`,
       environment?.latestSnapshot === snapshot.id ? 'latest' : undefined,
       ageOf(snapshot.dataStateAt ?? snapshot.createdAt, state.now),
       snapshot.bytes.logical === null ? undefined : sizeOf(snapshot.bytes.logical),
@@ -366,7 +423,7 @@ function snapshotRow(state: TreeState, snapshot: Snapshot): Row {
     ]),
     icon: {
       id: busy ? 'loading~spin' : snapshot.origin === 'refresh' ? 'device-camera' : 'git-commit',
-      ...(faded && { color: color.faded }),
+      ...(faded !== undefined && { color: color.faded }),
     },
     context: [
       'snapshot',
@@ -381,9 +438,10 @@ function snapshotRow(state: TreeState, snapshot: Snapshot): Row {
 }
 
 /** "btrfs, thin · 12 GB free" */
-function hostRow(host: Host): Row {
+function hostRow(state: TreeState, host: Host): Row {
   const { storage, problem } = host;
   const ready = host.state === 'ready';
+  const faded = state.window.engine === 'running' ? undefined : 'engine stopped';
   return row({
     reference: { kind: 'host', key: host.name },
     label: host.name,
@@ -391,13 +449,13 @@ function hostRow(host: Host): Row {
       ? joined([storage?.label, storage === null ? undefined : `${sizeOf(storage.freeBytes)} free`])
       : joined([host.state === 'unreachable' ? 'out of reach' : 'not usable', problem ?? undefined]),
     icon: ready
-      ? { id: 'server' }
+      ? { id: 'server', ...(faded !== undefined && { color: color.faded }) }
       : host.state === 'unreachable'
         ? { id: 'debug-disconnect', color: color.faded }
         : { id: 'warning', color: color.warning },
     context: `host.${host.state}`,
     children: 'none',
-    faded: host.state === 'unreachable',
+    faded: faded ?? (host.state === 'unreachable' ? 'out of reach' : undefined),
     spoken: `Host ${host.name}, ${ready ? (storage?.label ?? 'ready') : (problem ?? host.state)}`,
   });
 }
@@ -408,8 +466,8 @@ export type TreeChange = 'everything' | readonly string[];
 /** The rows that VS Code has asked for, by parent id (`''` for the top). */
 export type ShownRows = ReadonlyMap<string, readonly Row[]>;
 
-const looks = ({ label, description, icon, context, children, spoken, faded }: Row): string =>
-  JSON.stringify([label, description, icon, context, children, spoken, faded]);
+const looks = ({ label, description, icon, context, children, spoken, faded, command }: Row): string =>
+  JSON.stringify([label, description, icon, context, children, spoken, faded, command]);
 
 /** Compares what is shown with what should be: a clone that only got older costs one row, not the tree. */
 export function compareRows(

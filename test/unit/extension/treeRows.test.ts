@@ -5,6 +5,7 @@ import { rowId, parseRowId, keyOfRow } from '../../../src/views/rowId.ts';
 import {
   compareRows,
   rowsUnder,
+  noWindow,
   treeState,
   type Row,
   type WindowState,
@@ -117,7 +118,8 @@ describe('the rows of the tree', () => {
   });
 
   it('mark the clone that this window uses, and how its migrations stand', () => {
-    const window = {
+    const window: WindowState = {
+      ...noWindow,
       current: new Set([ids.clone]),
       migrations: new Map([[ids.clone, 'migrations: 2 pending']]),
     };
@@ -125,6 +127,28 @@ describe('the rows of the tree', () => {
       draw({ environments: [{}], snapshots: [{}], clones: [{ branch: 'feature/b' }] }, window).split('\n')[2],
       '    (pass-filled) feature/b | current · ready · migrations: 2 pending · 2 h ago · 400 kB unshared | clone.ready.bound.current',
     );
+  });
+
+  it('say that the engine is away, and vouch for nothing that was known before', () => {
+    const parts: Parts = {
+      hosts: [{}],
+      environments: [{}],
+      snapshots: [{}],
+      clones: [{ branch: 'feature/b' }, { id: cloneId('c'), name: 'c', state: 'resetting' }],
+      jobs: [{ object: { kind: 'clone', id: cloneId('c'), name: 'c' } }],
+    };
+    const lines = draw(parts, { ...noWindow, current: new Set([ids.clone]), engine: 'stopped' }).split('\n');
+    assert.equal(
+      lines[0],
+      '(debug-disconnect) The engine is stopped | start it: stable ports lead nowhere | note.engine.stopped',
+    );
+    assert.ok(lines.some((line) => line.includes('feature/b | current, port closed · was ready · 2 h ago')));
+    assert.ok(lines.some((line) => line.includes('c | was resetting')));
+    for (const line of lines.slice(1))
+      if (/\| (clone|snapshot|host|environment)\./.test(line)) assert.match(line, /\| faded$/);
+    assert.doesNotMatch(lines.join('\n'), /spin/);
+    assert.match(draw(parts, { ...noWindow, engine: 'failed' }), /^\(error\) The engine did not start/);
+    assert.doesNotMatch(draw(parts), /engine/);
   });
 
   it('tell one branch name of two repositories apart', () => {
