@@ -8,6 +8,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { mapBounded } from '../domain/mapBounded.ts';
 import type { Host } from '../host/host.ts';
 import { fail, isFailure } from '../protocol/errors.ts';
 import { datasetIdSchema, type DatasetId, type InstallationId } from '../protocol/ids.ts';
@@ -52,6 +53,9 @@ export interface TaggedStoreOptions {
   driver: TreeDriver;
   now?: () => Date;
 }
+
+/** Each is an open file for a moment. */
+const TAGS_AT_ONCE = 32;
 
 type ReadTag = { kind: 'none' } | { kind: 'foreign'; problem: string } | { kind: 'ours'; tags: DatasetTags };
 
@@ -236,13 +240,11 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
   async function list(): Promise<Dataset[]> {
     await assertThere();
     const entries = await files.list(folder.tags);
-    const found = await Promise.all(
-      entries.map(async ({ name }) => {
-        const id = idOf(name);
-        const tag = id && (await readTag(id));
-        return id && tag?.kind === 'ours' ? { id, path: dataPath(id), tags: tag.tags } : undefined;
-      }),
-    );
+    const found = await mapBounded(entries, TAGS_AT_ONCE, async ({ name }) => {
+      const id = idOf(name);
+      const tag = id && (await readTag(id));
+      return id && tag?.kind === 'ours' ? { id, path: dataPath(id), tags: tag.tags } : undefined;
+    });
     return found.filter((dataset) => dataset !== undefined).sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 

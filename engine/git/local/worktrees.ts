@@ -1,10 +1,14 @@
 /** All working trees of a repository, by the files in its Git directory. */
 import { lstat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { mapBounded } from '../../domain/mapBounded.ts';
 import type { ListedWorkingTree, WorkingTree } from '../git.ts';
 import { readNames, readText } from './files.ts';
 import { headOf } from './head.ts';
 import type { GitProgram } from './program.ts';
+
+/** Some repositories have hundreds, and each is several files. */
+const TREES_AT_ONCE = 16;
 
 /** The main one first. */
 export async function listWorkingTrees(
@@ -13,8 +17,10 @@ export async function listWorkingTrees(
 ): Promise<readonly ListedWorkingTree[]> {
   const { commonDirectory } = tree;
   const folder = join(commonDirectory, 'worktrees');
-  const linked = await Promise.all(
-    ((await readNames(folder)) ?? []).map(async (name): Promise<ListedWorkingTree[]> => {
+  const linked = await mapBounded(
+    (await readNames(folder)) ?? [],
+    TREES_AT_ONCE,
+    async (name): Promise<ListedWorkingTree[]> => {
       const gitDirectory = join(folder, name);
       // Relative to its folder with `worktree.useRelativePaths`.
       const gitFile = (await readText(join(gitDirectory, 'gitdir')))?.trim();
@@ -28,7 +34,7 @@ export async function listWorkingTrees(
           isGone: !isLocked && !(await exists(path)),
         },
       ];
-    }),
+    },
   );
   const main = {
     path: mainPath(tree),
