@@ -27,6 +27,7 @@ import { tryLock } from './process/lock.ts';
 import { keepAside } from './process/keepAside.ts';
 import { watchOwnFiles } from './process/ownFiles.ts';
 import { readSettings, settingsSchema, type Settings } from './process/settings.ts';
+import { traced } from './process/trace.ts';
 import { takeHome, tellHolder } from './process/takeHome.ts';
 import { examinePrograms, findPrograms, type FindOptions } from './database/postgres/programs/local/find.ts';
 import type { EngineInfo } from './protocol/entities.ts';
@@ -164,11 +165,14 @@ const keyOf = (paths: HomePaths): string => join(paths.secrets, 'key');
 
 /** Everything above the state store, ready for requests. */
 async function startServices(
-  { paths, log, host, failpoint, reserve }: Surroundings,
+  { paths, log, host: machine, failpoint, reserve }: Surroundings,
   store: Store,
   blocked: string | null,
   signal: AbortSignal,
 ): Promise<Running> {
+  const trace = <Port extends object>(name: string, port: Port): Port =>
+    process.env.THIN_CLONES_TRACE === '1' ? traced(name, port, log) : port;
+  const host = trace('host', machine);
   const settings = readSettings(paths.settings, process.env);
   const { storage: configured, refusal } = findStorage(paths, settings, store);
   if (refusal !== undefined) throw refusal;
@@ -180,14 +184,20 @@ async function startServices(
   const pool = isNewHome ? paths.pool : (configured.path ?? paths.pool);
   const installation = loadInstallation(paths.installation, pool, () => systemRandom.id());
   if (!inPoolFile) refuseEmptyStorage(configured.path ?? paths.pool, store);
-  const storage = await chooseStorage({ host, root: paths.pool, configured, installation, signal });
+  const storage = trace(
+    'storage',
+    await chooseStorage({ host, root: paths.pool, configured, installation, signal }),
+  );
   if (blocked === null) keepStorage(paths.keptStorage, configured);
   await makeOwnFolder(paths.socketRoot, host.serverUser === undefined ? 0o700 : 0o711);
   await host.files.makeDirectory(paths.scratch, { mode: 0o711 });
   await host.files.makeDirectory(paths.serverLogs, { mode: 0o700 });
-  const runtime = createProcessRuntime({ host });
+  const runtime = trace('runtime', createProcessRuntime({ host }));
   const programs = findPrograms(programOptions({ paths, host }, settings));
-  const postgres = createPostgres({ host, runtime, programs, socketRoot: paths.socketRoot });
+  const postgres = trace(
+    'database',
+    createPostgres({ host, runtime, programs, socketRoot: paths.socketRoot }),
+  );
   const feed = createFeed(systemRandom.id());
   const makeRoom = (): boolean => {
     log.warning('the disk of the state is full', { path: paths.state });

@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: times what users wait for on the production build, beside the floor and the goals. Never fails for a
  * time that is missed.
- * Usage: npm run bench -- [--json] [--only PREFIX[,PREFIX]] [--quick]
+ * Usage: npm run bench -- [--json] [--only PREFIX[,PREFIX]] [--quick], or npm run bench -- --trace
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -16,6 +16,7 @@ import { benchCommandLine } from './commandLine.ts';
 import { benchEngine } from './engine.ts';
 import { benchExtension, weighBundles } from './extension.ts';
 import { buildProduction } from './production.ts';
+import { traceClones } from './trace.ts';
 import { describeMachine, tableOf, type Document, type Result } from './results.ts';
 
 // The standard output is for the document alone.
@@ -27,6 +28,7 @@ async function main(signal: AbortSignal): Promise<void> {
       json: { type: 'boolean', default: false },
       only: { type: 'string' },
       quick: { type: 'boolean', default: false },
+      trace: { type: 'boolean', default: false },
     },
   });
   const prefixes = values.only?.split(',').map((prefix) => prefix.trim());
@@ -57,6 +59,10 @@ async function main(signal: AbortSignal): Promise<void> {
       say: note,
       signal,
     };
+    if (values.trace) {
+      console.log(await traceClones(context));
+      return;
+    }
     const results: Result[] = [];
     for (const part of [
       weighBundles,
