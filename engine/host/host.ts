@@ -127,8 +127,8 @@ export interface HostFiles {
    * there nobody else can swap. Rejects when something is in it.
    */
   takeFromServerUser(directory: string): Promise<void>;
-  /** Gives a directory with all that is in it to the server user where the engine is root; nothing else. */
-  giveToServerUser(directory: string): Promise<void>;
+  /** Gives a file, or a directory with all that is in it, to the server user where the engine is root; nothing else. */
+  giveToServerUser(path: string): Promise<void>;
 }
 
 export interface TreeSize {

@@ -3,7 +3,7 @@ import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, readlink, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, parse, resolve } from 'node:path';
 import { fail } from '../../protocol/errors.ts';
-import { noFollow, readRegularText } from '../../protocol/node/regularFile.ts';
+import { noFollow, nonBlocking, readRegularText } from '../../protocol/node/regularFile.ts';
 import type { Host, HostFiles } from '../host.ts';
 import { hasCode, stdoutOf } from './commands.ts';
 import { APPENDING, assertOneFile, entryOf, factsOf, unlessMissing } from './fileFacts.ts';
@@ -145,14 +145,20 @@ export function createFiles(options: FilesOptions): HostFiles {
 
     async giveToServerUser(path) {
       if (!serverUser || windows) return;
-      const directory = await openDirectory(path);
+      const handle = await open(path, constants.O_RDONLY | noFollow | nonBlocking);
       try {
+        const found = await handle.stat();
+        if (!found.isDirectory()) {
+          assertOneFile(path, found);
+          await handle.chown(serverUser.uid, serverUser.gid);
+          return;
+        }
         if (platform === 'linux') {
-          await giveTree(directory, serverUser);
+          await giveTree(handle, serverUser);
           return;
         }
       } finally {
-        await directory.close();
+        await handle.close();
       }
       await run({
         program: 'chown',
