@@ -8,8 +8,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { writeBlock } from './config/envFile.ts';
 import { readWorkspace } from './config/workspaceFile.ts';
 import { createLocalFiles } from './migrations/local/localFiles.ts';
-import { createPostgres } from './database/postgres/postgres.ts';
-import { postgresWire } from './database/postgres/wire.ts';
+import type { ProgramPlaces } from './database/engineModule.ts';
+import { byEngine, engines, serverTraits } from './database/engines.ts';
 import { createTcpEndpoints } from './endpoint/tcp/tcpEndpoints.ts';
 import { createLocalGit } from './git/local/localGit.ts';
 import type { Host } from './host/host.ts';
@@ -29,7 +29,6 @@ import { watchOwnFiles } from './process/ownFiles.ts';
 import { readSettings, settingsSchema, type Settings } from './process/settings.ts';
 import { traced } from './process/trace.ts';
 import { takeHome, tellHolder } from './process/takeHome.ts';
-import { examinePrograms, findPrograms, type FindOptions } from './database/postgres/programs/local/find.ts';
 import type { EngineInfo } from './protocol/entities.ts';
 import { fail, toFailure } from './protocol/errors.ts';
 import { hostNameSchema } from './protocol/ids.ts';
@@ -117,7 +116,7 @@ const demandRoom = ({ reserve, paths }: Pick<Surroundings, 'reserve' | 'paths'>)
 const programOptions = (
   { paths, host }: Pick<Surroundings, 'paths' | 'host'>,
   settings: Settings,
-): FindOptions => ({
+): ProgramPlaces => ({
   host,
   settings: settings.programs,
   programsDirectory: paths.programs,
@@ -192,11 +191,13 @@ async function startServices(
   await makeOwnFolder(paths.socketRoot, host.serverUser === undefined ? 0o700 : 0o711);
   await host.files.makeDirectory(paths.scratch, { mode: 0o711 });
   await host.files.makeDirectory(paths.serverLogs, { mode: 0o700 });
-  const runtime = trace('runtime', createProcessRuntime({ host }));
-  const programs = findPrograms(programOptions({ paths, host }, settings));
-  const postgres = trace(
-    'database',
-    createPostgres({ host, runtime, programs, socketRoot: paths.socketRoot }),
+  const runtime = trace('runtime', createProcessRuntime({ host, traits: serverTraits }));
+  const programs = programOptions({ paths, host }, settings);
+  const opened = await Promise.all(
+    engines.map((engine) => engine.create({ host, runtime, socketRoot: paths.socketRoot, programs })),
+  );
+  const databases = Object.fromEntries(
+    opened.map((database) => [database.engine, trace('database', database)]),
   );
   const feed = createFeed(systemRandom.id());
   const makeRoom = (): boolean => {
@@ -225,12 +226,12 @@ async function startServices(
     runtime,
     git: createLocalGit({ environment: process.env }),
     endpoints: createTcpEndpoints({
-      wires: { postgres: postgresWire },
+      wires: byEngine(({ wire }) => wire),
       onProblem: (error) => log.warning('a port of a checkout', { problem: error.message }),
     }),
     workspaceFiles: { read: readWorkspace, writeBlock },
     openCheckout: (root) => createLocalFiles({ root }),
-    databases: { postgres },
+    databases,
     directories: { serverLogs: paths.serverLogs, scratch: paths.scratch, sockets: paths.socketRoot },
   };
   const services = createServices(context);
@@ -295,6 +296,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     name: hostNameSchema.parse('local'),
     serverUser,
     environment: process.env,
+    withheld: (variable) => engines.some((engine) => engine.isToolVariable(variable)),
   });
   const surroundings = { paths, log, host, failpoint: crashPoint(process.env), reserve };
 
@@ -408,7 +410,10 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
         const { storage } = findStorage(paths, settings, store);
         return explainStorage({ host, root: paths.pool, configured: storage });
       },
-      () => examinePrograms(programOptions(surroundings, settings)),
+      async () => {
+        const places = programOptions(surroundings, settings);
+        return (await Promise.all(engines.map((engine) => engine.examine(places)))).flat();
+      },
     ],
     stop: stopOnRequest,
     rebuild,

@@ -1,4 +1,6 @@
 /** What has to hold of a member in thin-clones.yaml beyond its shape: where its data is, and no password in a URL. */
+import { engineOf, engines } from '../database/engines.ts';
+import { databaseEngineSchema } from '../protocol/entities.ts';
 
 /** A password inside a connection URL, between user and host or as a parameter. */
 const passwordInUrl = [
@@ -43,18 +45,21 @@ export function memberProblems(
         });
     }
   }
-  if (typeof url === 'string' && member.engine !== 'mongodb') {
+  const engine = databaseEngineSchema.safeParse(member.engine);
+  // One that is left out or misspelt is told elsewhere: most likely it is the usual one.
+  const source = (engine.success ? engineOf(engine.data) : engines[0])?.source;
+  if (typeof url === 'string' && source !== undefined) {
     if (passwordInUrl.some((pattern) => pattern.test(url))) {
       problems.push({
         key: 'url',
         at: 'value',
         text: `the URL has a password in it: write ${withoutPassword(url)} and beside it "password: { env: NAME }" or "password: { file: PATH }"`,
       });
-    } else if (!/^postgres(ql)?:\/\//i.test(url)) {
+    } else if (!source.urlSchemes.some((scheme) => url.toLowerCase().startsWith(`${scheme}://`))) {
       problems.push({
         key: 'url',
         at: 'value',
-        text: 'expected a URL as postgresql://user@host:port/database',
+        text: `expected a URL as ${source.urlExample}`,
       });
     }
   }

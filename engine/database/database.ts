@@ -57,6 +57,15 @@ export interface Statement {
 /** Columns by name, each as the server writes it in text; null is NULL. */
 export type Row = Readonly<Record<string, string | null>>;
 
+/** What a source of an engine is named by. */
+export interface SourceRules {
+  /** Without the colon; the first is the one that we write. */
+  readonly urlSchemes: readonly string[];
+  readonly urlExample: string;
+  /** Where people work when nothing else is said. */
+  readonly defaultDatabase: string;
+}
+
 /** How to ask for tables, in the engine's own language; for `read`. */
 export interface Catalogue {
   /** "schema", "name" and "column" of each column of the ordinary tables with these names; the default schema first. */
@@ -68,6 +77,7 @@ export interface Catalogue {
 
 export interface Database {
   readonly engine: DatabaseEngine;
+  readonly source: SourceRules;
   /** undefined: it has no tables. */
   readonly catalogue: Catalogue | undefined;
   /** Tries a source without changing it; problems come back in the report, as errors of the table. */

@@ -1,6 +1,6 @@
 /** The port that keeps a database server running apart from the engine and finds it again by identity. */
 export interface ServerSpec {
-  /** Carried by the server itself (PostgreSQL: cluster_name), so that readiness and recovery know *this* server: a dataset id. */
+  /** Carried by the server itself, so that readiness and recovery know *this* server: a dataset id. */
   identity: string;
   /** For people, in errors: "feature/a (orders)". */
   title: string;
@@ -13,6 +13,19 @@ export interface ServerSpec {
   /** Loopback TCP port, or null for a server that is reachable by its unix socket alone. */
   port: number | null;
   logFile: string;
+}
+
+/** How the servers of one database engine show themselves on a machine. */
+export interface ServerTraits {
+  /** In the data directory; its first line is the pid. */
+  readonly pidFile: string;
+  /** A file in the socket folder that a killed server leaves. */
+  isSocketFile(name: string): boolean;
+  /** A pid file outlives its process, and its pid gets used again: only the arguments tell whose server it is. */
+  isServer(commandLine: readonly string[], spec: Pick<ServerSpec, 'identity' | 'dataDirectory'>): boolean;
+  /** The title of a process of the server, also of one that has lost its parent. */
+  isProcessTitle(title: string, identity: string): boolean;
+  readonly stopSignals: Readonly<Record<StopMode, 'SIGTERM' | 'SIGINT' | 'SIGQUIT'>>;
 }
 
 export interface RunningServer {

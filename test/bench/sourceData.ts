@@ -9,6 +9,7 @@ import type { ServerPrograms } from '../../engine/database/postgres/programs/loc
 import { createProcessRuntime } from '../../engine/runtime/process/processRuntime.ts';
 import type { ServerSpec } from '../../engine/runtime/runtime.ts';
 import { passableFolder } from '../support/passableFolder.ts';
+import { serverTraits } from '../../engine/database/engines.ts';
 
 /** Raise it when the data below changes. */
 const VERSION = 1;
@@ -46,7 +47,7 @@ export async function sourceData(options: SourceDataOptions): Promise<string> {
       if (code !== 0) throw new Error(`initdb: ${stderr}`);
     },
   });
-  const runtime = createProcessRuntime({ host });
+  const runtime = createProcessRuntime({ host, traits: serverTraits });
   const lease = await host.leasePort();
   await lease.release();
   const spec = specOf(unfinished, root, programs.postgres, lease.port);

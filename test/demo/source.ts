@@ -12,6 +12,7 @@ import { createProcessRuntime } from '../../engine/runtime/process/processRuntim
 import type { RunningServer, ServerSpec } from '../../engine/runtime/runtime.ts';
 import { DATA_VERSION, DATABASE, OWNER, STATEMENTS } from './data.ts';
 import type { DemoPlaces } from './places.ts';
+import { serverTraits } from '../../engine/database/engines.ts';
 
 const IDENTITY = 'thin-clones-demo-source';
 const START_TIMEOUT_MS = 60_000;
@@ -41,7 +42,7 @@ export interface SourceOptions {
 /** Starts the source, filling it first where it is missing or of an older kind. */
 export async function startSource(options: SourceOptions): Promise<DemoSource> {
   const { places, host, programs, say, signal } = options;
-  const runtime = createProcessRuntime({ host });
+  const runtime = createProcessRuntime({ host, traits: serverTraits });
   const factsFile = join(places.source, 'facts.json');
   const dataDirectory = join(places.source, 'data');
 

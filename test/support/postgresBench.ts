@@ -14,6 +14,7 @@ import { createProcessRuntime } from '../../engine/runtime/process/processRuntim
 import type { RunningServer, Runtime, ServerSpec } from '../../engine/runtime/runtime.ts';
 import { processesUnder } from './processesUnder.ts';
 import { testHost, testPrograms } from './postgresSource.ts';
+import { serverTraits } from '../../engine/database/engines.ts';
 
 export const CLONE_USER = 'clone';
 export const CLONE_PASSWORD = 'clone password';
@@ -63,7 +64,7 @@ export async function openPostgresBench(programs: FindPrograms = testPrograms())
   const socketRoot = path.join(root, 's');
   await mkdir(socketRoot, { mode: 0o755 });
   const host = await testHost();
-  const runtime = createProcessRuntime({ host });
+  const runtime = createProcessRuntime({ host, traits: serverTraits });
   const database = createPostgres({ host, runtime, programs, socketRoot });
   const running = new Set<RunningServer>();
   let number = 0;

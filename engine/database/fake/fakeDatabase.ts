@@ -8,6 +8,7 @@ import { withFaults, type CallOf, type Faults } from '../../host/fake/faults.ts'
 import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';
 import type { Database, Login, Row, Statement } from '../database.ts';
 import { postgresCatalogue } from '../postgres/catalogue.ts';
+import { postgresSource } from '../postgres/source.ts';
 
 const dataSchema = z.object({
   version: z.string(),
@@ -80,6 +81,7 @@ export function createFakeDatabase(options: FakeDatabaseOptions): FakeDatabase {
   const port: Database = {
     engine: 'postgres',
     catalogue: postgresCatalogue,
+    source: postgresSource,
 
     async testSource(definition, password, signal) {
       signal?.throwIfAborted();

@@ -14,6 +14,7 @@ import { readInDatabase } from './read.ts';
 import { waitUntilReady } from './ready.ts';
 import { retrieveData } from './retrieval/retrieve.ts';
 import { buildServerSpec, majorOf, socketDirectoryOf } from './serverSpec.ts';
+import { postgresSource } from './source.ts';
 import { testSource } from './sourceTest.ts';
 import { makeSocketDirectory } from './workbench.ts';
 
@@ -48,6 +49,7 @@ export function createPostgres(options: PostgresOptions): Database {
   return {
     engine: 'postgres',
     catalogue: postgresCatalogue,
+    source: postgresSource,
 
     testSource: (definition, password, signal) =>
       testSource({ host, programs, definition, password, signal }),

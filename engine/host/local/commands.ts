@@ -21,16 +21,8 @@ export interface CommandRunnerOptions {
   environment: Environment;
   serverUser: ServerUser | undefined;
   platform: NodeJS.Platform;
-}
-
-/**
- * libpq follows PGSERVICE, PGHOSTADDR and the like before what a command names: a tool that was told to fill a copy would
- * write to the database of whoever started the engine. A command sets what it wants itself.
- */
-function withoutLibpq(environment: Environment): Environment {
-  return Object.fromEntries(
-    Object.entries(environment).filter(([name]) => !name.toUpperCase().startsWith('PG')),
-  );
+  /** Variables of the environment that no command gets, because it would obey them before its arguments. */
+  withheld?: ((variable: string) => boolean) | undefined;
 }
 
 /** The environment that a process of the server user sees: no home folder of somebody else. */
@@ -39,8 +31,10 @@ export function serverUserVariables(serverUser: ServerUser): Record<string, stri
 }
 
 export function createCommandRunner(options: CommandRunnerOptions) {
-  const { serverUser, platform } = options;
-  const environment = withoutLibpq(options.environment);
+  const { serverUser, platform, withheld = () => false } = options;
+  const environment = Object.fromEntries(
+    Object.entries(options.environment).filter(([variable]) => !withheld(variable)),
+  );
   const groups = platform !== 'win32';
 
   return async function run<Value>(command: Command<Value>, runOptions: RunOptions = {}): Promise<Value> {

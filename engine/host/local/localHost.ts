@@ -14,11 +14,13 @@ export interface LocalHostOptions {
   /** The engine's own environment variables. */
   environment: Environment;
   platform?: NodeJS.Platform;
+  /** Variables of it that no command gets, because it would obey them before its arguments. */
+  withheld?: (variable: string) => boolean;
 }
 
 export function createLocalHost(options: LocalHostOptions): Host {
-  const { name, serverUser, environment, platform = process.platform } = options;
-  const run = createCommandRunner({ environment, serverUser, platform });
+  const { name, serverUser, environment, platform = process.platform, withheld } = options;
+  const run = createCommandRunner({ environment, serverUser, platform, withheld });
   return {
     name,
     kind: 'local',

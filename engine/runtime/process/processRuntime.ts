@@ -1,9 +1,9 @@
-/** Keeps PostgreSQL servers running as detached processes of a host, and recognises them again by what they carry. */
+/** Keeps database servers running as detached processes of a host, and recognises them again by what they carry. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { untilGone } from '../../host/endProcesses.ts';
 import type { Host, ProcessIdentity } from '../../host/host.ts';
 import { UnfitFileError } from '../../protocol/node/regularFile.ts';
-import type { RunningServer, Runtime, ServerSpec } from '../runtime.ts';
+import type { RunningServer, Runtime, ServerSpec, ServerTraits } from '../runtime.ts';
 import { findServerProcesses } from './serverProcesses.ts';
 
 /** How long a server may take for an immediate stop before all its processes are killed. */
@@ -15,34 +15,44 @@ const POLL_MS = 2;
 
 export interface ProcessRuntimeOptions {
   host: Host;
+  /** Of each engine whose servers it keeps. */
+  traits: readonly [ServerTraits, ...ServerTraits[]];
   /** For tests of what happens when a server does not stop. */
   patience?: { immediateMs: number; cleanMs: number };
 }
 
 export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
-  const { host } = options;
+  const { host, traits } = options;
   const patience = options.patience ?? {
     immediateMs: IMMEDIATE_PATIENCE_MS,
     cleanMs: CLEAN_PATIENCE_MS,
   };
   /** Until the server has written its pid file it is known only from here. */
   const started = new Map<string, RunningServer>();
+  /** Of every server that was found or started here, by identity. */
+  const kinds = new Map<string, ServerTraits>();
+  const traitsOf = (identity: string): ServerTraits => kinds.get(identity) ?? traits[0];
+  const findTraits = (
+    line: readonly string[],
+    spec: Pick<ServerSpec, 'identity' | 'dataDirectory'>,
+  ): ServerTraits | undefined => traits.find((kind) => kind.isServer(line, spec));
 
   const alive = async (server: RunningServer): Promise<boolean> =>
     (await host.processes.identify(server.pid))?.startedAt === server.startedAt;
 
   const find: Runtime['find'] = async (spec) => {
-    for (const pid of await possiblePids(host, spec)) {
+    for (const [pid, kind] of await possiblePids(host, traits, spec)) {
       const process = await host.processes.identify(pid);
       const line = process === undefined ? undefined : await host.processes.commandLine(pid);
-      if (process !== undefined && line !== undefined && isServerOf(line, spec)) {
+      if (process !== undefined && line !== undefined && kind.isServer(line, spec)) {
+        kinds.set(spec.identity, kind);
         return { identity: spec.identity, pid, startedAt: process.startedAt };
       }
     }
     const known = started.get(spec.identity);
     if (known === undefined) return undefined;
     const line = await host.processes.commandLine(known.pid);
-    if (line !== undefined && isServerOf(line, spec) && (await alive(known))) return known;
+    if (line !== undefined && findTraits(line, spec) !== undefined && (await alive(known))) return known;
     started.delete(spec.identity);
     return undefined;
   };
@@ -63,28 +73,28 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
   };
 
   /**
-   * A postmaster that does not end takes its children with it only if it is asked nicely: each of them has a process
+   * A server that does not end takes its children with it only if it is asked nicely: each of them may have a process
    * group of its own, and one that computes does not notice that its parent is gone.
    */
   const killAll = async (server: RunningServer): Promise<void> => {
-    const children = await findServerProcesses(host, server.identity, server.pid);
+    const children = await findServerProcesses(host, traitsOf(server.identity), server.identity, server.pid);
     await host.processes.signal(server, 'SIGKILL', true);
     for (const child of children) await host.processes.signal(child, 'SIGKILL');
     for (const gone of [server, ...children]) await untilGone(host.processes, gone);
   };
 
-  /** What a killed postmaster or a power failure left: children that still hold the data, stale pid and socket files. */
-  const clearRemains = async (spec: ServerSpec): Promise<void> => {
+  /** What a killed server or a power failure left: children that still hold the data, stale pid and socket files. */
+  const clearRemains = async (spec: ServerSpec, kind: ServerTraits): Promise<void> => {
     const data = host.files.inside(spec.dataDirectory);
-    if ((await data.stat(PID_FILE)) !== undefined) {
-      const orphans = await findServerProcesses(host, spec.identity, undefined);
+    if ((await data.stat(kind.pidFile)) !== undefined) {
+      const orphans = await findServerProcesses(host, kind, spec.identity, undefined);
       for (const orphan of orphans) await host.processes.signal(orphan, 'SIGKILL');
       for (const orphan of orphans) await waitUntilGone({ ...orphan, identity: '' }, 2_000, undefined);
-      await data.remove(PID_FILE);
+      await data.remove(kind.pidFile);
     }
     const sockets = host.files.inside(spec.socketDirectory);
     for (const { name } of await sockets.list('.')) {
-      if (name.startsWith('.s.PGSQL.')) await sockets.remove(name);
+      if (kind.isSocketFile(name)) await sockets.remove(name);
     }
   };
 
@@ -96,7 +106,9 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
       signal?.throwIfAborted();
       const running = await find(spec);
       if (running !== undefined) return running;
-      await clearRemains(spec);
+      const kind = findTraits([spec.program, ...spec.args], spec) ?? traits[0];
+      kinds.set(spec.identity, kind);
+      await clearRemains(spec, kind);
       signal?.throwIfAborted();
       const process: ProcessIdentity = await host.processes.spawnDetached({
         program: spec.program,
@@ -113,12 +125,13 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
 
     async stop(server, mode, signal) {
       signal?.throwIfAborted();
+      const { stopSignals } = traitsOf(server.identity);
       try {
         if (mode === 'clean') {
-          await host.processes.signal(server, 'SIGINT');
+          await host.processes.signal(server, stopSignals.clean);
           if (await waitUntilGone(server, patience.cleanMs, signal)) return;
         }
-        await host.processes.signal(server, 'SIGQUIT');
+        await host.processes.signal(server, stopSignals.immediate);
         if (await waitUntilGone(server, patience.immediateMs, signal)) return;
         await killAll(server);
       } finally {
@@ -142,33 +155,29 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
   };
 }
 
-const PID_FILE = 'postmaster.pid';
 /** It has a few lines. */
 const PID_FILE_BYTES = 64 * 1024;
 const LOG_TAIL_BYTES = 256 * 1024;
 
 /**
- * The process of the pid file. Where SQL put something else in its place (a pipe, a folder, a file without end), those
+ * The process of each pid file. Where SQL put something else in its place (a pipe, a folder, a file without end), those
  * that were started for this data.
  */
 async function possiblePids(
   host: Host,
+  traits: readonly ServerTraits[],
   { identity, dataDirectory }: Pick<ServerSpec, 'identity' | 'dataDirectory'>,
-): Promise<readonly number[]> {
-  try {
-    const text = await host.files.inside(dataDirectory).read(PID_FILE, { maxBytes: PID_FILE_BYTES });
-    const pid = Number.parseInt(text?.split('\n', 1)[0] ?? '', 10);
-    return Number.isInteger(pid) && pid > 0 ? [pid] : [];
-  } catch (error) {
-    if (!(error instanceof UnfitFileError)) throw error;
-    return (await host.processes.findMarked(identity)).map(({ pid }) => pid);
+): Promise<readonly (readonly [number, ServerTraits])[]> {
+  const found: (readonly [number, ServerTraits])[] = [];
+  for (const kind of traits) {
+    try {
+      const text = await host.files.inside(dataDirectory).read(kind.pidFile, { maxBytes: PID_FILE_BYTES });
+      const pid = Number.parseInt(text?.split('\n', 1)[0] ?? '', 10);
+      if (Number.isInteger(pid) && pid > 0) found.push([pid, kind]);
+    } catch (error) {
+      if (!(error instanceof UnfitFileError)) throw error;
+      for (const { pid } of await host.processes.findMarked(identity)) found.push([pid, kind]);
+    }
   }
-}
-
-/** A pid file outlives its process, and its pid gets used again: only the arguments tell whose server it is. */
-function isServerOf(
-  commandLine: readonly string[],
-  spec: Pick<ServerSpec, 'identity' | 'dataDirectory'>,
-): boolean {
-  return commandLine.includes(spec.dataDirectory) && commandLine.includes(`cluster_name=${spec.identity}`);
+  return found;
 }

@@ -1,14 +1,12 @@
-/** Finds the processes of one PostgreSQL server by the title that PostgreSQL gives them, or by their parent. */
+/** Finds the processes of one database server by the title that it gives them, or by their parent. */
 import type { Host, ProcessIdentity } from '../../host/host.ts';
+import type { ServerTraits } from '../runtime.ts';
 
-/**
- * Children of a postmaster write over their environment, so marks there are lost; but their title is
- * `postgres: CLUSTER_NAME: ...` (src/backend/utils/misc/ps_status.c), also after the postmaster is gone.
- */
 export async function findServerProcesses(
   host: Host,
+  traits: ServerTraits,
   identity: string,
-  postmaster: number | undefined,
+  parentPid: number | undefined,
 ): Promise<readonly ProcessIdentity[]> {
   const listing = await host.run({
     program: 'ps',
@@ -16,7 +14,7 @@ export async function findServerProcesses(
     parse: (result) => result.stdout,
   });
   const found: ProcessIdentity[] = [];
-  for (const pid of parseProcessList(listing, identity, postmaster)) {
+  for (const pid of parseProcessList(listing, traits, identity, parentPid)) {
     const process = await host.processes.identify(pid);
     if (process !== undefined) found.push(process);
   }
@@ -26,16 +24,17 @@ export async function findServerProcesses(
 /** The pids in a `ps -o pid= -o ppid= -o args=` listing that belong to the server. */
 export function parseProcessList(
   listing: string,
+  traits: Pick<ServerTraits, 'isProcessTitle'>,
   identity: string,
-  postmaster: number | undefined,
+  parentPid: number | undefined,
 ): readonly number[] {
   const pids: number[] = [];
   for (const line of listing.split('\n')) {
     const match = /^\s*(\d+)\s+(\d+)\s+(.*)$/.exec(line);
     if (match === null) continue;
     const [, pid, parent, title] = match;
-    const titled = title?.startsWith(`postgres: ${identity}: `) === true;
-    if (titled || (postmaster !== undefined && Number(parent) === postmaster)) pids.push(Number(pid));
+    const titled = title !== undefined && traits.isProcessTitle(title, identity);
+    if (titled || (parentPid !== undefined && Number(parent) === parentPid)) pids.push(Number(pid));
   }
   return pids;
 }

@@ -175,6 +175,8 @@ export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): 
       const found = holder?.members.find((each) => each.name === member);
       if (found !== undefined) return found.database;
     }
-    return definition.members[member]?.database ?? 'postgres';
+    const declared = definition.members[member];
+    if (declared === undefined) return '';
+    return declared.database ?? context.databases[declared.engine]?.source.defaultDatabase ?? '';
   }
 }

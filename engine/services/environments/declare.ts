@@ -29,7 +29,7 @@ export function declareEnvironment(
   { definition, passwords = {}, remember = false }: Declaration,
 ): Declared {
   const { store, catalog, runner, clock } = context;
-  refuseUnsupported(definition);
+  refuseUnsupported(definition, context.databases);
   const before = store.environments.get(name);
   const isSame = before !== undefined && canonicalText(before.definition) === canonicalText(definition);
   const running = runner.holder([environmentLane(name, 'exclusive')]);

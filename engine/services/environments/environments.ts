@@ -33,11 +33,8 @@ export function createEnvironments(context: ServiceContext): Environments {
     refresh: (environment, request, caller) => refresh.request(environment, request, caller),
     deleteSnapshot: (snapshot, caller) => deleteSnapshot.request(snapshot, caller),
     async testSource(member, password, signal) {
-      refuseUnsupported({
-        host: context.host.name,
-        members: { [memberNameSchema.parse('source')]: member },
-        clones: {},
-      });
+      const members = { [memberNameSchema.parse('source')]: member };
+      refuseUnsupported({ host: context.host.name, members, clones: {} }, context.databases);
       return databaseOf(context, member.engine).testSource(member, password, signal);
     },
     kinds: [refresh.kind, deleteSnapshot.kind, deleteEnvironment.kind],

@@ -1,14 +1,20 @@
 /** What an environment's definition has to be before it is stored: what this version can't do is refused by name. */
+import type { SourceRules } from '../../database/database.ts';
 import type { EnvironmentDefinition } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
+import type { ServiceContext } from '../context.ts';
 
 /** Errors: `not_supported`, `invalid_request`, `source_url`. */
-export function refuseUnsupported(definition: EnvironmentDefinition): void {
+export function refuseUnsupported(
+  definition: EnvironmentDefinition,
+  databases: ServiceContext['databases'],
+): void {
   if ((definition.host as string) !== 'local') {
     throw fail('not_supported', { feature: `Host "${definition.host}"`, instead: 'Use host: local.' });
   }
   for (const [name, member] of Object.entries(definition.members)) {
-    if (member.engine !== 'postgres')
+    const database = databases[member.engine];
+    if (database === undefined)
       throw fail('not_supported', { feature: `Engine ${member.engine} (member ${name})` });
     if (member.retrieval === 'physical') {
       throw fail('not_supported', {
@@ -25,19 +31,20 @@ export function refuseUnsupported(definition: EnvironmentDefinition): void {
         .map((other) => `members.${name}.${other} does not belong to retrieval ${member.retrieval}`),
     ];
     if (problems.length > 0) throw fail('invalid_request', { problems });
-    if (member.url !== undefined) refusePassword(member.url, name);
+    if (member.url !== undefined) refusePassword(member.url, name, database.source);
   }
 }
 
-function refusePassword(url: string, member: string): void {
+function refusePassword(url: string, member: string, { urlSchemes }: SourceRules): void {
   let parsed: URL;
   try {
     parsed = new URL(url);
   } catch (error) {
     throw fail('source_url', { problem: 'it is not a URL' }, { cause: error });
   }
-  if (parsed.protocol !== 'postgresql:' && parsed.protocol !== 'postgres:') {
-    throw fail('source_url', { problem: `its scheme is ${parsed.protocol.slice(0, -1)}` });
+  const scheme = parsed.protocol.slice(0, -1);
+  if (!urlSchemes.includes(scheme)) {
+    throw fail('source_url', { problem: `its scheme is ${scheme}` });
   }
   if (parsed.password !== '' || parsed.searchParams.has('password')) {
     throw fail('source_url', {

@@ -9,6 +9,7 @@ import { isFailure } from '../../../engine/protocol/errors.ts';
 import { hostNameSchema } from '../../../engine/protocol/ids.ts';
 import { skipSuite } from '../../support/skips.ts';
 import { describeHost } from './host.contract.ts';
+import { engines } from '../../../engine/database/engines.ts';
 
 const name = hostNameSchema.parse('local');
 const node = (script: string, ...args: string[]) => ({
@@ -68,6 +69,7 @@ describe('local host', () => {
       name,
       serverUser: undefined,
       environment: { ...process.env, PGSERVICE: 'production', PGHOSTADDR: '192.0.2.1', PGPASSWORD: 'secret' },
+      withheld: (variable) => engines.some((engine) => engine.isToolVariable(variable)),
     });
     const output = await surrounded.run({
       program: 'sh',

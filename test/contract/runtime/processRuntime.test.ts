@@ -5,6 +5,7 @@ import { findServerProcesses } from '../../../engine/runtime/process/serverProce
 import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
 import { startPostgresSource } from '../../support/postgresSource.ts';
 import { runtimeContract } from './runtime.contract.ts';
+import { serverTraits } from '../../../engine/database/engines.ts';
 
 /** One prepared data directory, copied for each server. */
 async function prepareGolden(bench: PostgresBench): Promise<{ target: string; version: string }> {
@@ -30,11 +31,11 @@ runtimeContract('processes of this machine', async () => {
   };
   return {
     runtime,
-    restarted: () => createProcessRuntime({ host }),
+    restarted: () => createProcessRuntime({ host, traits: serverTraits }),
     newSpec,
     untilUp: (spec, server) => database.ready(spec, () => runtime.alive(server), undefined),
     async crash(server) {
-      const children = await findServerProcesses(host, server.identity, server.pid);
+      const children = await findServerProcesses(host, serverTraits[0], server.identity, server.pid);
       await host.processes.signal(server, 'SIGKILL');
       for (const child of children) await host.processes.signal(child, 'SIGKILL');
       for (const gone of [server, ...children]) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createProcessRuntime } from '../../../engine/runtime/process/processRuntime.ts';
 import { openPostgresBench, type PostgresBench, type RunningClone } from '../../support/postgresBench.ts';
 import { startPostgresSource } from '../../support/postgresSource.ts';
+import { serverTraits } from '../../../engine/database/engines.ts';
 
 describe('a server that does not stop', () => {
   let bench: PostgresBench;
@@ -23,7 +24,11 @@ describe('a server that does not stop', () => {
   after(() => bench.close());
 
   it('is killed with all its children', async () => {
-    const runtime = createProcessRuntime({ host: bench.host, patience: { immediateMs: 50, cleanMs: 50 } });
+    const runtime = createProcessRuntime({
+      host: bench.host,
+      traits: serverTraits,
+      patience: { immediateMs: 50, cleanMs: 50 },
+    });
     process.kill(clone.server.pid, 'SIGSTOP');
     await runtime.stop(clone.server, 'clean');
     await clone.stop();

@@ -17,6 +17,7 @@ import { parseSourceUrl } from '../../../engine/database/postgres/sourceConnecti
 import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
 import { datasetIdSchema } from '../../../engine/protocol/ids.ts';
 import { parseProcessList } from '../../../engine/runtime/process/serverProcesses.ts';
+import { postgresServerTraits } from '../../../engine/database/postgres/serverTraits.ts';
 
 describe('patterns for tables', () => {
   const cases: readonly [string, { schema?: string; name: string }][] = [
@@ -229,8 +230,8 @@ describe('processes of a server', () => {
   it('are told by title and by parent', () => {
     const listing =
       ' 10 1 /usr/bin/postgres -D /d\n 11 10 postgres: data-a: checkpointer \n 12 1 postgres: data-a: clone shop idle\n 13 1 postgres: data-ab: idle\n';
-    assert.deepEqual(parseProcessList(listing, 'data-a', undefined), [11, 12]);
-    assert.deepEqual(parseProcessList(listing, 'data-x', 10), [11]);
+    assert.deepEqual(parseProcessList(listing, postgresServerTraits, 'data-a', undefined), [11, 12]);
+    assert.deepEqual(parseProcessList(listing, postgresServerTraits, 'data-x', 10), [11]);
   });
 });
 

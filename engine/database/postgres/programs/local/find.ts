@@ -1,26 +1,10 @@
 /** Finds the PostgreSQL programs for this engine: where those that travel with it lie, and as a user who may run them. */
-import type { Host } from '../../../../host/host.ts';
 import type { DoctorCheck } from '../../../../protocol/entities.ts';
+import type { ProgramPlaces } from '../../../engineModule.ts';
 import { findBundledDirectory } from './bundledDirectory.ts';
 import { localProgramHost } from './programHost.ts';
-import {
-  locatePrograms,
-  type ClientPrograms,
-  type Located,
-  type ProgramSetting,
-  type ServerPrograms,
-} from '../locate.ts';
+import { locatePrograms, type ClientPrograms, type Located, type ServerPrograms } from '../locate.ts';
 import { stagePrograms } from './stage.ts';
-
-export interface FindOptions {
-  host: Pick<Host, 'serverUser'>;
-  settings: ProgramSetting;
-  /** Where copies for the server user go. */
-  programsDirectory: string;
-  /** The folder of the running engine: dist/ of the extension, or engine/ of a checkout. */
-  engineDirectory: string;
-  variables: Readonly<Record<string, string | undefined>>;
-}
 
 export interface FoundPrograms {
   readonly server: Located<ServerPrograms>;
@@ -28,7 +12,7 @@ export interface FoundPrograms {
 }
 
 /** A server of exactly a major version (the newest without one) and the newest client tools of at least it. */
-export function findPrograms(options: FindOptions): (major?: number) => Promise<FoundPrograms> {
+export function findPrograms(options: ProgramPlaces): (major?: number) => Promise<FoundPrograms> {
   const host = localProgramHost({ PATH: options.variables.PATH });
   const stage = async <Kind extends ServerPrograms | ClientPrograms>(
     found: Located<Kind>,
@@ -56,7 +40,7 @@ export function findPrograms(options: FindOptions): (major?: number) => Promise<
 }
 
 /** What the doctor says of the programs. */
-export async function examinePrograms(options: FindOptions): Promise<readonly DoctorCheck[]> {
+export async function examinePrograms(options: ProgramPlaces): Promise<readonly DoctorCheck[]> {
   const { server, client } = await findPrograms(options)();
   const check = (name: string, found: Located<ServerPrograms | ClientPrograms>): DoctorCheck =>
     found.ok

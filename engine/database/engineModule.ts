@@ -1,0 +1,36 @@
+/** What a database engine brings along: everything that differs between engines is in one folder, behind one of these. */
+import type { Wire } from '../endpoint/wire.ts';
+import type { Host } from '../host/host.ts';
+import type { DatabaseEngine, DoctorCheck } from '../protocol/entities.ts';
+import type { Runtime, ServerTraits } from '../runtime/runtime.ts';
+import type { Database, SourceRules } from './database.ts';
+
+/** Where programs may lie. */
+export interface ProgramPlaces {
+  host: Pick<Host, 'serverUser'>;
+  settings: { readonly serverDirectory?: string | undefined; readonly clientDirectory?: string | undefined };
+  /** Where copies for the server user go. */
+  programsDirectory: string;
+  /** The folder of the running engine: dist/ of the extension, or engine/ of a checkout. */
+  engineDirectory: string;
+  variables: Readonly<Record<string, string | undefined>>;
+}
+
+export interface EngineModule {
+  readonly engine: DatabaseEngine;
+  /** For stable ports. */
+  readonly wire: Wire;
+  /** How its servers show themselves on a machine. */
+  readonly traits: ServerTraits;
+  readonly source: SourceRules;
+  /** Variables that its tools obey before their arguments: none is handed on from whoever started us. */
+  isToolVariable(name: string): boolean;
+  create(options: {
+    host: Host;
+    runtime: Runtime;
+    socketRoot: string;
+    programs: ProgramPlaces;
+  }): Promise<Database>;
+  /** What the doctor says of its programs. */
+  examine(programs: ProgramPlaces): Promise<readonly DoctorCheck[]>;
+}

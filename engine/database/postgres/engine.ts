@@ -1,0 +1,24 @@
+/** PostgreSQL as an engine of the registry: all its parts. */
+import type { EngineModule } from '../engineModule.ts';
+import { postgresServerTraits } from './serverTraits.ts';
+import { postgresSource } from './source.ts';
+import { postgresWire } from './wire.ts';
+
+export const postgresEngine: EngineModule = {
+  engine: 'postgres',
+  wire: postgresWire,
+  traits: postgresServerTraits,
+  source: postgresSource,
+  // libpq follows PGSERVICE, PGHOSTADDR and the like before what a command names: a tool that was told to fill a copy
+  // would write to the database of whoever started the engine. A command sets what it wants itself.
+  isToolVariable: (name) => name.toUpperCase().startsWith('PG'),
+  // Read when they are needed: the command line asks for the rules alone.
+  async create({ programs, ...options }) {
+    const [{ createPostgres }, { findPrograms }] = await Promise.all([
+      import('./postgres.ts'),
+      import('./programs/local/find.ts'),
+    ]);
+    return createPostgres({ ...options, programs: findPrograms(programs) });
+  },
+  examine: async (programs) => (await import('./programs/local/find.ts')).examinePrograms(programs),
+};
