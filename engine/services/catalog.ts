@@ -21,6 +21,7 @@ export interface Catalog {
   clone(reference: Reference | CloneId): CloneRecord;
   /** The newest that a refresh made; only when none did, the newest that was committed or kept. */
   latestSnapshot(environment: EnvironmentName): SnapshotRecord | undefined;
+  snapshotsOf(environment: EnvironmentName): SnapshotRecord[];
   clonesOf(snapshot: SnapshotId): CloneRecord[];
   /** The clones of a branch, or of a pattern of branches that share one: one at most, unless the tags were tampered with. */
   clonesOfBranch(environment: EnvironmentName, of: { repository: string; branch: string }): CloneRecord[];
@@ -79,6 +80,7 @@ export function createCatalog({ store, feed }: { store: Store; feed: Feed }): Ca
 
   return {
     latestSnapshot,
+    snapshotsOf: (environment) => store.snapshots.list().filter((each) => each.environment === environment),
     clonesOf,
     clonesOfBranch: (environment, { repository, branch }) =>
       store.clones

@@ -37,7 +37,7 @@ export interface ServiceContext {
   /** The files of a checkout, by its top folder. */
   readonly openCheckout: (folder: string) => WorkingFiles;
   readonly databases: Partial<Record<DatabaseEngine, Database>>;
-  /** `sockets`: one folder for each server, see services/servers.ts. */
+  /** `sockets`: one folder for each server, see services/clones/servers.ts. */
   readonly directories: { serverLogs: string; scratch: string; sockets: string };
 }
 

@@ -8,7 +8,7 @@ import { toFailure } from '../protocol/errors.ts';
 import { referenceSchema, type CloneId } from '../protocol/ids.ts';
 import type { CloneRecord } from '../state/store.ts';
 import type { FollowedTree } from './checkouts/checkouts.ts';
-import type { Clones } from './clones.ts';
+import type { Clones } from './clones/clones.ts';
 import type { ServiceContext } from './context.ts';
 import type { CountedTime } from './countedTime.ts';
 

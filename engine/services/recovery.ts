@@ -19,8 +19,8 @@ import type { CloneRecord } from '../state/store.ts';
 import type { Dataset } from '../storage/storage.ts';
 import { all, databaseOf, type ServiceContext } from './context.ts';
 import { dropSnapshot } from './environments/dropSnapshot.ts';
+import type { Servers } from './clones/servers.ts';
 import { createLooks } from './looks.ts';
-import type { Servers } from './servers.ts';
 import { cloneTags, sayTheSame, snapshotTags } from './tags.ts';
 
 export interface RecoveryReport {

@@ -2,14 +2,14 @@
 import type { JobKind } from '../jobs/steps.ts';
 import type { CloneId } from '../protocol/ids.ts';
 import { createCheckouts, type Checkouts } from './checkouts/checkouts.ts';
-import { createClones, type Clones } from './clones.ts';
+import { createClones, type Clones } from './clones/clones.ts';
 import type { ServiceContext } from './context.ts';
 import { createCountedTime } from './countedTime.ts';
 import { createEnvironments, type Environments } from './environments/environments.ts';
 import { createJanitor, type Janitor } from './janitor.ts';
 import { createMigrations } from './checkouts/migrationReports.ts';
 import { createRecovery, type RecoveryReport } from './recovery.ts';
-import { createServers } from './servers.ts';
+import { createServers } from './clones/servers.ts';
 import { createWatch } from './watch.ts';
 
 export interface Services {

@@ -1,16 +1,18 @@
 /** Looks after running clones and the host: notices servers that ended, measures what changed, lets idle ones go. */
+import { tellServers } from '../domain/cloneRow.ts';
 import { idleness, isExpired, type Idleness } from '../domain/expiry.ts';
 import { isWorthTelling } from '../domain/hostChange.ts';
 import type { Host } from '../protocol/entities.ts';
 import { isFailure, toFailure } from '../protocol/errors.ts';
 import { referenceSchema, type CloneId } from '../protocol/ids.ts';
 import type { CloneRecord } from '../state/store.ts';
-import type { Clones } from './clones.ts';
+import { startOptions } from './clones/cloneServers.ts';
+import type { Clones } from './clones/clones.ts';
 import { all, databaseOf, type ServiceContext } from './context.ts';
 import type { CountedTime } from './countedTime.ts';
 import { hostEntity } from './hosts.ts';
 import { createLooks } from './looks.ts';
-import type { Servers } from './servers.ts';
+import type { Servers } from './clones/servers.ts';
 
 /** A killed server is reported within this time. */
 const livenessIntervalMs = 1000;
@@ -57,15 +59,8 @@ export function createWatch(
     if (current.state !== 'ready' && current.state !== 'stopped') return;
     const ended = clone.members.filter((_, index) => running[index] !== true).map(({ name }) => name);
     log.warning('a server ended by itself', { clone: clone.id, members: ended });
-    store.clones.put({
-      ...current,
-      state: 'stopped',
-      members: current.members.map((member, index) => ({
-        ...member,
-        state: running[index] === true ? 'ready' : 'stopped',
-      })),
-      problem: `The server of ${ended.join(', ')} ended. The data is as it was; start it again.`,
-    });
+    const problem = `The server of ${ended.join(', ')} ended. The data is as it was; start it again.`;
+    store.clones.put(tellServers(current, running, problem));
   };
 
   const measured = new Map<CloneId, { sign: string; atMs: number }>();
@@ -99,22 +94,23 @@ export function createWatch(
 
   const idle = new Map<CloneId, Idleness>();
 
-  const isUsed = async (clone: CloneRecord, durable: boolean): Promise<boolean> => {
+  const isUsed = async (clone: CloneRecord): Promise<boolean> => {
     if (clone.state !== 'ready') return false;
+    const options = startOptions(context, clone);
     const counts = await all(clone.members, async (member) => {
-      const spec = await servers.spec(member, { title: clone.name, durable });
+      const spec = await servers.spec(member, options);
       return databaseOf(context, member.engine).connections(spec);
     });
     return counts.some((count) => count > 0);
   };
 
   const checkIdle = async (clone: CloneRecord): Promise<void> => {
-    const { idleTtl, durable } = catalog.environment(clone.environment).definition.clones;
+    const { idleTtl } = catalog.environment(clone.environment).definition.clones;
     if (idleTtl === undefined) {
       idle.delete(clone.id);
       return;
     }
-    const used = await isUsed(clone, durable ?? true);
+    const used = await isUsed(clone);
     // First, since it may move the end of the protection.
     const now = time.now().toISOString();
     const current = quiet(clone);

@@ -11,8 +11,8 @@ import {
   type Reference,
 } from '../../protocol/ids.ts';
 import type { CheckoutRecord, CloneRecord } from '../../state/store.ts';
-import type { BindingTarget } from '../binding.ts';
-import type { Clones } from '../clones.ts';
+import type { BindingTarget } from '../clones/bind.ts';
+import type { Clones } from '../clones/clones.ts';
 import type { ServiceContext } from '../context.ts';
 
 export interface MakeRequest {

@@ -8,7 +8,7 @@ import type { MigrationReport } from '../../protocol/migrations.ts';
 import type { Workspace } from '../../protocol/workspace.ts';
 import type { Follow } from '../../protocol/follow.ts';
 import type { Caller } from '../caller.ts';
-import type { Clones } from '../clones.ts';
+import type { Clones } from '../clones/clones.ts';
 import type { ServiceContext } from '../context.ts';
 import type { Environments } from '../environments/environments.ts';
 import { answerQuestion, type Answer } from './answer.ts';

@@ -8,8 +8,8 @@ import type { CheckoutId, CloneId, EnvironmentName } from '../../protocol/ids.ts
 import { defaultVariables } from '../../protocol/variables.ts';
 import type { Workspace } from '../../protocol/workspace.ts';
 import type { CheckoutRecord, CloneRecord } from '../../state/store.ts';
-import type { BindingTarget } from '../binding.ts';
-import type { Clones } from '../clones.ts';
+import type { BindingTarget } from '../clones/bind.ts';
+import type { Clones } from '../clones/clones.ts';
 import type { ServiceContext } from '../context.ts';
 import { createBranchClones, type BranchClones, type BranchClonesOptions } from './branchClones.ts';
 import { createHeadMoves } from './headMoves.ts';

@@ -1,11 +1,12 @@
 /** Whether the databases of a clone match the migrations of a checkout. */
+import { isDurable } from '../../domain/durability.ts';
 import type { Catalogue } from '../../database/database.ts';
 import type { MemberDatabase } from '../../migrations/appliedTables.ts';
 import { compareMigrations } from '../../migrations/migrations.ts';
 import type { Clone, CloneMember } from '../../protocol/entities.ts';
 import type { MigrationReport, MigrationSettings } from '../../protocol/migrations.ts';
 import { databaseOf, type ServiceContext } from '../context.ts';
-import type { Servers } from '../servers.ts';
+import type { Servers } from '../clones/servers.ts';
 
 export type MigrationsContext = Pick<ServiceContext, 'catalog' | 'databases' | 'openCheckout'>;
 
@@ -32,7 +33,7 @@ export function createMigrations(
     catalogue: Catalogue,
     signal: AbortSignal | undefined,
   ): Promise<MemberDatabase> => {
-    const durable = context.catalog.environment(clone.environment).definition.clones.durable ?? true;
+    const durable = isDurable(context.catalog.environment(clone.environment).definition);
     return {
       member: member.name,
       problem: await problemOf(clone, member),

@@ -12,7 +12,7 @@ import {
   type Reference,
 } from '../../protocol/ids.ts';
 import type { CheckoutRecord } from '../../state/store.ts';
-import type { Clones } from '../clones.ts';
+import type { Clones } from '../clones/clones.ts';
 import { some, type ServiceContext } from '../context.ts';
 import type { Environments } from '../environments/environments.ts';
 import { createFollower, type Follower } from './follower.ts';

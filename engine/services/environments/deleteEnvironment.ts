@@ -3,8 +3,7 @@ import * as z from 'zod';
 import type { JobKind } from '../../jobs/steps.ts';
 import type { Job } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
-import { environmentNameSchema, type EnvironmentName, type Reference } from '../../protocol/ids.ts';
-import type { SnapshotRecord } from '../../state/store.ts';
+import { environmentNameSchema, type Reference } from '../../protocol/ids.ts';
 import type { Caller } from '../caller.ts';
 import type { ServiceContext } from '../context.ts';
 import { dropSnapshot } from './dropSnapshot.ts';
@@ -20,9 +19,6 @@ export interface DeleteEnvironment {
 
 export function createDeleteEnvironment(context: ServiceContext): DeleteEnvironment {
   const { store, storage, catalog, runner } = context;
-  const snapshotsOf = (environment: EnvironmentName): SnapshotRecord[] =>
-    store.snapshots.list().filter((each) => each.environment === environment);
-
   const kind: DeleteEnvironment['kind'] = {
     type: 'environment.delete',
     input: deleteEnvironmentInput,
@@ -34,14 +30,14 @@ export function createDeleteEnvironment(context: ServiceContext): DeleteEnvironm
         run: () => Promise.resolve(undefined),
         undo: ({ input }) =>
           Promise.resolve(() => {
-            for (const snapshot of snapshotsOf(input.environment))
+            for (const snapshot of catalog.snapshotsOf(input.environment))
               store.snapshots.put({ ...snapshot, state: 'ready' });
           }),
       },
       {
         name: 'Remove snapshots',
         async run({ input }) {
-          const snapshots = snapshotsOf(input.environment);
+          const snapshots = catalog.snapshotsOf(input.environment);
           for (const snapshot of snapshots) await dropSnapshot(context, snapshot);
           return () => {
             for (const { id } of snapshots) store.snapshots.remove(id);
@@ -68,7 +64,7 @@ export function createDeleteEnvironment(context: ServiceContext): DeleteEnvironm
         data: {},
         lanes: [
           environmentLane(name, 'exclusive'),
-          ...snapshotsOf(name).map(({ id }) => ({ key: id, mode: 'exclusive' as const })),
+          ...catalog.snapshotsOf(name).map(({ id }) => ({ key: id, mode: 'exclusive' as const })),
         ],
         fingerprint: JSON.stringify(['environment.delete', name]),
         createdBy: caller.user,
@@ -76,7 +72,8 @@ export function createDeleteEnvironment(context: ServiceContext): DeleteEnvironm
         environment: name,
         object: { kind: 'environment', id: name, name },
         prepare: () => {
-          for (const snapshot of snapshotsOf(name)) store.snapshots.put({ ...snapshot, state: 'deleting' });
+          for (const snapshot of catalog.snapshotsOf(name))
+            store.snapshots.put({ ...snapshot, state: 'deleting' });
         },
       });
     },

@@ -19,7 +19,7 @@ import {
 import type { SnapshotRecord } from '../../state/store.ts';
 import type { Caller } from '../caller.ts';
 import { all, databaseOf, newDatasetId, type ServiceContext } from '../context.ts';
-import { measureSnapshot } from '../freeze.ts';
+import { measureSnapshot } from '../clones/freeze.ts';
 import { snapshotTags } from '../tags.ts';
 import { environmentLane } from './environmentLane.ts';
 import { sourcePasswords, type Passwords } from './passwords.ts';
@@ -72,7 +72,7 @@ export function createRefresh(context: ServiceContext): Refresh {
       const environment = catalog.environment(reference);
       const { name, definition } = environment;
       const fingerprint = JSON.stringify(['environment.refresh', name, request.name ?? null]);
-      const taken = namesOfSnapshots(context, name);
+      const taken = new Set<string>(catalog.snapshotsOf(name).map((each) => each.name));
       const joins = store.jobs.unfinished().some((job) => job.fingerprint === fingerprint);
       if (request.name !== undefined && taken.has(request.name) && !joins) {
         throw fail('name_taken', { kind: 'snapshot', name: request.name });
@@ -205,6 +205,3 @@ function memberOf(
   if (member === undefined) throw fail('not_found', { kind: 'member', name });
   return member;
 }
-
-const namesOfSnapshots = ({ store }: ServiceContext, environment: EnvironmentName): Set<string> =>
-  new Set(store.snapshots.list().flatMap((each) => (each.environment === environment ? [each.name] : [])));

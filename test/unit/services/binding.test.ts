@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';
 import type { Connection, Job } from '../../../engine/protocol/entities.ts';
-import type { Clones } from '../../../engine/services/clones.ts';
+import type { Clones } from '../../../engine/services/clones/clones.ts';
 import {
   caller,
   cloneName,

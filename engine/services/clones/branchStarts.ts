@@ -1,11 +1,11 @@
-/** The snapshots that branches began with: each goes with the last clone that stands on it. */
-import type { StoreChange } from '../jobs/steps.ts';
-import type { JobId, SnapshotId } from '../protocol/ids.ts';
-import type { CloneRecord } from '../state/store.ts';
-import type { ServiceContext } from './context.ts';
-import { dropSnapshot } from './environments/dropSnapshot.ts';
+/** The snapshots that branches start from: each goes with the last clone that stands on it. */
+import type { Step, StoreChange } from '../../jobs/steps.ts';
+import type { JobId, SnapshotId } from '../../protocol/ids.ts';
+import type { CloneRecord } from '../../state/store.ts';
+import type { ServiceContext } from '../context.ts';
+import { dropSnapshot } from '../environments/dropSnapshot.ts';
 
-export interface Beginnings {
+export interface BranchStarts {
   /** The snapshot under a clone, if it is there for the sake of clones like it. */
   under(clone: Pick<CloneRecord, 'snapshot'>): SnapshotId | undefined;
   /**
@@ -15,7 +15,7 @@ export interface Beginnings {
   release(id: SnapshotId, job?: JobId): Promise<StoreChange | undefined>;
 }
 
-export function createBeginnings(context: ServiceContext): Beginnings {
+export function createBranchStarts(context: ServiceContext): BranchStarts {
   const { store, catalog, runner } = context;
   /** Two last clones may go at once. */
   const leaving = new Set<SnapshotId>();
@@ -31,7 +31,7 @@ export function createBeginnings(context: ServiceContext): Beginnings {
       if (isUsed || runner.holder([{ key: id, mode: 'exclusive' }], job) !== undefined) return undefined;
       leaving.add(id);
       try {
-        // Nobody begins a clone on it from here on.
+        // Nobody starts a clone from it any more.
         store.snapshots.put({ ...snapshot, state: 'deleting' });
         await dropSnapshot(context, snapshot);
       } finally {
@@ -41,3 +41,18 @@ export function createBeginnings(context: ServiceContext): Beginnings {
     },
   };
 }
+
+/** Last, when the clone does not stand on it any more. A job that an older version left has no such step. */
+export const removeBranchStart = <Input>(
+  branchStarts: BranchStarts,
+  snapshot: SnapshotId | undefined,
+): Step<Input, object>[] =>
+  snapshot === undefined
+    ? []
+    : [
+        {
+          name: 'Remove what the branch started from',
+          cleanup: true,
+          run: ({ job }) => branchStarts.release(snapshot, job),
+        },
+      ];

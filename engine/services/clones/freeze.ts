@@ -1,11 +1,12 @@
 /** Makes a snapshot of a clone as it is now: a live copy where the store shows one moment, else with its servers stopped. */
-import type { StepContext } from '../jobs/steps.ts';
-import type { DatasetId, MemberName } from '../protocol/ids.ts';
-import type { CloneRecord, SnapshotRecord } from '../state/store.ts';
-import { all, databaseOf, type ServiceContext } from './context.ts';
-import { allTelling } from './memberProgress.ts';
+import type { StepContext } from '../../jobs/steps.ts';
+import type { DatasetId, MemberName } from '../../protocol/ids.ts';
+import type { CloneRecord, SnapshotRecord } from '../../state/store.ts';
+import { all, databaseOf, type ServiceContext } from '../context.ts';
+import { allTelling } from '../memberProgress.ts';
+import { startOptions } from './cloneServers.ts';
 import type { Servers } from './servers.ts';
-import { snapshotTags } from './tags.ts';
+import { snapshotTags } from '../tags.ts';
 
 export interface FrozenMember {
   name: MemberName;
@@ -23,15 +24,14 @@ export async function freezeClone(
   restart: boolean,
 ): Promise<void> {
   const { storage } = context;
-  const durable = context.catalog.environment(clone.environment).definition.clones.durable ?? true;
-  const login = { user: clone.members[0]?.user ?? '', password: context.vault.open(clone.sealedPassword) };
+  const options = startOptions(context, clone);
   await allTelling(clone.members, step.report, async (member, onProgress) => {
     const target = frozen.find(({ name }) => name === member.name);
     if (target === undefined) throw new Error(`no dataset was reserved for ${member.name}`);
     const database = databaseOf(context, member.engine);
     const running = await servers.running(member);
     if (running && storage.capabilities.live) {
-      await servers.flush(member, { title: clone.name, durable }, step.signal);
+      await servers.flush(member, options, step.signal);
     } else if (running) {
       step.report.line(`Stopping ${member.name}: this storage copies only what does not run`);
       await servers.stop(member, 'clean', step.signal);
@@ -44,7 +44,7 @@ export async function freezeClone(
       });
     } finally {
       if (running && !storage.capabilities.live && restart) {
-        await servers.start(member, { title: clone.name, durable, login });
+        await servers.start(member, options);
       }
     }
     await database.settle(

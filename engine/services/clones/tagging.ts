@@ -1,8 +1,8 @@
 /** Brings a change of a clone's row that is made beside jobs onto its data, whatever jobs write there meanwhile. */
-import type { CloneId } from '../protocol/ids.ts';
-import type { CloneRecord } from '../state/store.ts';
-import { all, type ServiceContext } from './context.ts';
-import { cloneTags, sayTheSame } from './tags.ts';
+import type { CloneId } from '../../protocol/ids.ts';
+import type { CloneRecord } from '../../state/store.ts';
+import { all, type ServiceContext } from '../context.ts';
+import { cloneTags, sayTheSame } from '../tags.ts';
 
 export interface CloneTagging {
   /** Resolves when the row stands on the data; a failure is logged, and mended at the next start. */

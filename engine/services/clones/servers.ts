@@ -1,12 +1,12 @@
 /** The database servers of clones: start them on their ports, find them again, stop them, notice when one ends. */
 import { join } from 'node:path';
-import type { Login } from '../database/database.ts';
-import type { PortLease } from '../host/host.ts';
-import type { DatabaseEngine } from '../protocol/entities.ts';
-import { fail, isFailure } from '../protocol/errors.ts';
-import type { DatasetId, MemberName } from '../protocol/ids.ts';
-import type { RunningServer, ServerSpec, StopMode } from '../runtime/runtime.ts';
-import { databaseOf, type ServiceContext } from './context.ts';
+import type { Login } from '../../database/database.ts';
+import type { PortLease } from '../../host/host.ts';
+import type { DatabaseEngine } from '../../protocol/entities.ts';
+import { fail, isFailure } from '../../protocol/errors.ts';
+import type { DatasetId, MemberName } from '../../protocol/ids.ts';
+import type { RunningServer, ServerSpec, StopMode } from '../../runtime/runtime.ts';
+import { databaseOf, type ServiceContext } from '../context.ts';
 
 /** One member's server: which data it serves, and where. */
 export interface MemberServer {

@@ -1,27 +1,24 @@
 /** Binds a clone to a branch, and takes it off again: with it goes the password that all clones of the repository share. */
 import * as z from 'zod';
-import { cloneUser } from '../domain/naming.ts';
-import type { JobKind } from '../jobs/steps.ts';
-import type { Job } from '../protocol/entities.ts';
-import { fail } from '../protocol/errors.ts';
-import { cloneIdSchema, type Reference } from '../protocol/ids.ts';
-import type { CloneRecord } from '../state/store.ts';
-import type { CloneTagging } from './cloneTagging.ts';
-import type { Caller } from './caller.ts';
-import { all, type ServiceContext } from './context.ts';
-import type { Servers } from './servers.ts';
-import { cloneTags } from './tags.ts';
+import type { JobKind } from '../../jobs/steps.ts';
+import type { Job } from '../../protocol/entities.ts';
+import { fail } from '../../protocol/errors.ts';
+import { cloneIdSchema, type CloneId, type Reference } from '../../protocol/ids.ts';
+import type { CloneRecord } from '../../state/store.ts';
+import type { Caller } from '../caller.ts';
+import type { CloneParts } from './parts.ts';
+import { cloneOf, exclusive, tagReady } from './rows.ts';
 
 /** Null: to none. */
 export type BindingTarget = { repository: string; branch: string } | null;
 
-export interface Bindings {
+export interface BindClone {
+  readonly kind: JobKind<BindInput, object>;
   /**
    * Without a password the clone keeps its own. Throws `binding_taken` when the branch has another clone, `clone_not_ready`,
    * `busy`.
    */
-  bind(clone: Reference, to: BindingTarget, password: string | undefined, caller: Caller): Job;
-  readonly kinds: readonly JobKind[];
+  request(clone: Reference, to: BindingTarget, password: string | undefined, caller: Caller): Job;
 }
 
 /** What a job holds so that a branch gets one clone. */
@@ -41,35 +38,19 @@ const bindingSchema = z.object({
 const bindInput = z.object({ clone: cloneIdSchema, before: bindingSchema, after: bindingSchema });
 type BindInput = z.infer<typeof bindInput>;
 
-export function createBindings(context: ServiceContext, servers: Servers, tagging: CloneTagging): Bindings {
-  const { store, catalog, vault, runner, storage } = context;
+export function createBindClone({ context, cloneServers, tagging }: CloneParts): BindClone {
+  const { store, catalog, vault, runner } = context;
 
-  const cloneOf = (id: CloneRecord['id']): CloneRecord => catalog.clone(id);
-
-  /** The password counts from now on: in running servers at once, in stopped ones when they start. */
-  const setPassword = async (
-    clone: CloneRecord,
-    sealedPassword: string,
-    signal?: AbortSignal,
-  ): Promise<void> => {
-    const durable = catalog.environment(clone.environment).definition.clones.durable ?? true;
-    const login = { user: cloneUser, password: vault.open(sealedPassword) };
-    await all(clone.members, async (member) => {
-      if (await servers.running(member))
-        await servers.start(member, { title: clone.name, durable, login, signal });
-    });
-  };
-
-  const tag = async (clone: CloneRecord): Promise<void> => {
-    await all(clone.members, ({ name, dataset }) =>
-      storage.tag(dataset, cloneTags(context, clone, name, dataset, 'ready')),
-    );
-  };
+  /** With the values of a binding. */
+  const bound = (id: CloneId, binding: z.infer<typeof bindingSchema>): CloneRecord => ({
+    ...cloneOf(context, id),
+    ...binding,
+  });
 
   const samePassword = ({ before, after }: BindInput): boolean =>
     vault.open(before.sealedPassword) === vault.open(after.sealedPassword);
 
-  const bindKind: JobKind<BindInput, object> = {
+  const kind: BindClone['kind'] = {
     type: 'clone.bind',
     input: bindInput,
     data: z.object({}),
@@ -77,12 +58,11 @@ export function createBindings(context: ServiceContext, servers: Servers, taggin
       {
         name: 'Password',
         async run({ input, signal }) {
-          if (!samePassword(input))
-            await setPassword(cloneOf(input.clone), input.after.sealedPassword, signal);
+          if (!samePassword(input)) await cloneServers.setPassword(bound(input.clone, input.after), signal);
           return undefined;
         },
         async undo({ input }) {
-          if (!samePassword(input)) await setPassword(cloneOf(input.clone), input.before.sealedPassword);
+          if (!samePassword(input)) await cloneServers.setPassword(bound(input.clone, input.before));
           return undefined;
         },
       },
@@ -90,11 +70,11 @@ export function createBindings(context: ServiceContext, servers: Servers, taggin
         name: 'Bind',
         commits: true,
         async run({ input }) {
-          await tag({ ...cloneOf(input.clone), ...input.after });
-          return () => store.clones.put({ ...cloneOf(input.clone), ...input.after, finished: null });
+          await tagReady(context, bound(input.clone, input.after));
+          return () => store.clones.put({ ...bound(input.clone, input.after), finished: null });
         },
         async undo({ input }) {
-          await tag({ ...cloneOf(input.clone), ...input.before });
+          await tagReady(context, bound(input.clone, input.before));
           return undefined;
         },
       },
@@ -103,9 +83,10 @@ export function createBindings(context: ServiceContext, servers: Servers, taggin
   };
 
   return {
-    bind(reference, to, password, caller) {
+    kind,
+    request(reference, to, password, caller) {
       const clone = catalog.clone(reference);
-      const holder = runner.holder([{ key: clone.id, mode: 'exclusive' }]);
+      const holder = runner.holder(exclusive(clone));
       if (holder === undefined && clone.state !== 'ready' && clone.state !== 'stopped')
         throw fail('clone_not_ready', { clone: clone.name, state: clone.state });
       if (to !== null) {
@@ -114,7 +95,7 @@ export function createBindings(context: ServiceContext, servers: Servers, taggin
       }
       const { repository, branch, sealedPassword } = clone;
       return runner.submit({
-        kind: bindKind,
+        kind,
         title: to === null ? `Unbind clone ${clone.name}` : `Bind clone ${clone.name} to ${to.branch}`,
         input: {
           clone: clone.id,
@@ -125,10 +106,7 @@ export function createBindings(context: ServiceContext, servers: Servers, taggin
           },
         },
         data: {},
-        lanes: [
-          { key: clone.id, mode: 'exclusive' },
-          ...(to === null ? [] : [bindingLane(clone.environment, to)]),
-        ],
+        lanes: [...exclusive(clone), ...(to === null ? [] : [bindingLane(clone.environment, to)])],
         fingerprint: JSON.stringify(['clone.bind', clone.id, to]),
         createdBy: caller.user,
         idempotencyKey: caller.idempotencyKey,
@@ -136,6 +114,5 @@ export function createBindings(context: ServiceContext, servers: Servers, taggin
         object: { kind: 'clone', id: clone.id, name: clone.name },
       });
     },
-    kinds: [bindKind],
   };
 }

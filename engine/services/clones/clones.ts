@@ -1,0 +1,65 @@
+/** Use cases of clones: create, reset, start, destroy, commit, bind, protect, connect. */
+import type { JobKind } from '../../jobs/steps.ts';
+import type { Clone, Connection, Job } from '../../protocol/entities.ts';
+import type { Reference } from '../../protocol/ids.ts';
+import type { Caller } from '../caller.ts';
+import type { ServiceContext } from '../context.ts';
+import type { CountedTime } from '../countedTime.ts';
+import { createBindClone, type BindClone } from './bind.ts';
+import { createBranchStarts } from './branchStarts.ts';
+import { createCloneServers } from './cloneServers.ts';
+import { createCommitClone, type CommitRequest } from './commit.ts';
+import { createCreateClone, type CreateRequest } from './create.ts';
+import { createDestroyClone } from './destroy.ts';
+import type { CloneParts } from './parts.ts';
+import { protectClone } from './protect.ts';
+import { createResetClone, type ResetRequest } from './reset.ts';
+import type { Servers } from './servers.ts';
+import { createStartClone } from './start.ts';
+import { createCloneTagging } from './tagging.ts';
+
+export interface Clones {
+  create(request: CreateRequest, caller: Caller): Promise<Job>;
+  reset(clone: Reference, request: ResetRequest, caller: Caller): Job;
+  start(clone: Reference, caller: Caller): Job;
+  destroy(clone: Reference, caller: Caller): Job;
+  commit(clone: Reference, request: CommitRequest, caller: Caller): Job;
+  bind: BindClone['request'];
+  /** Resolves when the protection stands on the data as well: a state that is lost must not lose it. */
+  protect(clone: Reference, minutes: number | 'forever' | null): Promise<Clone>;
+  connection(clone: Reference): Connection[];
+  /** For the runner's recovery. */
+  readonly kinds: readonly JobKind[];
+}
+
+export function createClones(context: ServiceContext, servers: Servers, time: CountedTime): Clones {
+  const parts: CloneParts = {
+    ...{ context, servers, time },
+    cloneServers: createCloneServers(context, servers),
+    tagging: createCloneTagging(context),
+    branchStarts: createBranchStarts(context),
+  };
+  const create = createCreateClone(parts);
+  const reset = createResetClone(parts);
+  const start = createStartClone(parts);
+  const destroy = createDestroyClone(parts);
+  const commit = createCommitClone(parts);
+  const bind = createBindClone(parts);
+  return {
+    create: (request, caller) => create.request(request, caller),
+    reset: (clone, request, caller) => reset.request(clone, request, caller),
+    start: (clone, caller) => start.request(clone, caller),
+    destroy: (clone, caller) => destroy.request(clone, caller),
+    commit: (clone, request, caller) => commit.request(clone, request, caller),
+    bind: (...request) => bind.request(...request),
+    protect: (clone, minutes) => protectClone(parts, clone, minutes),
+    connection(reference) {
+      const { members, sealedPassword } = context.catalog.clone(reference);
+      const password = context.vault.open(sealedPassword);
+      return members.map(({ name, engine, host, port, user, database }) => ({
+        ...{ name, engine, host, port, user, database, password },
+      }));
+    },
+    kinds: [create.kind, reset.kind, start.kind, destroy.kind, commit.kind, bind.kind],
+  };
+}

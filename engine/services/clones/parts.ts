@@ -1,0 +1,18 @@
+/** What the kinds of jobs on clones work with. */
+import type { ServiceContext } from '../context.ts';
+import type { CountedTime } from '../countedTime.ts';
+import type { BranchStarts } from './branchStarts.ts';
+import type { CloneServers } from './cloneServers.ts';
+import type { Servers } from './servers.ts';
+import type { CloneTagging } from './tagging.ts';
+
+export interface CloneParts {
+  readonly context: ServiceContext;
+  /** Of single members. */
+  readonly servers: Servers;
+  /** Of whole clones. */
+  readonly cloneServers: CloneServers;
+  readonly tagging: CloneTagging;
+  readonly branchStarts: BranchStarts;
+  readonly time: CountedTime;
+}

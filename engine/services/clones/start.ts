@@ -1,0 +1,65 @@
+/** Starts the servers of a clone that is stopped. */
+import * as z from 'zod';
+import { datasetsOf, withMembers } from '../../domain/cloneRow.ts';
+import type { JobKind } from '../../jobs/steps.ts';
+import type { Job } from '../../protocol/entities.ts';
+import { cloneIdSchema, type Reference } from '../../protocol/ids.ts';
+import type { Caller } from '../caller.ts';
+import type { CloneParts } from './parts.ts';
+import { cloneOf, exclusive, memberDatasetSchema } from './rows.ts';
+
+const startInput = z.object({ clone: cloneIdSchema, datasets: z.array(memberDatasetSchema) });
+
+export interface StartClone {
+  readonly kind: JobKind<z.infer<typeof startInput>, object>;
+  request(clone: Reference, caller: Caller): Job;
+}
+
+export function createStartClone({ context, cloneServers }: CloneParts): StartClone {
+  const { store, catalog, runner, clock, log } = context;
+  const kind: StartClone['kind'] = {
+    type: 'clone.start',
+    input: startInput,
+    data: z.object({}),
+    steps: () => [
+      {
+        name: 'Start',
+        async run({ input, signal }) {
+          await cloneServers.start(cloneOf(context, input.clone), { signal });
+          const change = { usedAt: clock.now().toISOString() };
+          return await cloneServers.settle(input.clone, null, { change });
+        },
+        async undo({ input }) {
+          const clone = cloneOf(context, input.clone);
+          try {
+            // A kill in the middle left a server with the password of before, which may have changed while it was stopped.
+            await cloneServers.setPassword(clone);
+          } catch (error) {
+            // best effort: the row then says which servers run
+            log.warning('a password could not be set', { clone: clone.id, problem: String(error) });
+          }
+          return cloneServers.settle(input.clone, 'Its server could not be started.');
+        },
+      },
+    ],
+  };
+  return {
+    kind,
+    request(reference, caller) {
+      const clone = catalog.clone(reference);
+      return runner.submit({
+        kind,
+        title: `Start clone ${clone.name}`,
+        input: { clone: clone.id, datasets: datasetsOf(clone) },
+        data: {},
+        lanes: exclusive(clone),
+        fingerprint: JSON.stringify(['clone.start', clone.id]),
+        createdBy: caller.user,
+        idempotencyKey: caller.idempotencyKey,
+        environment: clone.environment,
+        object: { kind: 'clone', id: clone.id, name: clone.name },
+        prepare: () => store.clones.put(withMembers(clone, 'starting')),
+      });
+    },
+  };
+}
