@@ -3,7 +3,7 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import type * as z from 'zod';
-import { migrations } from './migrations.ts';
+import { migrations } from './schemaVersions.ts';
 import { jobIdSchema } from '../protocol/ids.ts';
 import {
   checkoutRecordSchema,

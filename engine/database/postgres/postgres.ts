@@ -15,7 +15,7 @@ import { waitUntilReady } from './ready.ts';
 import { retrieveData } from './retrieval/retrieve.ts';
 import { buildServerSpec, majorOf, socketDirectoryOf } from './serverSpec.ts';
 import { postgresSource } from './source.ts';
-import { testSource } from './sourceTest.ts';
+import { testSource } from './examineSource.ts';
 import { makeSocketDirectory } from './workbench.ts';
 
 /** Who counts connections looks at many servers, one after another: one that hangs must not keep it for long. */

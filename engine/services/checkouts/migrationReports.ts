@@ -2,7 +2,7 @@
 import { isDurable } from '../../domain/durability.ts';
 import type { Catalogue } from '../../database/database.ts';
 import type { MemberDatabase } from '../../migrations/appliedTables.ts';
-import { compareMigrations } from '../../migrations/migrations.ts';
+import { compareMigrations } from '../../migrations/compareMigrations.ts';
 import type { Clone, CloneMember } from '../../protocol/entities.ts';
 import type { MigrationReport, MigrationSettings } from '../../protocol/migrations.ts';
 import { databaseOf, type ServiceContext } from '../context.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { MemberDatabase } from '../../../engine/migrations/appliedTables.ts';
 import { createLocalFiles } from '../../../engine/migrations/local/localFiles.ts';
-import { compareMigrations } from '../../../engine/migrations/migrations.ts';
+import { compareMigrations } from '../../../engine/migrations/compareMigrations.ts';
 import { flywayChecksum } from '../../../engine/migrations/tools/flyway.ts';
 import { changeSetChecksum } from '../../../engine/migrations/tools/liquibase.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';

@@ -1,7 +1,7 @@
 /** A checkout and its databases in memory: files by path, tables by `schema.name`. */
 import type { Row, Statement } from '../../../engine/database/database.ts';
 import type { MemberDatabase } from '../../../engine/migrations/appliedTables.ts';
-import { compareMigrations } from '../../../engine/migrations/migrations.ts';
+import { compareMigrations } from '../../../engine/migrations/compareMigrations.ts';
 import type { WorkingFiles } from '../../../engine/migrations/workingFiles.ts';
 import { memberNameSchema } from '../../../engine/protocol/ids.ts';
 import {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { compareMigrations } from '../../../engine/migrations/migrations.ts';
+import { compareMigrations } from '../../../engine/migrations/compareMigrations.ts';
 import { fail } from '../../../engine/protocol/errors.ts';
 import { memberNameSchema } from '../../../engine/protocol/ids.ts';
 import { inMemory, report, reports, type Files } from './checkout.ts';

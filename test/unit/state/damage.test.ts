@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { environmentNameSchema, jobIdSchema } from '../../../engine/protocol/ids.ts';
-import { migrations } from '../../../engine/state/migrations.ts';
+import { migrations } from '../../../engine/state/schemaVersions.ts';
 import { openStore, StateUnusable } from '../../../engine/state/sqliteStore.ts';
 import {
   cloneRecordSchema,
