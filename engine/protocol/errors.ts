@@ -17,6 +17,11 @@ const define = <Details extends object>(
   retryable = false,
 ): ErrorDefinition<Details> => ({ status, retryable, message, next });
 
+/** A few of many: a message that names all of them is read by nobody. The details have them all. */
+const some = (names: readonly string[]): string =>
+  names.length <= namedAtMost ? list(names) : `e.g. ${list(names.slice(0, namedAtMost - 1))}`;
+const namedAtMost = 4;
+
 const list = (names: readonly string[]): string => names.join(', ');
 const kindList = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
@@ -140,13 +145,13 @@ export const errorTable = {
   ),
   snapshot_in_use: define<{ snapshot: string; clones: readonly string[] }>(
     409,
-    (d) => `Snapshot ${d.snapshot} is used by ${kindList(d.clones.length, 'clone')} (${list(d.clones)}).`,
+    (d) => `Snapshot ${d.snapshot} is used by ${kindList(d.clones.length, 'clone')} (${some(d.clones)}).`,
     () => 'Destroy them, or reset them to another snapshot, first.',
   ),
   environment_in_use: define<{ environment: string; clones: readonly string[] }>(
     409,
     (d) =>
-      `Environment ${d.environment} still has ${kindList(d.clones.length, 'clone')} (${list(d.clones)}).`,
+      `Environment ${d.environment} still has ${kindList(d.clones.length, 'clone')} (${some(d.clones)}).`,
     () => 'Destroy them first. Its snapshots are deleted together with the environment.',
   ),
   environment_locked: define<{ environment: string; fields: readonly string[] }>(
@@ -164,7 +169,7 @@ export const errorTable = {
   ),
   clone_limit: define<{ environment: string; limit: number; clones: readonly string[] }>(
     409,
-    (d) => `Environment ${d.environment} has its limit of ${kindList(d.limit, 'clone')} (${list(d.clones)}).`,
+    (d) => `Environment ${d.environment} has its limit of ${kindList(d.limit, 'clone')} (${some(d.clones)}).`,
     () => 'Destroy one that is no longer needed, or raise clones.limit.',
   ),
   no_snapshot: define<{ environment: string }>(

@@ -1,11 +1,13 @@
 /** Destroys the selected clones. */
 import type { Clone } from '../../engine/protocol/entities.ts';
+import { fail, type ThinClonesError } from '../../engine/protocol/errors.ts';
 import { referenceSchema } from '../../engine/protocol/ids.ts';
 import { confirmLoss } from '../dialogs/confirm.ts';
 import { runJob } from '../dialogs/followJob.ts';
 import { pickClone } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
-import { countOf, sizeOf } from '../views/amounts.ts';
+import { countOf, sizeOf, someOf } from '../views/amounts.ts';
+import { isProtected } from '../views/treeRows.ts';
 import { keyOfRow, type RowOf } from '../views/rowId.ts';
 
 export async function destroyClone(
@@ -13,15 +15,19 @@ export async function destroyClone(
   row?: RowOf<'clone'>,
   selected: readonly RowOf<'clone'>[] = [],
 ): Promise<void> {
-  const clones = await clonesMeant(services, row, selected);
+  const meant = await clonesMeant(services, row, selected);
+  const clones = meant.filter((clone) => !isProtected(clone, Date.now()));
+  const guarded = meant.filter((clone) => !clones.includes(clone));
   const [first] = clones;
+  // Before the question: it would promise what is refused then.
+  if (first === undefined && guarded[0] !== undefined) throw protectionOf(guarded[0]);
   if (first === undefined) return;
   const one = clones.length === 1;
   const unshared = clones.reduce((sum, { bytes }) => sum + (bytes.unshared ?? 0), 0);
   const answer = await confirmLoss({
     about: 'destroy',
     message: one ? `Destroy clone ${first.name}?` : `Destroy ${countOf(clones.length, 'clone')}?`,
-    detail: `${one ? '' : `${clones.map(({ name }) => name).join(', ')}\n\n`}${one ? 'Its' : 'Their'} data${unshared === 0 ? '' : ` (${sizeOf(unshared)} unshared)`} is gone for good. ${one ? 'Its snapshot stays.' : 'Their snapshots stay.'}`,
+    detail: `${one ? '' : `${someOf(clones.map(({ name }) => name))}\n\n`}${one ? 'Its' : 'Their'} data${unshared === 0 ? '' : ` (${sizeOf(unshared)} unshared)`} is gone for good. ${one ? 'Its snapshot stays.' : 'Their snapshots stay.'}${guarded.length === 0 ? '' : `\n\nProtected, and so kept: ${someOf(guarded.map(({ name }) => name))}.`}`,
     action: 'Destroy',
   });
   if (answer === undefined) return;
@@ -54,3 +60,6 @@ async function clonesMeant(
   });
   return clone === undefined ? [] : [clone];
 }
+
+const protectionOf = ({ name, protectedUntil }: Clone): ThinClonesError =>
+  fail('clone_protected', { clone: name, until: protectedUntil ?? 'forever' });

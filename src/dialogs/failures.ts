@@ -6,6 +6,7 @@ import { runCommand } from '../commands/runCommand.ts';
 import { failedHost } from './failedHost.ts';
 import { sentences } from './sentences.ts';
 import { NotTrusted, type Services } from '../services.ts';
+import { withLocalTimes } from '../views/amounts.ts';
 
 /** A job that was waited for and did not succeed. */
 export class JobFailed extends Error {
@@ -92,7 +93,7 @@ export async function showFailure(
         : { title: 'Show Log', run: () => runCommand('thinClones.showLog') }
       : { title: 'Show Log', run: () => runCommand('thinClones.job.show', { kind: 'job', key: job.id }) },
   ];
-  const text = sentences(error.message, nextStep(error, mend !== undefined));
+  const text = withLocalTimes(sentences(error.message, nextStep(error, mend !== undefined)), Date.now());
   const chosen = await vscode.window.showErrorMessage(text, ...buttons.map(({ title }) => title));
   await buttons.find(({ title }) => title === chosen)?.run();
 }

@@ -45,3 +45,25 @@ export function countOf(count: number, noun: string): string {
   if (count === 0) return `no ${noun}s`;
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
+
+/** "a, b, c", or "a, b, c and 28 more": dialogs are read, lists of names are not. */
+export function someOf(names: readonly string[], atMost = 8): string {
+  const more = names.length - atMost;
+  return more <= 0 ? names.join(', ') : `${names.slice(0, atMost).join(', ')} and ${more} more`;
+}
+
+/** A moment as people write it: "14:05", "28 Nov, 14:05"; the year only where it is another one. */
+export function momentOf(time: string, now: number): string {
+  const at = new Date(time);
+  const today = new Date(now);
+  const isToday = at.toDateString() === today.toDateString();
+  return at.toLocaleString(undefined, {
+    ...(isToday ? {} : { day: 'numeric', month: 'short' }),
+    ...(at.getFullYear() === today.getFullYear() ? {} : { year: 'numeric' }),
+    ...{ hour: '2-digit', minute: '2-digit' },
+  });
+}
+
+/** With the times that the engine writes (UTC, to the millisecond) as people write them. */
+export const withLocalTimes = (text: string, now: number): string =>
+  text.replace(/\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g, (time) => momentOf(time, now));

@@ -166,9 +166,11 @@ describe('the tree', () => {
   it('says why a protected clone is not destroyed, with the button that changes that', async () => {
     const { workbench } = ui();
     await workbench.contextMenu('load-test', 'Destroy Clone…');
-    await (await workbench.dialog('Destroy clone load-test?')).press('Destroy');
     const message = await workbench.notification('Clone load-test is protected until');
     assert.deepEqual(message.buttons, ['Change Protection', 'Show Log']);
+    // Local and short, and told before any question.
+    assert.doesNotMatch(message.text, /\d\d:\d\d:\d\d|\dZ/);
+    assert.equal(await workbench.dialogIsOpen(), false);
     await message.press('Change Protection');
     await workbench.quickPick('load-test');
     await workbench.quickPick(/No longer/);
@@ -286,6 +288,20 @@ describe('the tree', () => {
     await workbench.page.keyboard.press('Control+j');
   });
 
+  it('deletes an environment together with its clones only after a question that counts and names them', async () => {
+    const { workbench } = ui();
+    await workbench.contextMenu('shop', 'Delete Environment…');
+    const dialog = await workbench.dialog('Delete environment shop with its 4 clones?');
+    assert.match(dialog.detail, /^4 clones: .*feature\/login.*\. Their data is gone for good\./);
+    await workbench.screenshot('delete-environment');
+    await dialog.press('Show Clones');
+    await until('the page', async () =>
+      (await workbench.editorTabs()).some((tab) => tab.includes('Clones of shop')) ? true : undefined,
+    );
+    assert.deepEqual(engine.calls('environmentDelete'), []);
+    await workbench.palette('View: Close All Editors');
+  });
+
   it('has a menu behind its status bar item', async () => {
     const { workbench } = ui();
     const item = await workbench.statusBarItem('2 environments: 4 clones');
@@ -304,5 +320,19 @@ describe('the tree', () => {
     engine.fake.breakStreams();
     engine.put({ kind: 'clone', entity: fakeClone({ id: 'clone-cccccccccccccccc', name: 'meanwhile' }) });
     await workbench.waitForRow('meanwhile');
+  });
+
+  it('destroys the clones of an environment and deletes it, when that was chosen', async () => {
+    const { workbench } = ui();
+    const before = engine.calls('cloneDestroy').length;
+    await workbench.contextMenu('shop', 'Delete Environment…');
+    const dialog = await workbench.dialog('Delete environment shop with its');
+    await dialog.press(/^Destroy \d+ clones and Delete$/);
+    await workbench.waitForNoRow('shop');
+    assert.ok(engine.calls('cloneDestroy').length > before + 1);
+    assert.deepEqual(
+      engine.fake.overview.clones.filter(({ environment }) => environment === 'shop'),
+      [],
+    );
   });
 });
