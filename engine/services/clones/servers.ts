@@ -53,7 +53,7 @@ export interface Servers {
 }
 
 /** One that runs answers in moments, unless it hangs: who takes something back must not wait for long. */
-const runningPatienceMs = 15_000;
+const runningPatienceMs = 5000;
 
 /** A server's folder in `directories.sockets`: short, since paths of unix sockets are. */
 export const socketFolder = (dataset: DatasetId): string => dataset.replace(/^data-/, '');
