@@ -75,6 +75,8 @@ export const checkoutRecordSchema = checkoutSchema
     chosen: z.object({ clone: cloneIdSchema, head: z.string().nullable() }).nullable(),
     /** The clone that its ports led to last, for branches that start from it. */
     last: cloneIdSchema.nullable().default(null),
+    /** The environment that it was used with while nothing said which: other environments that come later change nothing. */
+    usedEnvironment: environmentNameSchema.nullable().default(null),
     /** What was said of variables of the repository's file; the same in all checkouts of it. The last one counts. */
     variableAnswers: z
       .array(z.object({ name: z.string(), value: z.string(), answer: z.enum(['allow', 'refuse']) }))

@@ -59,8 +59,16 @@ export function createLook(options: LookOptions): () => Promise<EnvironmentName 
     }
     await ports.open(environment);
     await follow(environment.name);
+    keepEnvironment(options, environment.name);
     return environment.name;
   };
+}
+
+/** Who answered for a checkout, or works on a clone of it, keeps its environment when there are others, too. */
+function keepEnvironment({ row, sight, situation }: LookOptions, name: EnvironmentName): void {
+  const { answers, usedEnvironment } = row.read();
+  const isUsed = answers.length > 0 || sight.answer() !== undefined || situation.now().clone !== null;
+  if (isUsed && usedEnvironment !== name) row.change({ usedEnvironment: name });
 }
 
 const goneLead = ({ path }: CheckoutRecord) =>

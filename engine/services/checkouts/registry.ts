@@ -125,7 +125,7 @@ export function createCheckoutRegistry({ context, clones, environments }: Regist
         ...{ id, path: tree.path, repository: tree.commonDirectory, kind: tree.kind, environment },
         ...{ createdBy: user, createdAt: clock.now().toISOString(), follow: null, answers: [], ports: [] },
         sealedPassword: passwordFor(tree.commonDirectory),
-        ...{ envFile: null, chosen: null, last: null },
+        ...{ envFile: null, chosen: null, last: null, usedEnvironment: null },
         variableAnswers: variableAnswersFor(tree.commonDirectory),
       });
     }

@@ -4,6 +4,7 @@ import type { Head } from '../../protocol/entities.ts';
 import type { Workspace } from '../../protocol/workspace.ts';
 import type { Follow } from '../../protocol/follow.ts';
 import type { EnvironmentName } from '../../protocol/ids.ts';
+import type { CheckoutRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
 import type { CheckoutRow } from './row.ts';
 
@@ -87,9 +88,7 @@ export function createSight({ context, row, tree: firstTree, onMoved }: SightOpt
     follow: () => row.read().follow ?? workspace?.follow ?? 'ask',
     environment() {
       const chosen = row.read().environment ?? workspace?.environment;
-      if (chosen !== undefined) return chosen;
-      const [only, ...others] = store.environments.list();
-      return others.length === 0 ? only?.name : undefined;
+      return chosen ?? usedEnvironment(store, row.read()) ?? onlyOne(store.environments.list().map(nameOf));
     },
     readHead,
     async look() {
@@ -106,4 +105,20 @@ export function createSight({ context, row, tree: firstTree, onMoved }: SightOpt
       return 'seen';
     },
   };
+}
+
+const nameOf = ({ name }: { name: EnvironmentName }): EnvironmentName => name;
+const onlyOne = (names: readonly EnvironmentName[]): EnvironmentName | undefined => {
+  const [only, ...others] = new Set(names);
+  return others.length === 0 ? only : undefined;
+};
+
+/** While it is there; also after the state was lost, when only tags say what the repository's clones are of. */
+function usedEnvironment(
+  { environments, clones }: ServiceContext['store'],
+  { usedEnvironment: used, repository }: CheckoutRecord,
+): EnvironmentName | undefined {
+  if (used !== null && environments.get(used) !== undefined) return used;
+  const bound = clones.list().filter((clone) => clone.repository === repository && clone.branch !== null);
+  return onlyOne(bound.map(({ environment }) => environment));
 }

@@ -528,6 +528,34 @@ describe('a checkout in memory', () => {
     assert.equal(answering(), 'main');
   });
 
+  it('keeps its environment when another one comes, once it has an answer or a clone', async () => {
+    await open('automatic');
+    await settled();
+    const { endpoints } = show();
+    engine.declare('billing', { invoices: 'i' });
+    await settled();
+    assert.deepEqual([show().environment, show().state, answering()], ['shop', 'ready', 'main']);
+    assert.deepEqual(show().endpoints, endpoints);
+    // A checkout without a word is not guessed at; its repository's clones speak for a worktree.
+    engine.git.addRepository('/work/other').commit();
+    await open('ask', '/work/other');
+    assert.equal(show('/work/other').environment, null);
+    for (const { id } of engine.store.clones.list())
+      await engine.done(({ clones }) => clones.destroy(ref(id), caller));
+    await settled();
+    assert.equal(show().environment, 'shop');
+    await engine.restart();
+    await settled();
+    assert.equal(show().environment, 'shop');
+  });
+  it('keeps its environment after an answer that no clone is wanted, too', async () => {
+    await open('ask');
+    await checkouts().answer(ref(show().id), { branch: 'main', answer: 'none', remember: 'branch' });
+    engine.declare('billing', { invoices: 'i' });
+    await settled();
+    assert.equal(show().environment, 'shop');
+  });
+
   it('does nothing where it is switched off', async () => {
     await open('off');
     tree.checkout('feature/a');
