@@ -1,6 +1,5 @@
 /** Writes what becomes of jobs: journal and state in one transaction, and never more in memory than what then stands. */
-import type { Reporter } from '../database/database.ts';
-import type { Job, JobLine, Task } from '../protocol/entities.ts';
+import type { Job } from '../protocol/entities.ts';
 import { toFailure } from '../protocol/errors.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Feed } from './feed.ts';
@@ -23,13 +22,14 @@ export interface Journal {
   write(record: JobRecord, fields: Partial<JobRecord>, change?: StoreChange): void;
   /** Tells the feed. */
   publish(record: JobRecord): void;
+  /** The same, unless it was told of this job a moment ago: for what changes all the time. */
+  publishNowAndThen(record: JobRecord): void;
   /** `write`, then `publish`. */
   save(record: JobRecord, fields?: Partial<JobRecord>, change?: StoreChange): void;
-  /** Lines and progress of a job, for one of its tasks or for the whole. Neither can make the job fail. */
-  reporter(record: JobRecord, task: Task | undefined): Reporter;
 }
 
-const progressIntervalMs = 100;
+/** Between two words about what changes all the time. */
+const momentMs = 100;
 
 /** What people see of a job. */
 export function jobEntity(record: JobRecord): Job {
@@ -95,40 +95,14 @@ export function createJournal({ store, clock, feed, log }: JournalDependencies):
 
   return {
     publish,
+    publishNowAndThen(record) {
+      const last = published.get(record) ?? 0;
+      if (clock.monotonic() - last >= momentMs) publish(record);
+    },
     write,
     save(record, fields = {}, change) {
       write(record, fields, change);
       publish(record);
-    },
-    reporter(record, task) {
-      let line = store.jobs.lastLine(record.id);
-      return {
-        line(text, level = 'info') {
-          const next = Math.max(line, store.jobs.lastLine(record.id)) + 1;
-          const entity: JobLine = {
-            ...{ job: record.id, line: next, at: clock.now().toISOString() },
-            ...{ task: task?.name ?? null, level, text },
-          };
-          try {
-            store.jobs.addLine(entity);
-          } catch (error) {
-            // best effort: history decides nothing, and the words are not lost
-            log.warning('a line of a job could not be written', {
-              ...{ job: record.id, line: text },
-              problem: toFailure(error).message,
-            });
-            return;
-          }
-          line = next;
-          feed.publish({ kind: 'jobLine', entity });
-        },
-        progress(fraction) {
-          if (task === undefined || !Number.isFinite(fraction)) return;
-          task.progress = Math.max(task.progress ?? 0, Math.min(1, Math.max(0, fraction)));
-          const last = published.get(record) ?? 0;
-          if (clock.monotonic() - last >= progressIntervalMs) publish(record);
-        },
-      };
     },
   };
 }

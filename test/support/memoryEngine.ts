@@ -5,7 +5,8 @@ import { createFakeEndpoints, type FakeEndpoints } from '../../engine/endpoint/f
 import { createFakeGit, type FakeGit } from '../../engine/git/fake/fakeGit.ts';
 import { createFakeHost, type FakeHost } from '../../engine/host/fake/fakeHost.ts';
 import type { Host } from '../../engine/host/host.ts';
-import { createRunner, type Failpoint } from '../../engine/jobs/runner.ts';
+import type { Failpoint } from '../../engine/jobs/parts.ts';
+import { createRunner } from '../../engine/jobs/runner.ts';
 import {
   environmentDefinitionSchema,
   type Clone,

@@ -1,0 +1,90 @@
+/** Finishes or undoes the jobs that an earlier engine left. */
+import { fail, toFailure } from '../protocol/errors.ts';
+import type { JobRecord } from '../state/store.ts';
+import { backward } from './backward.ts';
+import { end } from './end.ts';
+import { afterEnd, execute } from './execute.ts';
+import { createExecution, type Execution } from './execution.ts';
+import { timeOf, type JobParts } from './parts.ts';
+import type { JobKind } from './steps.ts';
+
+/** Resolves when each has ended; throws when an end could not be written. */
+export async function recoverJobs(parts: JobParts, kinds: readonly JobKind[]): Promise<void> {
+  const { store, lanes, running, history } = parts;
+  const unwritten: unknown[] = [];
+  const left = store.jobs.unfinished();
+  for (const record of left) if (record.begun) lanes.hold(record.id, record.lanes);
+  for (const record of left) {
+    const controller = new AbortController();
+    running.launch(record, controller, async () => {
+      // Not before it is known as running.
+      await Promise.resolve();
+      try {
+        await resume(parts, record, kinds, controller);
+      } catch (error) {
+        unwritten.push(error);
+        throw error;
+      }
+    });
+  }
+  await Promise.all(running.list().map(({ done }) => done));
+  if (unwritten.length > 0) throw toFailure(unwritten[0]);
+  history.prune();
+}
+
+async function resume(
+  parts: JobParts,
+  record: JobRecord,
+  kinds: readonly JobKind[],
+  controller: AbortController,
+): Promise<void> {
+  const kind = kinds.find(({ type }) => type === record.type);
+  const run = kind === undefined ? undefined : readable(parts, record, kind, controller);
+  if (run === undefined) {
+    giveUp(parts, record);
+    return;
+  }
+  parts.log.info('recovering a job', { job: record.id, type: record.type, committed: record.committed });
+  const interrupted = { state: 'failed', failure: fail('interrupted', { job: record.id }) } as const;
+  if (!record.begun) {
+    await end(parts, run, interrupted);
+    return;
+  }
+  if (record.committed) {
+    await execute(parts, run);
+    return;
+  }
+  try {
+    await backward(parts, run);
+    await end(parts, run, interrupted);
+  } finally {
+    parts.running.forget(record.id);
+  }
+  await afterEnd(parts, run);
+}
+
+/** Undefined for a journal that this version does not understand. */
+function readable(
+  parts: JobParts,
+  record: JobRecord,
+  kind: JobKind,
+  controller: AbortController,
+): Execution<unknown, unknown> | undefined {
+  try {
+    const run = createExecution(parts, { record, kind, controller, secrets: new Map(), isLeft: true });
+    return run.steps.length === record.tasks.length ? run : undefined;
+  } catch (error) {
+    parts.log.error('a job of the journal is not understood', {
+      job: record.id,
+      problem: toFailure(error).message,
+    });
+    return undefined;
+  }
+}
+
+/** What such a job left is tagged as unfinished, and swept after the recovery of jobs. */
+function giveUp({ running, journal, clock }: JobParts, record: JobRecord): void {
+  const error = fail('internal', { problem: `its journal is not of this version (${record.type})` });
+  running.forget(record.id);
+  journal.save(record, { state: 'failed', endedAt: timeOf(clock), error: error.document });
+}
