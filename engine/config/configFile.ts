@@ -7,7 +7,7 @@ import type { EnvironmentDefinition } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { readRegularFile, UnfitFileError } from '../protocol/node/regularFile.ts';
 import { workspaceSchema, type Workspace } from '../protocol/workspace.ts';
-import { memberProblems } from './memberRules.ts';
+import { problemsInFile } from './membersInFile.ts';
 import { locate } from './places.ts';
 import { takeReserved } from './reservedWords.ts';
 import { describe, explained, isRecord, type Explained } from './wording.ts';
@@ -161,7 +161,7 @@ function examine(text: string): Examined {
       for (const [memberName, member] of Object.entries(isRecord(members) ? members : {})) {
         if (!isRecord(member)) continue;
         const path = ['environments', environmentName, 'members', memberName];
-        for (const { key, at, text: problem } of memberProblems(member))
+        for (const { key, at, text: problem } of problemsInFile(member))
           add({ path: [...path, key], at, text: problem });
       }
     }

@@ -1,4 +1,5 @@
 /** The port to one database engine: retrieve data, prepare and verify it, start a server on it, hand out logins. */
+import type { UrlRules } from '../domain/memberRules.ts';
 import type { DatabaseEngine, MemberDefinition, SourceReport } from '../protocol/entities.ts';
 import type { DatasetId, MemberName } from '../protocol/ids.ts';
 import type { RunningServer, ServerSpec } from '../runtime/runtime.ts';
@@ -58,9 +59,7 @@ export interface Statement {
 export type Row = Readonly<Record<string, string | null>>;
 
 /** What a source of an engine is named by. */
-export interface SourceRules {
-  /** Without the colon; the first is the one that we write. */
-  readonly urlSchemes: readonly string[];
+export interface SourceRules extends UrlRules {
   readonly urlExample: string;
   /** Where people work when nothing else is said. */
   readonly defaultDatabase: string;

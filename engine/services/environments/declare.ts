@@ -7,7 +7,7 @@ import { memberNameSchema, type EnvironmentName } from '../../protocol/ids.ts';
 import type { EnvironmentRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
 import { environmentLane } from './environmentLane.ts';
-import { refuseUnsupported } from './memberRules.ts';
+import { refuseUnsupported } from './refuseUnsupported.ts';
 import type { Passwords } from './passwords.ts';
 
 export interface Declaration {

@@ -7,7 +7,7 @@ import { databaseOf, type ServiceContext } from '../context.ts';
 import { declareEnvironment, type Declaration, type Declared } from './declare.ts';
 import { createDeleteEnvironment } from './deleteEnvironment.ts';
 import { createDeleteSnapshot } from './deleteSnapshot.ts';
-import { refuseUnsupported } from './memberRules.ts';
+import { refuseUnsupported } from './refuseUnsupported.ts';
 import { createRefresh, type RefreshRequest } from './refresh.ts';
 
 export interface Environments {

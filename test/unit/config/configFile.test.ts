@@ -211,6 +211,13 @@ workspace: []
       member(...logical, 'version: 12'),
       ['thin-clones.yaml:9:18: expected 13 or more, found number 12'],
     ],
+    [
+      'a URL of several hosts',
+      member('engine: postgres', 'retrieval: logical', 'url: postgres://u@a:1,b:2/d'),
+      [
+        'thin-clones.yaml:8:14: expected a URL as postgresql://user@host:port/database: it names several hosts; name one',
+      ],
+    ],
   ] as const) {
     it(`is refused with ${what}`, () => {
       assert.equal(refusal(text).code, 'invalid_file');
@@ -242,7 +249,6 @@ workspace: []
     'postgresql://u@h:5432/d',
     'postgresql://h:5432/d?application_name=a@b',
     'postgresql://u@[::1]:5432/d',
-    'postgres://u@a:1,b:2/d',
     'postgresql:///d?host=/run/postgresql',
   ]) {
     it(`takes ${url}`, () => {
