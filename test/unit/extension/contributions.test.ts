@@ -118,4 +118,16 @@ describe('what package.json contributes', () => {
     ];
     for (const file of files) assert.ok(existsSync(new URL(file, root)), file);
   });
+
+  it('has pictures in the walkthrough that are drawn without styles, which do not reach into them there', () => {
+    const pictures = contributes.walkthroughs.flatMap(({ steps }) => steps.map(({ media }) => media.svg));
+    assert.ok(pictures.length >= 5);
+    for (const picture of pictures) {
+      const text = readFileSync(new URL(picture, root), 'utf8');
+      assert.doesNotMatch(text, /<style|style=|class=/, picture);
+      // A shape without a fill of its own is black in every theme.
+      for (const [shape] of text.matchAll(/<(?:path|ellipse|rect|circle|text)[^>]*>/g))
+        assert.match(shape, / fill="(none|var\(--vscode-[\w-]+, #[0-9a-f]+\))"/, picture);
+    }
+  });
 });
