@@ -9,6 +9,8 @@ export interface Reporter {
   line(text: string, level?: 'info' | 'warning' | 'error'): void;
   /** 0 to 1, from real counts; never falls. */
   progress(fraction: number): void;
+  /** What is done now, in a word or two: "dumping". */
+  phase(name: string): void;
 }
 
 export interface RetrieveRequest {

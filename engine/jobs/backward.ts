@@ -22,6 +22,7 @@ export async function backward<Input, Data>(parts: JobParts, run: Execution<Inpu
     } catch (error) {
       // What could not be taken back is still tagged as unfinished, and is swept at the next start.
       const problem = toFailure(error).message;
+      if (task.state === 'running') task.state = 'failed';
       stepContext.report.line(`Could not undo "${step.name}": ${problem}`, 'error');
       log.error('undo failed', { job: record.id, step: step.name, problem });
       continue;

@@ -32,8 +32,8 @@ export async function end<Input, Data>(
   run: Execution<Input, Data>,
   { state, failure }: Ending,
 ): Promise<void> {
-  const { record, kind, context, owed } = run;
-  const stepContext = context(undefined, new AbortController().signal);
+  const { record, kind, context, owed, endedIn } = run;
+  const stepContext = context(endedIn, new AbortController().signal);
   if (failure !== undefined) {
     if (failure.code !== 'canceled') logFailure(parts, record, failure);
     stepContext.report.line(

@@ -12,6 +12,8 @@ export interface Execution<Input, Data> {
   steps: readonly Step<Input, Data>[];
   context: (task: Task | undefined, signal: AbortSignal) => StepContext<Input, Data>;
   controller: AbortController;
+  /** The task in which the work ended early: why is told there. */
+  endedIn?: Task;
   /** Changes of what was undone that could not be written yet: they come with the next write. */
   owed: StoreChange[];
   /** An earlier engine began it. */

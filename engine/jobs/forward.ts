@@ -33,7 +33,10 @@ export async function forward<Input, Data>(parts: JobParts, run: Execution<Input
         continue;
       }
       keepData(record, stepContext);
-      Object.assign(task, { state: 'failed', endedAt: timeOf(clock) });
+      run.endedIn = task;
+      // What was stopped from outside has not failed: it is undone.
+      const isStopped = controller.signal.aborted && !record.committed;
+      Object.assign(task, { endedAt: timeOf(clock), ...(isStopped ? {} : { state: 'failed' }) });
       throw failure;
     }
   }

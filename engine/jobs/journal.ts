@@ -41,13 +41,20 @@ export function jobEntity(record: JobRecord): Job {
     data: _data,
     revision: _revision,
     begun: _begun,
+    weights,
     committed,
     ...entity
   } = record;
   // The runner goes on changing its tasks; what was told must not change with them.
   const tasks = record.tasks.map((task) => ({ ...task }));
-  const done = tasks.map((task) => (task.state === 'succeeded' ? 1 : (task.progress ?? 0)));
-  const share = tasks.length === 0 ? 0 : done.reduce((sum, part) => sum + part, 0) / tasks.length;
+  const weightOf = (index: number): number => weights?.[index] ?? 1;
+  const total = tasks.reduce((sum, _task, index) => sum + weightOf(index), 0);
+  const done = tasks.reduce(
+    (sum, { state, progress }, index) =>
+      sum + weightOf(index) * (state === 'succeeded' ? 1 : (progress ?? 0)),
+    0,
+  );
+  const share = total === 0 ? 0 : done / total;
   return {
     ...entity,
     tasks,

@@ -55,6 +55,8 @@ async function resume(
     return;
   }
   try {
+    const endedIn = record.tasks.find(({ state }) => state === 'running');
+    if (endedIn !== undefined) run.endedIn = endedIn;
     await backward(parts, run);
     await end(parts, run, interrupted);
   } finally {

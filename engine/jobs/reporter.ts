@@ -46,6 +46,11 @@ export function createReporters({ store, clock, feed, log, journal }: ReporterDe
         task.progress = Math.max(task.progress ?? 0, Math.min(1, Math.max(0, fraction)));
         journal.publishNowAndThen(record);
       },
+      phase(name) {
+        if (task === undefined || task.phase === name) return;
+        task.phase = name;
+        journal.publish(record);
+      },
     };
   };
 }

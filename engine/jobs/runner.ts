@@ -236,6 +236,7 @@ function newRecord<Input, Data>(
   drawn: Pick<JobRecord, 'id' | 'createdAt' | 'begun'>,
 ): JobRecord {
   const { kind, title, createdBy, environment, object, lanes, fingerprint } = submission;
+  const steps = kind.steps(submission.input);
   return {
     ...drawn,
     type: kind.type,
@@ -245,9 +246,10 @@ function newRecord<Input, Data>(
     startedAt: null,
     endedAt: null,
     error: null,
-    tasks: kind
-      .steps(submission.input)
-      .map(({ name }) => ({ name, state: 'pending', progress: null, startedAt: null, endedAt: null })),
+    tasks: steps.map(({ name }) => ({
+      ...{ name, state: 'pending', progress: null, startedAt: null, endedAt: null },
+    })),
+    weights: steps.map(({ weight = 1 }) => weight),
     environment,
     object,
     lanes: [...lanes],

@@ -28,6 +28,8 @@ export interface Step<Input, Data> {
   undo?(context: StepContext<Input, Data>): Promise<StoreChange | undefined>;
   /** From the end of this step on the job is finished forward. */
   commits?: true;
+  /** Its share of the whole job's progress, beside the others'; default 1. */
+  weight?: number;
   /** Its failure is a warning: what is left is swept later. */
   cleanup?: true;
 }

@@ -362,6 +362,8 @@ export const taskSchema = z.object({
   state: z.enum(['pending', 'running', 'succeeded', 'failed', 'undone', 'skipped']),
   /** 0 to 1; null while it can't be known. */
   progress: z.number().min(0).max(1).nullable(),
+  /** What it does now, for people: "dumping", "restoring". */
+  phase: z.string().optional(),
   startedAt: timeSchema.nullable(),
   endedAt: timeSchema.nullable(),
 });

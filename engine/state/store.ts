@@ -99,6 +99,8 @@ export const jobRecordSchema = jobSchema.omit({ progress: true, cancellable: tru
   committed: z.boolean(),
   /** False while it waits for its lanes: it has changed nothing, and its end changes nothing. */
   begun: z.boolean().default(true),
+  /** How much each task counts in the progress of the whole; without it all count the same. */
+  weights: z.array(z.number().positive()).optional(),
   /** Rises with each write: what tells afterwards whether a write that failed was carried out. */
   revision: z.number().int().nonnegative().default(0),
 });

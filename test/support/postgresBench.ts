@@ -35,6 +35,8 @@ export interface PostgresBench {
   database: Database;
   lines: string[];
   progress: number[];
+  /** Names of what was done, in order. */
+  phases: string[];
   newDataset(): DatasetId;
   /** A new empty folder for data. */
   newTarget(): Promise<string>;
@@ -76,6 +78,7 @@ export async function openPostgresBench(programs: FindPrograms = testPrograms())
     database,
     lines: [],
     progress: [],
+    phases: [],
     newDataset() {
       number += 1;
       const letters = number
@@ -107,9 +110,11 @@ export async function openPostgresBench(programs: FindPrograms = testPrograms())
       const request = await bench.request(definition, more);
       bench.lines.length = 0;
       bench.progress.length = 0;
+      bench.phases.length = 0;
       const reporter = {
         line: (text: string, level = 'info') => bench.lines.push(`${level}: ${text}`),
         progress: (fraction: number) => bench.progress.push(fraction),
+        phase: (name: string) => bench.phases.push(name),
       };
       try {
         return { ...(await database.retrieve(request, reporter, signal)), target: request.target };

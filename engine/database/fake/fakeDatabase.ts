@@ -100,6 +100,7 @@ export function createFakeDatabase(options: FakeDatabaseOptions): FakeDatabase {
     async retrieve({ definition, password, target }, report, signal) {
       signal.throwIfAborted();
       const source = sourceOf(definition, password);
+      report.phase('reading the source');
       report.line('Reading the source.');
       report.progress(0.5);
       if (fake.hold !== undefined) await Promise.race([fake.hold, aborted(signal)]);

@@ -217,6 +217,7 @@ export interface FinishOptions {
  */
 export async function finish(bench: Workbench, options: FinishOptions): Promise<readonly PreparedDatabase[]> {
   const { report, target } = bench;
+  report.phase('checking');
   const { warnings, segmentBytes } = await writeConfiguration({
     host: bench.host,
     dataDirectory: target,
@@ -305,6 +306,7 @@ export async function settleData(
   options: SettleOptions,
 ): Promise<readonly PreparedDatabase[]> {
   const { report } = bench;
+  report.phase('preparing');
   await removeLeftovers(bench);
   const { warnings } = await writeConfiguration({
     host: bench.host,

@@ -116,6 +116,8 @@ function retrieveStep(
   const { storage, host, catalog, directories } = context;
   return {
     name: `Retrieve ${name}`,
+    // Hours, where the other steps take moments.
+    weight: 50,
     async run({ input, data, job, secrets, report, signal }) {
       const definition = memberOf(context, input.environment, name);
       const jobScratch = join(directories.scratch, job);

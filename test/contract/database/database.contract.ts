@@ -28,7 +28,7 @@ export interface DatabaseHarness {
   close(): Promise<void>;
 }
 
-const SILENT = { line: () => undefined, progress: () => undefined };
+const SILENT = { line: () => undefined, progress: () => undefined, phase: () => undefined };
 const LOGIN: Login = { user: 'clone', password: 'a password' };
 
 export function databaseContract(name: string, open: () => Promise<DatabaseHarness>): void {

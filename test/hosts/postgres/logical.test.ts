@@ -70,6 +70,19 @@ for (const major of await presentMajors()) {
         bench.progress.toSorted((one, other) => one - other),
       );
       assert.equal(bench.progress.at(-1), 1);
+      assert.deepEqual(bench.phases, [
+        ...['reading the source', 'dumping', 'restoring', 'gathering statistics', 'checking'],
+      ]);
+      const { lines } = bench;
+      for (const told of ['Dumped customers.', 'Restored public.customers.'])
+        assert.ok(lines.includes(`info: ${told}`), lines.join('\n'));
+      assert.ok(
+        lines.indexOf('info: Restored public.customers.') < lines.indexOf('info: Gathering statistics.'),
+      );
+      assert.ok(
+        lines.some((line) => line.startsWith('info: Made constraint public.')),
+        lines.join('\n'),
+      );
 
       const clone = await bench.start(retrieved.target, retrieved.version);
       const [counts] = await clone.query<Record<string, unknown>>(
@@ -335,7 +348,7 @@ describe('a logical retrieval that is interrupted', () => {
         { retrieval: 'logical', url: source.url() },
         { password: SOURCE_PASSWORD },
       );
-      const silent = { line: () => undefined, progress: () => undefined };
+      const silent = { line: () => undefined, progress: () => undefined, phase: () => undefined };
       const retrieval = bench.database.retrieve(request, silent, new AbortController().signal);
       const outcome = assert.rejects(retrieval);
       await dumping();

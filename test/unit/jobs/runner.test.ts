@@ -131,6 +131,45 @@ describe('the job runner', () => {
     );
   });
 
+  it('tells an error in the task that failed', async () => {
+    const { runner, story } = open();
+    const kind = kindOf(story, ['a', 'b', 'c'], { b: { run: () => Promise.reject(new Error('no room')) } });
+    const job = runner.submit(submission(kind));
+    await runner.ended(job.id);
+    assert.deepEqual(
+      runner.lines(job.id, 0).map(({ task, level }) => ({ task, level })),
+      [{ task: 'b', level: 'error' }],
+    );
+  });
+
+  it('measures the whole by the weights of its steps', async () => {
+    const { runner, story, events } = open();
+    let goOn = (): void => undefined;
+    const kind = kindOf(story, ['long', 'short'], {
+      long: {
+        weight: 9,
+        async run({ report }) {
+          report.phase('dumping');
+          report.progress(0.5);
+          report.phase('restoring');
+          await new Promise<void>((resolve) => (goOn = resolve));
+          return undefined;
+        },
+      },
+    });
+    const job = runner.submit(submission(kind));
+    await until(() =>
+      events.some((event) => event.kind === 'job' && event.entity.tasks[0]?.phase === 'restoring'),
+    );
+    assert.equal(runner.get(job.id)?.progress, 0.45);
+    assert.deepEqual(
+      [...new Set(events.map((event) => (event.kind === 'job' ? event.entity.tasks[0]?.phase : undefined)))],
+      [undefined, 'dumping', 'restoring'],
+    );
+    goOn();
+    assert.equal((await runner.ended(job.id)).progress, 1);
+  });
+
   it('undoes nothing after the commit', async () => {
     const { runner, story } = open();
     const kind = kindOf(story, ['a', 'b'], {
@@ -189,6 +228,11 @@ describe('the job runner', () => {
     const end = await runner.ended(job.id);
     assert.equal(end.state, 'cancelled');
     assert.ok(story.includes('undo a'));
+    // It was stopped and taken back; nothing of it failed.
+    assert.deepEqual(
+      end.tasks.map(({ state }) => state),
+      ['undone', 'undone'],
+    );
     assert.throws(() => runner.cancel(job.id), code('not_cancellable'));
   });
 

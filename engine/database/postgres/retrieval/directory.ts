@@ -197,6 +197,7 @@ export async function retrieveDirectory(
   wanted: string | undefined,
 ): Promise<string> {
   const { host, report, signal } = bench;
+  report.phase('copying');
   report.line(`Copying ${directory} (${Math.round(facts.bytes / 1048576)} MB, PostgreSQL ${facts.major}).`);
   if (!facts.clean) {
     report.line('Its server was not stopped cleanly: the copy is recovered from its WAL.', 'warning');

@@ -45,6 +45,7 @@ export async function retrieveDump(request: DumpRequest): Promise<Retrieved> {
     });
   }
   const unpacking = portion(report, 0, 0.1);
+  report.phase('reading the dump');
   const prepared = await prepareDump({
     host,
     dump,
@@ -176,6 +177,7 @@ async function retrieveScript(
       if (!facts.createsDatabase) {
         await createDatabase(server.query, named, PLAIN_SHAPE, (text) => bench.report.line(text, 'warning'));
       }
+      bench.report.phase('restoring');
       bench.report.line(`Running ${dump} with psql.`);
       await restoreScript(bench, server, {
         client: request.client,

@@ -56,7 +56,8 @@ const DUMP_JOBS = 2;
 const RESTORE_JOBS = 2;
 
 export async function retrieveLogical(request: LogicalRequest): Promise<Retrieved> {
-  const { definition, member, signal } = request;
+  const { definition, member, signal, report } = request;
+  report.phase('reading the source');
   const source = parseSourceUrl(definition.url, request.password);
   const session = await openSource(source, member, signal);
   // A query of ours may wait for a lock there: hanging up ends the wait at both ends.
@@ -198,6 +199,7 @@ async function runDump(
 ): Promise<void> {
   const report = portion(bench.report, 0.02, 0.5);
   const total = plan.selected.tables.filter((table) => table.holdsRows).length;
+  report.phase('dumping');
   report.line(
     `Dumping ${total} tables of ${source.database} at ${source.host} (PostgreSQL ${plan.facts.version}).`,
   );

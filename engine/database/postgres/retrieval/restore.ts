@@ -47,6 +47,8 @@ export async function restoreArchive(
   options: RestoreOptions,
 ): Promise<void> {
   const { report } = bench;
+  report.phase('restoring');
+  report.line(`Restoring into PostgreSQL ${bench.server.version}.`);
   const progress = trackRestore(options, report);
   const errors = createErrorCollector();
   const result = await bench.host.run(
@@ -80,9 +82,24 @@ export async function restoreArchive(
   report.progress(1);
 }
 
-/** Weighs tables by their bytes and everything else (indexes, keys) by number. */
-function trackRestore(options: RestoreOptions, report: Workbench['report']): (line: string) => void {
+/** What takes its time in a restore, and what is said when it is there. */
+const slowEntries: Readonly<Record<string, string>> = {
+  'TABLE DATA': 'Restored',
+  'MATERIALIZED VIEW DATA': 'Filled',
+  INDEX: 'Made index',
+  CONSTRAINT: 'Made constraint',
+  'FK CONSTRAINT': 'Made foreign key',
+};
+
+/** Tells tables, indexes and keys as they are there; weighs tables by their bytes and everything else by number. */
+export function trackRestore(
+  options: Pick<RestoreOptions, 'archive' | 'weights'>,
+  report: Workbench['report'],
+): (line: string) => void {
   const finished = /^pg_restore: (?:finished item|processing item) (\d+) /;
+  /** Only a restore in one process writes this, and not how it ends. */
+  const begun = /^pg_restore: processing data for table "(.*)"$/;
+  const entries = new Map(options.archive.entries.map((entry) => [entry.dumpId, entry]));
   const weights = new Map<number, number>();
   const other = options.archive.entries.length;
   for (const entry of options.archive.entries) {
@@ -94,9 +111,14 @@ function trackRestore(options: RestoreOptions, report: Workbench['report']): (li
   const seen = new Set<number>();
   let bytes = 0;
   return (line) => {
+    const table = begun.exec(line)?.[1];
+    if (table !== undefined) report.line(`Restoring ${table}.`);
     const id = Number(finished.exec(line)?.[1] ?? Number.NaN);
-    if (!weights.has(id) || seen.has(id)) return;
+    const entry = entries.get(id);
+    if (entry === undefined || seen.has(id)) return;
     seen.add(id);
+    const done = slowEntries[entry.kind];
+    if (done !== undefined) report.line(`${done} ${entry.schema}.${entry.name}.`);
     bytes += weights.get(id) ?? 0;
     const byNumber = seen.size / Math.max(other, 1);
     report.progress(totalBytes === 0 ? byNumber : 0.4 * byNumber + 0.6 * (bytes / totalBytes));

@@ -9,6 +9,8 @@ import { portion, type Workbench } from '../workbench.ts';
  */
 export async function gatherStatistics(client: Client, bench: Workbench): Promise<void> {
   const report = portion(bench.report, 0.85, 0.92);
+  report.phase('gathering statistics');
+  bench.report.line('Gathering statistics.');
   const { rows } = await client.query<{ schema: string; name: string; bytes: string }>(
     `SELECT n.nspname AS schema, c.relname AS name, pg_table_size(c.oid)::text AS bytes
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
