@@ -5,7 +5,7 @@ import { fail } from '../protocol/errors.ts';
 import { jobIdSchema, type JobId } from '../protocol/ids.ts';
 import type { Caller } from '../services/caller.ts';
 import type { ServiceContext } from '../services/context.ts';
-import { examineHost, hostEntity, type Examine } from '../services/hosts.ts';
+import { examineHost, hostEntity, type Examine } from '../services/upkeep/hosts.ts';
 import type { Services } from '../services/services.ts';
 import type { Handlers } from './server.ts';
 
@@ -197,7 +197,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       items: await (await running()).services.checkouts.migrations(params.checkout, signal),
     }),
     proposalList: async ({ signal }) => ({
-      items: await (await running()).services.janitor.proposals(signal),
+      items: await (await running()).services.cleanUp.proposals(signal),
     }),
 
     jobList: async ({ query }) => ({ items: (await running()).context.runner.list(query.limit ?? 100) }),

@@ -20,7 +20,7 @@ import type { Dataset } from '../storage/storage.ts';
 import { all, databaseOf, type ServiceContext } from './context.ts';
 import { dropSnapshot } from './environments/dropSnapshot.ts';
 import type { Servers } from './clones/servers.ts';
-import { createLooks } from './looks.ts';
+import { createLooks } from './upkeep/looks.ts';
 import { cloneTags, sayTheSame, snapshotTags } from './tags.ts';
 
 export interface RecoveryReport {

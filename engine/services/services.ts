@@ -4,19 +4,19 @@ import type { CloneId } from '../protocol/ids.ts';
 import { createCheckouts, type Checkouts } from './checkouts/checkouts.ts';
 import { createClones, type Clones } from './clones/clones.ts';
 import type { ServiceContext } from './context.ts';
-import { createCountedTime } from './countedTime.ts';
+import { createCountedTime } from './upkeep/countedTime.ts';
 import { createEnvironments, type Environments } from './environments/environments.ts';
-import { createJanitor, type Janitor } from './janitor.ts';
+import { createCleanUp, type CleanUp } from './upkeep/cleanUp.ts';
 import { createMigrations } from './checkouts/migrationReports.ts';
 import { createRecovery, type RecoveryReport } from './recovery.ts';
 import { createServers } from './clones/servers.ts';
-import { createWatch } from './watch.ts';
+import { createWatch } from './upkeep/watch.ts';
 
 export interface Services {
   readonly clones: Clones;
   readonly environments: Environments;
   readonly checkouts: Checkouts;
-  readonly janitor: Janitor;
+  readonly cleanUp: CleanUp;
   readonly kinds: readonly JobKind[];
   /**
    * Call once, before anything else. Resolves when state and storage agree; the clones that should run are brought up
@@ -40,20 +40,20 @@ export function createServices(context: ServiceContext): Services {
     ...{ context, clones, environments },
     migrations: createMigrations(context, servers),
   });
-  const janitor = createJanitor(context, clones, () => checkouts.followed(), time);
+  const cleanUp = createCleanUp({ context, clones, followed: () => checkouts.followed(), time });
   const recovery = createRecovery(context, servers);
   const watch = createWatch(context, servers, clones, time);
   const kinds = [...clones.kinds, ...environments.kinds];
   let watching: Promise<void> = Promise.resolve();
   let following: Promise<void> = Promise.resolve();
-  let tidying: Promise<void> = Promise.resolve();
+  let cleaningUp: Promise<void> = Promise.resolve();
   let bringingUp: Promise<void> = Promise.resolve();
   let stop = new AbortController();
   return {
     clones,
     environments,
     checkouts,
-    janitor,
+    cleanUp,
     kinds,
     async start(signal) {
       time.resume();
@@ -66,7 +66,7 @@ export function createServices(context: ServiceContext): Services {
       bringingUp = recovery.bringUp(stopped).catch(logged('bringing clones up ended'));
       watching = watch.run(stopped).catch(logged('the watch ended'));
       following = checkouts.start().catch(logged('following checkouts'));
-      tidying = janitor.run(stopped).catch(logged('the janitor ended'));
+      cleaningUp = cleanUp.run(stopped).catch(logged('the clean-up ended'));
       return report;
     },
     settled: (clone) => recovery.settled(clone),
@@ -76,7 +76,7 @@ export function createServices(context: ServiceContext): Services {
       await following;
       await context.runner.close();
       await checkouts.close();
-      await tidying;
+      await cleaningUp;
       await bringingUp;
       await watching;
     },

@@ -20,7 +20,7 @@ import { stopUsing, useBranchClone, useNamedClone } from './use.ts';
 import { answerVariable } from './variableConsent.ts';
 import { checkoutConnections } from './variables.ts';
 
-/** What the janitor needs to know of a working tree that is followed. */
+/** What the clean-up needs to know of a working tree that is followed. */
 export interface FollowedTree {
   repository: string;
   tree: WorkingTree;

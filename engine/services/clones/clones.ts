@@ -4,7 +4,7 @@ import type { Clone, Connection, Job } from '../../protocol/entities.ts';
 import type { Reference } from '../../protocol/ids.ts';
 import type { Caller } from '../caller.ts';
 import type { ServiceContext } from '../context.ts';
-import type { CountedTime } from '../countedTime.ts';
+import type { CountedTime } from '../upkeep/countedTime.ts';
 import { createBindClone, type BindClone } from './bind.ts';
 import { createBranchStarts } from './branchStarts.ts';
 import { createCloneServers } from './cloneServers.ts';

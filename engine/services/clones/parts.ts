@@ -1,6 +1,6 @@
 /** What the kinds of jobs on clones work with. */
 import type { ServiceContext } from '../context.ts';
-import type { CountedTime } from '../countedTime.ts';
+import type { CountedTime } from '../upkeep/countedTime.ts';
 import type { BranchStarts } from './branchStarts.ts';
 import type { CloneServers } from './cloneServers.ts';
 import type { Servers } from './servers.ts';

@@ -382,7 +382,7 @@ describe('a checkout in memory', () => {
     tree.removeWorktree('/work/shop-b');
     await settled();
     assert.equal(show('/work/shop-b').state, 'none');
-    const proposals = await engine.life().services.janitor.proposals();
+    const proposals = await engine.life().services.cleanUp.proposals();
     assert.deepEqual(
       proposals.map(({ branch, reason }) => [branch, reason]),
       [['feature/b', 'worktree-removed']],
@@ -397,14 +397,14 @@ describe('a checkout in memory', () => {
       tree.commit();
       await settled();
     }
-    const { janitor, clones } = engine.life().services;
+    const { cleanUp, clones } = engine.life().services;
     await clones.protect(ref('kept'), 'forever');
     for (const branch of ['done', 'kept']) {
       tree.merge(branch);
       tree.deleteBranch(branch);
     }
     tree.rename('renamed', 'better');
-    const proposals = await janitor.proposals();
+    const proposals = await cleanUp.proposals();
     assert.deepEqual(
       proposals.map(({ name, reason, isProtected, destroyAt }) => [
         name,

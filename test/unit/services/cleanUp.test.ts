@@ -25,7 +25,7 @@ describe('cleaning up after branches', () => {
       .list()
       .map(({ environment, branch }) => `${environment} ${branch}`)
       .sort();
-  const proposals = (): Promise<Proposal[]> => engine.life().services.janitor.proposals();
+  const proposals = (): Promise<Proposal[]> => engine.life().services.cleanUp.proposals();
   const pass = async (ms: number): Promise<void> => {
     for (let left = ms; left > 0; left -= hour) {
       await engine.clock.pass(Math.min(left, hour) + 1);

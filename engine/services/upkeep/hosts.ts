@@ -1,8 +1,8 @@
 /** The hosts as people see them: where clones live, what is missing there, and what mends it. */
-import type { DoctorCheck, Host as HostEntity } from '../protocol/entities.ts';
-import type { Host } from '../host/host.ts';
-import { toFailure } from '../protocol/errors.ts';
-import type { Storage } from '../storage/storage.ts';
+import type { DoctorCheck, Host as HostEntity } from '../../protocol/entities.ts';
+import type { Host } from '../../host/host.ts';
+import { toFailure } from '../../protocol/errors.ts';
+import type { Storage } from '../../storage/storage.ts';
 
 /** What an adapter can tell about one thing that it needs. */
 export type Examine = () => Promise<readonly DoctorCheck[]>;

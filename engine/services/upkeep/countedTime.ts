@@ -1,7 +1,7 @@
 /** The time that lives and protections are decided by: jumps of the wall clock, and time in which no engine looked, move what ends by it along. */
-import { gapBetween, isTimed, jumpBetween, movedAlong, type Moment } from '../domain/countedTime.ts';
-import type { CloneRecord } from '../state/store.ts';
-import type { ServiceContext } from './context.ts';
+import { gapBetween, isTimed, jumpBetween, movedAlong, type Moment } from '../../domain/countedTime.ts';
+import type { CloneRecord } from '../../state/store.ts';
+import type { ServiceContext } from '../context.ts';
 
 export interface CountedTime {
   /** Wall time, once every time that something ends at was moved along with the jumps until now. */

@@ -1,6 +1,6 @@
 /** Looks at many things at once: one whose look takes long is left to itself, and nobody else waits for it. */
-import type { Clock } from '../ports/clock.ts';
-import { some } from './context.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { some } from '../context.ts';
 
 export interface Looks {
   /** Looks at each whose last look has ended, at most `width` at once. Resolves when each has ended or is left to itself. */

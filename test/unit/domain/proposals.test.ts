@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { propose, type BoundClone, type JanitorInput } from '../../../engine/domain/janitor.ts';
+import { propose, type BoundClone, type ProposalInput } from '../../../engine/domain/proposals.ts';
 import { cloneIdSchema } from '../../../engine/protocol/ids.ts';
 import { chooseSeed, seeded } from '../../faults/seeds.ts';
 
@@ -18,7 +18,7 @@ const cloneOf = (branch: string, more: Partial<BoundClone> = {}): BoundClone => 
   ...more,
 });
 
-type Branch = NonNullable<JanitorInput['repository']>['branches'][number];
+type Branch = NonNullable<ProposalInput['repository']>['branches'][number];
 const branchOf = (name: string, more: Partial<Branch> = {}): Branch => ({
   name,
   upstream: null,
@@ -27,8 +27,8 @@ const branchOf = (name: string, more: Partial<Branch> = {}): Branch => ({
   ...more,
 });
 
-interface Given extends Partial<Omit<JanitorInput, 'repository'>> {
-  repository?: Partial<NonNullable<JanitorInput['repository']>> | undefined;
+interface Given extends Partial<Omit<ProposalInput, 'repository'>> {
+  repository?: Partial<NonNullable<ProposalInput['repository']>> | undefined;
 }
 
 function proposed(given: Given): ReturnType<typeof propose> {
@@ -51,7 +51,7 @@ function proposed(given: Given): ReturnType<typeof propose> {
 
 const reasons = (given: Given): string[] => proposed(given).map(({ reason }) => reason);
 
-describe('the janitor', () => {
+describe('proposals to clean up', () => {
   it('proposes the clone of a merged branch, of one deleted here, and of one deleted at the remote', () => {
     const upstream = 'refs/remotes/origin/feature';
     assert.deepEqual(reasons({ repository: { branches: [branchOf('feature', { mergedInto: 'main' })] } }), [

@@ -44,7 +44,7 @@ export interface Proposal {
   automatic: boolean;
 }
 
-export interface JanitorInput {
+export interface ProposalInput {
   /** Undefined: it can't be read now. Keep the earlier proposals for `before` then, so that their times are not lost. */
   repository: RepositoryState | undefined;
   clones: readonly BoundClone[];
@@ -68,7 +68,7 @@ export function propose({
   me,
   grace,
   now,
-}: JanitorInput): readonly Proposal[] {
+}: ProposalInput): readonly Proposal[] {
   if (repository === undefined) return [];
   return clones.flatMap((clone) => {
     const reason = reasonFor(clone, repository, shared);
