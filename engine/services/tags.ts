@@ -1,6 +1,5 @@
 /** The tags that stand on the data of snapshots and clones. */
 import { canonicalText } from '../domain/canonicalText.ts';
-import { isFailure } from '../protocol/errors.ts';
 import type { DatasetId, EnvironmentName, JobId, MemberName } from '../protocol/ids.ts';
 import type { CloneRecord, SnapshotRecord } from '../state/store.ts';
 import type { DatasetTags } from '../storage/storage.ts';
@@ -62,14 +61,4 @@ function lasting({ content, ...tags }: DatasetTags): unknown {
   const { state: _state, bytes: _bytes, problem: _problem, members, ...clone } = content.clone;
   const lastingMembers = members.map(({ state: _memberState, ...member }) => member);
   return { ...tags, ...content, clone: { ...clone, members: lastingMembers } };
-}
-
-/** Tags data as given up, if it is there. A full disk must not keep it from going: then its removal alone says so. */
-export async function doom(context: ServiceContext, tags: DatasetTags): Promise<void> {
-  try {
-    if ((await context.storage.get(tags.dataset)) !== undefined)
-      await context.storage.tag(tags.dataset, tags);
-  } catch (error) {
-    if (!isFailure(error, 'storage_full')) throw error;
-  }
 }

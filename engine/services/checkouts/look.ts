@@ -6,6 +6,7 @@ import { fail } from '../../protocol/errors.ts';
 import { referenceSchema, type CloneId, type EnvironmentName } from '../../protocol/ids.ts';
 import type { CheckoutRecord, CloneRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
+import { exclusiveLane } from '../lanes.ts';
 import type { BranchClones } from './branchClones.ts';
 import type { CheckoutPorts } from './ports.ts';
 import type { CheckoutRow } from './row.ts';
@@ -252,7 +253,7 @@ function createLeadToClone({ context, row, sight, situation, making }: LookOptio
   return async (clone, key) => {
     if (goesOn(clone)) return;
     const failure = making.failureOf(key, standsAt(sight.head()));
-    let job = runner.holder([{ key: clone.id, mode: 'exclusive' }])?.id ?? null;
+    let job = runner.holder([exclusiveLane(clone)])?.id ?? null;
     if (clone.state === 'ready') {
       await making.giveKnownPassword(clone, row.read());
       rememberWorktree(clone.id);

@@ -5,6 +5,7 @@ import { fail } from '../../protocol/errors.ts';
 import type { Reference } from '../../protocol/ids.ts';
 import type { CloneRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
+import { exclusiveLane } from '../lanes.ts';
 import type { Follower } from './follower.ts';
 import { standsAt } from './sight.ts';
 
@@ -134,7 +135,7 @@ async function bindInstead(
   clone: CloneRecord,
   to: { repository: string; branch: string },
 ): Promise<void> {
-  const holder = runner.holder([{ key: clone.id, mode: 'exclusive' }]);
+  const holder = runner.holder([exclusiveLane(clone)]);
   if (holder !== undefined) throw busyWith(holder, { kind: 'clone', name: clone.name });
   await follower.bind(before, null);
   try {

@@ -5,9 +5,10 @@ import type { Job } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
 import { cloneIdSchema, type CloneId, type Reference } from '../../protocol/ids.ts';
 import type { CloneRecord } from '../../state/store.ts';
-import type { Caller } from '../caller.ts';
+import { jobOn, type Caller } from '../caller.ts';
+import { bindingLane, exclusiveLane } from '../lanes.ts';
 import type { CloneParts } from './parts.ts';
-import { cloneOf, exclusive, tagReady } from './rows.ts';
+import { cloneOf, tagReady } from './rows.ts';
 
 /** Null: to none. */
 export type BindingTarget = { repository: string; branch: string } | null;
@@ -20,15 +21,6 @@ export interface BindClone {
    */
   request(clone: Reference, to: BindingTarget, password: string | undefined, caller: Caller): Job;
 }
-
-/** What a job holds so that a branch gets one clone. */
-export const bindingLane = (
-  environment: string,
-  to: { repository: string; branch: string },
-): { key: string; mode: 'exclusive' } => ({
-  key: `binding:${JSON.stringify([environment, to.repository, to.branch])}`,
-  mode: 'exclusive',
-});
 
 const bindingSchema = z.object({
   repository: z.string().nullable(),
@@ -86,7 +78,7 @@ export function createBindClone({ context, cloneServers, tagging }: CloneParts):
     kind,
     request(reference, to, password, caller) {
       const clone = catalog.clone(reference);
-      const holder = runner.holder(exclusive(clone));
+      const holder = runner.holder([exclusiveLane(clone)]);
       if (holder === undefined && clone.state !== 'ready' && clone.state !== 'stopped')
         throw fail('clone_not_ready', { clone: clone.name, state: clone.state });
       if (to !== null) {
@@ -106,12 +98,9 @@ export function createBindClone({ context, cloneServers, tagging }: CloneParts):
           },
         },
         data: {},
-        lanes: [...exclusive(clone), ...(to === null ? [] : [bindingLane(clone.environment, to)])],
+        lanes: [exclusiveLane(clone), ...(to === null ? [] : [bindingLane(clone.environment, to)])],
         fingerprint: JSON.stringify(['clone.bind', clone.id, to]),
-        createdBy: caller.user,
-        idempotencyKey: caller.idempotencyKey,
-        environment: clone.environment,
-        object: { kind: 'clone', id: clone.id, name: clone.name },
+        ...jobOn('clone', clone, caller),
       });
     },
   };

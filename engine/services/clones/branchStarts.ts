@@ -4,6 +4,7 @@ import type { JobId, SnapshotId } from '../../protocol/ids.ts';
 import type { CloneRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
 import { dropSnapshot } from '../environments/dropSnapshot.ts';
+import { exclusiveLane } from '../lanes.ts';
 
 export interface BranchStarts {
   /** The snapshot under a clone, if it is there for the sake of clones like it. */
@@ -28,7 +29,7 @@ export function createBranchStarts(context: ServiceContext): BranchStarts {
       const snapshot = store.snapshots.get(id);
       if (snapshot?.origin !== 'branch' || snapshot.state === 'creating' || leaving.has(id)) return undefined;
       const isUsed = catalog.clonesOf(id).length > 0;
-      if (isUsed || runner.holder([{ key: id, mode: 'exclusive' }], job) !== undefined) return undefined;
+      if (isUsed || runner.holder([exclusiveLane(snapshot)], job) !== undefined) return undefined;
       leaving.add(id);
       try {
         // Nobody starts a clone from it any more.

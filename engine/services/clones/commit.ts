@@ -4,10 +4,11 @@ import type { JobKind, Step } from '../../jobs/steps.ts';
 import type { Job } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
 import { cloneIdSchema, type Reference, type SnapshotName } from '../../protocol/ids.ts';
-import type { Caller } from '../caller.ts';
+import { jobOn, type Caller } from '../caller.ts';
+import { exclusiveLane } from '../lanes.ts';
 import { dropFrozen, freezeClone } from './freeze.ts';
 import type { CloneParts } from './parts.ts';
-import { cloneOf, exclusive } from './rows.ts';
+import { cloneOf } from './rows.ts';
 import { finishSnapshot, keptSchema, removeUnfinished, reserveSnapshot } from './snapshotOfClone.ts';
 
 export interface CommitRequest {
@@ -42,7 +43,7 @@ export function createCommitClone(parts: CloneParts): CommitClone {
     request(reference, request, caller) {
       const clone = catalog.clone(reference);
       const fingerprint = JSON.stringify(['clone.commit', clone.id, request]);
-      const holder = runner.holder(exclusive(clone));
+      const holder = runner.holder([exclusiveLane(clone)]);
       if (holder === undefined && clone.state !== 'ready' && clone.state !== 'stopped') {
         throw fail('clone_not_ready', { clone: clone.name, state: clone.state });
       }
@@ -57,12 +58,9 @@ export function createCommitClone(parts: CloneParts): CommitClone {
         title: `Commit clone ${clone.name} as ${record.name}`,
         input: { clone: clone.id, kept },
         data: {},
-        lanes: [...exclusive(clone), { key: record.id, mode: 'exclusive' }],
+        lanes: [exclusiveLane(clone), exclusiveLane(record)],
         fingerprint,
-        createdBy: caller.user,
-        idempotencyKey: caller.idempotencyKey,
-        environment: clone.environment,
-        object: { kind: 'snapshot', id: record.id, name: record.name },
+        ...jobOn('snapshot', record, caller),
         prepare: () => {
           store.clones.put({ ...clone, state: 'committing' });
           store.snapshots.put(record);

@@ -15,12 +15,12 @@ import {
   type Reference,
 } from '../../protocol/ids.ts';
 import type { CloneRecord, EnvironmentRecord, SnapshotRecord } from '../../state/store.ts';
-import type { Caller } from '../caller.ts';
+import { jobOn, type Caller } from '../caller.ts';
 import { all, newDatasetId, type ServiceContext } from '../context.ts';
-import { bindingLane } from './bind.ts';
+import { bindingLane, cloneNameLane, exclusiveLane, sharedLane } from '../lanes.ts';
 import { copySnapshot } from './copy.ts';
 import type { CloneParts } from './parts.ts';
-import { branchStartSchema, cloneOf, exclusive, snapshotToStandOn, tagReady, tidy } from './rows.ts';
+import { branchStartSchema, cloneOf, snapshotToStandOn, tagReady, tidy } from './rows.ts';
 import { leaseFreePort, withFreePort } from './servers.ts';
 
 export interface CreateRequest {
@@ -188,7 +188,7 @@ function submit(
   const bound = boundClone(context, name, binding);
   if (bound !== undefined) {
     // Two checkouts of one branch want one clone.
-    const making = bound.state === 'creating' ? runner.holder(exclusive(bound)) : undefined;
+    const making = bound.state === 'creating' ? runner.holder([exclusiveLane(bound)]) : undefined;
     if (making !== undefined) return making;
     throw fail('binding_taken', { branch: bound.branch ?? '', clone: bound.name });
   }
@@ -204,17 +204,14 @@ function submit(
     },
     data: {},
     lanes: [
-      ...exclusive(record),
-      { key: `name:${record.name}`, mode: 'exclusive' },
-      { key: snapshot.id, mode: 'shared' },
+      exclusiveLane(record),
+      cloneNameLane(record.name),
+      sharedLane(snapshot),
       ...(binding === undefined ? [] : [bindingLane(name, binding)]),
     ],
     // Two unnamed requests are two clones.
     fingerprint: request.name === undefined ? `clone.create ${record.id}` : fingerprint,
-    createdBy: caller.user,
-    idempotencyKey: caller.idempotencyKey,
-    environment: name,
-    object: { kind: 'clone', id: record.id, name: record.name },
+    ...jobOn('clone', record, caller),
     prepare: () => {
       store.clones.put(record);
       record.members.forEach(({ dataset }, index) => {

@@ -7,12 +7,14 @@ import type { Job } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
 import { cloneIdSchema, type Reference } from '../../protocol/ids.ts';
 import type { CloneRecord } from '../../state/store.ts';
-import type { Caller } from '../caller.ts';
+import { jobOn, type Caller } from '../caller.ts';
 import { all, type ServiceContext } from '../context.ts';
-import { cloneTags, doom } from '../tags.ts';
+import { exclusiveLane } from '../lanes.ts';
+import { giveUpStep, tagDoomed } from '../removal.ts';
+import { cloneTags } from '../tags.ts';
 import { removeBranchStart } from './branchStarts.ts';
 import type { CloneParts } from './parts.ts';
-import { branchStartSchema, exclusive, memberDatasetSchema, tidy } from './rows.ts';
+import { branchStartSchema, memberDatasetSchema, tidy } from './rows.ts';
 
 const destroyInput = z.object({
   clone: cloneIdSchema,
@@ -36,7 +38,9 @@ export function createDestroyClone(parts: CloneParts): DestroyClone {
     input: destroyInput,
     data: z.object({}),
     steps: ({ branchStart }) => [
-      giveUpStep(parts),
+      giveUpStep(({ input }) =>
+        parts.cloneServers.bringBack(input.clone, 'Its server could not be started again.'),
+      ),
       removeStep(parts),
       ...removeBranchStart<DestroyInput>(branchStarts, branchStart),
     ],
@@ -65,25 +69,12 @@ export function createDestroyClone(parts: CloneParts): DestroyClone {
         title: `Destroy clone ${clone.name}`,
         input: { clone: clone.id, datasets: datasetsOf(clone), branchStart: branchStarts.under(clone) },
         data: {},
-        lanes: exclusive(clone),
+        lanes: [exclusiveLane(clone)],
         fingerprint: JSON.stringify(['clone.destroy', clone.id]),
-        createdBy: caller.user,
-        idempotencyKey: caller.idempotencyKey,
-        environment: clone.environment,
-        object: { kind: 'clone', id: clone.id, name: clone.name },
+        ...jobOn('clone', clone, caller),
         prepare: () => store.clones.put({ ...clone, state: 'destroying' }),
       });
     },
-  };
-}
-
-/** Journalled as committed before the first effect: a half-destroyed clone is finished, never offered again. */
-function giveUpStep({ cloneServers }: CloneParts): DestroyStep {
-  return {
-    name: 'Give up',
-    commits: true,
-    run: () => Promise.resolve(undefined),
-    undo: ({ input }) => cloneServers.bringBack(input.clone, 'Its server could not be started again.'),
   };
 }
 
@@ -95,9 +86,9 @@ function removeStep({ context, servers, tagging }: CloneParts): DestroyStep {
       const clone = store.clones.get(input.clone);
       if (clone === undefined) return undefined;
       await tagging.settled(clone.id);
-      // All before the first is gone: whoever finds one of them knows that the others are to go too.
-      await all(clone.members, ({ name, dataset }) =>
-        doom(context, cloneTags(context, clone, name, dataset, 'doomed')),
+      await tagDoomed(
+        context,
+        clone.members.map(({ name, dataset }) => cloneTags(context, clone, name, dataset, 'doomed')),
       );
       await all([...clone.members, ...(await olderCopies(context, clone))], async (member) => {
         await servers.stop(member, 'immediate');

@@ -3,7 +3,7 @@ import { busyWith } from '../../jobs/runner.ts';
 import type { Clone } from '../../protocol/entities.ts';
 import type { Reference } from '../../protocol/ids.ts';
 import type { CloneParts } from './parts.ts';
-import { exclusive } from './rows.ts';
+import { exclusiveLane } from '../lanes.ts';
 
 /** Resolves when it stands on the data as well: a state that is lost must not lose it. Errors: `busy`. */
 export async function protectClone(
@@ -13,7 +13,7 @@ export async function protectClone(
 ): Promise<Clone> {
   const { store, catalog, runner } = context;
   const clone = catalog.clone(reference);
-  const holder = clone.state === 'destroying' ? runner.holder(exclusive(clone)) : undefined;
+  const holder = clone.state === 'destroying' ? runner.holder([exclusiveLane(clone)]) : undefined;
   if (holder !== undefined) throw busyWith(holder, { kind: 'clone', name: clone.name });
   const from = time.now();
   const protectedUntil =

@@ -5,8 +5,9 @@ import type { JobKind, Step } from '../../jobs/steps.ts';
 import type { Job } from '../../protocol/entities.ts';
 import { cloneIdSchema, snapshotIdSchema, type Reference, type SnapshotName } from '../../protocol/ids.ts';
 import type { CloneRecord } from '../../state/store.ts';
-import type { Caller } from '../caller.ts';
+import { jobOn, type Caller } from '../caller.ts';
 import { all, newDatasetId, type ServiceContext } from '../context.ts';
+import { exclusiveLane, sharedLane } from '../lanes.ts';
 import { removeBranchStart } from './branchStarts.ts';
 import { copySnapshot } from './copy.ts';
 import { dropFrozen, freezeClone } from './freeze.ts';
@@ -14,7 +15,6 @@ import type { CloneParts } from './parts.ts';
 import {
   branchStartSchema,
   cloneOf,
-  exclusive,
   memberDatasetSchema,
   snapshotToStandOn,
   tagReady,
@@ -195,7 +195,7 @@ function submit(
       : snapshotToStandOn(context, clone.environment, request.snapshot);
   // While another job works on the clone, its datasets are not ours to name: the runner joins or refuses.
   const reserved =
-    request.keepAs === undefined || runner.holder(exclusive(clone)) !== undefined
+    request.keepAs === undefined || runner.holder([exclusiveLane(clone)]) !== undefined
       ? undefined
       : reserveSnapshot(context, clone, caller, {
           ...{ name: request.keepAs, origin: 'kept', message: `Before the reset of ${clone.name}` },
@@ -213,16 +213,13 @@ function submit(
     },
     data: {},
     lanes: [
-      ...exclusive(clone),
-      { key: target.id, mode: 'shared' },
-      { key: clone.snapshot, mode: 'shared' },
-      ...(reserved === undefined ? [] : [{ key: reserved.record.id, mode: 'exclusive' as const }]),
+      exclusiveLane(clone),
+      sharedLane(target),
+      sharedLane({ id: clone.snapshot }),
+      ...(reserved === undefined ? [] : [exclusiveLane(reserved.record)]),
     ],
     fingerprint: JSON.stringify(['clone.reset', clone.id, request]),
-    createdBy: caller.user,
-    idempotencyKey: caller.idempotencyKey,
-    environment: clone.environment,
-    object: { kind: 'clone', id: clone.id, name: clone.name },
+    ...jobOn('clone', clone, caller),
     prepare: () => {
       store.clones.put({ ...clone, state: 'resetting', problem: null });
       if (reserved !== undefined) store.snapshots.put(reserved.record);

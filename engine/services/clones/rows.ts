@@ -9,7 +9,7 @@ import {
   type DatasetId,
   type Reference,
 } from '../../protocol/ids.ts';
-import type { CloneRecord, Lane, SnapshotRecord } from '../../state/store.ts';
+import type { CloneRecord, SnapshotRecord } from '../../state/store.ts';
 import { all, type ServiceContext } from '../context.ts';
 import { cloneTags } from '../tags.ts';
 import type { Servers } from './servers.ts';
@@ -18,9 +18,6 @@ import type { Servers } from './servers.ts';
 export const memberDatasetSchema = z.object({ name: memberNameSchema, dataset: datasetIdSchema });
 /** In the journal of a job: the snapshot that a branch starts from, which may go with the clone's end. */
 export const branchStartSchema = snapshotIdSchema.optional();
-
-/** What a job that changes a clone holds. */
-export const exclusive = ({ id }: Pick<CloneRecord, 'id'>): Lane[] => [{ key: id, mode: 'exclusive' }];
 
 export function cloneOf({ store }: Pick<ServiceContext, 'store'>, id: CloneId): CloneRecord {
   const record = store.clones.get(id);

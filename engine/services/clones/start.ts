@@ -4,9 +4,10 @@ import { datasetsOf, withMembers } from '../../domain/cloneRow.ts';
 import type { JobKind } from '../../jobs/steps.ts';
 import type { Job } from '../../protocol/entities.ts';
 import { cloneIdSchema, type Reference } from '../../protocol/ids.ts';
-import type { Caller } from '../caller.ts';
+import { jobOn, type Caller } from '../caller.ts';
+import { exclusiveLane } from '../lanes.ts';
 import type { CloneParts } from './parts.ts';
-import { cloneOf, exclusive, memberDatasetSchema } from './rows.ts';
+import { cloneOf, memberDatasetSchema } from './rows.ts';
 
 const startInput = z.object({ clone: cloneIdSchema, datasets: z.array(memberDatasetSchema) });
 
@@ -52,12 +53,9 @@ export function createStartClone({ context, cloneServers }: CloneParts): StartCl
         title: `Start clone ${clone.name}`,
         input: { clone: clone.id, datasets: datasetsOf(clone) },
         data: {},
-        lanes: exclusive(clone),
+        lanes: [exclusiveLane(clone)],
         fingerprint: JSON.stringify(['clone.start', clone.id]),
-        createdBy: caller.user,
-        idempotencyKey: caller.idempotencyKey,
-        environment: clone.environment,
-        object: { kind: 'clone', id: clone.id, name: clone.name },
+        ...jobOn('clone', clone, caller),
         prepare: () => store.clones.put(withMembers(clone, 'starting')),
       });
     },

@@ -3,6 +3,7 @@ import type { CloneId } from '../../protocol/ids.ts';
 import type { CloneRecord } from '../../state/store.ts';
 import { all, type ServiceContext } from '../context.ts';
 import { cloneTags, sayTheSame } from '../tags.ts';
+import { exclusiveLane } from '../lanes.ts';
 
 export interface CloneTagging {
   /** Resolves when the row stands on the data; a failure is logged, and mended at the next start. */
@@ -50,7 +51,7 @@ export function createCloneTagging(context: ServiceContext): CloneTagging {
     underway.set(id, turn);
     await turn;
     if (underway.get(id) === turn) underway.delete(id);
-    if (runner.holder([{ key: id, mode: 'exclusive' }]) !== undefined) again.add(id);
+    if (runner.holder([exclusiveLane({ id })]) !== undefined) again.add(id);
   };
 
   return {

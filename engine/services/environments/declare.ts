@@ -6,7 +6,7 @@ import { fail } from '../../protocol/errors.ts';
 import { memberNameSchema, type EnvironmentName } from '../../protocol/ids.ts';
 import type { EnvironmentRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
-import { environmentLane } from './environmentLane.ts';
+import { environmentLane } from '../lanes.ts';
 import { refuseUnsupported } from './refuseUnsupported.ts';
 import type { Passwords } from './passwords.ts';
 
@@ -32,7 +32,7 @@ export function declareEnvironment(
   refuseUnsupported(definition, context.databases);
   const before = store.environments.get(name);
   const isSame = before !== undefined && canonicalText(before.definition) === canonicalText(definition);
-  const running = runner.holder([environmentLane(name, 'exclusive')]);
+  const running = runner.holder([environmentLane(name)]);
   if (running !== undefined && !isSame) throw busyWith(running, { kind: 'environment', name });
   if (before !== undefined) refuseLockedChange(context, before, definition);
   const record: EnvironmentRecord = {

@@ -4,10 +4,11 @@ import type { JobKind } from '../../jobs/steps.ts';
 import type { Job } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
 import { environmentNameSchema, type Reference } from '../../protocol/ids.ts';
-import type { Caller } from '../caller.ts';
+import { jobOn, type Caller } from '../caller.ts';
 import type { ServiceContext } from '../context.ts';
+import { environmentLane, exclusiveLane } from '../lanes.ts';
+import { giveUpStep } from '../removal.ts';
 import { dropSnapshot } from './dropSnapshot.ts';
-import { environmentLane } from './environmentLane.ts';
 
 const deleteEnvironmentInput = z.object({ environment: environmentNameSchema });
 type DeleteEnvironmentInput = z.infer<typeof deleteEnvironmentInput>;
@@ -24,16 +25,12 @@ export function createDeleteEnvironment(context: ServiceContext): DeleteEnvironm
     input: deleteEnvironmentInput,
     data: z.object({}),
     steps: () => [
-      {
-        name: 'Give up',
-        commits: true,
-        run: () => Promise.resolve(undefined),
-        undo: ({ input }) =>
-          Promise.resolve(() => {
-            for (const snapshot of catalog.snapshotsOf(input.environment))
-              store.snapshots.put({ ...snapshot, state: 'ready' });
-          }),
-      },
+      giveUpStep(({ input }) =>
+        Promise.resolve(() => {
+          for (const snapshot of catalog.snapshotsOf(input.environment))
+            store.snapshots.put({ ...snapshot, state: 'ready' });
+        }),
+      ),
       {
         name: 'Remove snapshots',
         async run({ input }) {
@@ -62,15 +59,9 @@ export function createDeleteEnvironment(context: ServiceContext): DeleteEnvironm
         title: `Delete environment ${name}`,
         input: { environment: name },
         data: {},
-        lanes: [
-          environmentLane(name, 'exclusive'),
-          ...catalog.snapshotsOf(name).map(({ id }) => ({ key: id, mode: 'exclusive' as const })),
-        ],
+        lanes: [environmentLane(name), ...catalog.snapshotsOf(name).map(exclusiveLane)],
         fingerprint: JSON.stringify(['environment.delete', name]),
-        createdBy: caller.user,
-        idempotencyKey: caller.idempotencyKey,
-        environment: name,
-        object: { kind: 'environment', id: name, name },
+        ...jobOn('environment', { id: name, name, environment: name }, caller),
         prepare: () => {
           for (const snapshot of catalog.snapshotsOf(name))
             store.snapshots.put({ ...snapshot, state: 'deleting' });

@@ -4,8 +4,10 @@ import type { JobKind } from '../../jobs/steps.ts';
 import type { Job } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
 import { snapshotIdSchema, type Reference } from '../../protocol/ids.ts';
-import type { Caller } from '../caller.ts';
+import { jobOn, type Caller } from '../caller.ts';
 import type { ServiceContext } from '../context.ts';
+import { exclusiveLane } from '../lanes.ts';
+import { giveUpStep } from '../removal.ts';
 import { dropSnapshot } from './dropSnapshot.ts';
 
 const deleteSnapshotInput = z.object({ snapshot: snapshotIdSchema });
@@ -23,17 +25,12 @@ export function createDeleteSnapshot(context: ServiceContext): DeleteSnapshot {
     input: deleteSnapshotInput,
     data: z.object({}),
     steps: () => [
-      {
-        // Journalled as committed before the first effect: a half-deleted snapshot is finished, never offered again.
-        name: 'Give up',
-        commits: true,
-        run: () => Promise.resolve(undefined),
-        undo: ({ input }) =>
-          Promise.resolve(() => {
-            const snapshot = store.snapshots.get(input.snapshot);
-            if (snapshot !== undefined) store.snapshots.put({ ...snapshot, state: 'ready' });
-          }),
-      },
+      giveUpStep(({ input }) =>
+        Promise.resolve(() => {
+          const snapshot = store.snapshots.get(input.snapshot);
+          if (snapshot !== undefined) store.snapshots.put({ ...snapshot, state: 'ready' });
+        }),
+      ),
       {
         name: 'Remove',
         async run({ input }) {
@@ -60,12 +57,9 @@ export function createDeleteSnapshot(context: ServiceContext): DeleteSnapshot {
         title: `Delete snapshot ${snapshot.name}`,
         input: { snapshot: snapshot.id },
         data: {},
-        lanes: [{ key: snapshot.id, mode: 'exclusive' }],
+        lanes: [exclusiveLane(snapshot)],
         fingerprint: JSON.stringify(['snapshot.delete', snapshot.id]),
-        createdBy: caller.user,
-        idempotencyKey: caller.idempotencyKey,
-        environment: snapshot.environment,
-        object: { kind: 'snapshot', id: snapshot.id, name: snapshot.name },
+        ...jobOn('snapshot', snapshot, caller),
         prepare: () => store.snapshots.put({ ...snapshot, state: 'deleting' }),
       });
     },

@@ -17,11 +17,11 @@ import {
   type SnapshotName,
 } from '../../protocol/ids.ts';
 import type { SnapshotRecord } from '../../state/store.ts';
-import type { Caller } from '../caller.ts';
+import { jobOn, type Caller } from '../caller.ts';
 import { all, databaseOf, newDatasetId, type ServiceContext } from '../context.ts';
 import { measureSnapshot } from '../clones/freeze.ts';
 import { snapshotTags } from '../tags.ts';
-import { environmentLane } from './environmentLane.ts';
+import { environmentLane, exclusiveLane } from '../lanes.ts';
 import { sourcePasswords, type Passwords } from './passwords.ts';
 
 export interface RefreshRequest {
@@ -95,12 +95,9 @@ export function createRefresh(context: ServiceContext): Refresh {
         title: `Refresh environment ${name}`,
         input: { environment: name, snapshot: id, members },
         data: { retrieved: {} },
-        lanes: [environmentLane(name, 'exclusive'), { key: id, mode: 'exclusive' }],
+        lanes: [environmentLane(name), exclusiveLane({ id })],
         fingerprint,
-        createdBy: caller.user,
-        idempotencyKey: caller.idempotencyKey,
-        environment: name,
-        object: { kind: 'snapshot', id, name: record.name },
+        ...jobOn('snapshot', record, caller),
         secrets,
         prepare: () => store.snapshots.put(record),
       });
