@@ -8,7 +8,7 @@ import { createCountedTime } from './upkeep/countedTime.ts';
 import { createEnvironments, type Environments } from './environments/environments.ts';
 import { createCleanUp, type CleanUp } from './upkeep/cleanUp.ts';
 import { createMigrations } from './checkouts/migrationReports.ts';
-import { createRecovery, type RecoveryReport } from './recovery.ts';
+import { createRecovery, type RecoveryReport } from './recovery/recovery.ts';
 import { createServers } from './clones/servers.ts';
 import { createWatch } from './upkeep/watch.ts';
 

@@ -33,7 +33,7 @@ import { createCatalog, publishingStore } from '../../engine/services/catalog.ts
 import type { Clock, Random } from '../../engine/ports/clock.ts';
 import type { ServiceContext } from '../../engine/services/context.ts';
 import { createFeed } from '../../engine/jobs/feed.ts';
-import type { RecoveryReport } from '../../engine/services/recovery.ts';
+import type { RecoveryReport } from '../../engine/services/recovery/recovery.ts';
 import { createServices, type Services } from '../../engine/services/services.ts';
 import type { Workspace } from '../../engine/protocol/workspace.ts';
 import { cachedStore } from '../../engine/state/cachedStore.ts';

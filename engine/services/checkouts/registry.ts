@@ -15,6 +15,7 @@ import type { CheckoutRecord } from '../../state/store.ts';
 import type { Clones } from '../clones/clones.ts';
 import { some, type ServiceContext } from '../context.ts';
 import type { Environments } from '../environments/environments.ts';
+import { repositoryPassword } from '../repositoryPassword.ts';
 import { createFollower, type Follower } from './follower.ts';
 
 export interface CheckoutRegistry {
@@ -40,7 +41,7 @@ export interface RegistryOptions {
 }
 
 export function createCheckoutRegistry({ context, clones, environments }: RegistryOptions): CheckoutRegistry {
-  const { store, git, vault, random, clock, feed, log } = context;
+  const { store, git, random, clock, feed, log } = context;
   const followers = new Map<CheckoutId, Follower>();
   /** One follower for a folder, whoever asks for it, and when: by path. */
   const opening = new Map<string, Promise<Follower | undefined>>();
@@ -85,16 +86,6 @@ export function createCheckoutRegistry({ context, clones, environments }: Regist
     feed.publish({ kind: 'checkout.removed', id });
   };
 
-  /**
-   * One for all clones of a repository: which environment a checkout uses may only be known from its files, and two of them may lead
-   * to one clone.
-   */
-  const passwordFor = (repository: string): string => {
-    const isOfIt = (each: { repository: string | null }): boolean => each.repository === repository;
-    const holder = store.checkouts.list().find(isOfIt) ?? store.clones.list().find(isOfIt);
-    return holder?.sealedPassword ?? vault.seal(random.password());
-  };
-
   const variableAnswersFor = (repository: string): VariableAnswer[] =>
     store.checkouts.list().find((each) => each.repository === repository)?.variableAnswers ?? [];
 
@@ -124,7 +115,7 @@ export function createCheckoutRegistry({ context, clones, environments }: Regist
       store.checkouts.put({
         ...{ id, path: tree.path, repository: tree.commonDirectory, kind: tree.kind, environment },
         ...{ createdBy: user, createdAt: clock.now().toISOString(), follow: null, answers: [], ports: [] },
-        sealedPassword: passwordFor(tree.commonDirectory),
+        sealedPassword: repositoryPassword(context, tree.commonDirectory),
         ...{ envFile: null, chosen: null, last: null, usedEnvironment: null },
         variableAnswers: variableAnswersFor(tree.commonDirectory),
       });

@@ -1,0 +1,52 @@
+/** Removes what an earlier engine left beside the data: files of servers and jobs that are gone, and beginnings of branches. */
+import { join } from 'node:path';
+import { datasetIdSchema, jobIdSchema, type DatasetId } from '../../protocol/ids.ts';
+import type { Dataset } from '../../storage/storage.ts';
+import type { Servers } from '../clones/servers.ts';
+import { dropSnapshot } from '../environments/dropSnapshot.ts';
+import type { RecoveryParts } from './parts.ts';
+import { endProcessesOf } from './sweep.ts';
+
+/** Socket folders and logs of servers whose data is nowhere any more. */
+export async function clearLeftovers(
+  parts: RecoveryParts,
+  servers: Servers,
+  datasets: ReadonlyMap<DatasetId, Dataset>,
+): Promise<void> {
+  const { store, host, directories } = parts.context;
+  const used = new Set<DatasetId>([
+    ...datasets.keys(),
+    ...store.clones.list().flatMap(({ members }) => members.map(({ dataset }) => dataset)),
+  ]);
+  const found = [
+    ...(await host.files.list(directories.sockets)).map(({ name }) => `data-${name}`),
+    ...(await host.files.list(directories.serverLogs)).map(({ name }) => name.replace(/\.log$/, '')),
+  ];
+  const unused = found
+    .map((text) => datasetIdSchema.safeParse(text).data)
+    .filter((id) => id !== undefined && !used.has(id));
+  await servers.clear([...new Set(unused)].filter((id) => id !== undefined));
+  const scratch = (await host.files.list(directories.scratch)).flatMap(({ name }) => {
+    const { data: id } = jobIdSchema.safeParse(name);
+    return id === undefined ? [] : [{ id }];
+  });
+  await endProcessesOf(parts, scratch);
+  for (const { id } of scratch) await host.files.remove(join(directories.scratch, id));
+}
+
+/** Beginnings of branches that an engine ended between: their clones were never made, or have gone. */
+export async function releaseBeginnings({ context, bestEffort }: RecoveryParts): Promise<void> {
+  const { store, catalog } = context;
+  for (const snapshot of store.snapshots.list()) {
+    if (snapshot.origin !== 'branch' || snapshot.state !== 'ready') continue;
+    if (catalog.clonesOf(snapshot.id).length > 0) continue;
+    await bestEffort(
+      'the beginning of a branch could not be removed',
+      { snapshot: snapshot.id },
+      async () => {
+        await dropSnapshot(context, snapshot);
+        store.snapshots.remove(snapshot.id);
+      },
+    );
+  }
+}
