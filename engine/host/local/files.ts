@@ -1,12 +1,13 @@
 /** Files on this machine: atomic writes, removal that never follows links, and a full disk told as `storage_full`. */
 import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, readlink, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join, parse, resolve } from 'node:path';
+import { dirname, isAbsolute, parse, resolve } from 'node:path';
 import { fail } from '../../protocol/errors.ts';
 import { noFollow, nonBlocking, readRegularText } from '../../protocol/node/regularFile.ts';
 import type { Host, HostFiles } from '../host.ts';
 import { hasCode, stdoutOf } from './commands.ts';
 import { APPENDING, assertOneFile, entryOf, factsOf, unlessMissing } from './fileFacts.ts';
+import { replaceFile } from './replaceFile.ts';
 import { createTreeFiles, giveTree, openDirectory } from './treeFiles.ts';
 
 export interface FilesOptions {
@@ -14,8 +15,6 @@ export interface FilesOptions {
   platform: NodeJS.Platform;
   run: Host['run'];
 }
-
-let temporaryNumber = 0;
 
 export function createFiles(options: FilesOptions): HostFiles {
   const { serverUser, platform, run } = options;
@@ -27,26 +26,13 @@ export function createFiles(options: FilesOptions): HostFiles {
     inside: (tree) => createTreeFiles(tree, options),
 
     async writeAtomic(path, text, mode = 0o600, durability = 'now') {
-      temporaryNumber += 1;
-      const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${temporaryNumber}.tmp`);
-      await orFull(path, async () => {
-        const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | noFollow;
-        const file = await open(temporary, flags, mode);
-        try {
-          try {
-            await file.writeFile(text);
-            // open(2) subtracts the umask, which never takes the owner's own rights.
-            if ((mode & 0o077) !== 0) await file.chmod(mode);
-            if (durability === 'now') await file.sync();
-          } finally {
-            await file.close();
-          }
-          await rename(temporary, path);
-        } catch (error) {
-          await rm(temporary, { force: true });
-          throw error;
-        }
-      });
+      await orFull(path, () =>
+        replaceFile(path, text, mode, async (file) => {
+          // open(2) subtracts the umask, which never takes the owner's own rights.
+          if ((mode & 0o077) !== 0) await file.chmod(mode);
+          if (durability === 'now') await file.sync();
+        }),
+      );
       if (durability === 'now' && !windows) await syncDirectory(dirname(path));
     },
 

@@ -4,19 +4,18 @@
  * changed by its descriptor.
  */
 import { constants } from 'node:fs';
-import { lchown, lstat, open, readdir, rename, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises';
+import { lchown, lstat, open, readdir, rmdir, unlink, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { mapBounded } from '../../domain/mapBounded.ts';
 import { noFollow, nonBlocking, readRegularFile } from '../../protocol/node/regularFile.ts';
 import type { Host, TreeFiles } from '../host.ts';
 import { hasCode, stdoutOf } from './commands.ts';
 import { entryOf, factsOf, unlessMissing } from './fileFacts.ts';
+import { replaceFile } from './replaceFile.ts';
 
 /** Windows has no such flag. */
 const onlyDirectory = (constants.O_DIRECTORY as number | undefined) ?? 0;
 const OWNED_AT_ONCE = 16;
-
-let temporaryNumber = 0;
 
 export interface TreeOptions {
   serverUser: Host['serverUser'];
@@ -78,29 +77,12 @@ export function createTreeFiles(tree: string, { serverUser, platform, run }: Tre
     },
 
     async write(relative, text) {
-      temporaryNumber += 1;
-      const name = `.${basename(relative)}.${process.pid}-${temporaryNumber}.tmp`;
-      await inParent(relative, async (path, folder) => {
-        const temporary = `${folder}/${name}`;
-        const file = await open(
-          temporary,
-          constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | noFollow,
-          0o600,
-        );
-        try {
-          try {
-            await file.writeFile(text);
-            if (serverUser) await file.chown(serverUser.uid, serverUser.gid);
-            await file.sync();
-          } finally {
-            await file.close();
-          }
-          await rename(temporary, path);
-        } catch (error) {
-          await rm(temporary, { force: true });
-          throw error;
-        }
-      });
+      await inParent(relative, (path) =>
+        replaceFile(path, text, 0o600, async (file) => {
+          if (serverUser) await file.chown(serverUser.uid, serverUser.gid);
+          await file.sync();
+        }),
+      );
     },
 
     async remove(relative) {

@@ -3,9 +3,10 @@ import { posix } from 'node:path';
 import type { Row } from '../../database/database.ts';
 import type { MigrationFile, MigrationSettings } from '../../protocol/migrations.ts';
 import { dependencyOrder } from '../dependencyOrder.ts';
+import { namedFolder } from '../folders.ts';
 import type { Comparison, Evidence, Layout, ToolModule } from '../layout.ts';
 import { literalAfter, literals, properties, withoutHashComments } from '../sourceText.ts';
-import { isWithin, normalFolder, pathFrom, type Tree } from '../tree.ts';
+import { isWithin, pathFrom, type Tree } from '../tree.ts';
 
 export const alembic: ToolModule = {
   tool: 'alembic',
@@ -41,8 +42,8 @@ interface Scripts {
 }
 
 async function scriptsOf(tree: Tree, settings: MigrationSettings): Promise<Scripts[]> {
-  if (settings.directory !== undefined && settings.tool !== undefined) {
-    const directory = normalFolder(settings.directory);
+  const directory = namedFolder(settings);
+  if (directory !== undefined) {
     const versions = posix.join(directory, 'versions');
     return tree.hasFolder(versions)
       ? [{ directory, folders: [versions], evidence: 'settings' }]

@@ -1,18 +1,20 @@
 /** Django: Python modules in a `migrations` package of each app, and a row with app and name in `django_migrations`. */
 import { posix } from 'node:path';
 import type { Row } from '../../database/database.ts';
+import type { MigrationSettings } from '../../protocol/migrations.ts';
 import { compareLists, type LocalMigration } from '../compareLists.ts';
 import { dependencyOrder } from '../dependencyOrder.ts';
+import { namedFolder } from '../folders.ts';
 import type { Comparison, Layout, ToolModule } from '../layout.ts';
 import { withoutHashComments } from '../sourceText.ts';
-import { isWithin, normalFolder, type Tree } from '../tree.ts';
+import { isWithin, type Tree } from '../tree.ts';
 
 export const django: ToolModule = {
   tool: 'django',
   lookedFor: 'manage.py and APP/migrations/NUMBER_name.py',
   applyWith: 'python manage.py migrate',
   async find(tree, settings) {
-    const all = await projectsOf(tree, settings.directory, settings.tool !== undefined);
+    const all = await projectsOf(tree, settings);
     return all.map((directory): Layout => ({
       tool: 'django',
       directory,
@@ -28,12 +30,13 @@ export const django: ToolModule = {
 };
 
 /** Folders with a `manage.py` and an app below. Apps outside of every project belong to one all the same where there is only one. */
-async function projectsOf(tree: Tree, stated: string | undefined, forced: boolean): Promise<string[]> {
-  if (stated !== undefined && forced) return [normalFolder(stated)];
+async function projectsOf(tree: Tree, settings: MigrationSettings): Promise<string[]> {
+  const named = namedFolder(settings);
+  if (named !== undefined) return [named];
   const projects = tree.paths
     .filter((path) => posix.basename(path) === 'manage.py')
     .map((path) => posix.dirname(path))
-    .filter((folder) => isWithin(folder, stated));
+    .filter((folder) => isWithin(folder, settings.directory));
   const found: string[] = [];
   for (const project of projects)
     if (moduleFolders(tree, project).length > 0 && (await usesDjango(tree, project))) found.push(project);

@@ -5,10 +5,11 @@ import type { Row } from '../../database/database.ts';
 import type { MigrationSettings } from '../../protocol/migrations.ts';
 import { digests } from '../checksum.ts';
 import { compareLists, type LocalMigration } from '../compareLists.ts';
+import { namedFolder } from '../folders.ts';
 import type { Comparison, Layout, ToolModule } from '../layout.ts';
 import { parseJson } from '../scriptFolders.ts';
 import { blocksAfter, literalAfter, withoutComments } from '../sourceText.ts';
-import { foldersUpFrom, isWithin, normalFolder, pathFrom, type Tree } from '../tree.ts';
+import { foldersUpFrom, isWithin, pathFrom, type Tree } from '../tree.ts';
 
 export const drizzle: ToolModule = {
   tool: 'drizzle',
@@ -85,8 +86,8 @@ async function foldersOf(
   settings: MigrationSettings,
   configurations: readonly Configuration[],
 ): Promise<string[]> {
-  if (settings.directory !== undefined && settings.tool !== undefined)
-    return [normalFolder(settings.directory)];
+  const named = namedFolder(settings);
+  if (named !== undefined) return [named];
   const journals = tree.paths
     .filter((path) => /(^|\/)meta\/_journal\.json$/.test(path))
     .map((path) => posix.dirname(posix.dirname(path)));

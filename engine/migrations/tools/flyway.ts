@@ -5,9 +5,10 @@ import * as yaml from 'yaml';
 import type { Row } from '../../database/database.ts';
 import type { MigrationSettings } from '../../protocol/migrations.ts';
 import { compareLists, type AppliedMigration, type LocalMigration } from '../compareLists.ts';
+import { namedFolder } from '../folders.ts';
 import type { Comparison, Evidence, Layout, ToolModule } from '../layout.ts';
 import { maxYamlCharacters, properties } from '../sourceText.ts';
-import { foldersUpFrom, isWithin, normalFolder, type Tree } from '../tree.ts';
+import { foldersUpFrom, isWithin, type Tree } from '../tree.ts';
 
 export const flyway: ToolModule = {
   tool: 'flyway',
@@ -110,14 +111,8 @@ function locationsOf(
   settings: MigrationSettings,
   { isPresent, locations }: Configuration,
 ): Location[] {
-  if (settings.directory !== undefined && settings.tool !== undefined)
-    return [
-      {
-        directory: normalFolder(settings.directory),
-        folders: [normalFolder(settings.directory)],
-        evidence: 'settings',
-      },
-    ];
+  const named = namedFolder(settings);
+  if (named !== undefined) return [{ directory: named, folders: [named], evidence: 'settings' }];
   const folders = [...new Set(tree.paths.filter(isMigration).map((path) => posix.dirname(path)))];
   const stated = folders.flatMap((folder) =>
     foldersUpFrom(folder).filter((up) => locations.some((each) => up === each || up.endsWith(`/${each}`))),

@@ -4,9 +4,10 @@ import type { Row } from '../../database/database.ts';
 import type { MigrationSettings } from '../../protocol/migrations.ts';
 import { digests, type Digest } from '../checksum.ts';
 import { compareLists, type LocalMigration } from '../compareLists.ts';
+import { foldersWith } from '../folders.ts';
 import type { Comparison, Layout, ToolModule } from '../layout.ts';
 import { stem } from '../scriptFolders.ts';
-import { isWithin, normalFolder, type Tree } from '../tree.ts';
+import type { Tree } from '../tree.ts';
 
 /** Without settings only tables with these names and columns are taken for a list of applied files. */
 const usualTables = [
@@ -24,19 +25,19 @@ const usualTables = [
 ];
 export const usualColumns = ['filename', 'file_name', 'file', 'name', 'script', 'migration', 'version', 'id'];
 
+const usualFolders = /migrat|schema|sql|db|database|ddl|patch|change|update|upgrade/i;
+
 export const plainSql: ToolModule = {
   tool: 'sql',
   lookedFor: 'SQL files whose names begin with a number, in a folder such as migrations',
   applyWith: 'your own script',
   async find(tree, settings) {
     const { directory: stated, table, column, checksumColumn } = settings;
-    const named = stated !== undefined && settings.tool !== undefined;
-    const folders = named
-      ? [normalFolder(stated)]
-      : [...Map.groupBy(tree.paths.filter(isNumbered), (path) => posix.dirname(path))]
-          .filter(([folder]) => /migrat|schema|sql|db|database|ddl|patch|change|update|upgrade/i.test(folder))
-          .map(([folder]) => folder)
-          .filter((folder) => isWithin(folder, stated));
+    const folders = foldersWith(
+      tree,
+      settings,
+      (path) => isNumbered(path) && usualFolders.test(posix.dirname(path)),
+    );
     const checks = checksumColumn === undefined ? [] : [checksumColumn];
     return folders.map((directory): Layout => ({
       tool: 'sql',

@@ -4,9 +4,10 @@ import type { Row } from '../../database/database.ts';
 import type { MigrationSettings } from '../../protocol/migrations.ts';
 import { digests } from '../checksum.ts';
 import { compareLists, type AppliedMigration, type LocalMigration } from '../compareLists.ts';
+import { namedFolder } from '../folders.ts';
 import type { Comparison, Evidence, Layout, ToolModule } from '../layout.ts';
 import { blocksAfter, pathsAfter, withoutComments } from '../sourceText.ts';
-import { isWithin, normalFolder, pathFrom, type Tree } from '../tree.ts';
+import { isWithin, pathFrom, type Tree } from '../tree.ts';
 
 export const prisma: ToolModule = {
   tool: 'prisma',
@@ -20,8 +21,8 @@ export const prisma: ToolModule = {
 
 async function foldersOf(tree: Tree, settings: MigrationSettings): Promise<Map<string, Evidence>> {
   const found = new Map<string, Evidence>();
-  if (settings.directory !== undefined && settings.tool !== undefined)
-    return found.set(normalFolder(settings.directory), 'settings');
+  const named = namedFolder(settings);
+  if (named !== undefined) return found.set(named, 'settings');
   for (const path of tree.paths) {
     const name = posix.basename(path);
     const folder = posix.dirname(path);

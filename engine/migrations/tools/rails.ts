@@ -2,20 +2,16 @@
 import { posix } from 'node:path';
 import type { Row } from '../../database/database.ts';
 import { compareLists, type LocalMigration } from '../compareLists.ts';
+import { foldersWith } from '../folders.ts';
 import type { Comparison, Evidence, Layout, ToolModule } from '../layout.ts';
-import { isWithin, normalFolder, type Tree } from '../tree.ts';
+import type { Tree } from '../tree.ts';
 
 export const rails: ToolModule = {
   tool: 'rails',
   lookedFor: 'db/migrate/*.rb',
   applyWith: 'bin/rails db:migrate',
   async find(tree, settings) {
-    const named = settings.directory !== undefined && settings.tool !== undefined;
-    const folders = named
-      ? [normalFolder(settings.directory ?? '.')]
-      : [...new Set(tree.paths.filter(isMigration).map((path) => posix.dirname(path)))].filter((folder) =>
-          isWithin(folder, settings.directory),
-        );
+    const folders = foldersWith(tree, settings, isMigration);
     return folders.map((directory): Layout => ({
       tool: 'rails',
       directory,
