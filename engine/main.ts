@@ -42,7 +42,7 @@ import { createProcessRuntime } from './runtime/process/processRuntime.ts';
 import { createCatalog, publishingStore } from './services/catalog.ts';
 import type { ServiceContext } from './services/context.ts';
 import { createFeed } from './jobs/feed.ts';
-import { tellFullDisk } from './services/fullDisk.ts';
+import { tellFullDisk } from './domain/fullDisk.ts';
 import type { Log } from './ports/log.ts';
 import { createServices } from './services/services.ts';
 import { cachedStore } from './state/cachedStore.ts';

@@ -1,4 +1,5 @@
 /** A store that makes room on its full disk for what must be written, and says `state_full` when there is none. */
+import { isFullState } from '../domain/fullDisk.ts';
 import { fail } from '../protocol/errors.ts';
 import type { Store } from './store.ts';
 
@@ -8,11 +9,6 @@ export interface RoomOptions {
   /** Frees space on the disk of the state; false: there is none to free. */
   makeRoom: () => boolean;
 }
-
-/** SQLITE_FULL, https://www.sqlite.org/rescode.html#full */
-const fullCode = 13;
-export const isFullState = (error: unknown): boolean =>
-  error instanceof Error && 'errcode' in error && error.errcode === fullCode;
 
 const writes: ReadonlySet<string> = new Set(['put', 'remove', 'addLine', 'keepKey', 'prune']);
 

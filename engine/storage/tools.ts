@@ -1,5 +1,6 @@
 /** Runs the programs of file systems (btrfs, cp, mkfs ...) and turns their complaints into errors of the table. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { saysFullDisk } from '../domain/fullDisk.ts';
 import type { CommandResult, Host, RunOptions } from '../host/host.ts';
 import { fail, isFailure } from '../protocol/errors.ts';
 
@@ -12,9 +13,6 @@ export interface Tool<Value> {
 
 /** Administrators' programs are not in every user's PATH (Debian leaves sbin out). */
 const ADMINISTRATOR_FOLDERS = ['/usr/sbin/', '/sbin/'];
-
-/** The text of ENOSPC and EDQUOT in the C locale (strerror(3)); btrfs and cp print it as it is. */
-const FULL = /No space left on device|Disk quota exceeded/;
 
 const markOf = (root: string): string => `storage ${root}`;
 
@@ -62,7 +60,7 @@ export async function runTool<Value>(
 
 function toolFailure(root: string, tool: Tool<unknown>, result: CommandResult): Error {
   const words = result.stderr.trim().split('\n').slice(-3).join('; ');
-  if (FULL.test(result.stderr)) {
+  if (saysFullDisk(result.stderr)) {
     return fail('storage_full', { storage: root, freeBytes: null }, { cause: new Error(words) });
   }
   const ending = result.signal === null ? `code ${String(result.code)}` : result.signal;

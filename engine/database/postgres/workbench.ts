@@ -1,13 +1,14 @@
 /** A data directory that is being prepared: what every step needs, and servers on it that only we use. */
 import path from 'node:path';
 import type { Client } from 'pg';
+import { isFullDisk, saysFullDisk } from '../../domain/fullDisk.ts';
 import type { Host } from '../../host/host.ts';
 import type { ServerPrograms } from './programs/locate.ts';
-import { fail, ThinClonesError } from '../../protocol/errors.ts';
+import { fail, isFailure } from '../../protocol/errors.ts';
 import type { DatasetId } from '../../protocol/ids.ts';
 import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';
 import type { Reporter } from '../database.ts';
-import { sqlState, withAdmin } from './admin.ts';
+import { withAdmin } from './admin.ts';
 import { waitUntilReady } from './ready.ts';
 import { buildServerSpec, socketDirectoryOf } from './serverSpec.ts';
 
@@ -106,17 +107,13 @@ async function withServerLog(error: unknown, bench: Workbench, spec: ServerSpec)
   return await fullDisk(bench, error, lines.join('\n'));
 }
 
-const NO_SPACE = /No space left on device|Disk quota exceeded|could not extend file.*: wrote only/;
-
 /** `storage_full` when the error or the text says so, else the error as it is. */
 export async function fullDisk(
   bench: Pick<Workbench, 'host' | 'target'>,
   error: unknown,
   text = '',
 ): Promise<unknown> {
-  if (error instanceof ThinClonesError && error.code === 'storage_full') return error;
-  const message = error instanceof Error ? error.message : String(error);
-  if (sqlState(error) !== '53100' && !NO_SPACE.test(message) && !NO_SPACE.test(text)) return error;
+  if (isFailure(error, 'storage_full') || (!isFullDisk(error) && !saysFullDisk(text))) return error;
   const { freeBytes } = await bench.host.files.space(bench.target);
   return fail('storage_full', { storage: bench.target, freeBytes }, { cause: error });
 }

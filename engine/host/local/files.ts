@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, readlink, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises';
 import { dirname, isAbsolute, parse, resolve } from 'node:path';
+import { isFullDisk } from '../../domain/fullDisk.ts';
 import { fail } from '../../protocol/errors.ts';
 import { noFollow, nonBlocking, readRegularText } from '../../protocol/node/regularFile.ts';
 import type { Host, HostFiles } from '../host.ts';
@@ -162,7 +163,7 @@ async function orFull<Value>(path: string, work: () => Promise<Value>): Promise<
   try {
     return await work();
   } catch (error) {
-    if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
+    if (!isFullDisk(error)) throw error;
     throw fail('storage_full', { storage: dirname(path), freeBytes: null }, { cause: error });
   }
 }

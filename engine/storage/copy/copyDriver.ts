@@ -1,10 +1,11 @@
 /** Datasets as plain directories, cloned by copying every byte: works everywhere and is never called thin. */
+import { isFullDisk } from '../../domain/fullDisk.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Host } from '../../host/host.ts';
 import { fail } from '../../protocol/errors.ts';
 import type { StorageOptions } from '../storage.ts';
 import type { TreeDriver } from '../taggedStore.ts';
-import { runTool, systemCode } from '../tools.ts';
+import { runTool } from '../tools.ts';
 
 export interface CopyDriverOptions {
   host: Host;
@@ -77,7 +78,7 @@ async function copyByNode(
   try {
     await host.fileSystem.copyTree(from, to, signal);
   } catch (error) {
-    if (!['ENOSPC', 'EDQUOT'].includes(systemCode(error) ?? '')) throw error;
+    if (!isFullDisk(error)) throw error;
     throw fail('storage_full', { storage: root, freeBytes: null }, { cause: error });
   }
 }

@@ -1,4 +1,5 @@
 /** Datasets as plain directories whose files share blocks by reflink (XFS, btrfs, APFS): thin, at some cost per file. */
+import { isFullDisk } from '../../domain/fullDisk.ts';
 import type { Host } from '../../host/host.ts';
 import { isFailure } from '../../protocol/errors.ts';
 import { plainTrees } from '../copy/copyDriver.ts';
@@ -66,7 +67,7 @@ export async function reflinkObstacle(host: Host, from: string, to: string): Pro
     return undefined;
   } catch (error) {
     const code = systemCode(error);
-    if (code === undefined || code === 'ENOSPC' || code === 'EDQUOT') throw error;
+    if (code === undefined || isFullDisk(error)) throw error;
     return `the file system can't share blocks between files (${code})`;
   }
 }

@@ -3,6 +3,7 @@ import { createWriteStream, type ReadStream } from 'node:fs';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
+import { isFullDisk } from '../../../domain/fullDisk.ts';
 import type { Host } from '../../../host/host.ts';
 import { fail } from '../../../protocol/errors.ts';
 import { openRegularFile, readRegularFile, UnfitFileError } from '../../../protocol/node/regularFile.ts';
@@ -162,8 +163,7 @@ async function unpack(
     });
   } catch (error) {
     options.signal?.throwIfAborted();
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    if (code === 'ENOSPC' || code === 'EDQUOT') {
+    if (isFullDisk(error)) {
       const { freeBytes } = await options.host.files.space(path.dirname(to));
       throw fail('storage_full', { storage: path.dirname(to), freeBytes }, { cause: error });
     }
