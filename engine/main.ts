@@ -46,6 +46,7 @@ import { tellFullDisk } from './domain/fullDisk.ts';
 import type { Log } from './ports/log.ts';
 import { createServices } from './services/services.ts';
 import { cachedStore } from './state/cachedStore.ts';
+import { openState } from './state/openState.ts';
 import { openReserve, type Reserve } from './state/reserve.ts';
 import { roomyStore } from './state/roomyStore.ts';
 import { openStore } from './state/sqliteStore.ts';
@@ -260,6 +261,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   reserve.giveWhenFull();
   const taken = await takeHome({
     paths,
+    openState: () => openState(paths.state),
     anotherAnswers: () => anotherAnswers(paths),
     now: () => performance.now(),
     pause: (ms) => sleep(ms),

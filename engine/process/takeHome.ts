@@ -3,8 +3,6 @@ import { writeFileSync } from 'node:fs';
 import { fail } from '../protocol/errors.ts';
 import type { HomePaths } from '../protocol/node/home.ts';
 import { readHolder } from '../protocol/node/holder.ts';
-import { openStore, StateHeld, StateUnusable } from '../state/sqliteStore.ts';
-import type { Store } from '../state/store.ts';
 import { tryLock, type Lock } from './lock.ts';
 
 /** A killed engine holds its home until the operating system is done with it; a stopping one until its jobs are undone. */
@@ -12,8 +10,10 @@ const patienceMs = 60_000;
 /** From here on it is worth a line in the log. */
 const tellAfterMs = 1_000;
 
-export interface TakeOptions {
-  paths: Pick<HomePaths, 'home' | 'lock' | 'holder' | 'state'>;
+export interface TakeOptions<State extends object> {
+  paths: Pick<HomePaths, 'home' | 'lock' | 'holder'>;
+  /** Opens the state, which holds the home as well; undefined: another process has it open. */
+  openState: () => State | undefined;
   /** Whether an engine of this home answers requests. */
   anotherAnswers: () => Promise<boolean>;
   /** Milliseconds of a clock that never jumps. */
@@ -22,23 +22,21 @@ export interface TakeOptions {
   tell: (text: string) => void;
 }
 
-export interface TakenHome {
-  lock: Lock;
-  store: Store;
-  /** Why the state can't be trusted; the store is an empty one in memory then. */
-  blocked: string | null;
-}
+/** The opened state, and the lock beside it. */
+export type TakenHome<State extends object> = State & { lock: Lock };
 
 /**
  * undefined: another engine answers, this one is not needed. Rejects with `engine_unreachable` when another one holds the home,
  * does not answer and does not end.
  */
-export async function takeHome(options: TakeOptions): Promise<TakenHome | undefined> {
+export async function takeHome<State extends object>(
+  options: TakeOptions<State>,
+): Promise<TakenHome<State> | undefined> {
   const { paths, anotherAnswers, now, pause, tell } = options;
   const began = now();
   let told = false;
   for (;;) {
-    const taken = tryTake(paths);
+    const taken = tryTake(options);
     if (taken !== undefined) {
       if (told) tell(`process ${process.pid} has this home now`);
       return taken;
@@ -66,27 +64,24 @@ async function nameHolder({ holder }: Pick<HomePaths, 'holder'>): Promise<string
 }
 
 /** The state is held as well: whoever finds the lock's name removed does not find that free. */
-function tryTake(paths: TakeOptions['paths']): TakenHome | undefined {
+function tryTake<State extends object>({
+  paths,
+  openState,
+}: TakeOptions<State>): TakenHome<State> | undefined {
   const lock = tryLock(paths.lock);
   if (lock === undefined) return undefined;
   try {
-    const opened = openState(paths.state);
-    tellHolder(paths);
-    return { lock, ...opened };
+    const opened = openState();
+    if (opened !== undefined) {
+      tellHolder(paths);
+      return { ...opened, lock };
+    }
   } catch (error) {
     lock.release();
-    if (error instanceof StateHeld) return undefined;
     throw error;
   }
-}
-
-function openState(path: string): { store: Store; blocked: string | null } {
-  try {
-    return { store: openStore(path), blocked: null };
-  } catch (error) {
-    if (!(error instanceof StateUnusable)) throw error;
-    return { store: openStore(':memory:'), blocked: error.message };
-  }
+  lock.release();
+  return undefined;
 }
 
 /** Says who holds the home, to those who wait for it. */

@@ -9,11 +9,12 @@ import { join } from 'node:path';
 import { tryLock } from '../../../engine/process/lock.ts';
 import { takeHome, type TakeOptions } from '../../../engine/process/takeHome.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
+import { openState, type OpenedState } from '../../../engine/state/openState.ts';
 import { openStore, StateHeld } from '../../../engine/state/sqliteStore.ts';
 
 describe('taking a home', () => {
   let home: string;
-  let paths: TakeOptions['paths'];
+  let paths: TakeOptions<OpenedState>['paths'] & { state: string };
   let clock = 0;
   let told: string[];
   beforeEach(async () => {
@@ -25,9 +26,10 @@ describe('taking a home', () => {
   });
   afterEach(() => rm(home, { recursive: true }));
 
-  const take = (options: Partial<TakeOptions> = {}) =>
+  const take = (options: Partial<TakeOptions<OpenedState>> = {}) =>
     takeHome({
-      ...{ paths, anotherAnswers: () => Promise.resolve(false), now: () => clock },
+      ...{ paths, openState: () => openState(paths.state) },
+      ...{ anotherAnswers: () => Promise.resolve(false), now: () => clock },
       pause: (ms) => {
         clock += ms;
         return Promise.resolve();
@@ -85,14 +87,17 @@ describe('taking a home', () => {
   describe('of another process', () => {
     let holder: ChildProcess;
     beforeEach(async () => {
-      const modules = ['process/takeHome.ts'].map(
+      const modules = ['process/takeHome.ts', 'state/openState.ts'].map(
         (name) => new URL(`../../../engine/${name}`, import.meta.url).href,
       );
       const program = `
         const { takeHome } = await import(${JSON.stringify(modules[0])});
+        const { openState } = await import(${JSON.stringify(modules[1])});
+        const paths = ${JSON.stringify(paths)};
         const never = () => Promise.resolve(false);
         globalThis.taken = await takeHome({
-          paths: ${JSON.stringify(paths)}, anotherAnswers: never, now: () => 0, pause: () => {}, tell: () => {},
+          paths, openState: () => openState(paths.state), anotherAnswers: never,
+          now: () => 0, pause: () => {}, tell: () => {},
         });
         console.log('taken');
         setInterval(() => {}, 1e6);`;
