@@ -1,6 +1,7 @@
 /** `thin-clones clone`: make, find, reset and give up writable copies. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connectionFormats, formatConnection, type ConnectionFormat } from '../protocol/connectionString.ts';
+import { changesOf, nothingChanged } from '../protocol/cloneChanges.ts';
 import type { Clone, Connection } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { confirm } from './confirm.ts';
@@ -183,7 +184,11 @@ export function addCloneCommands(program: Command, session: Session): void {
       const { snapshot, keepAs, yes } = options;
       // With --keep-as nothing is lost.
       if (keepAs === undefined) {
-        const question = `Reset clone ${found.name} and lose what was changed in it since ${found.resetAt === null ? 'it was made' : 'its last reset'}?`;
+        const changed = yes === true ? undefined : await changesOf(client, found.id);
+        const question =
+          changed === undefined
+            ? `Reset clone ${found.name} and lose its own data?`
+            : `${changed} Reset clone ${found.name}${changed === nothingChanged ? '' : ' and lose that'}?`;
         await confirm(session.prompter, { question, yes });
       }
       const body = {

@@ -60,6 +60,25 @@ export interface Statement {
 /** Columns by name, each as the server writes it in text; null is NULL. */
 export type Row = Readonly<Record<string, string | null>>;
 
+/** Rows of one table that were written, also by what was rolled back. */
+export interface ChangedTable {
+  database: string;
+  schema: string;
+  name: string;
+  inserted: number;
+  updated: number;
+  deleted: number;
+}
+
+/** What was changed in a copy since its snapshot, as far as its server counts that. */
+export interface Changes {
+  /** `some`: more may have been written just now, or in transactions that are open; `no`: nobody knows. */
+  counted: 'all' | 'some' | 'no';
+  tables: readonly ChangedTable[];
+  /** Tables or other definitions were made or changed, perhaps only for a moment. */
+  schema: boolean;
+}
+
 /** What a source of an engine is named by. */
 export interface SourceRules extends UrlRules {
   readonly urlExample: string;
@@ -125,6 +144,8 @@ export interface Database {
   checkLogin(spec: ServerSpec, login: Login, database: string, signal?: AbortSignal): Promise<void>;
   /** Client connections other than the engine's own, for idle clones. */
   connections(spec: ServerSpec, signal?: AbortSignal): Promise<number>;
+  /** Reads what the server counted since its first start on this copy, which lies between these moments. */
+  changes(spec: ServerSpec, started: { after: Date; before: Date }, signal?: AbortSignal): Promise<Changes>;
   /**
    * Runs SELECTs (names with their schema) in one transaction that can't write, reads ordinary tables only and ends by itself after
    * seconds. Rejects with `read_failed`.

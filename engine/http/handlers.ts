@@ -159,6 +159,8 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       await services.settled(context.catalog.clone(params.clone).id);
       return { items: services.clones.connection(params.clone) };
     },
+    cloneChanges: async ({ params, signal }) =>
+      (await running()).services.clones.changes(params.clone, signal),
     cloneCreate: ({ body, caller }) => once(caller, ({ clones }) => clones.create(body, caller)),
     cloneReset: ({ params, body, caller }) =>
       once(caller, ({ clones }) => clones.reset(params.clone, body, caller)),

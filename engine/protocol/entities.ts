@@ -209,6 +209,27 @@ export const cloneSchema = z.object({
 });
 export type Clone = z.infer<typeof cloneSchema>;
 
+/** What was changed in a clone since its snapshot or its last reset, as far as its servers count that. */
+export const cloneChangesSchema = z.object({
+  /** `some`: more may have been written just now, or in transactions that are open; `no`: nobody knows. */
+  counted: z.enum(['all', 'some', 'no']),
+  /** Rows that were written, also by what was rolled back; the tables with most first. */
+  tables: z.array(
+    z.object({
+      member: memberNameSchema,
+      database: z.string(),
+      schema: z.string(),
+      name: z.string(),
+      inserted: z.number().int().nonnegative(),
+      updated: z.number().int().nonnegative(),
+      deleted: z.number().int().nonnegative(),
+    }),
+  ),
+  /** Tables or other definitions were made or changed, perhaps only for a moment. */
+  schema: z.boolean(),
+});
+export type CloneChanges = z.infer<typeof cloneChangesSchema>;
+
 /** A Git operation that is under way in a working tree. */
 export const gitOperationSchema = z.enum(['rebase', 'merge', 'cherry-pick', 'revert', 'bisect', 'am']);
 

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import {
   checkoutSchema,
+  cloneChangesSchema,
   cloneSchema,
   connectionSchema,
   doctorCheckSchema,
@@ -180,6 +181,13 @@ export const routes = {
     params: clone,
     response: items(connectionSchema),
   }),
+  cloneChanges: route(
+    'cloneChanges',
+    'GET',
+    '/v1/clones/:clone/changes',
+    'Which rows were written since its snapshot, or since its last reset.',
+    { params: clone, response: cloneChangesSchema },
+  ),
   cloneCreate: route('cloneCreate', 'POST', '/v1/clones', 'Make a clone of a snapshot.', {
     body: {
       environment: referenceSchema,

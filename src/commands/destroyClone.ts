@@ -4,9 +4,10 @@ import { fail, type ThinClonesError } from '../../engine/protocol/errors.ts';
 import { referenceSchema } from '../../engine/protocol/ids.ts';
 import { confirmLoss } from '../dialogs/confirm.ts';
 import { runJob } from '../dialogs/followJob.ts';
+import { lossOf, lossOfAll } from '../dialogs/loss.ts';
 import { pickClone } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
-import { countOf, sizeOf, someOf } from '../views/amounts.ts';
+import { countOf, someOf } from '../views/amounts.ts';
 import { isProtected } from '../views/treeRows.ts';
 import { keyOfRow, type RowOf } from '../views/rowId.ts';
 
@@ -23,11 +24,11 @@ export async function destroyClone(
   if (first === undefined && guarded[0] !== undefined) throw protectionOf(guarded[0]);
   if (first === undefined) return;
   const one = clones.length === 1;
-  const unshared = clones.reduce((sum, { bytes }) => sum + (bytes.unshared ?? 0), 0);
+  const loss = one ? await lossOf(services, first, 'is gone for good') : lossOfAll(clones);
   const answer = await confirmLoss({
     about: 'destroy',
     message: one ? `Destroy clone ${first.name}?` : `Destroy ${countOf(clones.length, 'clone')}?`,
-    detail: `${one ? '' : `${someOf(clones.map(({ name }) => name))}\n\n`}${one ? 'Its' : 'Their'} data${unshared === 0 ? '' : ` (${sizeOf(unshared)} unshared)`} is gone for good. ${one ? 'Its snapshot stays.' : 'Their snapshots stay.'}${guarded.length === 0 ? '' : `\n\nProtected, and so kept: ${someOf(guarded.map(({ name }) => name))}.`}`,
+    detail: `${one ? '' : `${someOf(clones.map(({ name }) => name))}\n\n`}${loss} ${one ? 'Its snapshot stays.' : 'Their snapshots stay.'}${guarded.length === 0 ? '' : `\n\nProtected, and so kept: ${someOf(guarded.map(({ name }) => name))}.`}`,
     action: 'Destroy',
   });
   if (answer === undefined) return;

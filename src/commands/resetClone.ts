@@ -3,9 +3,9 @@ import type { Clone } from '../../engine/protocol/entities.ts';
 import { referenceSchema, snapshotNameSchema, type SnapshotName } from '../../engine/protocol/ids.ts';
 import { confirmLoss } from '../dialogs/confirm.ts';
 import { runJob } from '../dialogs/followJob.ts';
+import { lossOf } from '../dialogs/loss.ts';
 import { pickClone } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
-import { ageOf, sizeOf } from '../views/amounts.ts';
 import type { RowOf } from '../views/rowId.ts';
 
 export async function resetClone(services: Services, row?: RowOf<'clone'>): Promise<void> {
@@ -29,11 +29,11 @@ export async function confirmAndReset(
   const { model } = services.session;
   const snapshot = model.snapshots.get(clone.snapshot);
   const to = target?.text ?? `snapshot ${snapshot?.name ?? clone.snapshot}`;
-  const changed = clone.bytes.unshared === null ? '' : ` (${sizeOf(clone.bytes.unshared)})`;
+  const lost = await lossOf(services, clone, 'is lost');
   const answer = await confirmLoss({
     about: 'reset',
     message: `Reset clone ${clone.name} to ${to}?`,
-    detail: `What was changed in it since ${ageOf(clone.resetAt ?? clone.createdAt, Date.now())}${changed} is lost. Port, user and password stay the same.`,
+    detail: `${lost} Port, user and password stay the same.`,
     action: 'Reset',
     extra: 'Keep Old State and Reset',
   });

@@ -14,6 +14,7 @@ import { benchBranches } from './branches.ts';
 import { benchClones, type BenchContext } from './clones.ts';
 import { benchCommandLine } from './commandLine.ts';
 import { benchEngine } from './engine.ts';
+import { benchIdle } from './idle.ts';
 import { benchExtension, weighBundles } from './extension.ts';
 import { buildProduction } from './production.ts';
 import { traceClones } from './trace.ts';
@@ -68,6 +69,7 @@ async function main(signal: AbortSignal): Promise<void> {
       weighBundles,
       benchClones,
       benchBranches,
+      benchIdle,
       benchCommandLine,
       benchEngine,
       benchExtension,

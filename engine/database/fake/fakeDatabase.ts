@@ -13,6 +13,8 @@ import { postgresSource } from '../postgres/source.ts';
 const dataSchema = z.object({
   version: z.string(),
   text: z.string(),
+  /** The text in the snapshot. */
+  before: z.string(),
   /** User to password; null: may not log in. */
   logins: z.record(z.string(), z.string().nullable()),
   /** False after a crash: `retrieve` and `settle` leave true. */
@@ -105,7 +107,13 @@ export function createFakeDatabase(options: FakeDatabaseOptions): FakeDatabase {
       report.progress(0.5);
       if (fake.hold !== undefined) await Promise.race([fake.hold, aborted(signal)]);
       signal.throwIfAborted();
-      await write(target, { version, text: source.text, logins: { production: null }, clean: true });
+      await write(target, {
+        version,
+        text: source.text,
+        before: source.text,
+        logins: { production: null },
+        clean: true,
+      });
       report.progress(1);
       return { version, database: definition.database ?? 'app', dataStateAt: source.at ?? now() };
     },
@@ -122,7 +130,7 @@ export function createFakeDatabase(options: FakeDatabaseOptions): FakeDatabase {
       }
       const data = await read(target);
       const logins = Object.fromEntries(Object.keys(data.logins).map((user) => [user, null]));
-      await write(target, { ...data, logins, clean: true });
+      await write(target, { ...data, before: data.text, logins, clean: true });
       report.progress(1);
     },
 
@@ -178,6 +186,14 @@ export function createFakeDatabase(options: FakeDatabaseOptions): FakeDatabase {
     async connections(spec) {
       await requireRunning(spec);
       return connectionCounts.get(spec.identity) ?? 0;
+    },
+
+    async changes(spec, _started, signal) {
+      signal?.throwIfAborted();
+      await requireRunning(spec);
+      const { text, before } = await read(spec.dataDirectory);
+      const table = { database: 'app', schema: 'public', name: 'texts', inserted: 0, updated: 1, deleted: 0 };
+      return { counted: 'all', tables: text === before ? [] : [table], schema: false };
     },
 
     async read(spec, name, statements, signal) {

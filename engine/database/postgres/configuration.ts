@@ -78,6 +78,9 @@ export async function writeConfiguration(options: ConfigurationOptions): Promise
     ['huge_pages', 'off'],
     ['password_encryption', 'scram-sha-256'],
     ['lc_messages', 'C'],
+    // Rows that were old in the source would be vacuumed in every clone, all at once: by default from 200 million transactions on.
+    ['autovacuum_freeze_max_age', '1000000000'],
+    ['autovacuum_multixact_freeze_max_age', '1000000000'],
     ['min_wal_size', megabytes(2 * segmentBytes)],
     ['max_wal_size', megabytes(Math.max(32 * segmentBytes, 512 * 1048576))],
     ...travelling,

@@ -8,6 +8,7 @@ import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';
 import type { Database } from '../database.ts';
 import { APPLICATION_NAME, sqlState, withAdmin } from './admin.ts';
 import { postgresCatalogue } from './catalogue.ts';
+import { readChanges } from './counters.ts';
 import { settleData } from './prepare.ts';
 import { serverOf, type FindPrograms } from './programs.ts';
 import { readInDatabase } from './read.ts';
@@ -129,6 +130,8 @@ export function createPostgres(options: PostgresOptions): Database {
         return rows[0]?.count ?? 0;
       });
     },
+
+    changes: (spec, started, signal) => readChanges({ spec, major: majorOf(spec), started, signal }),
 
     read: (spec, name, statements, signal) =>
       readInDatabase({ spec, major: majorOf(spec), database: name, statements, signal }),

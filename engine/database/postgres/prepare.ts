@@ -3,6 +3,7 @@ import type { Client } from 'pg';
 import { fail, ThinClonesError } from '../../protocol/errors.ts';
 import { ADMIN_ROLE } from './admin.ts';
 import { writeConfiguration } from './configuration.ts';
+import { forgetCounters } from './counters.ts';
 import { controlState } from './controlFile.ts';
 import { tellFailure } from './ready.ts';
 import { quoteName, quoteText } from './quoting.ts';
@@ -258,6 +259,7 @@ export async function finish(bench: Workbench, options: FinishOptions): Promise<
     }
     throw error;
   }
+  await forgetCounters(bench);
   await syncToDisk(bench);
   const state = await controlState(bench.host, target);
   if (state !== 'shut down') {

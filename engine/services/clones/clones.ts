@@ -1,12 +1,13 @@
 /** Use cases of clones: create, reset, start, destroy, commit, bind, protect, connect. */
 import type { JobKind } from '../../jobs/steps.ts';
-import type { Clone, Connection, Job } from '../../protocol/entities.ts';
+import type { Clone, CloneChanges, Connection, Job } from '../../protocol/entities.ts';
 import type { Reference } from '../../protocol/ids.ts';
 import type { Caller } from '../caller.ts';
 import type { ServiceContext } from '../context.ts';
 import type { CountedTime } from '../upkeep/countedTime.ts';
 import { createBindClone, type BindClone } from './bind.ts';
 import { createBranchStarts } from './branchStarts.ts';
+import { readCloneChanges } from './changes.ts';
 import { createCloneServers } from './cloneServers.ts';
 import { createCommitClone, type CommitRequest } from './commit.ts';
 import { createCreateClone, type CreateRequest } from './create.ts';
@@ -28,6 +29,8 @@ export interface Clones {
   /** Resolves when the protection stands on the data as well: a state that is lost must not lose it. */
   protect(clone: Reference, minutes: number | 'forever' | null): Promise<Clone>;
   connection(clone: Reference): Connection[];
+  /** `counted` is `no` where nobody knows: for one that does not run, or does not answer soon. */
+  changes(clone: Reference, signal?: AbortSignal): Promise<CloneChanges>;
   /** For the runner's recovery. */
   readonly kinds: readonly JobKind[];
 }
@@ -53,6 +56,7 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
     commit: (clone, request, caller) => commit.request(clone, request, caller),
     bind: (...request) => bind.request(...request),
     protect: (clone, minutes) => protectClone(parts, clone, minutes),
+    changes: (clone, signal) => readCloneChanges(parts, clone, signal),
     connection(reference) {
       const { members, sealedPassword } = context.catalog.clone(reference);
       const password = context.vault.open(sealedPassword);

@@ -158,6 +158,23 @@ export function databaseContract(name: string, open: () => Promise<DatabaseHarne
       assert.equal(await database.connections(spec), 0);
     });
 
+    it('counts what was changed in a copy since its snapshot, and nothing in one that nobody touched', async () => {
+      const after = new Date();
+      const untouched = await launch(await harness.copy(golden.target));
+      const { spec } = await launch(await harness.copy(golden.target));
+      const started = { after, before: new Date() };
+      await harness.write(spec, golden, 'changed');
+      assert.deepEqual(await database.changes(untouched.spec, started), {
+        ...{ counted: 'all', tables: [], schema: false },
+      });
+      const { tables, schema } = await database.changes(spec, started);
+      assert.deepEqual(
+        tables.map(({ name, inserted, updated, deleted }) => ({ name, inserted, updated, deleted })),
+        [{ name: 'texts', inserted: 0, updated: 1, deleted: 0 }],
+      );
+      assert.equal(schema, false);
+    });
+
     it('flushes a running server', async () => {
       const { spec } = await launch(await harness.copy(golden.target));
       await database.flush(spec);

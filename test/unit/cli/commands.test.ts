@@ -393,6 +393,14 @@ describe('thin-clones', () => {
         assert.ok(called().includes(route));
       });
     }
+    it('tells what was changed in the clone before it asks', async () => {
+      const reset = ['clone', 'reset', 'feature/a'];
+      const unknown = await type(reset, { engine, terminal: true, answers: [''] });
+      assert.match(unknown.stderr, /Reset clone feature\/a and lose its own data\? /);
+      engine.script.cloneChanges = () => ({ counted: 'all', tables: [], schema: false });
+      const known = await type(reset, { engine, terminal: true, answers: [''] });
+      assert.match(known.stderr, /Nothing was changed in it\. Reset clone feature\/a\? /);
+    });
     it('does not ask for a reset that keeps the present data', async () => {
       const ended = await type(['clone', 'reset', 'feature/a', '--keep-as', 'before'], { engine });
       assert.equal(ended.code, 0, ended.stderr);

@@ -58,6 +58,20 @@ describe('the loop of an environment in memory', () => {
     );
   });
 
+  it('knows what was changed in a clone since it was made or reset', async () => {
+    const changed = async () => {
+      const { counted, tables } = await services().clones.changes(ref('a'));
+      return { counted, tables: tables.map(({ member: of, name }) => `${of}.${name}`) };
+    };
+    await refresh();
+    await create('a');
+    assert.deepEqual(await changed(), { counted: 'all', tables: [] });
+    await engine.write('a', 'ruined');
+    assert.deepEqual(await changed(), { counted: 'all', tables: ['orders.texts'] });
+    await engine.done(({ clones }) => clones.reset(ref('a'), {}, caller));
+    assert.deepEqual(await changed(), { counted: 'all', tables: [] });
+  });
+
   it('keeps port, user and password of a clone over a reset', async () => {
     await refresh();
     await create('a');
