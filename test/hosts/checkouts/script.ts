@@ -96,12 +96,10 @@ export function createScript(options: ScriptOptions): Script {
 
   /** The database of the branch answers, the same as ever, with all that was written to it. */
   const arrives = async (where: Desk, key = where.branch): Promise<void> => {
-    const { clone } = await reports.until(
-      where.checkout.id,
-      `the database of ${key}`,
-      ({ state, head, key: led }) =>
-        state === 'ready' && led === key && head.kind !== 'unreadable' && head.branch === key,
-    );
+    const isThere = ({ state, head, key: led }: Checkout): boolean =>
+      state === 'ready' && led === key && head.kind !== 'unreadable' && head.branch === key;
+    const { clone } = await reports.until(where.checkout.id, `the database of ${key}`, isThere);
+    const heard = reports.of(where.checkout.id).length;
     assert.ok(clone !== null);
     const before = bound.get(key);
     assert.equal(clone, before ?? clone, `${key} has another clone than before`);
@@ -112,7 +110,16 @@ export function createScript(options: ScriptOptions): Script {
       marks.set(clone, `${key} ${clone}`);
       await writeMark(where.login, `${key} ${clone}`);
     }
-    const told = await ask(where.login);
+    let told = await ask(where.login);
+    if (told.mark !== marks.get(clone)) {
+      // What was heard may be of before HEAD left the branch and came back: then it is told once more.
+      await reports.until(
+        where.checkout.id,
+        `the database of ${key} once more, after an answer of ${told.mark}`,
+        (checkout) => reports.of(where.checkout.id).length > heard && isThere(checkout),
+      );
+      told = await ask(where.login);
+    }
     assert.equal(told.mark, marks.get(clone), `the data of ${key}`);
   };
   const leadsNowhere = async (where: Desk): Promise<void> => {
