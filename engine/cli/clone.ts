@@ -175,7 +175,7 @@ export function addCloneCommands(program: Command, session: Session): void {
     .command('reset')
     .description('put a clone back to a snapshot; port, user and password stay')
     .argument('<clone>', 'a clone')
-    .option('--snapshot <id>', 'a snapshot, or "latest" (default: the one that it stands on)')
+    .option('--snapshot <id>', 'a snapshot, or "latest" (default: the one that it was made from)')
     .option('--keep-as <name>', 'keep its present data as a snapshot of this name first')
     .option('-y, --yes', 'do not ask')
     .action(async (reference: string, options: { snapshot?: string; keepAs?: string; yes?: boolean }) => {

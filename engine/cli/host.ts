@@ -21,14 +21,17 @@ function hostText(host: Host): string {
   ]);
 }
 
-const marks = { ok: 'ok', warning: 'warning', problem: 'PROBLEM' } as const;
+const marks = { ok: 'ok', unused: '-', warning: 'warning', problem: 'PROBLEM' } as const;
 
 function doctorText(checks: readonly DoctorCheck[]): string {
   return checks
-    .map(({ name, status, message, fix }) => {
-      const line = `${marks[status].padEnd(9)}${printable(name)}: ${printable(message)}`;
-      return fix === null ? line : `${line}\n         mend it with: ${printable(fix)}`;
-    })
+    .map(({ name, status, message, fix, advice }) =>
+      [
+        `${marks[status].padEnd(9)}${printable(name)}: ${printable(message)}`,
+        ...(fix === null ? [] : [`${''.padEnd(9)}run: ${printable(fix)}`]),
+        ...(advice === undefined || advice === null ? [] : [`${''.padEnd(9)}${printable(advice)}`]),
+      ].join('\n'),
+    )
     .join('\n');
 }
 
@@ -68,7 +71,7 @@ export function addHostCommands(program: Command, session: Session): void {
 
   host
     .command('doctor')
-    .description('what is missing on a host, and the exact command that mends it; ends with 1 on a problem')
+    .description('what is missing on a host, and what to do about it; ends with 1 on a problem')
     .argument('[name]', 'a host', 'local')
     .action(async (name: string) => {
       const answer = await (

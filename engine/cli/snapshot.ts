@@ -83,7 +83,7 @@ export function addSnapshotCommands(program: Command, session: Session): void {
 
   snapshot
     .command('delete')
-    .description('delete a snapshot; refused while clones stand on it')
+    .description('delete a snapshot; refused while it has clones')
     .argument('<id>', 'a snapshot')
     .option('-y, --yes', 'do not ask')
     .action(async (id: string, { yes }: { yes?: boolean }) => {

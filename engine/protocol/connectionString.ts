@@ -8,7 +8,7 @@ export type ConnectionFormat = (typeof connectionFormats)[number];
 
 /** For people: what each format is. */
 export const connectionFormatTitles: Record<ConnectionFormat, string> = {
-  uri: 'URI',
+  uri: 'URL',
   psql: 'psql command',
   env: '.env lines',
   jdbc: 'JDBC URL',

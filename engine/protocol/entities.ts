@@ -49,12 +49,16 @@ export const hostSchema = z.object({
 });
 export type Host = z.infer<typeof hostSchema>;
 
-/** One thing that a host needs or could use, and the exact command that mends it. */
+/** One thing that a host needs or could use. */
 export const doctorCheckSchema = z.object({
   name: z.string(),
-  status: z.enum(['ok', 'warning', 'problem']),
+  /** `unused`: it is not here, and is not needed either. */
+  status: z.enum(['ok', 'unused', 'warning', 'problem']),
   message: z.string(),
+  /** The exact command that mends it, to be run as it stands. */
   fix: z.string().nullable(),
+  /** What else can be done, in a sentence. */
+  advice: z.string().nullable().optional(),
 });
 export type DoctorCheck = z.infer<typeof doctorCheckSchema>;
 

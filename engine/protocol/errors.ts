@@ -47,7 +47,7 @@ export const errorTable = {
   file_unreadable: define<{ path: string; missing: boolean; problem: string }>(
     400,
     (d) => (d.missing ? `There is no file ${d.path}.` : `The file ${d.path} can't be read: ${d.problem}.`),
-    (d) => (d.missing ? 'Name it with -f FILE.' : 'Mend that, or name another one with -f FILE.'),
+    (d) => (d.missing ? 'Name it with -f FILE.' : 'Correct that, or name another one with -f FILE.'),
   ),
   unauthorized: define<object>(
     401,
@@ -304,7 +304,7 @@ export const errorTable = {
   env_file_failed: define<{ file: string; problem: string }>(
     409,
     (d) => `${d.file} was left as it is: ${d.problem}.`,
-    () => 'Mend that, or name another file.',
+    () => 'Correct that, or name another file.',
   ),
 
   // Sources

@@ -12,3 +12,16 @@ export const nameRule =
 export const memberNamePattern = /^[^/]*$/;
 export const memberNameRule = 'a member name has no "/"';
 export const isMemberName = (text: string): boolean => namePattern.test(text) && memberNamePattern.test(text);
+
+/** The nearest name to what somebody typed: `feature-x` for `Feature X!`; undefined when nothing is left of it. */
+export function nearestName(text: string): string | undefined {
+  const name = text
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}._/-]+/gu, '-')
+    .replace(/\.{2,}/g, '.')
+    .replace(/\/{2,}/g, '/')
+    .replace(/-{2,}/g, '-')
+    .slice(0, 128)
+    .replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}_]+$/gu, '');
+  return namePattern.test(name) ? name : undefined;
+}

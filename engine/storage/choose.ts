@@ -201,13 +201,13 @@ export async function explainStorage(
     if (first) taken = name;
     checks.push({
       name: `storage: ${name}`,
-      status: 'ok',
+      status: obstacle ? 'unused' : 'ok',
       message: obstacle
         ? `Not available: ${obstacle.problem}.`
         : first
           ? `Used: ${works}`
           : `Available: ${works}`,
-      fix: obstacle?.fix ?? null,
+      ...remedyOf(obstacle),
     });
   };
 
@@ -216,7 +216,7 @@ export async function explainStorage(
       name: 'storage: pool file',
       status: 'ok',
       message: `Used: ${poolFileOf(root)}, mounted at ${root}.`,
-      fix: null,
+      ...remedyOf(undefined),
     });
   }
   for (const kind of ['btrfs', 'reflink'] as const) {
@@ -240,9 +240,19 @@ export async function explainStorage(
     message: thin
       ? 'Available: every clone is a full copy.'
       : 'Used: nothing better works here, so every clone is a full copy of its snapshot.',
-    fix: thin
+    fix: null,
+    advice: thin
       ? null
-      : 'put THIN_CLONES_HOME, or storage.path of the settings, on a btrfs or XFS file system, or run the engine as root once so that it can make a pool file',
+      : 'Put THIN_CLONES_HOME, or storage.path of the settings, on a btrfs or XFS file system, or run the engine as root once so that it can make a pool file.',
   });
   return checks;
+}
+
+/** What reads as a command is one: a word that is a program, in front. */
+const commandStart = /^(apt-get|modprobe) /;
+
+function remedyOf(obstacle: Obstacle | undefined): Pick<DoctorCheck, 'fix' | 'advice'> {
+  const fix = obstacle?.fix ?? null;
+  if (fix === null || commandStart.test(fix)) return { fix, advice: null };
+  return { fix: null, advice: `${fix.charAt(0).toUpperCase()}${fix.slice(1)}.` };
 }

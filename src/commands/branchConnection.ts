@@ -28,6 +28,8 @@ export async function openBranchPsql(services: Services, folder?: FolderReferenc
   await openPsqlOn(services, {
     connection,
     name: `psql ${connection.database} (current branch)`,
+    // Its stable address leads elsewhere with the next branch.
+    prompt: 'current branch',
     versions: clone?.members.map(({ version }) => version) ?? [],
   });
 }

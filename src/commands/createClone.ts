@@ -35,7 +35,7 @@ export async function createClone(
   if (snapshot === undefined) return;
   const name = await askName(cloneNameSchema, {
     title: `Create Clone of ${environment.name}`,
-    prompt: `Name of the clone. It stands on snapshot ${snapshot.name}, ${ageOf(snapshot.dataStateAt ?? snapshot.createdAt, Date.now())}.`,
+    prompt: `Name of the clone. It is made from snapshot ${snapshot.name}, ${ageOf(snapshot.dataStateAt ?? snapshot.createdAt, Date.now())}.`,
     value: freeName(services),
     taken: [...model.clones.values()].map((clone) => clone.name),
     kind: 'clone',

@@ -22,7 +22,7 @@ export async function deleteSnapshot(services: Services, row?: RowOf<'snapshot'>
       : await confirmLoss({
           about: 'deleteSnapshot',
           message: `Delete snapshot ${snapshot.name}?`,
-          detail: `The data of this moment${unshared === null ? '' : ` (${sizeOf(unshared)} unshared)`} is gone for good.`,
+          detail: `The data of this moment${unshared === null ? '' : ` (${sizeOf(unshared)} of its own)`} is gone for good.`,
           action: 'Delete',
         });
   if (answer === undefined) return;

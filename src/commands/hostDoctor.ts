@@ -8,8 +8,8 @@ import type { Services } from '../services.ts';
 import { escaped } from '../views/markdown.ts';
 import type { RowOf } from '../views/rowId.ts';
 
-const marks: Record<DoctorCheck['status'], string> = { ok: '✓', warning: '!', problem: '✗' };
-const order: Record<DoctorCheck['status'], number> = { problem: 0, warning: 1, ok: 2 };
+const marks: Record<DoctorCheck['status'], string> = { ok: '✓', unused: '–', warning: '!', problem: '✗' };
+const order: Record<DoctorCheck['status'], number> = { problem: 0, warning: 1, ok: 2, unused: 3 };
 
 export async function hostDoctor(services: Services, row?: RowOf<'host'>): Promise<void> {
   const host = await pickHost(services, row, 'Host Doctor');
@@ -24,13 +24,17 @@ export async function hostDoctor(services: Services, row?: RowOf<'host'>): Promi
 
 /** Markdown: what is wrong first, each with the command to copy. */
 export function report(host: Host, checks: readonly DoctorCheck[]): string {
-  const wrong = checks.filter(({ status }) => status !== 'ok').length;
+  const wrong = checks.filter(({ status }) => status === 'problem' || status === 'warning').length;
   const sections = [...checks]
     .sort((a, b) => order[a.status] - order[b.status])
-    .map(({ name, status, message, fix }) => {
-      const line = `${marks[status]} **${escaped(name)}:** ${escaped(message)}`;
-      return fix === null ? line : `${line}\n\n\`\`\`sh\n${fix}\n\`\`\``;
-    });
+    .map(({ name, status, message, fix, advice }) =>
+      [
+        `${marks[status]} **${escaped(name)}:** ${escaped(message)}`,
+        ...(advice === undefined || advice === null ? [] : [escaped(advice)]),
+        // Only what can be run as it stands.
+        ...(fix === null ? [] : [`\`\`\`sh\n${fix}\n\`\`\``]),
+      ].join('\n\n'),
+    );
   return [
     `# Host ${escaped(host.name)}`,
     wrong === 0

@@ -6,7 +6,7 @@ import { findProgram } from '../engine/findProgram.ts';
 import { pickClone } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { connectionOf } from './copyConnection.ts';
-import { psqlEnvironment } from './psqlEnvironment.ts';
+import { psqlArguments, psqlEnvironment } from './psqlEnvironment.ts';
 import type { RowOf } from '../views/rowId.ts';
 
 export async function openPsql(services: Services, row?: RowOf<'clone'>): Promise<void> {
@@ -21,6 +21,7 @@ export async function openPsql(services: Services, row?: RowOf<'clone'>): Promis
   await openPsqlOn(services, {
     connection,
     name: `psql ${clone.name}`,
+    prompt: clone.name,
     versions: clone.members.map(({ version }) => version),
   });
 }
@@ -29,13 +30,15 @@ export interface PsqlTarget {
   readonly connection: Connection;
   /** Of the terminal. */
   readonly name: string;
+  /** Whose database it is, at the beginning of each line. */
+  readonly prompt: string;
   /** Of the servers, as far as they are known: a client of an older version works only in part. */
   readonly versions: readonly string[];
 }
 
 export async function openPsqlOn(
   services: Services,
-  { connection, name, versions }: PsqlTarget,
+  { connection, name, prompt, versions }: PsqlTarget,
 ): Promise<void> {
   const psql = await findProgram('psql', {
     setting: engineSettings().clientDirectory,
@@ -51,6 +54,7 @@ export async function openPsqlOn(
   const terminal = vscode.window.createTerminal({
     name,
     shellPath: psql,
+    shellArgs: psqlArguments(prompt),
     env: psqlEnvironment(process.env, connection),
     strictEnv: true,
     iconPath: new vscode.ThemeIcon('database'),

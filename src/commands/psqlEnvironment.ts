@@ -28,3 +28,9 @@ export function psqlEnvironment(
     PGAPPNAME: 'psql (Thin Clones)',
   };
 }
+
+/** The prompt tells the clone, since all of them have the same database and user. A `%` would begin an instruction of psql. */
+export const psqlArguments = (clone: string): string[] => {
+  const name = clone.replaceAll('%', '%%').replaceAll('\\', '');
+  return [`--set=PROMPT1=${name} %/%R%x%# `, `--set=PROMPT2=${name} %/%R%x%# `];
+};

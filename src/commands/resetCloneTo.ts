@@ -22,7 +22,7 @@ export async function resetCloneTo(services: Services, row?: RowOf<'clone'>): Pr
     [...(own === undefined ? [] : [own]), ...rest].map((snapshot) => ({
       label: snapshot.name,
       description: [
-        snapshot.id === clone.snapshot ? 'the one it stands on' : undefined,
+        snapshot.id === clone.snapshot ? 'the one it was made from' : undefined,
         snapshot.id === environment.latestSnapshot ? 'latest' : undefined,
         ageOf(snapshot.dataStateAt ?? snapshot.createdAt, Date.now()),
       ]

@@ -75,12 +75,15 @@ export async function showMigrations(services: Services, folder?: FolderReferenc
       ...(place.checkout.clone === null
         ? []
         : [
-            separator('Mend'),
+            separator('Put the database back'),
             command('discard', 'Reset Clone', 'thinClones.branch.reset'),
             command('history', 'Reset to Latest Snapshot', 'thinClones.branch.resetToLatest'),
           ]),
     ],
-    { title: `${title} of ${headText(place.checkout)}`, placeHolder: 'Open a file, or mend the database' },
+    {
+      title: `${title} of ${headText(place.checkout)}`,
+      placeHolder: 'Open a file, or put the database back',
+    },
   );
   if (choice === undefined) return;
   if ('command' in choice) await runCommand(choice.command, { folder: place.folder.key });

@@ -1,7 +1,7 @@
 /** Asks for a name, and refuses one that the engine would refuse while it is typed. */
 import * as vscode from 'vscode';
 import type * as z from 'zod';
-import { nameRule } from '../../engine/protocol/names.ts';
+import { nameRule, nearestName } from '../../engine/protocol/names.ts';
 
 export interface NameQuestion {
   readonly title: string;
@@ -29,13 +29,21 @@ export async function askName<Schema extends z.ZodType<string>>(
   question: NameQuestion,
 ): Promise<z.output<Schema> | undefined> {
   const { title, prompt, value = '', optional = false } = question;
+  /** What is no name becomes the nearest one, which is shown before it counts. */
+  const named = (text: string): string =>
+    schema.safeParse(text).success ? text : (nearestName(text) ?? text);
   const answer = await vscode.window.showInputBox({
     title,
     prompt,
     value,
     ignoreFocusOut: true,
-    validateInput: (text) =>
-      optional && text === '' ? undefined : nameProblem(text, question, schema.safeParse(text).success),
+    validateInput: (text) => {
+      if (optional && text === '') return undefined;
+      const name = named(text);
+      const problem = nameProblem(name, question, schema.safeParse(name).success);
+      if (problem !== undefined || name === text) return problem;
+      return { message: `It will be called "${name}".`, severity: vscode.InputBoxValidationSeverity.Info };
+    },
   });
-  return answer === undefined || answer === '' ? undefined : schema.parse(answer);
+  return answer === undefined || answer === '' ? undefined : schema.parse(named(answer));
 }

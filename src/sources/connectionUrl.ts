@@ -16,8 +16,18 @@ export type ParsedUrl =
 
 const refused = (problem: string): ParsedUrl => ({ ok: false, problem });
 
-/** Accepts `postgres://` and `postgresql://`, quotes around it, and `NAME=` in front, as lines of an .env file have. */
+/**
+ * Accepts `postgres://` and `postgresql://`, quotes around it, and `NAME=` in front, as lines of an .env file have; also the other form
+ * of libpq, `host=... dbname=...`.
+ */
 export function parseConnectionUrl(pasted: string): ParsedUrl {
+  const keywords = keywordsOf(
+    pasted
+      .trim()
+      .replace(/^psql\s+/, '')
+      .replace(/^(["'])(.*)\1$/, '$2'),
+  );
+  if (keywords !== undefined) return urlOfKeywords(keywords);
   const text = pasted
     .trim()
     .replace(/^(export\s+)?[A-Za-z_][A-Za-z0-9_]*=(?=["']?postgres)/, '')
@@ -63,6 +73,38 @@ export function parseConnectionUrl(pasted: string): ParsedUrl {
       database,
     },
   };
+}
+
+/** https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE; undefined: it is written otherwise. */
+function keywordsOf(text: string): ReadonlyMap<string, string> | undefined {
+  const pair = /\s*([a-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)(?=\s|$)/y;
+  const found = new Map<string, string>();
+  while (pair.lastIndex < text.length) {
+    const match = pair.exec(text);
+    if (match === null) return undefined;
+    const [, name = '', raw = ''] = match;
+    found.set(name, raw.replace(/^'(.*)'$/s, '$1').replace(/\\(.)/g, '$1'));
+  }
+  return ['host', 'hostaddr', 'dbname', 'user'].some((name) => found.has(name)) ? found : undefined;
+}
+
+function urlOfKeywords(keywords: ReadonlyMap<string, string>): ParsedUrl {
+  const { host, hostaddr, port, user, password, dbname, ...others } = Object.fromEntries(keywords);
+  const server = host ?? hostaddr;
+  if (server === undefined || server === '')
+    return refused('The host is missing: host=... port=5432 user=... dbname=...');
+  if (server.startsWith('/'))
+    return refused('A unix socket is no source yet: name a host, such as host=localhost.');
+  if (user === undefined || user === '')
+    return refused('The user is missing: host=... port=5432 user=... dbname=...');
+  if (dbname === undefined || dbname === '')
+    return refused('The database is missing: host=... port=5432 user=... dbname=...');
+  const login = [user, ...(password === undefined ? [] : [password])].map(encodeURIComponent).join(':');
+  const where = server.includes(':') ? `[${server}]` : server;
+  const query = new URLSearchParams(others).toString();
+  return parseConnectionUrl(
+    `postgresql://${login}@${where}${port === undefined ? '' : `:${port}`}/${encodeURIComponent(dbname)}${query === '' ? '' : `?${query}`}`,
+  );
 }
 
 function decoded(text: string): string | undefined {

@@ -17,9 +17,11 @@ export function ageOf(time: string, now: number): string {
   return ms < minute ? 'just now' : `${span(ms)} ago`;
 }
 
-/** "5 min", "3 h"; for what lies ahead. */
+/** "5 min", "3 h"; for what lies ahead: to the nearest, so that 8 hours are 8 hours also a moment later. */
 export function timeUntil(time: string, now: number): string {
-  return span(Math.max(0, Date.parse(time) - now));
+  const ms = Math.max(0, Date.parse(time) - now);
+  const unit = ms < hour - minute / 2 ? minute : ms < 2 * day - hour / 2 ? hour : day;
+  return span(Math.round(ms / unit) * unit);
 }
 
 /** Decimal units as disks and PostgreSQL's people use them: "0 B", "512 kB", "1.2 MB", "842 MB", "3.1 GB". */

@@ -62,7 +62,7 @@ function cloneFacts(clone: Clone, state: TreeState): Facts {
     ['Environment', escaped(clone.environment)],
     ['Snapshot', escaped(snapshot?.name ?? clone.snapshot)],
     ['Size', logical === null ? undefined : sizeOf(logical)],
-    ['Unshared', unshared === null ? undefined : sizeOf(unshared)],
+    ['Own data', unshared === null ? undefined : sizeOf(unshared)],
     ['Branch', clone.branch === null ? undefined : code(clone.branch)],
     ['Repository', clone.repository === null ? undefined : code(clone.repository)],
     [
@@ -111,7 +111,7 @@ function snapshotFacts(snapshot: Snapshot, state: TreeState): Facts {
     ],
     ['Message', snapshot.message === null ? undefined : escaped(snapshot.message)],
     ['Size', snapshot.bytes.logical === null ? undefined : sizeOf(snapshot.bytes.logical)],
-    ['Unshared', snapshot.bytes.unshared === null ? undefined : sizeOf(snapshot.bytes.unshared)],
+    ['Own data', snapshot.bytes.unshared === null ? undefined : sizeOf(snapshot.bytes.unshared)],
     ['Clones', clones.length === 0 ? undefined : clones.join(', ')],
     ...snapshot.members.map(
       (member) =>

@@ -301,9 +301,9 @@ const doingByState = {
   destroying: 'destroying',
 } as const;
 
-/** "1.2 MB unshared"; the full size where that is not known. */
+/** "1.2 MB own"; the full size where that is not known. */
 export function cloneSizeText({ bytes: { unshared, logical } }: Clone): string | undefined {
-  if (unshared !== null) return `${sizeOf(unshared)} unshared`;
+  if (unshared !== null) return `${sizeOf(unshared)} own`;
   return logical === null ? undefined : sizeOf(logical);
 }
 

@@ -97,7 +97,7 @@ function copyStep({ context, servers }: CloneParts): CommitStep {
 
 function handOverStep({ context, cloneServers }: CloneParts): CommitStep {
   return {
-    name: 'Hand over',
+    name: 'Make available',
     commits: true,
     async run({ input }) {
       const ready = await finishSnapshot(context, input.kept);

@@ -152,7 +152,7 @@ function startStep({ context, cloneServers }: CloneParts, leases: Leases): Creat
 function handOverStep(context: ServiceContext): CreateStep {
   const { store, clock } = context;
   return {
-    name: 'Hand over',
+    name: 'Make available',
     commits: true,
     async run({ input }) {
       const changed = (): CloneRecord => ({

@@ -141,7 +141,7 @@ function switchStep({ context, cloneServers }: CloneParts): ResetStep {
 function handOverStep(context: ServiceContext): ResetStep {
   const { store, clock } = context;
   return {
-    name: 'Hand over',
+    name: 'Make available',
     commits: true,
     async run({ input }) {
       const at = clock.now().toISOString();

@@ -148,7 +148,7 @@ function retrieveStep(
 
 function sealStep({ storage }: ServiceContext): RefreshStep {
   return {
-    name: 'Seal',
+    name: 'Set read-only',
     async run({ input: { members } }) {
       await all(members, ({ dataset }) => storage.seal(dataset));
       return undefined;
@@ -159,7 +159,7 @@ function sealStep({ storage }: ServiceContext): RefreshStep {
 function handOverStep(context: ServiceContext): RefreshStep {
   const { store, storage } = context;
   return {
-    name: 'Hand over',
+    name: 'Make available',
     commits: true,
     async run({ input, data }) {
       const ready = await finished(context, input, data);

@@ -48,7 +48,10 @@ export async function examineHost(parts: readonly Examine[]): Promise<DoctorChec
     if (result.status === 'fulfilled') return [...result.value];
     const failure = toFailure(result.reason);
     return [
-      { name: 'check', status: 'problem' as const, message: failure.message, fix: failure.document.next },
+      {
+        ...{ name: 'check', status: 'problem' as const, message: failure.message },
+        ...{ fix: null, advice: failure.document.next },
+      },
     ];
   });
 }

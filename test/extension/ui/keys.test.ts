@@ -124,7 +124,7 @@ describe('a key pressed in the tree', () => {
       call?.params.clone,
       engine.fake.overview.clones.find((each) => each.name === 'feature/login')?.id,
     );
-    await workbench.statusBarItem('URI copied');
+    await workbench.statusBarItem('URL copied');
     await goFrom('feature/login', ['ArrowDown'], 'load-test');
     await press('Control+c');
     await nothingIsAsked('load-test is selected now: press the key again to copy its URL');

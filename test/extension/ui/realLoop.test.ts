@@ -66,7 +66,7 @@ describe('the whole loop with a real database', () => {
     await workbench.inputBox('feature/a', { prompt: 'Name of the clone' });
     await rowIs('feature/a', /^ready · just now/);
     await workbench.inlineAction('feature/a', 'Copy Connection URL');
-    await workbench.statusBarItem('URI copied');
+    await workbench.statusBarItem('URL copied');
     url = await workbench.clipboardText();
     assert.deepEqual(await query('select count(*)::int from orders'), [{ count: 20_000 }]);
     await workbench.screenshot('loop-clone');

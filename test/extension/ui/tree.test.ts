@@ -44,10 +44,10 @@ describe('the tree', () => {
         '  No snapshot yet | refresh to take the first one',
         'shop | 4 clones · data of 3 h ago',
         '  Clones | 4',
-        '    feature/login | ready · 5 min ago · 1.2 MB unshared',
-        '    load-test | ready · 1 h ago · 91 MB unshared · protected for 2 days',
-        '    old-report | stopped · 30 h ago · 400 kB unshared',
-        '    experiment | failed · 2 days ago · 400 kB unshared',
+        '    feature/login | ready · 5 min ago · 1.2 MB own',
+        '    load-test | ready · 1 h ago · 91 MB own · protected for 3 days',
+        '    old-report | stopped · 30 h ago · 400 kB own',
+        '    experiment | failed · 2 days ago · 400 kB own',
         '  Snapshots | 3',
         'local | btrfs, thin · 64 GB free',
       ],
@@ -108,7 +108,7 @@ describe('the tree', () => {
   it('copies the connection URL with one click and says nothing about it', async () => {
     const { workbench } = ui();
     await workbench.inlineAction('feature/login', 'Copy Connection URL');
-    await workbench.statusBarItem('URI copied');
+    await workbench.statusBarItem('URL copied');
     assert.equal(await workbench.clipboardText(), "postgresql://clone:p%20w'd@127.0.0.1:54321/shop");
     assert.deepEqual(await workbench.notifications(), []);
   });
@@ -118,7 +118,7 @@ describe('the tree', () => {
     await workbench.palette('Thin Clones: Copy Connection As…');
     await workbench.quickPick('feature/login', { title: 'Copy Connection As' });
     const { items } = await workbench.quickInput({ placeholder: 'In which format?' });
-    assert.deepEqual(items, ['URI', 'psql command', '.env lines', 'JDBC URL', 'libpq keywords']);
+    assert.deepEqual(items, ['URL', 'psql command', '.env lines', 'JDBC URL', 'libpq keywords']);
     await workbench.screenshot('copy-formats');
     assert.doesNotMatch(await workbench.page.locator('.quick-input-widget').innerText(), /p w'd|p%20w/);
     await workbench.quickPick('JDBC URL');

@@ -163,7 +163,7 @@ describe('thin-clones', () => {
   });
 
   describe('host doctor', () => {
-    it('prints what mends a problem and ends with 1', async () => {
+    it('prints the command for a problem and ends with 1', async () => {
       engine.script.hostDoctor = () => ({
         items: [
           { name: 'storage', status: 'ok', message: 'btrfs, thin', fix: null },
@@ -174,7 +174,7 @@ describe('thin-clones', () => {
       assert.equal(ended.code, exitCodes.failed);
       assert.equal(
         ended.stdout,
-        'ok       storage: btrfs, thin\nPROBLEM  pg_dump: not found\n         mend it with: apt install postgresql-client\n',
+        'ok       storage: btrfs, thin\nPROBLEM  pg_dump: not found\n         run: apt install postgresql-client\n',
       );
       assert.equal(engine.calls[0]?.params.host, 'local');
     });

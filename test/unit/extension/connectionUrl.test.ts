@@ -25,6 +25,26 @@ describe('a pasted connection URL', () => {
     });
   });
 
+  it('is understood in the other form of libpq, too', () => {
+    assert.deepEqual(
+      parsed("host=db.example.org port = 5433 dbname=shop user=reader password='s@ \\'cret' sslmode=require"),
+      {
+        url: 'postgresql://reader@db.example.org:5433/shop?sslmode=require',
+        password: "s@ 'cret",
+        user: 'reader',
+        host: 'db.example.org',
+        port: 5433,
+        database: 'shop',
+      },
+    );
+    assert.equal(parsed('psql "host=db user=reader dbname=shop"').url, 'postgresql://reader@db/shop');
+    assert.equal(parsed('host=::1 user=reader dbname=shop').host, '[::1]');
+    assert.match(problem('host=db dbname=shop'), /user is missing/);
+    assert.match(problem('user=reader dbname=shop'), /host is missing/);
+    assert.match(problem('host=/run/postgresql user=reader dbname=shop'), /unix socket/);
+    assert.match(problem('host=db user=reader'), /database is missing/);
+  });
+
   it('is accepted in the ways in which people copy it', () => {
     const url = 'postgresql://reader@db/shop';
     for (const text of [

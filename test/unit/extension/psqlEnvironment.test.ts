@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { psqlEnvironment } from '../../../src/commands/psqlEnvironment.ts';
+import { psqlArguments, psqlEnvironment } from '../../../src/commands/psqlEnvironment.ts';
 import { fakeConnection } from '../cli/fakeEngine.ts';
 
 describe('the environment of a psql in a terminal', () => {
@@ -29,5 +29,15 @@ describe('the environment of a psql in a terminal', () => {
       PGPASSWORD: connection.password,
       PGAPPNAME: 'psql (Thin Clones)',
     });
+  });
+});
+
+describe('the prompt of a psql in a terminal', () => {
+  it('begins with the name of the clone, whatever that holds', () => {
+    assert.deepEqual(psqlArguments('feature/a'), [
+      '--set=PROMPT1=feature/a %/%R%x%# ',
+      '--set=PROMPT2=feature/a %/%R%x%# ',
+    ]);
+    assert.equal(psqlArguments('50%`id`')[0], '--set=PROMPT1=50%%`id` %/%R%x%# ');
   });
 });

@@ -107,9 +107,9 @@ describe('the rows of the tree', () => {
       [
         '(database) shop | 3 clones · data of 2 h ago | environment.idle.filled',
         '  Clones | 3 | clones',
-        '    (circle-filled) feature/b | ready · 2 h ago · 400 kB unshared | clone.ready.bound',
-        '    (lock) guarded | ready · 3 h ago · 91 MB unshared · protected | clone.ready.protected',
-        '    (error) broken | failed · 3 days ago · 400 kB unshared | clone.failed',
+        '    (circle-filled) feature/b | ready · 2 h ago · 400 kB own | clone.ready.bound',
+        '    (lock) guarded | ready · 3 h ago · 91 MB own · protected | clone.ready.protected',
+        '    (error) broken | failed · 3 days ago · 400 kB own | clone.failed',
         '  Snapshots | 1 | snapshots',
         '    (device-camera) nightly | latest · 2 h ago · 842 MB · 1 clone | snapshot.ready.used',
         '(server) local | btrfs, thin · 64 GB free | host.ready',
@@ -125,7 +125,7 @@ describe('the rows of the tree', () => {
     };
     assert.equal(
       draw({ environments: [{}], snapshots: [{}], clones: [{ branch: 'feature/b' }] }, window).split('\n')[2],
-      '    (pass-filled) feature/b | current · ready · migrations: 2 pending · 2 h ago · 400 kB unshared | clone.ready.bound.current',
+      '    (pass-filled) feature/b | current · ready · migrations: 2 pending · 2 h ago · 400 kB own | clone.ready.bound.current',
     );
   });
 
@@ -163,8 +163,8 @@ describe('the rows of the tree', () => {
       snapshots: [{}],
       clones: [bound('e', '/src/shop/.git'), bound('f', '/src/billing/.git')],
     });
-    assert.match(tree, /main \| ready · 2 h ago · 400 kB unshared · shop/);
-    assert.match(tree, /main \| ready · 2 h ago · 400 kB unshared · billing/);
+    assert.match(tree, /main \| ready · 2 h ago · 400 kB own · shop/);
+    assert.match(tree, /main \| ready · 2 h ago · 400 kB own · billing/);
   });
 
   it('name in the tooltip of a clone its branch, its repository and where it is used', () => {
@@ -197,7 +197,7 @@ describe('the rows of the tree', () => {
         clones: [{ state: 'resetting' }],
         jobs: [{ type: 'clone.reset', progress: 0.404 }],
       }).split('\n')[2],
-      '    (loading~spin) feature/a | resetting… 40 % · 2 h ago · 400 kB unshared | clone.resetting.busy.cancellable',
+      '    (loading~spin) feature/a | resetting… 40 % · 2 h ago · 400 kB own | clone.resetting.busy.cancellable',
     );
     assert.equal(
       draw({
@@ -232,7 +232,7 @@ describe('the rows of the tree', () => {
       [
         '(database) shop | host out of reach · 1 clone · data of 2 h ago | environment.idle.filled | faded',
         '  Clones | 1 | clones',
-        '    (circle-filled) feature/a | out of reach · 2 h ago · 400 kB unshared | clone.ready | faded',
+        '    (circle-filled) feature/a | out of reach · 2 h ago · 400 kB own | clone.ready | faded',
         '  Snapshots | 1 | snapshots',
         '    (device-camera) nightly | latest · 2 h ago · 842 MB | snapshot.ready.unused | faded',
         '(debug-disconnect) local | out of reach · timed out | host.unreachable | faded',

@@ -48,13 +48,13 @@ export async function examinePrograms(options: ProgramPlaces): Promise<readonly 
           name,
           status: 'ok',
           message: `PostgreSQL ${found.programs.version}, ${originText[found.programs.origin]}`,
-          fix: null,
+          ...{ fix: null, advice: null },
         }
       : {
           name,
           status: 'problem',
           message: `${found.missing.what} was not found`,
-          fix: found.missing.install,
+          ...{ fix: null, advice: found.missing.install },
         };
   return [check('database server', server), check('client tools', client)];
 }
