@@ -36,9 +36,14 @@ export interface RunningServer {
 
 export type StopMode = 'clean' | 'immediate';
 
+export interface StartOptions {
+  /** No server was ever started on this data, so there is none to be found, and no remains of one. */
+  isFresh?: boolean;
+}
+
 export interface Runtime {
-  /** Spawns the server detached; it is not ready yet. */
-  start(spec: ServerSpec, signal?: AbortSignal): Promise<RunningServer>;
+  /** Spawns the server detached; it is not ready yet. One that runs already is found instead, except on fresh data. */
+  start(spec: ServerSpec, signal?: AbortSignal, options?: StartOptions): Promise<RunningServer>;
   /** The live server of this identity on this data directory, or undefined. A pid alone is never enough. */
   find(spec: Pick<ServerSpec, 'identity' | 'dataDirectory'>): Promise<RunningServer | undefined>;
   /** Still the same process, running? */

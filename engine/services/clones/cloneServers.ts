@@ -15,6 +15,8 @@ type Member = CloneRecord['members'][number];
 export interface StartCloneOptions {
   /** Not all of them. */
   members?: readonly Member[];
+  /** As of `Servers.start`. */
+  isFresh?: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -24,8 +26,10 @@ export interface CloneServers {
   startMember(
     clone: CloneRecord,
     member: Member,
-    options: { lease?: PortLease; signal?: AbortSignal | undefined },
+    options: { lease?: PortLease; isFresh?: boolean | undefined; signal?: AbortSignal | undefined },
   ): Promise<void>;
+  /** As `Servers.prepare`, of all members. */
+  prepare(clone: CloneRecord): Promise<void>;
   stop(clone: Pick<CloneRecord, 'members'>, mode: StopMode): Promise<void>;
   /** In the order of its members. */
   running(clone: Pick<CloneRecord, 'members'>): Promise<boolean[]>;
@@ -62,8 +66,8 @@ export function createCloneServers(context: ServiceContext, servers: Servers): C
   const startMember: CloneServers['startMember'] = (clone, member, options) =>
     servers.start(member, { ...startOptions(context, clone), ...options });
 
-  const start: CloneServers['start'] = async (clone, { members = clone.members, signal } = {}) => {
-    await all(members, (member) => startMember(clone, member, { signal }));
+  const start: CloneServers['start'] = async (clone, { members = clone.members, isFresh, signal } = {}) => {
+    await all(members, (member) => startMember(clone, member, { isFresh, signal }));
   };
 
   const running: CloneServers['running'] = ({ members }) => all(members, (member) => servers.running(member));
@@ -79,6 +83,10 @@ export function createCloneServers(context: ServiceContext, servers: Servers): C
   return {
     start,
     startMember,
+    async prepare(clone) {
+      const { title, durable } = startOptions(context, clone);
+      await all(clone.members, (member) => servers.prepare(member, { title, durable }));
+    },
     async stop({ members }, mode) {
       await all(members, (member) => servers.stop(member, mode));
     },

@@ -1,13 +1,25 @@
-/** Copies the data of a snapshot for a clone, so that servers can be started on it. */
+/** Copies the data of a snapshot for a clone, so that servers can be started on it at once. */
 import type { Reporter } from '../../database/database.ts';
 import type { CloneRecord, SnapshotRecord } from '../../state/store.ts';
-import { databaseOf, type ServiceContext } from '../context.ts';
+import { all, databaseOf, type ServiceContext } from '../context.ts';
 import { allTelling } from '../memberProgress.ts';
 import { cloneTags } from '../tags.ts';
+import type { CloneParts } from './parts.ts';
 import { datasetOf } from './rows.ts';
 
 /** Still tagged `filling`; `clone` is the row as it will be. */
 export async function copySnapshot(
+  { context, cloneServers }: Pick<CloneParts, 'context' | 'cloneServers'>,
+  snapshot: SnapshotRecord,
+  clone: CloneRecord,
+  step: { signal: AbortSignal; report: Reporter },
+): Promise<void> {
+  // What the servers need besides their data takes as long as the copy of little data.
+  const works = [() => copyMembers(context, snapshot, clone, step), () => cloneServers.prepare(clone)];
+  await all(works, (work) => work());
+}
+
+async function copyMembers(
   context: ServiceContext,
   snapshot: SnapshotRecord,
   clone: CloneRecord,

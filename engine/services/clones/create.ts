@@ -54,7 +54,7 @@ export function createCreateClone(parts: CloneParts): CreateClone {
     type: 'clone.create',
     input: createInput,
     data: z.object({}),
-    steps: () => [copyStep(context, leases), startStep(parts, leases), handOverStep(context)],
+    steps: () => [copyStep(parts, leases), startStep(parts, leases), handOverStep(context)],
     failed:
       ({ input }) =>
       () => {
@@ -98,13 +98,14 @@ async function releaseLeases(leases: Leases, datasets: readonly DatasetId[]): Pr
   }
 }
 
-function copyStep(context: ServiceContext, leases: Leases): CreateStep {
+function copyStep(parts: CloneParts, leases: Leases): CreateStep {
+  const { context } = parts;
   const { store, storage, catalog } = context;
   return {
     name: 'Copy',
     async run({ input, ...step }) {
       const clone = cloneOf(context, input.clone);
-      await copySnapshot(context, catalog.snapshot(clone.snapshot), clone, step);
+      await copySnapshot(parts, catalog.snapshot(clone.snapshot), clone, step);
       return undefined;
     },
     async undo({ input }) {
@@ -127,11 +128,15 @@ function startStep({ context, cloneServers }: CloneParts, leases: Leases): Creat
       await all(clone.members, async (member) => {
         const held = leases.get(member.dataset);
         leases.delete(member.dataset);
+        let isFresh = true;
         await withFreePort(context, held ?? (await leaseFreePort(context)), async (lease) => {
           const { port } = lease;
           if (port !== member.port)
             report.line(`Port ${member.port} was taken meanwhile, taking ${port}`, 'warning');
-          await cloneServers.startMember(clone, { ...member, port }, { lease, signal });
+          const attempt = { lease, signal, isFresh };
+          // A second one finds what the first one left.
+          isFresh = false;
+          await cloneServers.startMember(clone, { ...member, port }, attempt);
           ports.set(member.name, port);
         });
       });

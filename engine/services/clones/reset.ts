@@ -55,7 +55,7 @@ export function createResetClone(parts: CloneParts): ResetClone {
     steps: ({ kept, branchStart }) => [
       lockStep(parts),
       ...(kept === null ? [] : [keepStep(parts)]),
-      copyStep(context),
+      copyStep(parts),
       switchStep(parts),
       handOverStep(context),
       removeOldStep(parts),
@@ -105,14 +105,15 @@ function keepStep({ context, servers }: CloneParts): ResetStep {
   };
 }
 
-function copyStep(context: ServiceContext): ResetStep {
+function copyStep(parts: CloneParts): ResetStep {
+  const { context } = parts;
   return {
     name: 'Copy',
     async run({ input, ...step }) {
       const target = context.catalog.snapshot(input.target);
       const clone = onDatasets(cloneOf(context, input.clone), input.datasets);
       const next = { ...clone, generation: clone.generation + 1, snapshot: target.id };
-      await copySnapshot(context, target, next, step);
+      await copySnapshot(parts, target, next, step);
       return undefined;
     },
     async undo({ input }) {
@@ -128,7 +129,7 @@ function switchStep({ context, cloneServers }: CloneParts): ResetStep {
     async run({ input, signal }) {
       const clone = cloneOf(context, input.clone);
       await cloneServers.stop(onDatasets(clone, input.before.datasets), 'immediate');
-      await cloneServers.start(onDatasets(clone, input.datasets), { signal });
+      await cloneServers.start(onDatasets(clone, input.datasets), { isFresh: true, signal });
       return undefined;
     },
     async undo({ input }) {

@@ -24,11 +24,15 @@ export interface StartOptions {
   login: Login;
   /** A port held until the moment of the start. */
   lease?: PortLease | undefined;
+  /** The job that starts it has made its data, and started no server on it before: nothing is looked for. */
+  isFresh?: boolean | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /** Work on one dataset's server is done one after another: it is never started twice, or stopped under a start. */
 export interface Servers {
+  /** While its data is copied: what a start needs besides. Not needed; a start on another port does it anew. */
+  prepare(member: MemberServer, options: Pick<StartOptions, 'title' | 'durable'>): Promise<void>;
   /** Starts a member's server, or finds it running; resolves when it answers and the login works. */
   start(member: MemberServer, options: StartOptions): Promise<void>;
   /** Stops a member's server if it runs, also one that an earlier engine started; ends a start that is under way. */
@@ -61,6 +65,8 @@ export const socketFolder = (dataset: DatasetId): string => dataset.replace(/^da
 export function createServers(context: ServiceContext): Servers {
   const { storage, runtime } = context;
   const known = new Map<DatasetId, RunningServer>();
+  /** Of servers that are about to be started. */
+  const prepared = new Map<DatasetId, ServerSpec>();
   /** By dataset: ends with the last work that was asked for. */
   const turns = new Map<DatasetId, Promise<void>>();
   /** By dataset: ends the starts that were asked for. */
@@ -114,14 +120,16 @@ export function createServers(context: ServiceContext): Servers {
 
   const start = async (
     member: MemberServer,
-    { title, durable, login, lease, signal }: StartOptions,
+    { title, durable, login, lease, isFresh = false, signal }: StartOptions,
   ): Promise<void> => {
     signal?.throwIfAborted();
     const database = databaseOf(context, member.engine);
-    const serverSpec = await spec(member, { title, durable });
-    const found = await find(member.dataset);
+    const before = prepared.get(member.dataset);
+    prepared.delete(member.dataset);
+    const serverSpec = before?.port === member.port ? before : await spec(member, { title, durable });
+    const found = isFresh ? undefined : await find(member.dataset);
     await lease?.release();
-    const server = found ?? (await runtime.start(serverSpec, signal));
+    const server = found ?? (await runtime.start(serverSpec, signal, { isFresh }));
     known.set(member.dataset, server);
     try {
       const patienceMs = found === undefined ? undefined : runningPatienceMs;
@@ -137,6 +145,9 @@ export function createServers(context: ServiceContext): Servers {
   };
 
   return {
+    async prepare(member, options) {
+      prepared.set(member.dataset, await spec(member, options));
+    },
     spec,
     async flush(member, options, signal) {
       const server = await spec(member, options);
@@ -172,6 +183,7 @@ export function createServers(context: ServiceContext): Servers {
     async clear(datasets) {
       const { serverLogs, sockets } = context.directories;
       for (const dataset of datasets) {
+        prepared.delete(dataset);
         await context.host.files.remove(join(sockets, socketFolder(dataset)));
         await context.host.files.remove(join(serverLogs, `${dataset}.log`));
       }
