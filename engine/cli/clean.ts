@@ -1,10 +1,11 @@
 /** `thin-clones clean`: destroy clones of merged or deleted branches and of removed working trees. */
 import type { Command } from 'commander';
+import type { CallOptions } from '../protocol/client.ts';
 import type { Proposal } from '../protocol/entities.ts';
 import { fail, isFailure, toFailure } from '../protocol/errors.ts';
 import { confirm } from './confirm.ts';
 import { exitCodeOf } from './exitCode.ts';
-import { waitForJob } from './follow.ts';
+import { runJob } from './follow.ts';
 import { formatAge, formatBytes, formatTable, printable } from './format.ts';
 import type { Session } from './session.ts';
 
@@ -102,8 +103,9 @@ export function addCleanCommand(program: Command, session: Session): void {
           continue;
         }
         try {
-          const { job } = await client.call('cloneDestroy', { params: { clone } }, { signal });
-          await waitForJob(session, job, { lines: false });
+          const ask = (following: CallOptions) =>
+            client.call('cloneDestroy', { params: { clone } }, following);
+          await runJob(session, ask, { lines: false });
           told('destroyed', null);
         } catch (error) {
           if (signal.aborted || isFailure(error, 'canceled') || isFailure(error, 'job_left')) throw error;

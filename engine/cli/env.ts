@@ -4,7 +4,7 @@ import type { Environment, MemberDefinition } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { applyEnvironments } from './apply.ts';
 import { confirm } from './confirm.ts';
-import { waitForJob } from './follow.ts';
+import { runJob } from './follow.ts';
 import { formatAge, formatFields, formatTable } from './format.ts';
 import { refresh } from './refresh.ts';
 import type { Session } from './session.ts';
@@ -134,12 +134,8 @@ export function addEnvironmentCommands(program: Command, session: Session): void
       const also =
         items.length === 0 ? '' : ` and its ${items.length} snapshot${items.length === 1 ? '' : 's'}`;
       await confirm(session.prompter, { question: `Delete environment ${found.name}${also}?`, yes });
-      const { job } = await client.call(
-        'environmentDelete',
-        { params: { environment: found.name } },
-        { signal },
-      );
-      const ended = await waitForJob(session, job);
+      const input = { params: { environment: found.name } };
+      const ended = await runJob(session, (following) => client.call('environmentDelete', input, following));
       output.answer({ json: ended, text: () => `Environment ${found.name} is deleted.` });
     });
 

@@ -50,8 +50,9 @@ export async function followJob(
   const followOnce = async (): Promise<Job | undefined> => {
     const client = await session.client();
     let position = from;
-    // From before the job on, everything is in the stream.
-    const hasAll = position !== undefined;
+    // From before the job on, everything is in the stream: unless a request joined a job that had begun before.
+    let hasAll = position !== undefined;
+    let isFirst = true;
     from = undefined;
     if (position === undefined) {
       // The place in the stream first: what happens after this is in the stream, what was before in the answers below.
@@ -75,6 +76,8 @@ export async function followJob(
         }
         if (event.kind === 'job' && event.entity.id === id) {
           observer.job(event.entity);
+          hasAll &&= !isFirst || event.entity.state === 'queued';
+          isFirst = false;
           if (!hasEnded(event.entity)) continue;
           if (!hasAll) await takeLines();
           return event.entity;
@@ -105,10 +108,11 @@ export async function followJob(
 export async function runJob(
   session: Session,
   ask: (options: CallOptions) => Promise<{ job: Job }>,
+  options: Omit<WaitOptions, 'from'> = {},
 ): Promise<Job> {
   let from: Position | undefined;
   const { job } = await ask({ signal: session.signal, onPosition: (position) => (from = position) });
-  return await waitForJob(session, job, { from });
+  return await waitForJob(session, job, { ...options, from });
 }
 
 /** What a job that did not succeed is reported as: its own error, with its id among the details. */

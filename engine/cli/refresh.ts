@@ -1,7 +1,7 @@
 /** Makes a snapshot of an environment's sources: what `env refresh` and `snapshot create` both do. */
 import type { Environment, Job, Snapshot } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
-import { waitForJob } from './follow.ts';
+import { runJob } from './follow.ts';
 import { askPassword, isAboutPassword, knownPasswords, type Passwords } from './passwords.ts';
 import type { Session } from './session.ts';
 
@@ -44,16 +44,10 @@ export async function refresh(
     { signal },
   );
   const { definition } = environment;
-  const start = async (passwords: Passwords) => {
-    const { job } = await client.call(
-      'environmentRefresh',
-      {
-        params: { environment: environment.name },
-        body: { ...(name === undefined ? {} : { name }), passwords },
-      },
-      { signal },
-    );
-    return waitForJob(session, job);
+  const start = (passwords: Passwords) => {
+    const body = { ...(name === undefined ? {} : { name }), passwords };
+    const input = { params: { environment: environment.name }, body };
+    return runJob(session, (following) => client.call('environmentRefresh', input, following));
   };
   const passwords = await knownPasswords(session, definition);
   try {

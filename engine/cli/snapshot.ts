@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { Snapshot } from '../protocol/entities.ts';
 import { confirm } from './confirm.ts';
-import { waitForJob } from './follow.ts';
+import { runJob } from './follow.ts';
 import { formatAge, formatBytes, formatFields, formatTable } from './format.ts';
 import { refresh } from './refresh.ts';
 import type { Session } from './session.ts';
@@ -93,8 +93,8 @@ export function addSnapshotCommands(program: Command, session: Session): void {
         question: `Delete snapshot ${found.name} of ${found.environment}?`,
         yes,
       });
-      const { job } = await client.call('snapshotDelete', { params: { snapshot: found.id } }, { signal });
-      const ended = await waitForJob(session, job);
+      const input = { params: { snapshot: found.id } };
+      const ended = await runJob(session, (following) => client.call('snapshotDelete', input, following));
       output.answer({ json: ended, text: () => `Snapshot ${found.name} is deleted.` });
     });
 }

@@ -1,6 +1,7 @@
 /** Which checkout a command is about, and what it takes until its ports lead to its branch's clone. */
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import type { Position } from '../protocol/client.ts';
 import type { Checkout, Clone, Head } from '../protocol/entities.ts';
 import type { ThinClonesError } from '../protocol/errors.ts';
 import { fail, isFailure } from '../protocol/errors.ts';
@@ -70,23 +71,55 @@ const engineWentAway = (error: unknown): boolean =>
   isFailure(error, 'shutting_down') ||
   isFailure(error, 'interrupted');
 
-/** Asks again and again until the engine has decided where the ports lead. */
-export async function settled(session: Session, checkout: Checkout): Promise<Checkout> {
-  let now = checkout;
-  while (now.state === 'switching') {
-    const { job } = now;
-    const client = await session.client();
-    if (job !== null) {
-      const found = await client.call('jobShow', { params: { job } }, { signal: session.signal });
-      await waitForJob(session, found, ofBranch);
-    } else {
-      await session.surroundings.pause(pauseMs, session.signal);
+/** A checkout, and where the events begin that may change it. */
+interface Sight {
+  checkout: Checkout;
+  from: Position | undefined;
+}
+
+async function show(session: Session, { id }: Checkout): Promise<Sight> {
+  const { signal } = session;
+  const client = await session.client();
+  let from: Position | undefined;
+  const onPosition = (position: Position): void => void (from = position);
+  const checkout = await client.call('checkoutShow', { params: { checkout: id } }, { signal, onPosition });
+  return { checkout, from };
+}
+
+/** Resolves with whether an event told that the checkout went on; false: the stream ended, or has not all events. */
+async function wentOn({ checkout, from }: Sight, session: Session): Promise<boolean> {
+  if (from === undefined) return false;
+  const client = await session.client();
+  const stream = new AbortController();
+  try {
+    for await (const event of client.events(from, AbortSignal.any([session.signal, stream.signal]))) {
+      if (event.kind === 'resync') return false;
+      if (event.kind === 'checkout.removed' && event.id === checkout.id) return true;
+      if (event.kind !== 'checkout' || event.entity.id !== checkout.id) continue;
+      if (event.entity.state !== 'switching' || event.entity.job !== checkout.job) return true;
     }
-    now = await client.call('checkoutShow', { params: { checkout: now.id } }, { signal: session.signal });
-    // The job has ended, and the engine is about to see that.
-    if (now.job === job && job !== null) await session.surroundings.pause(pauseMs, session.signal);
+  } finally {
+    stream.abort();
   }
-  return now;
+  return false;
+}
+
+/** Waits for events until the engine has decided where the ports lead. `from`: where those after `checkout` begin, if known. */
+export async function settled(session: Session, checkout: Checkout, from?: Position): Promise<Checkout> {
+  let now: Sight = { checkout, from };
+  while (now.checkout.state === 'switching') {
+    const { job } = now.checkout;
+    if (job !== null) {
+      const client = await session.client();
+      const found = await client.call('jobShow', { params: { job } }, { signal: session.signal });
+      await waitForJob(session, found, { ...ofBranch, from: now.from });
+    }
+    // An event may be older than what was shown: it wakes, and what is shown next counts.
+    const isTold = await wentOn(now, session);
+    if (!isTold && now.from !== undefined) await session.surroundings.pause(pauseMs, session.signal);
+    now = await show(session, now.checkout);
+  }
+  return now.checkout;
 }
 
 /** What keeps a checkout from its database, as an error. */
@@ -122,13 +155,15 @@ export async function ensureClone(
       if (keepReady && opened.state === 'ready') return opened;
       const client = await session.client();
       const body = { ...(clone === undefined ? {} : { clone }), ...(from === undefined ? {} : { from }) };
-      const used = await client.call('checkoutUse', { params: { checkout: opened.id }, body }, { signal });
+      let begin: Position | undefined;
+      const onPosition = (position: Position): void => void (begin = position);
+      const input = { params: { checkout: opened.id }, body };
+      const used = await client.call('checkoutUse', input, { signal, onPosition });
       if (!wait) return used.checkout;
-      if (used.job !== null) await waitForJob(session, used.job, ofBranch);
-      last = await settled(
-        session,
-        await client.call('checkoutShow', { params: { checkout: opened.id } }, { signal }),
-      );
+      // A job that was joined began before the request: its first lines are not told again.
+      if (used.job !== null) await waitForJob(session, used.job, { ...ofBranch, from: begin });
+      const { checkout, from: after } = await show(session, opened);
+      last = await settled(session, checkout, after);
       if (last.state === 'ready') return last;
       // Another branch is checked out by now: that one is meant.
       if (last.state !== 'asking') break;

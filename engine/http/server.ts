@@ -102,8 +102,8 @@ export function createApp({ handlers, feed, log, token, version, signal }: Serve
       if (problems.length > 0 || !parsed.params.success || !parsed.query.success || !parsed.body.success) {
         throw fail('invalid_request', { problems });
       }
-      // Where it is before the change: whoever asked for it follows it without asking first where the stream is.
-      if (route.method !== 'GET' && !acrossProtocols.has(route.path)) {
+      // Where it is before the change, or the look: whoever asked follows what comes without asking first where the stream is.
+      if (!acrossProtocols.has(route.path)) {
         const at = await feed().catch(() => undefined); // best effort: an engine that can't run says so below
         if (at !== undefined)
           context.header(positionHeader, writePosition({ epoch: at.epoch, seq: at.seq() }));

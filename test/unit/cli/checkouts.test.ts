@@ -103,6 +103,34 @@ describe('thin-clones in a checkout', () => {
       assert.equal((await type(['use'], here())).code, 0);
       assert.equal(states.length, 0);
     });
+    it('waits by the events alone: one look before, one after', async () => {
+      const switching = fakeCheckout({ state: 'switching', clone: null, reason: 'HEAD moves.' });
+      engine.overview.checkouts = [switching];
+      engine.script.checkoutUse = () => ({ checkout: switching, job: null });
+      const running = start(['use'], here());
+      await engine.listened();
+      engine.overview.checkouts = [fakeCheckout()];
+      engine.emit({ kind: 'checkout', entity: fakeCheckout() });
+      assert.equal((await running.ended).code, 0);
+      const asked = engine.calls.map(({ route }) => route);
+      assert.deepEqual(asked.slice(0, 4), ['checkoutOpen', 'checkoutUse', 'checkoutShow', 'checkoutShow']);
+      assert.equal(calls('overview', 'jobShow').length, 0);
+    });
+    it('takes in an event that came between its look and its listening', async () => {
+      const switching = fakeCheckout({ state: 'switching', clone: null, reason: 'HEAD moves.' });
+      engine.overview.checkouts = [switching];
+      engine.script.checkoutUse = () => ({ checkout: switching, job: null });
+      engine.script.checkoutShow = () => {
+        const [shown = switching] = engine.overview.checkouts;
+        if (shown === switching) {
+          engine.overview.checkouts = [fakeCheckout()];
+          engine.emit({ kind: 'checkout', entity: fakeCheckout() });
+        }
+        return shown;
+      };
+      assert.equal((await type(['use'], here())).code, 0);
+      assert.equal(calls('checkoutShow').length, 2);
+    });
     it('asks again for the branch that is checked out by then', async () => {
       let asked = 0;
       engine.script.checkoutUse = () => {

@@ -460,6 +460,25 @@ describe('thin-clones', () => {
       await type(['snapshot', 'create', 'shop'], { engine, variables: { SHOP_PASSWORD: 'one' } });
       assert.deepEqual(bodyOf('environmentRefresh'), { passwords: { orders: 'one' } });
     });
+    for (const [what, first] of [
+      ['its own', 'queued'],
+      ['one that another request began', 'running'],
+    ] as const) {
+      it(`follows the job, ${what}, from the answer on, and tells every line`, async () => {
+        engine.script.environmentRefresh = () => ({ job: fakeJob() });
+        if (first === 'running') engine.lines.push(fakeLine(1, 'began before'));
+        const running = start(['env', 'refresh', 'shop'], { engine });
+        await engine.listened();
+        engine.emit({ kind: 'job', entity: fakeJob({ state: first }) });
+        engine.emit({ kind: 'job', entity: fakeJob({ state: 'succeeded', endedAt: at }) });
+        const ended = await running.ended;
+        assert.equal(ended.code, 0, ended.stderr);
+        assert.equal(ended.stderr.includes('began before'), first === 'running');
+        const asked = called();
+        const lines = first === 'running' ? ['jobLines'] : [];
+        assert.deepEqual(asked, ['environmentShow', 'environmentRefresh', ...lines, 'snapshotList']);
+      });
+    }
     it('says which variable is missing before anything is started', async () => {
       engine.overview.environments = [withReference({ env: 'SHOP_PASSWORD' })];
       const ended = await type(['env', 'refresh', 'shop', '--json'], { engine });

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createClient, type RouteOutput } from '../../../engine/protocol/client.ts';
+import { createClient, writePosition, type RouteOutput } from '../../../engine/protocol/client.ts';
 import {
   checkoutSchema,
   cloneSchema,
@@ -26,7 +26,7 @@ import type { EventBody, Overview } from '../../../engine/protocol/events.ts';
 import type { EngineConnection } from '../../../engine/protocol/node/launch.ts';
 import { createTransport } from '../../../engine/protocol/node/transport.ts';
 import { routes, type RouteName } from '../../../engine/protocol/routes.ts';
-import { eventsPath, protocolVersion } from '../../../engine/protocol/wire.ts';
+import { eventsPath, positionHeader, protocolVersion } from '../../../engine/protocol/wire.ts';
 
 export interface Call {
   route: RouteName;
@@ -268,6 +268,26 @@ export async function startFakeEngine(script: Script = {}): Promise<FakeEngine> 
     }),
   };
 
+  /** Everything that was told, for those who begin to listen later. */
+  const history: { seq: number; text: string }[] = [];
+  const tell = (event: EventBody): void => {
+    seq++;
+    const text = `data: ${JSON.stringify({ ...event, seq })}\n\n`;
+    history.push({ seq, text });
+    for (const response of listeners) response.write(text);
+  };
+  /** What became of the checkouts since somebody looked, as a script has it. */
+  const tellCheckouts = async (): Promise<void> => {
+    const shown = new Set(
+      engine.calls.filter(({ route }) => route === 'checkoutShow').map(({ params }) => params.checkout ?? ''),
+    );
+    for (const checkout of shown) {
+      const show = engine.script.checkoutShow ?? usual.checkoutShow;
+      const entity = await show?.({ route: 'checkoutShow', params: { checkout }, query: {}, body: {} });
+      if (entity !== undefined) tell({ kind: 'checkout', entity });
+    }
+  };
+
   async function answer(request: IncomingMessage): Promise<unknown> {
     const url = new URL(request.url ?? '/', 'http://engine');
     const { route: name, params } = matchRoute(request.method ?? 'GET', url.pathname);
@@ -295,12 +315,16 @@ export async function startFakeEngine(script: Script = {}): Promise<FakeEngine> 
       }
       response.writeHead(200, { 'content-type': 'text/event-stream' });
       response.flushHeaders();
+      const after = Number(new URL(request.url, 'http://engine').searchParams.get('after'));
+      for (const each of history) if (each.seq > after) response.write(each.text);
       listeners.add(response);
       response.on('close', () => listeners.delete(response));
+      void tellCheckouts();
       for (const resolve of heard) resolve();
       heard = [];
       return;
     }
+    response.setHeader(positionHeader, writePosition({ epoch: engine.overview.epoch, seq }));
     void answer(request).then(
       (document) => response.end(JSON.stringify(document)),
       (error: unknown) => {
@@ -327,10 +351,7 @@ export async function startFakeEngine(script: Script = {}): Promise<FakeEngine> 
     },
     lines: [],
     streams: true,
-    emit(event) {
-      seq++;
-      for (const response of listeners) response.write(`data: ${JSON.stringify({ ...event, seq })}\n\n`);
-    },
+    emit: tell,
     breakStreams() {
       for (const response of listeners) response.destroy();
     },
