@@ -1,0 +1,195 @@
+/** Wires everything that stands above the state: storage, runtime, databases and the use cases over them. */
+import { existsSync } from 'node:fs';
+import { chmod, lstat, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readWorkspace } from './config/workspaceFile.ts';
+import { writeBlock } from './config/envFile.ts';
+import type { ProgramPlaces } from './database/engineModule.ts';
+import { byEngine, engines, serverTraits } from './database/engines.ts';
+import { tellFullDisk } from './domain/fullDisk.ts';
+import { createTcpEndpoints } from './endpoint/tcp/tcpEndpoints.ts';
+import { createLocalGit } from './git/local/localGit.ts';
+import type { Host } from './host/host.ts';
+import type { Running } from './http/handlers.ts';
+import { createFeed } from './jobs/feed.ts';
+import type { Failpoint } from './jobs/parts.ts';
+import { createRunner } from './jobs/runner.ts';
+import { createLocalFiles } from './migrations/local/localFiles.ts';
+import type { Log } from './ports/log.ts';
+import { systemClock, systemRandom } from './process/clock.ts';
+import { hasInstallation, loadInstallation } from './process/installation.ts';
+import { keepStorage, storageInUse, type StorageInUse } from './process/keptStorage.ts';
+import { readSettings, type Settings } from './process/settings.ts';
+import { traced } from './process/trace.ts';
+import { fail } from './protocol/errors.ts';
+import type { HomePaths } from './protocol/node/home.ts';
+import { createProcessRuntime } from './runtime/process/processRuntime.ts';
+import { createCatalog, publishingStore } from './services/catalog.ts';
+import type { ServiceContext } from './services/context.ts';
+import { createServices } from './services/services.ts';
+import { cachedStore } from './state/cachedStore.ts';
+import type { OpenedState } from './state/openState.ts';
+import type { Reserve } from './state/reserve.ts';
+import { roomyStore } from './state/roomyStore.ts';
+import type { Store } from './state/store.ts';
+import { createVault, loadKey } from './state/vault.ts';
+import { chooseStorage } from './storage/choose.ts';
+import { POOL_FILE } from './storage/pool.ts';
+import { ensurePoolFile, poolFileOf } from './storage/poolFile.ts';
+import type { Storage } from './storage/storage.ts';
+
+export interface Surroundings {
+  paths: HomePaths;
+  log: Log;
+  host: Host;
+  failpoint: Failpoint;
+  reserve: Reserve;
+  /** Where the programs lie that come with this engine. */
+  engineDirectory: string;
+}
+
+export interface OpenedStorage {
+  storage: Storage;
+  installation: ServiceContext['installation'];
+}
+
+/** Throws `state_full` while the space that is kept for removals could not be kept. */
+export const demandRoom = ({ reserve, paths }: Pick<Surroundings, 'reserve' | 'paths'>): void => {
+  if (!reserve.keep()) throw fail('state_full', { path: paths.state });
+};
+
+export const programPlaces = (
+  { paths, host, engineDirectory }: Pick<Surroundings, 'paths' | 'host' | 'engineDirectory'>,
+  settings: Settings,
+): ProgramPlaces => ({
+  host,
+  settings: settings.programs,
+  programsDirectory: paths.programs,
+  engineDirectory,
+  variables: process.env,
+});
+
+/** A folder that may lie in a place where everybody writes: it must be ours, and no link to somewhere else. */
+export async function makeOwnFolder(path: string, mode: number): Promise<void> {
+  await mkdir(path, { recursive: true, mode });
+  const found = await lstat(path);
+  if (!found.isDirectory() || (process.getuid !== undefined && found.uid !== process.getuid())) {
+    throw fail('storage_foreign', { path, problem: 'somebody else made it' });
+  }
+  await chmod(path, mode);
+}
+
+const countStored = (store: Store): number => store.snapshots.list().length + store.clones.list().length;
+
+export const findStorage = (paths: HomePaths, { storage }: Settings, store: Store): StorageInUse =>
+  storageInUse(paths, storage, countStored(store));
+
+/**
+ * A folder without a storage, although there should be data: it is not mounted, or another one was configured when the
+ * data was made. Making a new storage there would call every clone lost.
+ */
+function refuseEmptyStorage(root: string, store: Store): void {
+  const kept = countStored(store);
+  if (kept === 0 || existsSync(join(root, POOL_FILE))) return;
+  const problem =
+    `${root} holds no storage, but this home has ${kept} snapshots and clones. ` +
+    'Mount it, or name the folder that they are in (storage.path in settings.json)';
+  throw fail('storage_failed', { storage: root, problem });
+}
+
+const keyOf = (paths: HomePaths): string => join(paths.secrets, 'key');
+
+/** Everything above the state, ready for requests. */
+export async function startServices(
+  surroundings: Surroundings,
+  state: OpenedState,
+  signal: AbortSignal,
+): Promise<Running> {
+  const { paths, log } = surroundings;
+  const trace: Trace = (name, port) =>
+    process.env.THIN_CLONES_TRACE === '1' ? traced(name, port, log) : port;
+  const host = trace('host', surroundings.host);
+  const settings = readSettings(paths.settings, process.env);
+  const { storage: opened, installation } = await openStorage(paths, host, settings, state, signal);
+  const storage = trace('storage', opened);
+  await makeOwnFolder(paths.socketRoot, host.serverUser === undefined ? 0o700 : 0o711);
+  await host.files.makeDirectory(paths.scratch, { mode: 0o711 });
+  await host.files.makeDirectory(paths.serverLogs, { mode: 0o700 });
+  const runtime = trace('runtime', createProcessRuntime({ host, traits: serverTraits }));
+  const programs = programPlaces({ ...surroundings, host }, settings);
+  const found = await Promise.all(
+    engines.map((engine) => engine.create({ host, runtime, socketRoot: paths.socketRoot, programs })),
+  );
+  const databases = Object.fromEntries(
+    found.map((database) => [database.engine, trace('database', database)]),
+  );
+  const context = createContext(surroundings, state.store, {
+    ...{ installation, host, storage, runtime, databases },
+  });
+  const services = createServices(context);
+  // A state that can't be trusted decides nothing: no recovery, no watch, no sweep.
+  if (state.blocked === null) await services.start(signal);
+  return { context, services, blocked: state.blocked };
+}
+
+type Trace = <Port extends object>(name: string, port: Port) => Port;
+
+async function openStorage(
+  paths: HomePaths,
+  host: Host,
+  settings: Settings,
+  { store, blocked }: OpenedState,
+  signal: AbortSignal,
+): Promise<OpenedStorage> {
+  const { storage: configured, refusal } = findStorage(paths, settings, store);
+  if (refusal !== undefined) throw refusal;
+  // The id may be lost with the pool file still to be mounted, which holds it too.
+  const inPoolFile = configured.path === undefined && existsSync(poolFileOf(paths.pool));
+  if (inPoolFile && !hasInstallation(paths.installation)) await ensurePoolFile(host, paths.pool, signal);
+  // A configured folder may be another home's: its id is taken up only by a home that has worked before.
+  const isNewHome = !existsSync(keyOf(paths)) && store.environments.list().length === 0;
+  const pool = isNewHome ? paths.pool : (configured.path ?? paths.pool);
+  const installation = loadInstallation(paths.installation, pool, () => systemRandom.id());
+  if (!inPoolFile) refuseEmptyStorage(configured.path ?? paths.pool, store);
+  const storage = await chooseStorage({ host, root: paths.pool, configured, installation, signal });
+  if (blocked === null) keepStorage(paths.keptStorage, configured);
+  return { storage, installation };
+}
+
+function createContext(
+  { paths, log, failpoint, reserve }: Surroundings,
+  store: Store,
+  ports: Pick<ServiceContext, 'installation' | 'host' | 'storage' | 'runtime' | 'databases'>,
+): ServiceContext {
+  const feed = createFeed(systemRandom.id());
+  const makeRoom = (): boolean => {
+    log.warning('the disk of the state is full', { path: paths.state });
+    return reserve.give();
+  };
+  const published = publishingStore(cachedStore(roomyStore(store, { path: paths.state, makeRoom })), feed);
+  const clock = systemClock;
+  const random = systemRandom;
+  return {
+    ...ports,
+    store: published,
+    feed,
+    catalog: createCatalog({ store: published, feed }),
+    runner: createRunner({
+      ...{ store: published, clock, random, feed, log, failpoint },
+      explain: (error) => tellFullDisk(error, ports.storage.root),
+      demandRoom: () => demandRoom({ reserve, paths }),
+    }),
+    clock,
+    random,
+    vault: createVault(loadKey(keyOf(paths))),
+    log,
+    git: createLocalGit({ environment: process.env }),
+    endpoints: createTcpEndpoints({
+      wires: byEngine(({ wire }) => wire),
+      onProblem: (error) => log.warning('a port of a checkout', { problem: error.message }),
+    }),
+    workspaceFiles: { read: readWorkspace, writeBlock },
+    openCheckout: (root) => createLocalFiles({ root }),
+    directories: { serverLogs: paths.serverLogs, scratch: paths.scratch, sockets: paths.socketRoot },
+  };
+}
