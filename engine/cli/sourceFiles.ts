@@ -1,7 +1,8 @@
 /** Says when a `.env` file of a checkout still leads to the source that its clone was made of. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import type { Checkout } from '../protocol/entities.ts';
+import { readRegularText } from '../protocol/node/regularFile.ts';
 import { isSettingsFile, largestEnvFile, sourceVariables } from '../protocol/sourceVariables.ts';
 import { printable } from './format.ts';
 import type { Session } from './session.ts';
@@ -22,9 +23,9 @@ function envFiles(checkout: string, present: string): string[] {
   });
 }
 
-function textOf(path: string): string {
+async function textOf(path: string): Promise<string> {
   try {
-    return statSync(path).size > largestEnvFile ? '' : readFileSync(path, 'utf8');
+    return await readRegularText(path, { links: 'followed', maxBytes: largestEnvFile });
   } catch {
     // best effort: what this command can't read, it can't speak about
     return '';
@@ -46,7 +47,7 @@ export async function noteSources(
   if (definition === undefined) return;
   for (const file of files) {
     const name = relative(path, file);
-    for (const { line, variable, member } of sourceVariables(textOf(file), definition)) {
+    for (const { line, variable, member } of sourceVariables(await textOf(file), definition)) {
       if (given.includes(variable)) continue;
       const next = Object.hasOwn(variables, variable)
         ? `Keep the checkout's variables there: thin-clones env vars --write ${name}`

@@ -156,6 +156,15 @@ describe('thin-clones in a checkout', () => {
       engine.overview.snapshots = [fakeSnapshot({ createdAt: later })];
       assert.equal(await said('main'), '');
     });
+    it('waits for no .env file that is a pipe', async () => {
+      const checkout = fakeCheckout({ path: repository });
+      engine.overview.environments = [fakeEnvironment()];
+      engine.overview.checkouts = [checkout];
+      engine.script.checkoutUse = () => ({ checkout, job: null });
+      execFileSync('mkfifo', [join(repository, '.env')]);
+      const { code, stderr } = await type(['use'], { engine, cwd: repository });
+      assert.deepEqual([code, stderr], [0, '']);
+    });
     it('says which variables of .env files still lead to the source, until the file has the block', async () => {
       const checkout = fakeCheckout({ path: repository });
       engine.overview.environments = [fakeEnvironment()];
