@@ -123,6 +123,17 @@ const followTexts: Readonly<Record<Follow, string>> = {
   off: 'off',
 };
 
+const engineItems = (title: string, connected: boolean): MenuItem[] => [
+  separator(title),
+  ...(connected
+    ? [
+        item('debug-restart', 'Restart Engine', 'thinClones.engine.restart'),
+        item('debug-stop', 'Stop Engine', 'thinClones.engine.stop'),
+      ]
+    : [item('play', 'Start Engine', 'thinClones.engine.start')]),
+  item('output', 'Show Engine Log', 'thinClones.engine.showLog'),
+];
+
 export async function showMenu(services: Services): Promise<void> {
   const { session } = services;
   const running = [...session.model.jobs.values()].filter(isUnfinished);
@@ -132,6 +143,8 @@ export async function showMenu(services: Services): Promise<void> {
   const problem = folder === undefined ? undefined : services.checkouts.follower.problemOf(folder);
   const choice = await pickValue<Choice>(
     [
+      // Without it nothing below can be done.
+      ...(connected ? [] : engineItems('Engine', false)),
       ...(running.length === 0 ? [] : [separator('Running')]),
       ...running.map((job) => ({
         label: `$(sync~spin) ${job.title}`,
@@ -170,11 +183,7 @@ export async function showMenu(services: Services): Promise<void> {
       },
       item('history', 'Show Job…', 'thinClones.job.show'),
       item('pulse', 'Host Doctor', 'thinClones.host.doctor'),
-      item('output', 'Show Engine Log', 'thinClones.engine.showLog'),
-      separator(connected ? `Engine ${session.state.info.version}` : 'Engine'),
-      connected
-        ? item('debug-stop', 'Stop Engine', 'thinClones.engine.stop')
-        : item('play', 'Start Engine', 'thinClones.engine.start'),
+      ...(connected ? engineItems(`Engine ${session.state.info.version}`, true) : []),
     ],
     { title: 'Thin Clones', placeHolder: 'What to do?' },
   );

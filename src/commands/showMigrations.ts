@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import type { MigrationReport } from '../../engine/protocol/migrations.ts';
 import { migrationToolTitles } from '../../engine/protocol/migrationTools.ts';
-import { headText } from '../checkouts/checkoutText.ts';
+import { canHaveDatabase, headText } from '../checkouts/checkoutText.ts';
 import type { Place } from '../checkouts/follower.ts';
 import { summaryOf } from '../checkouts/migrationSummary.ts';
 import { pickValue, type PickItem } from '../dialogs/pick.ts';
@@ -56,6 +56,10 @@ export async function showMigrations(services: Services, folder?: FolderReferenc
   const title = 'Migrations';
   const place = await pickPlace(services, folder, title);
   if (place === undefined) return;
+  if (place.checkout.clone === null && canHaveDatabase(place.checkout)) {
+    await offerDatabase(place);
+    return;
+  }
   const client = await services.client();
   const { items: reports } = await client.call('checkoutMigrations', {
     params: { checkout: place.checkout.id },
@@ -88,6 +92,16 @@ export async function showMigrations(services: Services, folder?: FolderReferenc
   if (choice === undefined) return;
   if ('command' in choice) await runCommand(choice.command, { folder: place.folder.key });
   else await open(place, choice.file);
+}
+
+/** Without a database there is nothing to compare with. */
+async function offerDatabase({ checkout, folder }: Place): Promise<void> {
+  const create = 'Make Database';
+  const chosen = await vscode.window.showInformationMessage(
+    `${headText(checkout)} has no database yet, with which its migrations could be compared.`,
+    create,
+  );
+  if (chosen === create) await runCommand('thinClones.branch.use', { folder: folder.key });
 }
 
 async function open({ checkout }: Place, file: string): Promise<void> {

@@ -281,6 +281,21 @@ describe("the branch's database in the window", () => {
     await workbench.palette('View: Close All Editors');
   });
 
+  it('offers a database where there is none that migrations could be compared with', async () => {
+    const { workbench } = ui();
+    const { clone, key } = engine.fake.overview.checkouts[0] ?? fakeCheckout();
+    show({ state: 'none', clone: null, key: null, reason: 'It has none.', next: null });
+    await workbench.page.locator('.statusbar-item .codicon-circle-slash').first().waitFor();
+    const before = engine.calls('checkoutMigrations').length;
+    await workbench.palette('Thin Clones: Show Migrations');
+    const offer = await workbench.notification('has no database yet');
+    await workbench.screenshot('branch-migrations-none');
+    await offer.press('Make Database');
+    await until('the request', () => (engine.calls('checkoutUse').length > 0 ? true : undefined));
+    assert.equal(engine.calls('checkoutMigrations').length, before);
+    show({ state: 'ready', clone, key, reason: null });
+  });
+
   it('compares again when a migration file is saved', async () => {
     ui();
     const before = engine.calls('checkoutMigrations').length;
