@@ -84,7 +84,7 @@ describe('the tree', () => {
     await workbench.inlineAction('feature/login', 'Reset Clone');
     const dialog = await workbench.dialog();
     assert.equal(dialog.text, 'Reset clone feature/login to snapshot refresh-2026-11-21?');
-    assert.match(dialog.detail, /5 min ago \(1\.2 MB\) is lost\. Port, user and password stay the same/);
+    assert.match(dialog.detail, /^Its own data \(1\.2 MB\) is lost\. Port, user and password stay the same/);
     await workbench.screenshot('reset-dialog');
     await dialog.press('Reset');
     await workbench.waitForRows('the progress in the row', (rows) =>
