@@ -1,5 +1,6 @@
 /** `thin-clones engine`: run, look at, stop and repair the engine itself. */
 import type { Command } from 'commander';
+import type { Client } from '../protocol/client.ts';
 import type { EngineInfo } from '../protocol/entities.ts';
 import { isFailure } from '../protocol/errors.ts';
 import { formatDuration, formatFields } from './format.ts';
@@ -44,10 +45,7 @@ export function addEngineCommands(program: Command, session: Session): void {
     .action(async () => {
       try {
         const connection = await session.running();
-        const { items } = await connection.client.call('checkoutList', {}, { signal: session.signal });
-        const ports = items.flatMap(({ state, endpoints }) =>
-          state === 'off' ? [] : endpoints.map(({ port }) => port),
-        );
+        const ports = await openPorts(connection.client, session.signal);
         await surroundings.stop(connection, session.signal);
         const { pid } = connection.info;
         output.answer({
@@ -75,4 +73,18 @@ export function addEngineCommands(program: Command, session: Session): void {
           `Found ${result.snapshots} snapshots and ${result.clones} clones.${result.keptAs === null ? '' : ` The old state is kept as ${result.keptAs}.`}`,
       });
     });
+}
+
+/** The stable ports that end with the engine. */
+async function openPorts(client: Client, signal: AbortSignal): Promise<number[]> {
+  try {
+    const { items } = await client.call('checkoutList', {}, { signal });
+    return items.flatMap(({ state, endpoints }) =>
+      state === 'off' ? [] : endpoints.map(({ port }) => port),
+    );
+  } catch (error) {
+    // best effort: an engine whose host is unusable has none open, and has to be stopped all the same
+    if (isFailure(error)) return [];
+    throw error;
+  }
 }
