@@ -114,7 +114,7 @@ export function rowsUnder(state: TreeState, parent: RowReference | undefined): R
       const clones = state.clonesOf.get(name) ?? [];
       return clones.length > 0
         ? clones.map((clone) => cloneRow(state, clone))
-        : [noteRow(name, 'noClone', 'No clones yet', 'create one in a moment')];
+        : [noteRow(state, name, 'noClone', 'No clones yet', 'create one in a moment')];
     }
     case 'snapshots':
       return (state.snapshotsOf.get(name) ?? []).map((snapshot) => snapshotRow(state, snapshot));
@@ -181,13 +181,19 @@ function environmentChildren(state: TreeState, name: string): Row[] {
     const refreshing = state.work.has(rowId({ kind: 'environment', key: name }));
     return [
       refreshing
-        ? noteRow(name, 'refreshing', 'Taking the first snapshot…', 'clones can be made when it is there')
-        : noteRow(name, 'noSnapshot', 'No snapshot yet', 'refresh to take the first one'),
+        ? noteRow(
+            state,
+            name,
+            'refreshing',
+            'Taking the first snapshot…',
+            'clones can be made when it is there',
+          )
+        : noteRow(state, name, 'noSnapshot', 'No snapshot yet', 'refresh to take the first one'),
     ];
   }
   return [
-    groupRow('clones', name, 'Clones', countOf(clones.length, 'clone'), 'expanded'),
-    groupRow('snapshots', name, 'Snapshots', countOf(snapshots.length, 'snapshot'), 'collapsed'),
+    groupRow(state, 'clones', name, 'Clones', countOf(clones.length, 'clone'), 'expanded'),
+    groupRow(state, 'snapshots', name, 'Snapshots', countOf(snapshots.length, 'snapshot'), 'collapsed'),
   ];
 }
 
@@ -202,6 +208,7 @@ function row(parts: Omit<Row, 'id' | 'faded' | 'spoken'> & { faded?: Row['faded'
 }
 
 function groupRow(
+  state: TreeState,
   kind: 'clones' | 'snapshots',
   environment: string,
   label: string,
@@ -215,18 +222,30 @@ function groupRow(
     icon: undefined,
     context: kind,
     children,
+    faded: fadedIn(state, environment),
     spoken: `${label} of ${environment}, ${counted}`,
   });
 }
 
-function noteRow(environment: string, name: string, label: string, description: string): Row {
+function noteRow(
+  state: TreeState,
+  environment: string,
+  name: string,
+  label: string,
+  description: string,
+): Row {
+  const faded = fadedIn(state, environment);
   return row({
     reference: { kind: 'note', key: `${name}/${environment}` },
     label,
     description,
-    icon: name === 'refreshing' ? { id: 'loading~spin' } : { id: 'info' },
+    icon: {
+      id: name === 'refreshing' ? 'loading~spin' : 'info',
+      ...(faded !== undefined && { color: color.faded }),
+    },
     context: `note.${name}`,
     children: 'none',
+    faded,
   });
 }
 

@@ -144,8 +144,12 @@ describe('the rows of the tree', () => {
     );
     assert.ok(lines.some((line) => line.includes('feature/b | current, port closed · was ready · 2 h ago')));
     assert.ok(lines.some((line) => line.includes('c | was resetting')));
-    for (const line of lines.slice(1))
-      if (/\| (clone|snapshot|host|environment)\./.test(line)) assert.match(line, /\| faded$/);
+    for (const line of lines.slice(1)) assert.match(line, /\| faded$/);
+    assert.match(lines.join('\n'), / Clones \| 2 \| clones .*\n.* Snapshots \| 1 \| snapshots /s);
+    const empty = draw({ environments: [{}], snapshots: [{}] }, { ...noWindow, engine: 'stopped' });
+    assert.match(empty, /No clones yet .*\| note\.noClone \| faded/);
+    const bare = draw({ environments: [{ latestSnapshot: null }] }, { ...noWindow, engine: 'stopped' });
+    assert.match(bare, /No snapshot yet .*\| note\.noSnapshot \| faded/);
     assert.doesNotMatch(lines.join('\n'), /spin/);
     assert.match(draw(parts, { ...noWindow, engine: 'failed' }), /^\(error\) The engine did not start/);
     assert.doesNotMatch(draw(parts), /engine/);
@@ -231,9 +235,9 @@ describe('the rows of the tree', () => {
       tree,
       [
         '(database) shop | host out of reach · 1 clone · data of 2 h ago | environment.idle.filled | faded',
-        '  Clones | 1 | clones',
+        '  Clones | 1 | clones | faded',
         '    (circle-filled) feature/a | out of reach · 2 h ago · 400 kB own | clone.ready | faded',
-        '  Snapshots | 1 | snapshots',
+        '  Snapshots | 1 | snapshots | faded',
         '    (device-camera) nightly | latest · 2 h ago · 842 MB | snapshot.ready.unused | faded',
         '(debug-disconnect) local | out of reach · timed out | host.unreachable | faded',
       ].join('\n'),
