@@ -127,6 +127,9 @@ async function giveWay(connection: EngineConnection, options: ConnectOptions): P
  */
 const memoryFlags = ['--max-semi-space-size=1', '--optimize-for-size'];
 
+/** By these, package.json knows the engine where VS Code looks for ports to forward. */
+export const engineArguments = (file: string): readonly string[] => [...memoryFlags, file, 'serve'];
+
 /** A little more than a started engine waits for the end of the one before it: its own word is the better one. */
 const HOLDER_PATIENCE_MS = 70_000;
 
@@ -183,7 +186,7 @@ interface StartedEngine {
 
 function spawnEngine({ paths }: ConnectOptions, program: EngineProgram): StartedEngine {
   let end: StartedEngine['end'];
-  const child = spawn(program.execPath, [...memoryFlags, program.file, 'serve'], {
+  const child = spawn(program.execPath, engineArguments(program.file), {
     detached: true,
     stdio: 'ignore',
     cwd: paths.home,

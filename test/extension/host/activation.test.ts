@@ -32,6 +32,24 @@ describe('the extension in the extension host', () => {
     );
   });
 
+  it('has its ports left out of what VS Code forwards by itself, beside what others say of ports', async () => {
+    const attributes = vscode.workspace.getConfiguration('remote');
+    const { contributes } = extension().packageJSON as {
+      contributes: { configurationDefaults: { 'remote.portsAttributes': Record<string, object> } };
+    };
+    const ours = contributes.configurationDefaults['remote.portsAttributes'];
+    const own = { 3000: { onAutoForward: 'openBrowser' } };
+    const vscodes = { 443: { protocol: 'https' }, 8443: { protocol: 'https' } };
+    assert.deepEqual(attributes.get('portsAttributes'), { ...vscodes, ...ours });
+    await attributes.update('portsAttributes', own, vscode.ConfigurationTarget.Global);
+    try {
+      const changed = vscode.workspace.getConfiguration('remote').get('portsAttributes');
+      assert.deepEqual(changed, { ...vscodes, ...ours, ...own });
+    } finally {
+      await attributes.update('portsAttributes', undefined, vscode.ConfigurationTarget.Global);
+    }
+  });
+
   it('keeps a password in the secret storage under its home, environment and member', async () => {
     const { services } = extension().exports;
     const environment = {

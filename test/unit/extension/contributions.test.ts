@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
+import { buildServerSpec } from '../../../engine/database/postgres/serverSpec.ts';
+import { datasetIdSchema } from '../../../engine/protocol/ids.ts';
+import { engineArguments } from '../../../engine/protocol/node/launch.ts';
 import { commandIds } from '../../../src/commands/commandIds.ts';
 
 interface Manifest {
@@ -14,6 +17,7 @@ interface Manifest {
     views: Record<string, { id: string; icon: string }[]>;
     viewsContainers: { activitybar: { icon: string }[] };
     configuration: { properties: Record<string, { type: string; scope?: string }> };
+    configurationDefaults: { 'remote.portsAttributes': Record<string, { onAutoForward: string }> };
     walkthroughs: { steps: { description: string; media: { svg: string }; completionEvents: string[] }[] }[];
     jsonValidation: { url: string }[];
   };
@@ -129,5 +133,36 @@ describe('what package.json contributes', () => {
       for (const [shape] of text.matchAll(/<(?:path|ellipse|rect|circle|text)[^>]*>/g))
         assert.match(shape, / fill="(none|var\(--vscode-[\w-]+, #[0-9a-f]+\))"/, picture);
     }
+  });
+
+  it('keeps the ports of clones and of checkouts out of what VS Code forwards, and no others', () => {
+    const ignored = Object.entries(contributes.configurationDefaults['remote.portsAttributes']);
+    // VS Code tries keys that are neither ports nor ranges as patterns on the command line, in which NUL parts the words.
+    const isIgnored = (...words: readonly string[]): boolean =>
+      [words.join('\0'), words.join(' ')].every((line) =>
+        ignored.some(
+          ([pattern, { onAutoForward }]) => onAutoForward === 'ignore' && RegExp(pattern).test(line),
+        ),
+      );
+    const server = buildServerSpec({
+      dataset: datasetIdSchema.parse('data-v75apa2scimkk6uz'),
+      title: 'clone a of shop',
+      program: '/usr/lib/postgresql/18/bin/postgres',
+      major: 18,
+      dataDirectory: '/home/me/.thin-clones/pool/data/data-v75apa2scimkk6uz',
+      socketRoot: '/home/me/.thin-clones/run',
+      logFile: '/home/me/.thin-clones/logs/a.log',
+      port: 39545,
+      durable: true,
+      platform: 'linux',
+    });
+    assert.ok(isIgnored(server.program, ...server.args));
+    assert.ok(
+      isIgnored('/usr/bin/node', ...engineArguments('/home/me/.vscode/extensions/x/dist/engine.mjs')),
+    );
+    assert.ok(
+      !isIgnored('/usr/lib/postgresql/18/bin/postgres', '-D', '/srv/data', '-c', 'cluster_name=main'),
+    );
+    assert.ok(!isIgnored('/usr/bin/node', '/src/shop/engine.mjs', 'serve'));
   });
 });
