@@ -5,6 +5,7 @@ import { hintAtCleanUp } from './cleanUpHint.ts';
 import { showMigrationDiagnostics } from './migrationDiagnostics.ts';
 import { watchMigrations } from './migrationWatch.ts';
 import { askAboutBranches } from './question.ts';
+import { tellOfLostEnvironments } from './lostEnvironment.ts';
 import { watchSourceFiles } from './sourceFiles.ts';
 import { askAboutVariables } from './variableQuestion.ts';
 import { handOutVariables } from './variables.ts';
@@ -17,6 +18,7 @@ export function followBranches(
   return vscode.Disposable.from(
     handOutVariables(services),
     askAboutBranches(services),
+    tellOfLostEnvironments(services),
     askAboutVariables(services),
     watchMigrations(services),
     showMigrationDiagnostics(services),

@@ -1,6 +1,7 @@
 /** Has the engine follow the working trees of this window's folders, and knows which one belongs to which folder. */
 import type { RouteInput } from '../../engine/protocol/client.ts';
 import type { Checkout } from '../../engine/protocol/entities.ts';
+import { isFailure } from '../../engine/protocol/errors.ts';
 import type { Follow } from '../../engine/protocol/follow.ts';
 import { createEmitter, type Subscribe } from '../engine/emitter.ts';
 import type { EngineSession } from '../engine/session.ts';
@@ -39,6 +40,8 @@ export interface Follower {
   checkoutOf(folder: Folder): Checkout | undefined;
   /** Why the engine could not open a folder's working tree, for people. */
   problemOf(folder: Folder): string | undefined;
+  /** Whether nothing says which of several environments a followed folder uses: until somebody does, its branches get no database. */
+  lacksEnvironment(folder: Folder): boolean;
   /** Whether a folder wants the engine to run without being asked for. */
   isWanted(): boolean;
   /** Whether somebody said that this folder is followed: in its file, in the settings, or by using it. */
@@ -59,6 +62,7 @@ interface Known {
   id?: string;
   survey: Survey;
   problem?: string;
+  isUnchosen?: boolean;
   /** What the settings said at the last look. */
   chosen?: Follow | undefined;
   /** The look that is under way, and whether another one was asked for meanwhile. */
@@ -101,6 +105,7 @@ export function createFollower(options: FollowerOptions): Follower {
     const checkout = await client.call('checkoutOpen', { body: { folder: folder.path, ...opening } });
     state.id = checkout.id;
     delete state.problem;
+    delete state.isUnchosen;
     changed.emit(undefined);
     return checkout;
   };
@@ -120,6 +125,7 @@ export function createFollower(options: FollowerOptions): Follower {
       const problem = error instanceof Error ? error.message : String(error);
       if (state.problem !== problem) log(`${folder.path} is not followed: ${problem}`);
       state.problem = problem;
+      state.isUnchosen = isFailure(error, 'environment_unchosen');
       delete state.id;
       changed.emit(undefined);
     }
@@ -178,6 +184,12 @@ export function createFollower(options: FollowerOptions): Follower {
       }),
     checkoutOf,
     problemOf: (folder) => known.get(folder.key)?.problem,
+    lacksEnvironment(folder) {
+      if (session.model.environments.size < 2) return false;
+      const checkout = checkoutOf(folder);
+      if (checkout === undefined) return known.get(folder.key)?.isUnchosen === true;
+      return checkout.follow !== 'off' && checkout.environment === null;
+    },
     isWanted: () => folders().some(wants),
     isAdopted: wants,
     look,

@@ -54,6 +54,7 @@ export const commandTakes = {
   'thinClones.clone.bind': 'cloneOrFolder',
   'thinClones.clone.unbind': 'cloneOrFolder',
   'thinClones.branch.follow': 'folder',
+  'thinClones.branch.chooseEnvironment': 'folder',
   'thinClones.branch.use': 'folder',
   'thinClones.branch.answer': 'folder',
   'thinClones.branch.reset': 'folder',

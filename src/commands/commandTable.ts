@@ -31,6 +31,7 @@ export const commandTable: { readonly [Id in CommandId]: () => Promise<Command<I
   'thinClones.clone.bind': async () => (await import('./bindClone.ts')).bindClone,
   'thinClones.clone.unbind': async () => (await import('./bindClone.ts')).unbindClone,
   'thinClones.branch.follow': async () => (await import('./followBranches.ts')).followBranches,
+  'thinClones.branch.chooseEnvironment': async () => (await import('./followBranches.ts')).chooseEnvironment,
   'thinClones.branch.use': async () => (await import('./makeDatabase.ts')).makeDatabase,
   'thinClones.branch.answer': async () => (await import('./answerQuestion.ts')).answerQuestion,
   'thinClones.branch.reset': async () => (await import('./resetBranch.ts')).resetBranch,

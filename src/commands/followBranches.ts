@@ -9,6 +9,7 @@ import type { Services } from '../services.ts';
 import type { FolderReference } from './commandIds.ts';
 
 const title = 'Follow Branches';
+const chooseTitle = 'Choose Environment';
 
 export async function followBranches(services: Services, reference?: FolderReference): Promise<void> {
   const folder = await pickFolder(services, reference, title);
@@ -54,6 +55,18 @@ export async function followBranches(services: Services, reference?: FolderRefer
   }
   const opened = services.checkouts.follower.checkoutOf(folder);
   if (chosen !== 'off' && opened?.environment === null) await openInEnvironment(services, folder, {});
+}
+
+/** Chooses which of several environments a folder's branches get their data from. */
+export async function chooseEnvironment(services: Services, reference?: FolderReference): Promise<void> {
+  const { follower } = services.checkouts;
+  await services.client();
+  const lacking = services.checkouts.folders().filter((folder) => follower.lacksEnvironment(folder));
+  const [only, ...others] = lacking;
+  const implied = only === undefined || others.length > 0 ? undefined : { folder: only.key };
+  const folder = await pickFolder(services, reference ?? implied, chooseTitle);
+  if (folder === undefined) return;
+  await openInEnvironment(services, folder, {});
 }
 
 async function openInEnvironment(

@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import type { Checkout } from '../../engine/protocol/entities.ts';
 import type { Follow } from '../../engine/protocol/follow.ts';
 import { canHaveDatabase, headText, startText, stateTexts } from '../checkouts/checkoutText.ts';
+import type { Place } from '../checkouts/follower.ts';
 import { sourceFilesLine } from '../checkouts/sourceFileText.ts';
 import { pickValue, type PickItem } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
@@ -30,7 +30,7 @@ const configFileIn = (folder: string): string => {
 };
 
 /** What makes sense for the current checkout, the most pressing first. */
-function branchItems(services: Services, checkout: Checkout): MenuItem[] {
+function branchItems(services: Services, { folder, checkout }: Place): MenuItem[] {
   const { state, clone, reason, endpoints, envFile, heldVariables, question, follow, path, problem } =
     checkout;
   const migrations = services.checkouts.migrationsOf(checkout);
@@ -47,9 +47,11 @@ function branchItems(services: Services, checkout: Checkout): MenuItem[] {
           ),
         ]
       : []),
-    ...((state === 'none' || state === 'failed') && canHaveDatabase(checkout)
-      ? [described(item('add', `Make Database for ${headText(checkout)}`, 'thinClones.branch.use'), reason)]
-      : []),
+    ...(services.checkouts.follower.lacksEnvironment(folder)
+      ? [described(item('database', 'Choose Environment…', 'thinClones.branch.chooseEnvironment'), reason)]
+      : (state === 'none' || state === 'failed') && canHaveDatabase(checkout)
+        ? [described(item('add', `Make Database for ${headText(checkout)}`, 'thinClones.branch.use'), reason)]
+        : []),
     ...(problem === null
       ? []
       : [
@@ -154,8 +156,8 @@ export async function showMenu(services: Services): Promise<void> {
       ...(running.some(({ cancellable }) => cancellable)
         ? [item('close', 'Cancel Job…', 'thinClones.job.cancel')]
         : []),
-      ...(checkout !== undefined && checkout.state !== 'off'
-        ? branchItems(services, checkout)
+      ...(folder !== undefined && checkout !== undefined && checkout.state !== 'off'
+        ? branchItems(services, { folder, checkout })
         : folder === undefined || (session.model.environments.size === 0 && problem === undefined)
           ? []
           : [

@@ -80,6 +80,7 @@ export const hoverCommands: readonly CommandId[] = [
   'thinClones.branch.openPsql',
   'thinClones.branch.reset',
   'thinClones.branch.use',
+  'thinClones.branch.chooseEnvironment',
   'thinClones.clone.bind',
   'thinClones.branch.answer',
   'thinClones.branch.showMigrations',
@@ -146,9 +147,11 @@ function links({ checkout, migrations }: CurrentCheckout, engineStopped: boolean
     ...(checkout.state === 'asking' ? [link('Answer', 'thinClones.branch.answer')] : []),
     ...(checkout.state !== 'none' && checkout.state !== 'failed'
       ? []
-      : canHaveDatabase(checkout)
-        ? [link('Make Database', 'thinClones.branch.use')]
-        : [link('Use a Clone…', 'thinClones.clone.bind')]),
+      : checkout.environment === null
+        ? [link('Choose Environment', 'thinClones.branch.chooseEnvironment')]
+        : canHaveDatabase(checkout)
+          ? [link('Make Database', 'thinClones.branch.use')]
+          : [link('Use a Clone…', 'thinClones.clone.bind')]),
     ...(isTaken(checkout) ? [link('Other Ports', 'thinClones.branch.otherPorts')] : []),
     ...(checkout.clone === null
       ? []

@@ -1,6 +1,7 @@
 /** Puts the rows into VS Code's tree, and tells it what to draw again when the engine says something new. */
 import * as vscode from 'vscode';
 import type { Subscribe, Subscription } from '../engine/emitter.ts';
+import { folderName } from '../checkouts/checkoutText.ts';
 import type { WindowCheckouts } from '../checkouts/windowCheckouts.ts';
 import { commandFor } from '../commands/runCommand.ts';
 import type { EngineSession } from '../engine/session.ts';
@@ -54,6 +55,10 @@ export const treeWindow = (checkouts: WindowCheckouts): TreeWindow => ({
 function windowState(checkouts: WindowCheckouts): Omit<WindowState, 'engine'> {
   const places = checkouts.follower.places().filter(({ checkout }) => checkout.clone !== null);
   return {
+    unchosen: checkouts
+      .folders()
+      .filter((folder) => checkouts.follower.lacksEnvironment(folder))
+      .map(({ path }) => folderName(path)),
     current: new Set(places.map(({ checkout }) => checkout.clone ?? '')),
     migrations: new Map(
       places.flatMap(({ checkout }) => {
@@ -120,7 +125,7 @@ export function createTree(
         return environment === undefined ? undefined : elementOf({ kind: 'snapshots', key: environment });
       }
       case 'note': {
-        if (reference.key === 'engine/') return undefined;
+        if (reference.key.endsWith('/')) return undefined;
         const environment = reference.key.slice(reference.key.indexOf('/') + 1);
         return elementOf({
           kind: reference.key.startsWith('noClone/') ? 'clones' : 'environment',

@@ -38,10 +38,17 @@ export interface WindowState {
   readonly current: ReadonlySet<string>;
   /** How migrations stand, by clone: for people, in a few words. */
   readonly migrations: ReadonlyMap<string, string>;
+  /** Names of its folders of which nothing says which environment they use. */
+  readonly unchosen: readonly string[];
   /** Whether somebody vouches for what is shown, and if not, why. */
   readonly engine: 'running' | 'starting' | 'stopped' | 'failed';
 }
-export const noWindow: WindowState = { current: new Set(), migrations: new Map(), engine: 'running' };
+export const noWindow: WindowState = {
+  current: new Set(),
+  migrations: new Map(),
+  unchosen: [],
+  engine: 'running',
+};
 
 /** What the rows of one refresh share: looked up once, used for hundreds of rows. */
 export interface TreeState {
@@ -133,6 +140,7 @@ function topRows(state: TreeState): Row[] {
   if (environments.size === 0 && !broken) return [];
   return [
     ...engineRows(state.window.engine),
+    ...unchosenRows(state.window),
     ...[...environments.values()].sort(byName).map((environment) => environmentRow(state, environment)),
     ...[...hosts.values()].sort(byName).map((host) => hostRow(state, host)),
   ];
@@ -172,6 +180,24 @@ function engineRows(engine: WindowState['engine']): Row[] {
         ),
       ];
   }
+}
+
+/** A folder that had the only environment has none when there are two: that is told where its clones were. */
+function unchosenRows({ engine, unchosen }: WindowState): Row[] {
+  const [first] = unchosen;
+  if (engine !== 'running' || first === undefined) return [];
+  return [
+    row({
+      reference: { kind: 'note', key: 'unchosen/' },
+      label: unchosen.length === 1 ? `Which environment for ${first}?` : 'Which environment?',
+      description: 'choose: its branches have no database',
+      icon: { id: 'question', color: color.warning },
+      context: 'note.unchosen',
+      children: 'none',
+      command: 'thinClones.branch.chooseEnvironment',
+      spoken: `Nothing says which environment ${unchosen.join(', ')} uses, so its branches have no database. Choose one.`,
+    }),
+  ];
 }
 
 function environmentChildren(state: TreeState, name: string): Row[] {

@@ -212,6 +212,29 @@ describe('what the window has the engine follow', () => {
     assert.equal(follower.places().length, 1);
   });
 
+  it('knows which folders have no environment among several: refused, or left without one', async () => {
+    const { follower, enter, answers, overview, settled } = world();
+    const several = { environments: [fakeEnvironment(), fakeEnvironment({ name: 'billing' })] };
+    answers(() => {
+      throw fail('environment_unchosen', { path: '/src/shop', known: ['shop', 'billing'] });
+    });
+    enter({ kind: 'connected', info: fakeInfo });
+    await settled();
+    assert.equal(follower.lacksEnvironment(shop), false);
+    overview(several);
+    await settled();
+    assert.equal(follower.lacksEnvironment(shop), true);
+    const opens = async (changes: object): Promise<boolean> => {
+      answers(() => fakeCheckout(changes));
+      follower.look();
+      await settled();
+      return follower.lacksEnvironment(shop);
+    };
+    assert.equal(await opens({ environment: null }), true);
+    assert.equal(await opens({ environment: null, follow: 'off' }), false);
+    assert.equal(await opens({ environment: 'shop' }), false);
+  });
+
   it('asks the engine once for changes that come before it is asked, and once more for those that come while it answers', async () => {
     const { follower, opened, enter, answers, settled } = world();
     enter({ kind: 'connected', info: fakeInfo });

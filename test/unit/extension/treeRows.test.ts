@@ -155,6 +155,17 @@ describe('the rows of the tree', () => {
     assert.doesNotMatch(draw(parts), /engine/);
   });
 
+  it('ask for the environment of a folder that has none among several', () => {
+    const parts: Parts = { environments: [{}, { name: 'billing' }], snapshots: [{}] };
+    const window: WindowState = { ...noWindow, unchosen: ['web'] };
+    assert.equal(
+      draw(parts, window).split('\n')[0],
+      '(question) Which environment for web? | choose: its branches have no database | note.unchosen',
+    );
+    assert.doesNotMatch(draw(parts, { ...window, engine: 'stopped' }), /Which environment/);
+    assert.match(draw(parts, { ...window, unchosen: ['web', 'api'] }), /^\(question\) Which environment\? /);
+  });
+
   it('tell one branch name of two repositories apart', () => {
     const bound = (letter: string, repository: string) => ({
       id: cloneId(letter),

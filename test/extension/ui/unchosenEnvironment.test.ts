@@ -1,0 +1,88 @@
+/** A folder that a second environment leaves without one is told of it, and gets a choice. */
+import assert from 'node:assert/strict';
+import { checkoutId, fakeCheckout } from '../../support/fakeEngine/fakeCheckout.ts';
+import {
+  furnish,
+  startScriptedEngine,
+  type ScriptedEngine,
+} from '../../support/fakeEngine/scriptedEngine.ts';
+import { until } from '../../support/vscode/until.ts';
+import { fakeEnvironment } from '../../unit/cli/fakeEngine.ts';
+import { useWorkbench } from './useWorkbench.ts';
+
+/** The label in the theme picker, and the class that the workbench has then. */
+const themes = [
+  ['light', 'Light Modern', '.vs'],
+  ['highContrast', 'Dark High Contrast', '.hc-black'],
+  ['dark', 'Dark Modern', '.vs-dark'],
+] as const;
+
+describe('a second environment', () => {
+  let engine: ScriptedEngine;
+  let workspace = '';
+  const show = (changes: object) => {
+    const entity = fakeCheckout({ id: checkoutId, path: workspace, ...changes });
+    engine.put({ kind: 'checkout', entity });
+    return entity;
+  };
+  const ui = useWorkbench({
+    settings: { 'thinClones.branches.follow': 'ask' },
+    async prepare(scratch) {
+      workspace = scratch.workspace;
+      engine = await startScriptedEngine(scratch.home);
+      furnish(engine);
+      for (const { name } of [...engine.fake.overview.environments])
+        if (name !== 'shop') engine.put({ kind: 'environment.removed', name });
+      let environment: string | null = 'shop';
+      show({ environment });
+      Object.assign(engine.fake.script, {
+        checkoutOpen({ body }) {
+          const given = (body as { environment?: string }).environment;
+          if (given !== undefined) environment = given;
+          else if (engine.fake.overview.environments.length > 1) environment = null;
+          return show({ environment, state: 'none' });
+        },
+      } satisfies typeof engine.fake.script);
+    },
+  });
+  after('stop the engine', () => engine.close());
+
+  it('is told to a folder that it leaves without one, in the view and once as a notification', async () => {
+    const { workbench } = ui();
+    await workbench.openView('Thin Clones');
+    await workbench.waitForRow('shop');
+    engine.put({ kind: 'environment', entity: fakeEnvironment({ name: 'billing', latestSnapshot: null }) });
+    show({ environment: null, reason: 'Nothing says which environment it uses.' });
+    const told = await workbench.notification(/have no database now/);
+    assert.match(told.text, /nothing says whether it goes on with shop/);
+    assert.deepEqual(told.buttons, ['Choose Environment…']);
+    await workbench.waitForRows(
+      'the question',
+      ([first]) => first?.label.startsWith('Which environment for ') === true,
+    );
+    for (const [name, label, kind] of themes) {
+      await workbench.palette('Preferences: Color Theme');
+      await workbench.quickInput({ placeholder: 'Select Color Theme' });
+      await workbench.page.locator('.quick-input-widget .quick-input-box input').fill(label);
+      await workbench.quickPick(label);
+      await workbench.page.locator(`.monaco-workbench${kind}`).waitFor();
+      await workbench.waitForRow(/^Which environment for /);
+      await workbench.screenshot(`environment-unchosen-${name}`);
+    }
+  });
+
+  it('is settled by a click on that row and a choice', async () => {
+    const { workbench } = ui();
+    await workbench.clickRow(/^Which environment for /);
+    await workbench.quickInput({ placeholder: 'Whose data do the branches get?' });
+    await workbench.screenshot('environment-unchosen-pick');
+    await workbench.quickPick('shop');
+    const chosen = await until('the choice', () =>
+      engine
+        .calls('checkoutOpen')
+        .find(({ body }) => (body as { environment?: string }).environment === 'shop'),
+    );
+    assert.ok(chosen);
+    await workbench.waitForNoRow(/^Which environment for /);
+  });
+});
