@@ -407,16 +407,17 @@ describe('checkouts whose engine, ports or clones go away', function () {
     await world.done((asking) => asking.call('cloneDestroy', { params: { clone: clone.id } }));
   });
 
-  it('lose no clone, make no second one and lead right, when the engine is killed at any moment, again and again', async () => {
+  it('lose no clone, make no second one and lead right, when the engine is killed at any moment, again and again', async function () {
+    const wanted = thorough ? 60 : 6;
+    this.timeout(wanted * 60_000);
     const seed = chooseSeed();
     const random = seeded(seed);
     const known = new Map<string, string>();
     const done: string[] = [];
     let current = 'main';
     let kills = 0;
-    const end = performance.now() + (thorough ? 120_000 : 20_000);
     try {
-      while (performance.now() < end) {
+      while (kills < wanted) {
         const { info } = await world.connect();
         const killed = sleep(random() * 500).then(() => process.kill(info.pid, 'SIGKILL'));
         for (let count = Math.ceil(random() * 3); count > 0; count--) {
@@ -444,7 +445,6 @@ describe('checkouts whose engine, ports or clones go away', function () {
         if (before === '') known.set(current, id);
         await world.checkNothingLeft();
       }
-      assert.ok(kills > 3, `${kills} kills`);
     } catch (error) {
       throw new Error(`with THIN_CLONES_SEED=${seed}, ${done.slice(-6).join('; ')}: ${String(error)}`, {
         cause: error,

@@ -238,15 +238,15 @@ describe('an engine killed with -9', function () {
   }
 
   it('loses no clone and leaves nothing behind when it happens at any moment, again and again', async function () {
-    this.timeout(180_000);
+    const wanted = thorough ? 100 : 10;
+    this.timeout(wanted * 60_000);
     const seed = chooseSeed();
     const random = seeded(seed);
     const pick = <Item>(items: readonly Item[]): Item | undefined =>
       items[Math.floor(random() * items.length)];
-    const end = performance.now() + (thorough ? 150_000 : 30_000);
     let kills = 0;
     try {
-      while (performance.now() < end) {
+      while (kills < wanted) {
         const { client, info } = await world.connect();
         const killed = sleep(20 + random() * 400).then(() => process.kill(info.pid, 'SIGKILL'));
         const work = async (): Promise<void> => {
@@ -282,7 +282,6 @@ describe('an engine killed with -9', function () {
         cause: error,
       });
     }
-    assert.ok(kills > 3, `${kills} kills`);
   });
 
   it('finishes or undoes each commit and each kept state that it had acknowledged, whenever it happens', async function () {
