@@ -11,6 +11,7 @@ import { createSession } from './engine/session.ts';
 import { NotTrusted, type Services } from './services.ts';
 import { createSourcePasswords } from './sources/sourcePasswords.ts';
 import { registerJobPages } from './webviews/jobPages.ts';
+import { retryAndShow, retryOf } from './webviews/retryJob.ts';
 import { publishContextKeys } from './views/contextKeys.ts';
 import { createStatusBar } from './views/statusBar.ts';
 import { createTree, treeWindow, viewId } from './views/treeProvider.ts';
@@ -88,6 +89,10 @@ export function activate(context: vscode.ExtensionContext): ExtensionExports {
   const jobPages = registerJobPages({
     extensionUri: context.extensionUri,
     feed: async () => (await import('./webviews/jobFeed.ts')).createJobFeed(session),
+    retryOf(job, show) {
+      const retry = retryOf(job);
+      return retry && (() => retryAndShow(job, retry, session.model, show));
+    },
     log: (text) => log.info(text),
   });
   const services: Services = Object.freeze({

@@ -7,6 +7,7 @@ import type { EngineSession } from './engine/session.ts';
 import type { SourcePasswords } from './sources/sourcePasswords.ts';
 import type { FocusedRow } from './views/focusedRow.ts';
 import type { RowReference } from './views/rowId.ts';
+import type { RowCommand } from './views/treeRows.ts';
 
 export interface Services {
   readonly context: ExtensionContext;
@@ -26,6 +27,10 @@ export interface TreeAccess {
   selection(): readonly RowReference[];
   /** The row that a key was pressed on; undefined when no row of the tree has the focus. */
   focused(): Promise<FocusedRow | undefined>;
+  /** When it was last found out which row that is, by `performance.now()`. */
+  lookedAt(): number;
+  /** What a click on a row does. */
+  commandOf(reference: RowReference): RowCommand | undefined;
   /** What people read there. */
   labelOf(reference: RowReference): string;
   /** Selects a row without taking the focus, when the tree is in view. */

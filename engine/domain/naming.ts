@@ -1,5 +1,8 @@
 /** Names that the engine gives when nobody chose one. */
+import type { Snapshot } from '../protocol/entities.ts';
 import { cloneNameSchema, snapshotNameSchema, type CloneName, type SnapshotName } from '../protocol/ids.ts';
+
+type SnapshotOrigin = Snapshot['origin'];
 
 /** `clone-1`, `clone-2` ...: the lowest number that is free. */
 export function freeCloneName(taken: ReadonlySet<string>): CloneName {
@@ -9,9 +12,17 @@ export function freeCloneName(taken: ReadonlySet<string>): CloneName {
   }
 }
 
-/** `2026-11-20-0300`, in UTC; `-2`, `-3` ... when the minute is taken already. */
-export function freeSnapshotName(at: string, taken: ReadonlySet<string>): SnapshotName {
-  const base = `${at.slice(0, 10)}-${at.slice(11, 13)}${at.slice(14, 16)}`;
+/**
+ * `2026-11-20-0300` of a refresh, in UTC, `commit-2026-11-20-0300` of what was made of a clone; `-2`, `-3` ... when the minute is
+ * taken already.
+ */
+export function freeSnapshotName(
+  at: string,
+  taken: ReadonlySet<string>,
+  origin: SnapshotOrigin = 'refresh',
+): SnapshotName {
+  const time = `${at.slice(0, 10)}-${at.slice(11, 13)}${at.slice(14, 16)}`;
+  const base = origin === 'refresh' ? time : `${origin}-${time}`;
   for (let number = 1; ; number++) {
     const name = number === 1 ? base : `${base}-${number}`;
     if (!taken.has(name)) return snapshotNameSchema.parse(name);

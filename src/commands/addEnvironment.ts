@@ -8,9 +8,9 @@ import type {
   SourceReport,
 } from '../../engine/protocol/entities.ts';
 import { environmentDefinitionSchema } from '../../engine/protocol/entities.ts';
-import { environmentNameSchema, memberNameSchema } from '../../engine/protocol/ids.ts';
-import { askName } from '../dialogs/askName.ts';
+import { memberNameSchema } from '../../engine/protocol/ids.ts';
 import { askPassword } from '../dialogs/askPassword.ts';
+import { nameEnvironment } from '../dialogs/nameEnvironment.ts';
 import { pickValue } from '../dialogs/pick.ts';
 import { sentences } from '../dialogs/sentences.ts';
 import { withToast } from '../dialogs/toast.ts';
@@ -309,26 +309,14 @@ async function chooseTables(source: Source): Promise<Source | undefined> {
 
 async function save(services: Services, client: Client, source: Source): Promise<void> {
   const { environments } = services.session.model;
-  const name = await askName(environmentNameSchema, {
+  const named = await nameEnvironment({
     title,
     prompt: reportText(source.report),
     value: nameFrom(source.nameHint, (candidate) => environments.has(candidate), 'environment'),
     taken: [...environments.keys()],
-    kind: 'environment',
   });
-  if (name === undefined) return;
-  const refresh = await pickValue(
-    [
-      {
-        label: '$(device-camera) Save and take the first snapshot',
-        description: 'copies the data now',
-        value: true,
-      },
-      { label: '$(save) Save only', description: 'refresh it later', value: false },
-    ],
-    { title: `${title} ${name}`, placeHolder: 'Clones are made from a snapshot of the data' },
-  );
-  if (refresh === undefined) return;
+  if (named === undefined) return;
+  const { name } = named;
   const member = memberNameSchema.parse(nameFrom(source.nameHint, () => false, 'database'));
   const definition: EnvironmentDefinition = environmentDefinitionSchema.parse({
     members: { [member]: source.member },
@@ -338,8 +326,8 @@ async function save(services: Services, client: Client, source: Source): Promise
     params: { name },
     body: { definition, ...(source.password !== undefined && { passwords: { [member]: source.password } }) },
   });
-  if (refresh) await refreshNow(services, environment);
   await services.tree.reveal({ kind: 'environment', key: name });
+  if (named.takesSnapshot) await refreshNow(services, environment);
 }
 
 /** "PostgreSQL 16.4, 12 tables, 842 MB. Name of the environment." */
@@ -350,5 +338,5 @@ function reportText(report: SourceReport | undefined): string {
     report === undefined || report.tables.length === 0 ? undefined : countOf(report.tables.length, 'table'),
     bytes === 0 ? undefined : sizeOf(bytes),
   ].filter((part) => part !== undefined);
-  return `${found.length === 0 ? '' : `${found.join(', ')}. `}Name of the environment:`;
+  return `${found.length === 0 ? '' : `${found.join(', ')}. `}Name of the environment.`;
 }

@@ -1,6 +1,6 @@
 /** Reads what VS Code hands to a command, from a row, a link, a menu or a key: what the command does not take is left out. */
 import type { Uri } from 'vscode';
-import { isRow, type RowKind, type RowOf } from '../views/rowId.ts';
+import { isRow, rowKinds, type RowKind, type RowOf } from '../views/rowId.ts';
 import {
   commandTakes,
   type Arguments,
@@ -40,6 +40,7 @@ const readers: { readonly [Kind in keyof Arguments]: (given: Given) => Arguments
   },
   source: rowOf(...environmentKinds, 'snapshot'),
   host: rowOf('host'),
+  row: rowOf(...rowKinds),
   folder: ([first]) => (isFolder(first) ? [first] : []),
   cloneOrFolder: ([first]) => (isRow(first, ['clone']) || isFolder(first) ? [first] : []),
   job: ([first]) => (isJob(first) ? [first] : []),

@@ -3,7 +3,7 @@
  * each command exists, takes this, and is given it.
  */
 import type { Uri } from 'vscode';
-import type { RowOf } from '../views/rowId.ts';
+import type { RowOf, RowReference } from '../views/rowId.ts';
 
 /** A folder of the window, by its key: what links and quick fixes name. */
 export interface FolderReference {
@@ -25,6 +25,7 @@ export interface Arguments {
   /** What a clone is made of. */
   source: [row?: EnvironmentRow | RowOf<'snapshot'>];
   host: [row?: RowOf<'host'>];
+  row: [row?: RowReference];
   folder: [folder?: FolderReference];
   cloneOrFolder: [subject?: RowOf<'clone'> | FolderReference];
   job: [job?: JobReference];
@@ -36,6 +37,7 @@ export const commandTakes = {
   'thinClones.environment.apply': 'file',
   'thinClones.environment.edit': 'environment',
   'thinClones.environment.refresh': 'environment',
+  'thinClones.environment.retry': 'environment',
   'thinClones.environment.showDetails': 'environment',
   'thinClones.environment.delete': 'environment',
   'thinClones.snapshot.showDetails': 'snapshot',
@@ -66,6 +68,7 @@ export const commandTakes = {
   'thinClones.branch.showMigrations': 'folder',
   'thinClones.branch.otherPorts': 'folder',
   'thinClones.branch.cleanUp': 'nothing',
+  'thinClones.row.open': 'row',
   'thinClones.job.show': 'job',
   'thinClones.job.cancel': 'job',
   'thinClones.host.doctor': 'host',

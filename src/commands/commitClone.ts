@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { referenceSchema, snapshotNameSchema } from '../../engine/protocol/ids.ts';
 import { askName } from '../dialogs/askName.ts';
 import { runJob } from '../dialogs/followJob.ts';
+import { committedName } from '../dialogs/snapshotNames.ts';
 import { pickClone } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import type { RowOf } from '../views/rowId.ts';
@@ -27,7 +28,7 @@ export async function commitClone(services: Services, row?: RowOf<'clone'>): Pro
   const name = await askName(snapshotNameSchema, {
     title,
     prompt: 'Name of the snapshot.',
-    value: freeName(clone.name, names),
+    value: committedName(message, clone.name, names),
     taken: names,
     kind: 'snapshot',
   });
@@ -40,11 +41,4 @@ export async function commitClone(services: Services, row?: RowOf<'clone'>): Pro
     ),
   );
   if (job?.object.kind === 'snapshot') await services.tree.reveal({ kind: 'snapshot', key: job.object.id });
-}
-
-function freeName(clone: string, names: readonly string[]): string {
-  for (let number = 1; ; number++) {
-    const name = `${clone.slice(0, 110)}-${number}`;
-    if (!names.includes(name)) return name;
-  }
 }

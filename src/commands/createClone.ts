@@ -1,12 +1,15 @@
 /** Makes a clone of an environment's newest snapshot, or of a chosen one. */
 import * as vscode from 'vscode';
 import type { Environment, Snapshot } from '../../engine/protocol/entities.ts';
-import { cloneNameSchema, referenceSchema } from '../../engine/protocol/ids.ts';
+import { cloneIdSchema, cloneNameSchema, referenceSchema } from '../../engine/protocol/ids.ts';
+import { branchOf } from '../checkouts/checkoutText.ts';
 import { askName } from '../dialogs/askName.ts';
 import { pickEnvironment, pickValue } from '../dialogs/pick.ts';
 import { runJob } from '../dialogs/followJob.ts';
+import { tellCreated } from '../dialogs/offers.ts';
 import type { Services } from '../services.ts';
 import { ageOf } from '../views/amounts.ts';
+import { isRefreshed, snapshotLabel, snapshotOrigins } from '../views/snapshotText.ts';
 import { keyOfRow, type RowOf } from '../views/rowId.ts';
 import type { EnvironmentRow } from './commandIds.ts';
 import { refreshNow } from './refreshEnvironment.ts';
@@ -36,7 +39,7 @@ export async function createClone(
   const name = await askName(cloneNameSchema, {
     title: `Create Clone of ${environment.name}`,
     prompt: `Name of the clone. It is made from snapshot ${snapshot.name}, ${ageOf(snapshot.dataStateAt ?? snapshot.createdAt, Date.now())}.`,
-    value: freeName(services),
+    value: proposedName(services),
     taken: [...model.clones.values()].map((clone) => clone.name),
     kind: 'clone',
   });
@@ -55,7 +58,9 @@ export async function createClone(
     ),
   );
   if (job === undefined) return;
-  await services.tree.reveal({ kind: 'clone', key: job.object.id });
+  const id = cloneIdSchema.parse(job.object.id);
+  await services.tree.reveal({ kind: 'clone', key: id });
+  tellCreated(services, { id, name });
 }
 
 export function readySnapshots(services: Services, environment: Environment): Snapshot[] {
@@ -64,6 +69,7 @@ export function readySnapshots(services: Services, environment: Environment): Sn
     .sort(
       (a, b) =>
         Number(b.id === environment.latestSnapshot) - Number(a.id === environment.latestSnapshot) ||
+        Number(isRefreshed(b)) - Number(isRefreshed(a)) ||
         (a.createdAt < b.createdAt ? 1 : -1),
     );
 }
@@ -71,9 +77,15 @@ export function readySnapshots(services: Services, environment: Environment): Sn
 async function askSnapshot(ready: readonly Snapshot[]): Promise<Snapshot | undefined> {
   return await pickValue(
     ready.map((value, index) => ({
-      label: value.name,
-      description: `${index === 0 ? 'latest · ' : ''}${ageOf(value.dataStateAt ?? value.createdAt, Date.now())}`,
-      ...(value.message !== null && { detail: value.message }),
+      label: snapshotLabel(value),
+      description: [
+        index === 0 ? 'latest' : undefined,
+        snapshotOrigins[value.origin],
+        ageOf(value.dataStateAt ?? value.createdAt, Date.now()),
+        snapshotLabel(value) === value.name ? undefined : value.name,
+      ]
+        .filter((part) => part !== undefined)
+        .join(' · '),
       value,
     })),
     { title: 'Create Clone', placeHolder: 'Of which snapshot?' },
@@ -89,9 +101,12 @@ async function offerRefresh(services: Services, environment: Environment): Promi
   if (chosen === refresh) await refreshNow(services, environment);
 }
 
-/** `clone-N` with the lowest number that is free. */
-function freeName(services: Services): string {
+/** The current branch's, else `clone-N` with the lowest number that is free. */
+function proposedName(services: Services): string {
   const names = new Set([...services.session.model.clones.values()].map((clone) => clone.name as string));
+  const checkout = services.checkouts.current()?.checkout;
+  const branch = checkout === undefined ? undefined : branchOf(checkout);
+  if (branch !== undefined && cloneNameSchema.safeParse(branch).success && !names.has(branch)) return branch;
   for (let number = 1; ; number++) {
     if (!names.has(`clone-${number}`)) return `clone-${number}`;
   }

@@ -4,6 +4,7 @@ import type { Services } from '../services.ts';
 import type { FocusedRow } from '../views/focusedRow.ts';
 import { isRow, rowId, type RowReference } from '../views/rowId.ts';
 import type { CommandId } from './commandIds.ts';
+import { openByKey } from './openRow.ts';
 import { runCommand } from './runCommand.ts';
 
 /** What a key does to one row, or to several of a kind; undefined where it does nothing to such rows. */
@@ -68,6 +69,10 @@ const tell = (text: string): void => {
 let looking = false;
 
 export async function runByKey(services: Services, id: CommandId): Promise<void> {
+  if (id === 'thinClones.row.open') {
+    await openByKey(services);
+    return;
+  }
   const meaning = meanings[id];
   // A key that is held down repeats, also while it is found out where it was pressed.
   if (meaning === undefined || looking) return;

@@ -3,8 +3,9 @@ import type { Environment } from '../../engine/protocol/entities.ts';
 import { toFailure } from '../../engine/protocol/errors.ts';
 import { referenceSchema } from '../../engine/protocol/ids.ts';
 import { askPassword } from '../dialogs/askPassword.ts';
-import { JobFailed } from '../dialogs/failures.ts';
+import { JobFailed, RefreshRefused } from '../dialogs/failures.ts';
 import { runJob } from '../dialogs/followJob.ts';
+import { tellRefreshed } from '../dialogs/offers.ts';
 import { pickEnvironment } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { parseConnectionUrl } from '../sources/connectionUrl.ts';
@@ -25,14 +26,15 @@ export async function refreshNow(services: Services, environment: Environment): 
       await refresh(services, environment);
       return;
     } catch (error) {
-      if (!(await mendPassword(services, environment, error))) throw error;
+      if (await mendPassword(services, environment, error)) continue;
+      throw error instanceof JobFailed ? error : new RefreshRefused(environment.name, error);
     }
   }
 }
 
 async function refresh(services: Services, environment: Environment): Promise<void> {
   const passwords = await services.passwords.of(environment);
-  await runJob(services, (client, options) =>
+  const job = await runJob(services, (client, options) =>
     client.call(
       'environmentRefresh',
       {
@@ -42,6 +44,7 @@ async function refresh(services: Services, environment: Environment): Promise<vo
       options,
     ),
   );
+  if (job !== undefined) tellRefreshed(services, environment, job);
 }
 
 /** When the source wants another password: asks for it and keeps it. Answers whether a retry makes sense. */

@@ -1,7 +1,8 @@
 /** Puts a clone back to the snapshot that it stands on. */
 import type { Clone } from '../../engine/protocol/entities.ts';
-import { referenceSchema, snapshotNameSchema, type SnapshotName } from '../../engine/protocol/ids.ts';
+import { referenceSchema } from '../../engine/protocol/ids.ts';
 import { confirmLoss } from '../dialogs/confirm.ts';
+import { keptName } from '../dialogs/snapshotNames.ts';
 import { runJob } from '../dialogs/followJob.ts';
 import { lossOf } from '../dialogs/loss.ts';
 import { pickClone } from '../dialogs/pick.ts';
@@ -38,7 +39,13 @@ export async function confirmAndReset(
     extra: 'Keep Old State and Reset',
   });
   if (answer === undefined) return;
-  const keepAs = answer === 'yes' ? undefined : keptName(services, clone);
+  const keepAs =
+    answer === 'yes'
+      ? undefined
+      : keptName(
+          clone.name,
+          [...model.snapshots.values()].map(({ name }) => name),
+        );
   await runJob(services, (client, options) =>
     client.call(
       'cloneReset',
@@ -52,14 +59,4 @@ export async function confirmAndReset(
       options,
     ),
   );
-}
-
-/** `NAME-kept`, then `NAME-kept-2`. */
-function keptName(services: Services, clone: Clone): SnapshotName {
-  const names = new Set([...services.session.model.snapshots.values()].map(({ name }) => name as string));
-  const base = `${clone.name.slice(0, 110)}-kept`;
-  for (let number = 1; ; number++) {
-    const name = number === 1 ? base : `${base}-${number}`;
-    if (!names.has(name)) return snapshotNameSchema.parse(name);
-  }
 }

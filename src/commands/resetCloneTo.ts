@@ -4,6 +4,7 @@ import { readySnapshots } from './createClone.ts';
 import { pickClone, pickValue } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { ageOf } from '../views/amounts.ts';
+import { snapshotLabel, snapshotOrigins } from '../views/snapshotText.ts';
 import type { RowOf } from '../views/rowId.ts';
 
 export async function resetCloneTo(services: Services, row?: RowOf<'clone'>): Promise<void> {
@@ -20,15 +21,16 @@ export async function resetCloneTo(services: Services, row?: RowOf<'clone'>): Pr
   const rest = snapshots.filter(({ id }) => id !== clone.snapshot);
   const target = await pickValue(
     [...(own === undefined ? [] : [own]), ...rest].map((snapshot) => ({
-      label: snapshot.name,
+      label: snapshotLabel(snapshot),
       description: [
         snapshot.id === clone.snapshot ? 'the one it was made from' : undefined,
         snapshot.id === environment.latestSnapshot ? 'latest' : undefined,
+        snapshotOrigins[snapshot.origin],
         ageOf(snapshot.dataStateAt ?? snapshot.createdAt, Date.now()),
+        snapshotLabel(snapshot) === snapshot.name ? undefined : snapshot.name,
       ]
         .filter((part) => part !== undefined)
         .join(' · '),
-      ...(snapshot.message !== null && { detail: snapshot.message }),
       value: { reference: snapshot.id, text: `snapshot ${snapshot.name}` },
     })),
     { title: `Reset ${clone.name}`, placeHolder: 'To which snapshot?' },

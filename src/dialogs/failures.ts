@@ -18,6 +18,16 @@ export class JobFailed extends Error {
   }
 }
 
+/** A refresh that did not even begin. */
+export class RefreshRefused extends Error {
+  override readonly name = 'RefreshRefused';
+  readonly environment: string;
+  constructor(environment: string, cause: unknown) {
+    super(toFailure(cause).message, { cause });
+    this.environment = environment;
+  }
+}
+
 interface Button {
   readonly title: string;
   run(): Thenable<unknown> | Promise<unknown>;
@@ -64,36 +74,70 @@ function remedy(error: ErrorDocument, host: string | undefined): Button | undefi
 const nextStep = (error: ErrorDocument, hasRemedy: boolean): string =>
   hasRemedy && error.next.includes('thin-clones ') ? '' : error.next;
 
+/** What of several environments and clones it is about: the error alone does not say so. */
+function subjectOf(thrown: unknown, job: Job | undefined): string | undefined {
+  if (thrown instanceof RefreshRefused) return `Refresh of ${thrown.environment} failed`;
+  if (job === undefined) return undefined;
+  return job.type === 'environment.refresh' ? `Refresh of ${job.environment ?? ''} failed` : job.title;
+}
+
+/** A refresh is tried again by itself: the command that began it may have asked for much more before. */
+function retryOf(
+  thrown: unknown,
+  job: Job | undefined,
+  retry: (() => Promise<unknown>) | undefined,
+): (() => Promise<unknown>) | undefined {
+  const environment =
+    thrown instanceof RefreshRefused
+      ? thrown.environment
+      : job?.type === 'environment.refresh'
+        ? job.environment
+        : null;
+  return environment === null
+    ? retry
+    : () => runCommand('thinClones.environment.refresh', { kind: 'environment', key: environment });
+}
+
 /** Shows the error and runs the chosen button. Resolves when the message is gone. */
 export async function showFailure(
   services: Services,
   thrown: unknown,
   retry: (() => Promise<unknown>) | undefined,
 ): Promise<void> {
-  if (thrown instanceof NotTrusted) {
+  const cause = thrown instanceof RefreshRefused ? thrown.cause : thrown;
+  if (cause instanceof NotTrusted) {
     const manage = 'Manage Workspace Trust';
-    const chosen = await vscode.window.showWarningMessage(thrown.message, manage);
+    const chosen = await vscode.window.showWarningMessage(cause.message, manage);
     if (chosen === manage) await vscode.commands.executeCommand('workbench.trust.manage');
     return;
   }
   const job = thrown instanceof JobFailed ? thrown.job : undefined;
-  const error = job?.error ?? toFailure(thrown).document;
+  const error = job?.error ?? toFailure(cause).document;
   if (error.code === 'canceled') return;
   services.log.error(
     `${error.code}: ${error.message}`,
-    ...(thrown instanceof Error && job === undefined ? [thrown] : []),
+    ...(cause instanceof Error && job === undefined ? [cause] : []),
   );
   const mend = remedy(error, failedHost(error, job, services.session.model.environments));
+  const again = retryOf(thrown, job, retry);
   const buttons: Button[] = [
     ...(mend === undefined ? [] : [mend]),
-    ...(error.retryable && retry !== undefined ? [{ title: 'Retry', run: retry }] : []),
+    ...(again === undefined || !(error.retryable || again !== retry) ? [] : [{ title: 'Retry', run: again }]),
     job === undefined
       ? error.code.startsWith('engine_') || error.code === 'internal'
         ? { title: 'Show Engine Log', run: () => runCommand('thinClones.engine.showLog') }
         : { title: 'Show Log', run: () => runCommand('thinClones.showLog') }
       : { title: 'Show Log', run: () => runCommand('thinClones.job.show', { kind: 'job', key: job.id }) },
   ];
-  const text = withLocalTimes(sentences(error.message, nextStep(error, mend !== undefined)), Date.now());
+  const subject = subjectOf(thrown, job);
+  const text = withLocalTimes(
+    sentences(
+      ...(subject === undefined ? [] : [`${subject}:`]),
+      error.message,
+      nextStep(error, mend !== undefined),
+    ),
+    Date.now(),
+  );
   const chosen = await vscode.window.showErrorMessage(text, ...buttons.map(({ title }) => title));
   await buttons.find(({ title }) => title === chosen)?.run();
 }

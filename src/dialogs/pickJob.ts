@@ -4,6 +4,7 @@ import type { Job } from '../../engine/protocol/entities.ts';
 import type { JobReference } from '../commands/commandIds.ts';
 import type { Services } from '../services.ts';
 import { ageOf, percentOf } from '../views/amounts.ts';
+import { rowsOfJob } from '../views/refreshes.ts';
 import { rowId } from '../views/rowId.ts';
 import { isUnfinished, treeState } from '../views/treeRows.ts';
 import { pickValue } from './pick.ts';
@@ -25,7 +26,7 @@ export function jobMeant(services: Services, reference: JobReference | undefined
   return (
     treeState(model, Date.now()).work.get(rowId({ kind, key })) ??
     [...model.jobs.values()]
-      .filter(({ object }) => object.kind === kind && object.id === key)
+      .filter((job) => rowsOfJob(job).includes(rowId({ kind, key })))
       .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1))[0]
   );
 }

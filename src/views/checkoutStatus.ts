@@ -17,14 +17,20 @@ export interface CurrentCheckout {
   readonly sourceFiles: readonly SourceFile[];
 }
 
-const icons: Readonly<Record<Checkout['state'], string>> = {
-  off: 'layers',
-  ready: 'database',
-  switching: 'loading~spin',
-  asking: 'question',
-  none: 'circle-slash',
-  failed: 'warning',
+/** Beside Git's own item, which names the branch too: the words say that this one is about its database. */
+const words: Readonly<Record<Checkout['state'], string>> = {
+  ...stateTexts,
+  asking: 'no database',
+  failed: 'no database',
 };
+
+function wordsOf(checkout: Checkout, engineStopped: boolean): string {
+  if (engineStopped) return 'engine stopped';
+  return isTaken(checkout) ? 'port taken' : words[checkout.state];
+}
+
+/** Somebody has to answer, or to look. */
+const alarming: ReadonlySet<Checkout['state']> = new Set(['asking', 'failed']);
 
 export interface CheckoutStatus {
   readonly text: string;
@@ -48,15 +54,15 @@ export function checkoutStatus(
   { engineStopped, jobs }: { engineStopped: boolean; jobs: readonly Job[] },
 ): CheckoutStatus {
   const { checkout, folder, migrations } = current;
-  const name = folder === undefined ? headText(checkout) : `${folder}: ${headText(checkout)}`;
+  const name = folder === undefined ? headText(checkout) : `${headText(checkout)} in ${folder}`;
   const trouble = checkout.state === 'ready' ? migrations?.trouble : undefined;
   const taken = isTaken(checkout);
-  const icon = engineStopped ? 'debug-disconnect' : taken ? 'warning' : icons[checkout.state];
+  const icon = checkout.state === 'switching' && !engineStopped && !taken ? 'loading~spin' : 'database';
   // The job that the switch waits for is the switch; others go on beside it.
   const others = jobs.filter(({ id }) => id !== checkout.job);
   const work = others.length === 0 || engineStopped ? '' : ' $(sync~spin)';
   return {
-    text: `$(${icon}) ${name}${trouble === undefined ? '' : ` · ${trouble}`}${work}`,
+    text: `$(${icon}) ${name}: ${wordsOf(checkout, engineStopped)}${trouble === undefined ? '' : ` · ${trouble}`}${work}`,
     tooltip: [
       `Database of branch ${name}, ${standing(current, engineStopped)}`,
       trouble === undefined ? undefined : `migrations: ${trouble}`,
@@ -66,7 +72,9 @@ export function checkoutStatus(
       .filter((part) => part !== undefined)
       .join(', '),
     alarm:
-      engineStopped || checkout.state === 'failed' || taken || checkout.problem !== null ? 'warning' : 'none',
+      engineStopped || alarming.has(checkout.state) || taken || checkout.problem !== null
+        ? 'warning'
+        : 'none',
   };
 }
 

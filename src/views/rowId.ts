@@ -1,12 +1,21 @@
 /** Names a row of the tree by what it stands for, so that it stays the same row across refreshes. */
 
-export const rowKinds = ['environment', 'clones', 'snapshots', 'clone', 'snapshot', 'host', 'note'] as const;
+export const rowKinds = [
+  'environment',
+  'clones',
+  'snapshots',
+  'saved',
+  'clone',
+  'snapshot',
+  'host',
+  'note',
+] as const;
 export type RowKind = (typeof rowKinds)[number];
 
 /** The object that a row of one of these kinds stands for; what VS Code hands to a command of that row. */
 export interface RowOf<Kind extends RowKind> {
   readonly kind: Kind;
-  /** A name for environments, groups and hosts; an id for clones and snapshots. */
+  /** A name for environments, their groups and hosts; an id for clones and snapshots. */
   readonly key: string;
 }
 export type RowReference = RowOf<RowKind>;

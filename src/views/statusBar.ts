@@ -17,7 +17,7 @@ export interface StatusText {
 }
 
 export function statusText(state: SessionState, entities: Entities, current?: CurrentCheckout): StatusText {
-  const idle = (tooltip: string): StatusText => ({ text: '$(layers) Thin Clones', tooltip, alarm: 'none' });
+  const idle = (tooltip: string): StatusText => ({ text: '$(database) Thin Clones', tooltip, alarm: 'none' });
   const broken = (tooltip: string): StatusText => ({ text: '$(error) Thin Clones', tooltip, alarm: 'error' });
   const followed = current !== undefined && current.checkout.state !== 'off' ? current : undefined;
   switch (state.kind) {
@@ -57,7 +57,7 @@ export function statusText(state: SessionState, entities: Entities, current?: Cu
   const name =
     environments.size === 1 && only !== undefined ? only : countOf(environments.size, 'environment');
   return {
-    text: `$(layers) ${name}: ${countOf(clones.size, 'clone')}`,
+    text: `$(database) ${name}: ${countOf(clones.size, 'clone')}`,
     tooltip: `Thin Clones: ${countOf(environments.size, 'environment')}, ${countOf(clones.size, 'clone')}`,
     alarm: 'none',
   };

@@ -130,6 +130,7 @@ function environmentFacts(environment: Environment, state: TreeState): Facts {
       ? undefined
       : state.entities.snapshots.get(environment.latestSnapshot);
   const { idleTtl, limit, durable } = definition.clones;
+  const failed = state.failed.get(environment.name);
   return [
     ['Host', escaped(definition.host)],
     [
@@ -137,6 +138,12 @@ function environmentFacts(environment: Environment, state: TreeState): Facts {
       latest === undefined
         ? 'none yet'
         : `${escaped(latest.name)}, ${ageOf(latest.dataStateAt ?? latest.createdAt, state.now)}`,
+    ],
+    [
+      'Last refresh',
+      failed?.error == null
+        ? undefined
+        : `failed ${ageOf(failed.endedAt ?? failed.createdAt, state.now)}: ${escaped(failed.error.message)} ${escaped(failed.error.next)}`,
     ],
     ['Clones', String(state.clonesOf.get(environment.name)?.length ?? 0)],
     ['Destroyed when idle for', idleTtl],
@@ -193,6 +200,7 @@ export function describeRow(state: TreeState, reference: RowReference): string |
     }
     case 'clones':
     case 'snapshots':
+    case 'saved':
     case 'note':
       return undefined;
   }

@@ -8,6 +8,7 @@ import type { EngineSession } from '../engine/session.ts';
 import type { TreeAccess } from '../services.ts';
 import { findFocusedRow } from './focusedRow.ts';
 import { parseRowId, rowId, type RowReference } from './rowId.ts';
+import { isRefreshed } from './snapshotText.ts';
 import { describeRow } from './tooltips.ts';
 import { compareRows, rowsUnder, treeState, type Row, type TreeState, type WindowState } from './treeRows.ts';
 
@@ -89,6 +90,7 @@ export function createTree(
     treeState(session.model, Date.now(), { ...window.state(), engine: engineOf(session) });
   let state = computed();
   let fresh = true;
+  let lookedAt = -Infinity;
 
   const now = (): TreeState => {
     if (!fresh) state = computed();
@@ -115,14 +117,16 @@ export function createTree(
         return undefined;
       case 'clones':
       case 'snapshots':
+      case 'saved':
         return elementOf({ kind: 'environment', key: reference.key });
       case 'clone': {
         const environment = entities.clones.get(reference.key)?.environment;
         return environment === undefined ? undefined : elementOf({ kind: 'clones', key: environment });
       }
       case 'snapshot': {
-        const environment = entities.snapshots.get(reference.key)?.environment;
-        return environment === undefined ? undefined : elementOf({ kind: 'snapshots', key: environment });
+        const snapshot = entities.snapshots.get(reference.key);
+        if (snapshot === undefined) return undefined;
+        return elementOf({ kind: isRefreshed(snapshot) ? 'snapshots' : 'saved', key: snapshot.environment });
       }
       case 'note': {
         if (reference.key.endsWith('/')) return undefined;
@@ -156,7 +160,8 @@ export function createTree(
       item.accessibilityInformation = { label: row.spoken };
       const icon = themeIcon(row.icon);
       if (icon !== undefined) item.iconPath = icon;
-      if (row.command !== undefined) item.command = commandFor(row.label, row.command);
+      if (row.command !== undefined || reference.kind === 'clone')
+        item.command = commandFor(row.label, 'thinClones.row.open', reference);
       if (row.faded !== undefined) {
         const query = row.faded === 'engine stopped' ? 'engine' : '';
         item.resourceUri = vscode.Uri.from({ scheme: fadedScheme, path: `/${row.id}`, query });
@@ -232,7 +237,16 @@ export function createTree(
     view,
     access: {
       selection: () => view.selection,
-      focused: async () => (view.visible ? await findFocusedRow(view) : undefined),
+      async focused() {
+        if (!view.visible) return undefined;
+        try {
+          return await findFocusedRow(view);
+        } finally {
+          lookedAt = performance.now();
+        }
+      },
+      lookedAt: () => lookedAt,
+      commandOf: (reference) => rowOf(reference)?.command,
       labelOf: (reference) => rowOf(reference)?.label ?? reference.key,
       async reveal(reference) {
         if (!view.visible) return;

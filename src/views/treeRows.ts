@@ -1,10 +1,12 @@
 /** Decides what the tree shows: from what the engine knows to rows, without VS Code. */
 import type { Clone, Environment, Host, Job, Snapshot } from '../../engine/protocol/entities.ts';
 import type { Entities } from '../engine/model.ts';
-import type { CommandId } from '../commands/commandIds.ts';
+import type { CommandArguments, CommandId } from '../commands/commandIds.ts';
 import { ageOf, countOf, percentOf, sizeOf, timeUntil } from './amounts.ts';
 import { repositoryName } from '../checkouts/checkoutText.ts';
-import { rowId, type RowReference } from './rowId.ts';
+import { isRefreshed, snapshotLabel, snapshotOrigins } from './snapshotText.ts';
+import { failedRefreshes, failureText, phaseOf, rowsOfJob } from './refreshes.ts';
+import { rowId, type RowOf, type RowReference } from './rowId.ts';
 
 export interface Row {
   /** Stable for as long as the object lives. */
@@ -22,8 +24,13 @@ export interface Row {
   /** Why it is faded: shown, but nobody knows whether it is so. */
   readonly faded: 'out of reach' | 'engine stopped' | undefined;
   /** What a click does, beside selecting it. */
-  readonly command?: CommandId;
+  readonly command?: RowCommand;
 }
+
+/** A command with what it is given. */
+export type RowCommand = {
+  readonly [Id in CommandId]: { readonly id: Id; readonly subject: CommandArguments<Id> };
+}[CommandId];
 
 const color = {
   good: 'testing.iconPassed',
@@ -61,6 +68,8 @@ export interface TreeState {
   readonly shared: ReadonlySet<string>;
   /** The unfinished job that works on a row's object, by row id. */
   readonly work: ReadonlyMap<string, Job>;
+  /** The refreshes that failed and were not followed by a better one, by environment. */
+  readonly failed: ReadonlyMap<string, Job>;
 }
 
 function groupByEnvironment<T extends { environment: string; createdAt: string }>(
@@ -86,7 +95,7 @@ export function treeState(entities: Entities, now: number, window: WindowState =
   for (const job of entities.jobs.values()) {
     // Nothing goes on in an engine that is away.
     if (isUnfinished(job) && window.engine === 'running')
-      work.set(rowId({ kind: job.object.kind, key: job.object.id }), job);
+      for (const row of rowsOfJob(job)) work.set(row, job);
   }
   const repositories = new Map<string, string>();
   const shared = new Set<string>();
@@ -105,8 +114,24 @@ export function treeState(entities: Entities, now: number, window: WindowState =
     clonesOf: groupByEnvironment(entities.clones.values()),
     snapshotsOf: groupByEnvironment(entities.snapshots.values()),
     work,
+    failed: failedRefreshes(entities.jobs.values(), entities.environments),
   };
 }
+
+/** What came from the source, the one that clones are made of first. */
+function refreshesOf({ snapshotsOf, entities }: TreeState, name: string): Snapshot[] {
+  const latest = entities.environments.get(name)?.latestSnapshot;
+  return (snapshotsOf.get(name) ?? [])
+    .filter(isRefreshed)
+    .toSorted((a, b) => Number(b.id === latest) - Number(a.id === latest));
+}
+
+/** What was made of clones. */
+const savedOf = ({ snapshotsOf }: TreeState, name: string): Snapshot[] =>
+  (snapshotsOf.get(name) ?? []).filter((snapshot) => !isRefreshed(snapshot));
+
+const currentFirst = ({ window }: TreeState, clones: readonly Clone[]): Clone[] =>
+  clones.toSorted((a, b) => Number(window.current.has(b.id)) - Number(window.current.has(a.id)));
 
 const byName = <T extends { name: string }>(a: T, b: T): number => a.name.localeCompare(b.name);
 
@@ -120,11 +145,13 @@ export function rowsUnder(state: TreeState, parent: RowReference | undefined): R
     case 'clones': {
       const clones = state.clonesOf.get(name) ?? [];
       return clones.length > 0
-        ? clones.map((clone) => cloneRow(state, clone))
-        : [noteRow(state, name, 'noClone', 'No clones yet', 'create one in a moment')];
+        ? currentFirst(state, clones).map((clone) => cloneRow(state, clone))
+        : [createNote(state, name)];
     }
     case 'snapshots':
-      return (state.snapshotsOf.get(name) ?? []).map((snapshot) => snapshotRow(state, snapshot));
+      return refreshesOf(state, name).map((snapshot) => snapshotRow(state, snapshot));
+    case 'saved':
+      return savedOf(state, name).map((snapshot) => snapshotRow(state, snapshot));
     case 'clone':
     case 'snapshot':
     case 'host':
@@ -148,7 +175,7 @@ function topRows(state: TreeState): Row[] {
 
 /** What is shown below is what was known before the engine went. */
 function engineRows(engine: WindowState['engine']): Row[] {
-  const engineRow = (label: string, description: string, icon: Row['icon'], command?: CommandId): Row =>
+  const engineRow = (label: string, description: string, icon: Row['icon'], command?: RowCommand): Row =>
     row({
       reference: { kind: 'note', key: 'engine/' },
       ...{ label, description, icon },
@@ -167,7 +194,7 @@ function engineRows(engine: WindowState['engine']): Row[] {
           'The engine is stopped',
           'start it: stable ports lead nowhere',
           { id: 'debug-disconnect', color: color.warning },
-          'thinClones.engine.start',
+          { id: 'thinClones.engine.start', subject: [] },
         ),
       ];
     case 'failed':
@@ -176,7 +203,7 @@ function engineRows(engine: WindowState['engine']): Row[] {
           'The engine did not start',
           'see why: stable ports lead nowhere',
           { id: 'error', color: color.bad },
-          'thinClones.engine.showProblem',
+          { id: 'thinClones.engine.showProblem', subject: [] },
         ),
       ];
   }
@@ -194,7 +221,7 @@ function unchosenRows({ engine, unchosen }: WindowState): Row[] {
       icon: { id: 'question', color: color.warning },
       context: 'note.unchosen',
       children: 'none',
-      command: 'thinClones.branch.chooseEnvironment',
+      command: { id: 'thinClones.branch.chooseEnvironment', subject: [] },
       spoken: `Nothing says which environment ${unchosen.join(', ')} uses, so its branches have no database. Choose one.`,
     }),
   ];
@@ -203,23 +230,23 @@ function unchosenRows({ engine, unchosen }: WindowState): Row[] {
 function environmentChildren(state: TreeState, name: string): Row[] {
   const snapshots = state.snapshotsOf.get(name) ?? [];
   const clones = state.clonesOf.get(name) ?? [];
-  if (snapshots.length === 0 && clones.length === 0) {
-    const refreshing = state.work.has(rowId({ kind: 'environment', key: name }));
-    return [
-      refreshing
-        ? noteRow(
-            state,
-            name,
-            'refreshing',
-            'Taking the first snapshot…',
-            'clones can be made when it is there',
-          )
-        : noteRow(state, name, 'noSnapshot', 'No snapshot yet', 'refresh to take the first one'),
-    ];
-  }
+  // The one that is being made is told by the environment's row; until it is there it is of no use.
+  if (clones.length === 0 && snapshots.every((snapshot) => snapshot.state === 'creating'))
+    return [firstSnapshotNote(state, name)];
+  const saved = savedOf(state, name).length;
   return [
     groupRow(state, 'clones', name, 'Clones', countOf(clones.length, 'clone'), 'expanded'),
-    groupRow(state, 'snapshots', name, 'Snapshots', countOf(snapshots.length, 'snapshot'), 'collapsed'),
+    groupRow(
+      state,
+      'snapshots',
+      name,
+      'Snapshots',
+      countOf(snapshots.length - saved, 'snapshot'),
+      'collapsed',
+    ),
+    ...(saved === 0
+      ? []
+      : [groupRow(state, 'saved', name, 'Committed and kept', countOf(saved, 'snapshot'), 'collapsed')]),
   ];
 }
 
@@ -235,7 +262,7 @@ function row(parts: Omit<Row, 'id' | 'faded' | 'spoken'> & { faded?: Row['faded'
 
 function groupRow(
   state: TreeState,
-  kind: 'clones' | 'snapshots',
+  kind: 'clones' | 'snapshots' | 'saved',
   environment: string,
   label: string,
   counted: string,
@@ -253,25 +280,53 @@ function groupRow(
   });
 }
 
+type Note = Pick<Row, 'label' | 'description' | 'icon'> & {
+  readonly name: string;
+  readonly command: (reference: RowOf<'note'>) => RowCommand;
+};
+
+/** A row that says what is missing, and does it when it is clicked. */
 function noteRow(
   state: TreeState,
   environment: string,
-  name: string,
-  label: string,
-  description: string,
+  { name, label, description, icon, command }: Note,
 ): Row {
+  const reference = { kind: 'note', key: `${name}/${environment}` } as const;
   const faded = fadedIn(state, environment);
   return row({
-    reference: { kind: 'note', key: `${name}/${environment}` },
-    label,
-    description,
-    icon: {
-      id: name === 'refreshing' ? 'loading~spin' : 'info',
-      ...(faded !== undefined && { color: color.faded }),
-    },
+    ...{ reference, label, description, faded },
+    icon: faded === undefined || icon === undefined ? icon : { ...icon, color: color.faded },
     context: `note.${name}`,
     children: 'none',
-    faded,
+    command: command(reference),
+  });
+}
+
+const createNote = (state: TreeState, environment: string): Row =>
+  noteRow(state, environment, {
+    name: 'noClone',
+    label: 'No clones yet',
+    description: 'create one in a moment',
+    icon: { id: 'add' },
+    command: (reference) => ({ id: 'thinClones.clone.create', subject: [reference] }),
+  });
+
+function firstSnapshotNote(state: TreeState, environment: string): Row {
+  const job = state.work.get(rowId({ kind: 'environment', key: environment }));
+  if (job !== undefined)
+    return noteRow(state, environment, {
+      name: 'refreshing',
+      label: 'Taking the first snapshot…',
+      description: 'show its log',
+      icon: { id: 'loading~spin' },
+      command: () => ({ id: 'thinClones.job.show', subject: [{ kind: 'job', key: job.id }] }),
+    });
+  return noteRow(state, environment, {
+    name: 'noSnapshot',
+    label: 'No snapshot yet',
+    description: state.failed.has(environment) ? 'try again to take the first one' : 'take the first one',
+    icon: { id: 'device-camera' },
+    command: (reference) => ({ id: 'thinClones.environment.refresh', subject: [reference] }),
   });
 }
 
@@ -307,11 +362,15 @@ function environmentRow(state: TreeState, environment: Environment): Row {
   const faded = fadedIn(state, environment.name);
   const host = hostOf(state, environment.name);
   const doing = job?.type === 'environment.delete' ? 'deleting' : 'refreshing';
+  const failure = job === undefined ? state.failed.get(environment.name) : undefined;
+  const icon = job !== undefined ? 'loading~spin' : failure === undefined ? 'database' : 'warning';
+  const iconColor = faded !== undefined ? color.faded : failure === undefined ? undefined : color.warning;
   return row({
     reference,
     label: environment.name,
     description: joined([
-      job === undefined ? undefined : workText(doing, job),
+      ...(job === undefined ? [] : [workText(doing, job), phaseOf(job)]),
+      failure === undefined ? undefined : failureText(failure),
       faded === 'out of reach'
         ? host?.state === 'unusable'
           ? 'host not usable'
@@ -319,19 +378,17 @@ function environmentRow(state: TreeState, environment: Environment): Row {
         : undefined,
       clones.length === 0 ? undefined : countOf(clones.length, 'clone'),
       latest === undefined
-        ? job === undefined
+        ? job === undefined && failure === undefined
           ? 'no snapshot yet'
           : undefined
         : `data of ${ageOf(latest.dataStateAt ?? latest.createdAt, state.now)}`,
     ]),
-    icon: {
-      id: job === undefined ? 'database' : 'loading~spin',
-      ...(faded !== undefined && { color: color.faded }),
-    },
+    icon: { id: icon, ...(iconColor !== undefined && { color: iconColor }) },
     context: [
       'environment',
       job === undefined ? 'idle' : 'busy',
       latest === undefined ? 'empty' : 'filled',
+      ...(failure === undefined ? [] : ['failed']),
       ...(job?.cancellable === true ? ['cancellable'] : []),
     ].join('.'),
     children: 'expanded',
@@ -409,6 +466,12 @@ function cloneIcon(
   }
 }
 
+/** "failed: the server ended with signal SIGKILL" */
+const problemText = ({ state, problem }: Clone, standing: string): string =>
+  state === 'failed' && standing === 'failed' && problem !== null
+    ? `${standing}: ${problem.replace(/\.$/, '')}`
+    : standing;
+
 function cloneRow(state: TreeState, clone: Clone): Row {
   const reference = { kind: 'clone', key: clone.id } as const;
   const job = state.work.get(rowId(reference));
@@ -417,22 +480,27 @@ function cloneRow(state: TreeState, clone: Clone): Row {
   const faded = fadedIn(state, clone.environment);
   const current = state.window.current.has(clone.id);
   const icon = cloneIcon(clone, { busy, guarded, current });
+  const isRunning = state.window.engine === 'running';
+  const standing = faded === 'out of reach' && !busy ? faded : text;
+  // What somebody has to know or to do comes first: a narrow side bar cuts the rest.
+  const isFine = standing === 'ready' || !isRunning;
   return row({
     reference,
     // People think in branches; the clone's own name is in the tooltip.
     label: clone.branch ?? clone.name,
     description: joined([
-      !current ? undefined : state.window.engine === 'running' ? 'current' : 'current, port closed',
-      faded === 'out of reach' && !busy ? faded : text,
+      isFine ? undefined : problemText(clone, standing),
       state.window.migrations.get(clone.id),
-      ageOf(clone.resetAt ?? clone.createdAt, state.now),
-      cloneSizeText(clone),
       protectionText(clone, state.now),
+      !current ? undefined : isRunning ? 'current' : 'current, port closed',
+      isFine ? standing : undefined,
       clone.branch !== null &&
       clone.repository !== null &&
       state.shared.has(branchKey(clone.environment, clone.branch))
         ? repositoryName(clone.repository)
         : undefined,
+      ageOf(clone.resetAt ?? clone.createdAt, state.now),
+      cloneSizeText(clone),
     ]),
     icon: faded === undefined ? icon : { ...icon, color: color.faded },
     context: [
@@ -457,14 +525,15 @@ function snapshotRow(state: TreeState, snapshot: Snapshot): Row {
   const busy = snapshot.state !== 'ready' && state.window.engine === 'running';
   return row({
     reference,
-    label: snapshot.name,
+    label: snapshotLabel(snapshot),
     description: joined([
       snapshot.state === 'ready' ? undefined : busy ? workText(snapshot.state, job) : `was ${snapshot.state}`,
       environment?.latestSnapshot === snapshot.id ? 'latest' : undefined,
+      snapshotOrigins[snapshot.origin],
       ageOf(snapshot.dataStateAt ?? snapshot.createdAt, state.now),
       snapshot.bytes.logical === null ? undefined : sizeOf(snapshot.bytes.logical),
       snapshot.clones.length === 0 ? undefined : countOf(snapshot.clones.length, 'clone'),
-      snapshot.message ?? undefined,
+      snapshotLabel(snapshot) === snapshot.name ? undefined : snapshot.name,
     ]),
     icon: {
       id: busy ? 'loading~spin' : snapshot.origin === 'refresh' ? 'device-camera' : 'git-commit',

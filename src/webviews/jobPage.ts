@@ -20,6 +20,8 @@ export interface JobPageOptions {
   readonly feed: JobFeed;
   readonly extensionUri: vscode.Uri;
   readonly log: (text: string) => void;
+  /** What does a job again; undefined where nothing does. */
+  readonly retryOf: (job: Job) => (() => Promise<void>) | undefined;
 }
 
 /** Shown until the engine says what the job is. */
@@ -36,7 +38,7 @@ const problemOf = (error: unknown): Problem => {
 };
 
 /** Ends by itself when its panel is closed. */
-export function openJobPage({ panel, id, feed, extensionUri, log }: JobPageOptions): void {
+export function openJobPage({ panel, id, feed, extensionUri, log, retryOf }: JobPageOptions): void {
   const { webview } = panel;
   const folder = vscode.Uri.joinPath(extensionUri, 'dist', 'webviews');
   const asset = (name: string): string => webview.asWebviewUri(vscode.Uri.joinPath(folder, name)).toString();
@@ -53,7 +55,7 @@ export function openJobPage({ panel, id, feed, extensionUri, log }: JobPageOptio
   };
   const sendJob = (job: Job): void => {
     panel.title = job.title;
-    send({ kind: 'job', job });
+    send({ kind: 'job', job, canRetry: retryOf(job) !== undefined });
   };
 
   const relay = createLineRelay({
@@ -105,6 +107,9 @@ export function openJobPage({ panel, id, feed, extensionUri, log }: JobPageOptio
         } catch (error) {
           send({ kind: 'refused', problem: problemOf(error) });
         }
+        return;
+      case 'retry':
+        await retryOf(await feed.job(id, ended.signal))?.();
         return;
       case 'connect':
         await connect();

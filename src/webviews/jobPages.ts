@@ -1,5 +1,6 @@
 /** Opens job pages, one for each job, and brings them back after a reload. What a page needs is loaded with the first one. */
 import * as vscode from 'vscode';
+import type { Job } from '../../engine/protocol/entities.ts';
 import type { JobFeed } from './jobFeed.ts';
 
 /** package.json names it: `onWebviewPanel:thinClones.job` wakes the extension for a page to restore. */
@@ -16,11 +17,13 @@ export interface JobPagesOptions {
   readonly extensionUri: vscode.Uri;
   /** Made when the first page opens; a promise, so that activation does not load what it is made of. */
   readonly feed: () => JobFeed | Promise<JobFeed>;
+  /** What does a job again; `show` opens the page of the job that this begins. */
+  readonly retryOf: (job: Job, show: JobPages['show']) => (() => Promise<void>) | undefined;
   /** A line for the extension's log. */
   readonly log: (text: string) => void;
 }
 
-export function registerJobPages({ extensionUri, feed, log }: JobPagesOptions): JobPages {
+export function registerJobPages({ extensionUri, feed, retryOf, log }: JobPagesOptions): JobPages {
   const panels = new Map<string, vscode.WebviewPanel>();
 
   const open = async (panel: vscode.WebviewPanel, id: string): Promise<void> => {
@@ -29,7 +32,11 @@ export function registerJobPages({ extensionUri, feed, log }: JobPagesOptions): 
       if (panels.get(id) === panel) panels.delete(id);
     });
     const { openJobPage } = await import('./jobPage.ts');
-    openJobPage({ panel, id, feed: await feed(), extensionUri, log });
+    openJobPage({
+      ...{ panel, id, extensionUri, log },
+      feed: await feed(),
+      retryOf: (job) => retryOf(job, show),
+    });
   };
 
   /** Screen readers call the page by the title that it was opened with, whatever it is later. */
@@ -58,18 +65,20 @@ export function registerJobPages({ extensionUri, feed, log }: JobPagesOptions): 
     },
   });
 
+  const show: JobPages['show'] = async (id) => {
+    const shown = panels.get(id);
+    if (shown !== undefined) {
+      shown.reveal();
+      return;
+    }
+    const title = await titleOf(id);
+    if (panels.has(id)) return;
+    const panel = vscode.window.createWebviewPanel(jobPageType, title, vscode.ViewColumn.Active);
+    await open(panel, id);
+  };
+
   return {
-    async show(id) {
-      const shown = panels.get(id);
-      if (shown !== undefined) {
-        shown.reveal();
-        return;
-      }
-      const title = await titleOf(id);
-      if (panels.has(id)) return;
-      const panel = vscode.window.createWebviewPanel(jobPageType, title, vscode.ViewColumn.Active);
-      await open(panel, id);
-    },
+    show,
     dispose: () => void serializer.dispose(),
   };
 }

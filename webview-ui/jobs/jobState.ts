@@ -4,6 +4,8 @@ import type { ConnectionState, PageJob, PageTask, Problem, ToPage } from './mess
 
 export interface JobState {
   readonly job: PageJob | null;
+  /** Something can do it again. */
+  readonly canRetry: boolean;
   readonly connection: ConnectionState;
   /** Why there is no connection. */
   readonly connectionProblem: Problem | null;
@@ -13,7 +15,14 @@ export interface JobState {
 }
 
 export function initialState(last: PageJob | null): JobState {
-  return { job: last, connection: 'connecting', connectionProblem: null, refusal: null, gone: false };
+  return {
+    job: last,
+    canRetry: false,
+    connection: 'connecting',
+    connectionProblem: null,
+    refusal: null,
+    gone: false,
+  };
 }
 
 /** Lines are not part of the state: the log takes them. */
@@ -21,7 +30,13 @@ export function reduce(state: JobState, message: Exclude<ToPage, { kind: 'lines'
   switch (message.kind) {
     case 'job': {
       const ended = message.job.endedAt !== null;
-      return { ...state, job: message.job, gone: false, refusal: ended ? null : state.refusal };
+      return {
+        ...state,
+        job: message.job,
+        canRetry: message.canRetry === true,
+        gone: false,
+        refusal: ended ? null : state.refusal,
+      };
     }
     case 'connection':
       return { ...state, connection: message.state, connectionProblem: message.problem };
@@ -74,6 +89,9 @@ export function canCancel(state: JobState): boolean {
   return state.job?.cancellable === true && isLive(state);
 }
 
+export const canRetry = (state: JobState): boolean =>
+  state.canRetry && state.connection === 'connected' && state.job !== null && state.job.endedAt !== null;
+
 export interface Banner {
   readonly tone: 'info' | 'warning' | 'error';
   readonly message: string;
@@ -123,9 +141,10 @@ export function announcement(state: JobState, now: number): string {
   return `${job.title}: ${status}${time === null ? '' : ` after ${time}`}`;
 }
 
-/** The text beside a task: its share while it runs, and how long it took or takes. */
+/** The text beside a task: what it does and its share while it runs, and how long it took or takes. */
 export function taskAmounts(task: PageTask, now: number, live: boolean): string[] {
   const amounts: string[] = [];
+  if (task.state === 'running' && task.phase !== undefined) amounts.push(task.phase);
   if (task.state === 'running' && task.progress !== null) amounts.push(percentText(task.progress));
   const time = live || task.endedAt !== null ? spentText(task, now) : null;
   if (time !== null) amounts.push(time);

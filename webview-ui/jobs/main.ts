@@ -10,6 +10,7 @@ import {
   announcement,
   banners,
   canCancel,
+  canRetry,
   initialState,
   isLive,
   jobStateTexts,
@@ -63,6 +64,13 @@ const cancel = button({
   onPress: () => {
     cancel.setDisabled(true);
     host.send({ kind: 'cancel' });
+  },
+});
+const retry = button({
+  label: 'Retry',
+  look: 'primary',
+  onPress: () => {
+    host.send({ kind: 'retry' });
   },
 });
 const status = element('span', { className: 'status' });
@@ -148,6 +156,7 @@ const main = element('main', { className: 'page' }, [
       element('span', { className: 'state' }, [stateIcon, ring]),
       title,
       cancel.element,
+      retry.element,
     ]),
     element('div', { className: 'about' }, [status, facts]),
     progress,
@@ -208,6 +217,7 @@ function showHeading(): void {
     setText(percent, share);
   }
   cancel.element.hidden = !canCancel(state);
+  retry.element.hidden = !canRetry(state);
   setText(spoken, announcement(state, now()));
 }
 

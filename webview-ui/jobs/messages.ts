@@ -17,6 +17,7 @@ const pageTaskSchema = z.object({
   name: z.string(),
   state: z.enum(['pending', 'running', 'succeeded', 'failed', 'undone', 'skipped']),
   progress: z.nullable(z.number().check(z.minimum(0), z.maximum(1))),
+  phase: z.optional(z.string()),
   startedAt: z.nullable(z.string()),
   endedAt: z.nullable(z.string()),
 });
@@ -49,7 +50,8 @@ export type PageLine = z.output<typeof pageLineSchema>;
 
 /** From the extension to the page. A job is always complete; lines are appended, and each carries its number. */
 export const toPageSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('job'), job: pageJobSchema }),
+  /** `canRetry`: there is a command that does it again. */
+  z.object({ kind: z.literal('job'), job: pageJobSchema, canRetry: z.optional(z.boolean()) }),
   z.object({
     kind: z.literal('lines'),
     lines: z.array(pageLineSchema).check(z.minLength(1), z.maxLength(linesInMessage)),
@@ -74,6 +76,7 @@ export const fromPageSchema = z.discriminatedUnion('kind', [
   /** The page has taken the lines up to this number: more may come. */
   z.object({ kind: z.literal('took'), through: z.int().check(z.nonnegative()) }),
   z.object({ kind: z.literal('cancel') }),
+  z.object({ kind: z.literal('retry') }),
   z.object({ kind: z.literal('connect') }),
   /** Puts text in the clipboard. */
   z.object({ kind: z.literal('copy'), text: z.string(), lines: z.int().check(z.nonnegative()) }),

@@ -35,7 +35,8 @@ export function reserveSnapshot(
     ...{ name: member, engine, version, database, dataset: newDatasetId(context) },
   }));
   const record: SnapshotRecord = {
-    ...{ id, name: name ?? freeSnapshotName(at, taken), environment: clone.environment, state: 'creating' },
+    ...{ id, name: name ?? freeSnapshotName(at, taken, origin), environment: clone.environment },
+    ...{ state: 'creating' },
     ...{ dataStateAt: at, createdAt, createdBy: caller.user, skewMs: 0 },
     ...{ bytes: { unshared: null, logical: null }, members, origin, message },
   };

@@ -118,7 +118,10 @@ describe("the branch's database in the window", () => {
     const question = await workbench.notification('Branch feature/x has no database of its own yet.');
     assert.match(question.text, /Make one from the latest snapshot\?/);
     assert.deepEqual(question.buttons, ['Create', 'Not Now', 'Remember…']);
-    await workbench.statusBarItem('feature/x');
+    const item = await workbench.statusBarItem('feature/x: no database');
+    await until('the warning', async () =>
+      ((await item.getAttribute('class')) ?? '').includes('warning-kind') ? true : undefined,
+    );
     await workbench.screenshot('branch-question');
     await question.press('Create');
     await until('the answer', () => engine.calls('checkoutAnswer')[0]);

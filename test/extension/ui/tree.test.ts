@@ -41,14 +41,15 @@ describe('the tree', () => {
       rows.map(({ level, label, description }) => `${'  '.repeat(level - 1)}${label} | ${description}`),
       [
         'billing | no snapshot yet',
-        '  No snapshot yet | refresh to take the first one',
+        '  No snapshot yet | take the first one',
         'shop | 4 clones · data of 3 h ago',
         '  Clones | 4',
         '    feature/login | ready · 5 min ago · 1.2 MB own',
-        '    load-test | ready · 1 h ago · 91 MB own · protected for 3 days',
+        '    load-test | protected for 3 days · ready · 1 h ago · 91 MB own',
         '    old-report | stopped · 30 h ago · 400 kB own',
-        '    experiment | failed · 2 days ago · 400 kB own',
-        '  Snapshots | 3',
+        '    experiment | failed: The server ended with signal SIGKILL · 2 days ago · 400 kB own',
+        '  Snapshots | 2',
+        '  Committed and kept | 1',
         'local | btrfs, thin · 64 GB free',
       ],
     );
@@ -200,21 +201,49 @@ describe('the tree', () => {
     await workbench.quickPick('billing');
     await workbench.waitForRows('the refresh in the row', (rows) =>
       rows.some(
-        ({ label, description }) => label === 'billing' && description.startsWith('refreshing… 40 %'),
+        ({ label, description }) =>
+          label === 'billing' && description.startsWith('refreshing… 40 % · restoring'),
       ),
     );
+    assert.deepEqual(await workbench.inlineActions('billing'), ['Cancel Job…']);
+    await workbench.screenshot('refreshing');
     engine.release(fail('source_lost', { host: 'db', problem: 'connection reset' }).document);
     engine.holdJobs = false;
     const message = await workbench.notification(
-      'The connection to db was lost during the dump: connection reset. Check',
+      'Refresh of billing failed: The connection to db was lost during the dump: connection reset. Check',
     );
     assert.match(message.text, /Check the source and refresh again/);
     assert.deepEqual(message.buttons, ['Retry', 'Show Log']);
     await workbench.screenshot('failure');
     await message.press('Show Log');
     await until('the page of the job', async () =>
-      (await workbench.editorTabs()).includes('Refresh billing') ? true : undefined,
+      (await workbench.editorTabs()).includes('Refresh environment billing') ? true : undefined,
     );
+    await workbench.waitForRows('the reason in the row', (rows) =>
+      rows.some(
+        ({ label, description }) =>
+          label === 'billing' && description.startsWith('refresh failed: The connection to db was lost'),
+      ),
+    );
+    assert.deepEqual(await workbench.inlineActions('billing'), ['Retry Refresh', 'Show Job…']);
+    await workbench.screenshot('failure-stays');
+    const page = await workbench.webview('Refresh environment billing');
+    const before = engine.calls('environmentRefresh').length;
+    engine.holdJobs = true;
+    await page.getByRole('button', { name: 'Retry' }).click();
+    await until('the next refresh', () =>
+      engine.calls('environmentRefresh').length > before ? true : undefined,
+    );
+    await until('a page for it', async () =>
+      (await workbench.editorTabs()).length === 2 ? true : undefined,
+    );
+    await workbench.screenshot('job-page-retry');
+    engine.release();
+    engine.holdJobs = false;
+    await workbench.waitForRows('the failure to go', (rows) =>
+      rows.some(({ label, description }) => label === 'billing' && description.startsWith('data of')),
+    );
+    await workbench.palette('View: Close All Editors');
   });
 
   it('fades what is on a host out of reach, with the reason, and drops none of it', async () => {
@@ -266,7 +295,9 @@ describe('the tree', () => {
     const details = { what: 'pg_dump', searched: ['/usr/bin'], install: 'Install it there.' };
     engine.release(fail('programs_missing', details).document);
     engine.holdJobs = false;
-    await (await workbench.notification('pg_dump was not found')).press('Host Doctor');
+    await (
+      await workbench.notification('Refresh of audits failed: pg_dump was not found')
+    ).press('Host Doctor');
     await until('the report of the other host', async () => {
       const tabs = await workbench.editorTabs();
       return tabs.some((tab) => tab.includes('builds (host)')) ? true : undefined;

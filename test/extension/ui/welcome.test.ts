@@ -95,7 +95,6 @@ describe('the view without an environment', () => {
     await workbench.quickPickMany(['public'], { placeholder: 'Which schemas' });
     await workbench.screenshot('add-name');
     await workbench.inputBox('shop', { prompt: 'PostgreSQL 16.4, 2 tables, 842 MB' });
-    await workbench.quickPick(/Save and take the first snapshot/);
     await workbench.waitForRow(['shop', 'Snapshots']);
     assert.deepEqual(passwords, ['secret', 'right']);
     const [applied] = engine.calls('environmentApply');

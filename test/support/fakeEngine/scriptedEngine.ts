@@ -5,6 +5,7 @@ import type { ErrorDocument, Host, Job } from '../../../engine/protocol/entities
 import { hostSchema } from '../../../engine/protocol/entities.ts';
 import { fail } from '../../../engine/protocol/errors.ts';
 import type { EventBody } from '../../../engine/protocol/events.ts';
+import { snapshotIdSchema } from '../../../engine/protocol/ids.ts';
 import { homePaths } from '../../../engine/protocol/node/home.ts';
 import {
   fakeClone,
@@ -120,13 +121,14 @@ export async function startScriptedEngine(home: string): Promise<ScriptedEngine>
   };
 
   /** Announces the job as running, and ends it after `finish` has put what it makes. */
-  const play = (changes: object, finish: () => void): { job: Job } => {
+  const play = (changes: object, finish: () => void, undo?: () => void): { job: Job } => {
     const now = new Date().toISOString();
     const job = fakeJob({ id: newId('job'), createdAt: now, startedAt: now, progress: 0.4, ...changes });
     put({ kind: 'job', entity: job });
     const end = (error: ErrorDocument | undefined): void => {
       if (overview.jobs.find(({ id }) => id === job.id)?.state === 'cancelled') return;
       if (error === undefined) finish();
+      else undo?.();
       const state = error === undefined ? 'succeeded' : 'failed';
       const endedAt = new Date().toISOString();
       put({
@@ -157,25 +159,28 @@ export async function startScriptedEngine(home: string): Promise<ScriptedEngine>
       const environment = environmentOf(params.environment);
       const { name } = environment;
       const id = newId('snapshot');
+      const now = new Date().toISOString();
+      const made = { id, name: `snapshot-${id.slice(-4)}`, environment: name, createdAt: now };
+      // As the real one: from its beginning the job is about the snapshot that it makes.
+      put({ kind: 'snapshot', entity: fakeSnapshot({ ...made, state: 'creating', dataStateAt: null }) });
       return play(
         {
           type: 'environment.refresh',
-          title: `Refresh ${name}`,
+          title: `Refresh environment ${name}`,
           environment: name,
-          object: { kind: 'environment', id: name, name },
+          object: { kind: 'snapshot', id, name: made.name },
+          tasks: [
+            {
+              ...{ name: 'Retrieve orders', state: 'running', progress: 0.5, phase: 'restoring' },
+              ...{ startedAt: now, endedAt: null },
+            },
+          ],
         },
         () => {
-          const now = new Date().toISOString();
-          const made = {
-            id,
-            name: `snapshot-${id.slice(-4)}`,
-            environment: name,
-            createdAt: now,
-            dataStateAt: now,
-          };
-          put({ kind: 'snapshot', entity: fakeSnapshot(made) });
+          put({ kind: 'snapshot', entity: fakeSnapshot({ ...made, dataStateAt: now }) });
           put({ kind: 'environment', entity: fakeEnvironment({ ...environment, latestSnapshot: id }) });
         },
+        () => put({ kind: 'snapshot.removed', id: snapshotIdSchema.parse(id) }),
       );
     },
     environmentDelete: ({ params }) => {

@@ -50,6 +50,7 @@ describe('names that nobody chose', () => {
 
   it('tell the minute of a snapshot, and a number when it is taken', () => {
     assert.equal(freeSnapshotName(text, new Set()), '2026-11-20-1200');
+    assert.equal(freeSnapshotName(text, new Set(), 'commit'), 'commit-2026-11-20-1200');
     assert.equal(freeSnapshotName(text, new Set(['2026-11-20-1200'])), '2026-11-20-1200-2');
   });
 });

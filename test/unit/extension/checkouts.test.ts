@@ -34,23 +34,26 @@ describe('what the status bar says of a checkout', () => {
       { engineStopped, jobs: jobs.map(fakeJob) },
     );
 
-  it('is the branch, with an icon for each state, and an alarm for those that need somebody', () => {
+  it('is the branch and words on its database, which Git does not show, and an alarm where somebody is needed', () => {
     const drawn = (['ready', 'switching', 'asking', 'none', 'failed'] as const).map((state) => {
       const { text, alarm } = status({ state });
       return `${text} ${alarm}`;
     });
     assert.deepEqual(drawn, [
-      '$(database) feature/a none',
-      '$(loading~spin) feature/a none',
-      '$(question) feature/a none',
-      '$(circle-slash) feature/a none',
-      '$(warning) feature/a warning',
+      '$(database) feature/a: ready none',
+      '$(loading~spin) feature/a: switching… none',
+      '$(database) feature/a: no database warning',
+      '$(database) feature/a: no database none',
+      '$(database) feature/a: no database warning',
     ]);
   });
 
   it('is the commit on a detached HEAD, with the operation that is under way', () => {
     const head = { kind: 'detached', commit, operation: 'bisect', branch: null };
-    assert.equal(status({ head, key: null }).text, '$(circle-slash) 1a2b3c4 (bisect)');
+    assert.equal(
+      status({ head, key: null, state: 'none' }).text,
+      '$(database) 1a2b3c4 (bisect): no database',
+    );
     assert.equal(
       headText(fakeCheckout({ head: { ...head, branch: 'feature/a' }, key: null })),
       'feature/a (bisect)',
@@ -65,15 +68,19 @@ describe('what the status bar says of a checkout', () => {
   it('tells apart the job of the switch and others', () => {
     assert.equal(
       status({ state: 'switching', job: ids.job }, {}, false, [{}]).text,
-      '$(loading~spin) feature/a',
+      '$(loading~spin) feature/a: switching…',
     );
-    assert.equal(status({ state: 'ready' }, {}, false, [{}]).text, '$(database) feature/a $(sync~spin)');
+    assert.equal(
+      status({ state: 'ready' }, {}, false, [{}]).text,
+      '$(database) feature/a: ready $(sync~spin)',
+    );
   });
 
   it('says that a stopped engine leads nowhere, and warns of a port that is taken', () => {
-    assert.match(status({ state: 'ready' }, {}, true).text, /debug-disconnect/);
+    assert.equal(status({ state: 'ready' }, {}, true).text, '$(database) feature/a: engine stopped');
     const [endpoint] = fakeCheckout().endpoints;
     const taken = status({ state: 'ready', endpoints: [{ ...endpoint, state: 'taken' }] });
+    assert.equal(taken.text, '$(database) feature/a: port taken');
     assert.equal(taken.alarm, 'warning');
     assert.match(taken.tooltip, /another program has its port/);
   });
@@ -82,7 +89,7 @@ describe('what the status bar says of a checkout', () => {
     const migrations = summaryOf([fakeReport({ state: 'behind', pending: [{ name: 'b', file: 'b.sql' }] })]);
     assert.equal(
       status({ state: 'ready' }, { migrations, folder: 'shop' }).text,
-      '$(database) shop: feature/a · 1 pending',
+      '$(database) feature/a in shop: ready · 1 pending',
     );
   });
 

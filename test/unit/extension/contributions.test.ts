@@ -63,6 +63,7 @@ describe('what package.json contributes', () => {
       'snapshot.ready.used',
       'environment.idle.filled',
       'environment.idle.empty',
+      'environment.idle.filled.failed',
       'environment.busy.filled.cancellable',
       'clones',
       'snapshots',
@@ -81,6 +82,12 @@ describe('what package.json contributes', () => {
     assert.deepEqual(actions('clone.ready'), ['clone.reset', 'clone.copyUrl', 'clone.openPsql']);
     assert.deepEqual(actions('clone.resetting.busy.cancellable'), ['job.cancel']);
     assert.deepEqual(actions('clone.ready.busy'), []);
+    assert.deepEqual(actions('environment.idle.filled.failed'), [
+      'clone.create',
+      'environment.retry',
+      'job.show',
+    ]);
+    assert.deepEqual(actions('environment.busy.empty.cancellable'), ['job.cancel']);
     assert.deepEqual(actions('note.noSnapshot'), ['environment.refresh']);
   });
 

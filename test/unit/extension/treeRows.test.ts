@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { cloneIdSchema } from '../../../engine/protocol/ids.ts';
 import type { Entities } from '../../../src/engine/model.ts';
-import { rowId, parseRowId, keyOfRow } from '../../../src/views/rowId.ts';
+import { fail } from '../../../engine/protocol/errors.ts';
+import { rowId, parseRowId, keyOfRow, type RowReference } from '../../../src/views/rowId.ts';
 import {
   compareRows,
   rowsUnder,
@@ -10,10 +11,11 @@ import {
   type Row,
   type WindowState,
 } from '../../../src/views/treeRows.ts';
+import { committedName, keptName } from '../../../src/dialogs/snapshotNames.ts';
 import { describeRow } from '../../../src/views/tooltips.ts';
 import { fakeCheckout } from '../../support/fakeEngine/fakeCheckout.ts';
 import { fakeHost } from '../../support/fakeEngine/scriptedEngine.ts';
-import { fakeClone, fakeEnvironment, fakeJob, fakeSnapshot, ids } from '../cli/fakeEngine.ts';
+import { at, fakeClone, fakeEnvironment, fakeJob, fakeSnapshot, ids } from '../cli/fakeEngine.ts';
 
 const now = Date.parse('2026-11-21T12:30:00.000Z');
 
@@ -81,7 +83,7 @@ describe('the rows of the tree', () => {
       draw({ environments: [{ latestSnapshot: null }] }),
       [
         '(database) shop | no snapshot yet | environment.idle.empty',
-        '  (info) No snapshot yet | refresh to take the first one | note.noSnapshot',
+        '  (device-camera) No snapshot yet | take the first one | note.noSnapshot',
         '(server) local | btrfs, thin · 64 GB free | host.ready',
       ].join('\n'),
     );
@@ -108,7 +110,7 @@ describe('the rows of the tree', () => {
         '(database) shop | 3 clones · data of 2 h ago | environment.idle.filled',
         '  Clones | 3 | clones',
         '    (circle-filled) feature/b | ready · 2 h ago · 400 kB own | clone.ready.bound',
-        '    (lock) guarded | ready · 3 h ago · 91 MB own · protected | clone.ready.protected',
+        '    (lock) guarded | protected · ready · 3 h ago · 91 MB own | clone.ready.protected',
         '    (error) broken | failed · 3 days ago · 400 kB own | clone.failed',
         '  Snapshots | 1 | snapshots',
         '    (device-camera) nightly | latest · 2 h ago · 842 MB · 1 clone | snapshot.ready.used',
@@ -125,8 +127,71 @@ describe('the rows of the tree', () => {
     };
     assert.equal(
       draw({ environments: [{}], snapshots: [{}], clones: [{ branch: 'feature/b' }] }, window).split('\n')[2],
-      '    (pass-filled) feature/b | current · ready · migrations: 2 pending · 2 h ago · 400 kB own | clone.ready.bound.current',
+      '    (pass-filled) feature/b | migrations: 2 pending · current · ready · 2 h ago · 400 kB own | clone.ready.bound.current',
     );
+  });
+
+  it('tell what was made of clones apart from refreshes, by its message, and put the latest first', () => {
+    const snapshot = (letter: string, minute: number, changes: object) => ({
+      id: `snapshot-${letter.repeat(16)}`,
+      name: `name-${letter}`,
+      createdAt: `2026-11-21T12:0${minute}:00.000Z`,
+      dataStateAt: null,
+      ...changes,
+    });
+    const latest = snapshot('b', 1, {});
+    const tree = draw({
+      environments: [{ latestSnapshot: latest.id }],
+      snapshots: [
+        latest,
+        snapshot('c', 2, { state: 'creating' }),
+        snapshot('d', 3, { origin: 'commit', message: 'orders migrated\nin two steps' }),
+        snapshot('e', 4, { origin: 'kept', message: 'Before the reset of feature/a' }),
+      ],
+    }).split('\n');
+    assert.deepEqual(
+      tree.slice(3, 9).map((line) => line.replace(/ \| [^|]*$/, '')),
+      [
+        '  Snapshots | 2',
+        '    (device-camera) name-b | latest · 29 min ago · 842 MB',
+        '    (loading~spin) name-c | creating… · 28 min ago · 842 MB',
+        '  Committed and kept | 2',
+        '    (git-commit) Before the reset of feature/a | kept at a reset · 26 min ago · 842 MB · name-e',
+        '    (git-commit) orders migrated | committed · 27 min ago · 842 MB · name-d',
+      ],
+    );
+  });
+
+  it('propose names of snapshots that are names, and free', () => {
+    assert.equal(committedName('Orders: new schema!', 'feature/a', []), 'orders-new-schema');
+    assert.equal(committedName('Orders, new schema', 'a', ['orders-new-schema']), 'orders-new-schema-2');
+    assert.equal(committedName('!!!', 'feature/a', []), 'feature-a-commit');
+    // The escapes of branch names are in names of clones, and in no name of a snapshot.
+    assert.equal(keptName('feature/a%20b', []), 'feature-a-20b-before-reset');
+    assert.equal(keptName('a', ['a-before-reset']), 'a-before-reset-2');
+  });
+
+  it('put the clone of this window first, and what is wrong with a clone', () => {
+    const problem = 'The server ended with signal SIGKILL.';
+    const tree = draw(
+      {
+        environments: [{}],
+        snapshots: [{}],
+        clones: [
+          {
+            id: cloneId('e'),
+            name: 'newer',
+            createdAt: '2026-11-21T12:00:00.000Z',
+            state: 'failed',
+            problem,
+          },
+          {},
+        ],
+      },
+      { ...noWindow, current: new Set([ids.clone]) },
+    ).split('\n');
+    assert.match(tree[2] ?? '', /feature\/a \| current · ready/);
+    assert.match(tree[3] ?? '', /newer \| failed: The server ended with signal SIGKILL · 30 min ago/);
   });
 
   it('say that the engine is away, and vouch for nothing that was known before', () => {
@@ -178,8 +243,8 @@ describe('the rows of the tree', () => {
       snapshots: [{}],
       clones: [bound('e', '/src/shop/.git'), bound('f', '/src/billing/.git')],
     });
-    assert.match(tree, /main \| ready · 2 h ago · 400 kB own · shop/);
-    assert.match(tree, /main \| ready · 2 h ago · 400 kB own · billing/);
+    assert.match(tree, /main \| ready · shop · 2 h ago/);
+    assert.match(tree, /main \| ready · billing · 2 h ago/);
   });
 
   it('name in the tooltip of a clone its branch, its repository and where it is used', () => {
@@ -217,11 +282,23 @@ describe('the rows of the tree', () => {
     assert.equal(
       draw({
         environments: [{ latestSnapshot: null }],
+        // As the engine makes it: a refresh is about the snapshot that is not there yet.
+        snapshots: [{ state: 'creating' }],
         jobs: [
           {
             type: 'environment.refresh',
             progress: 0.12,
-            object: { kind: 'environment', id: 'shop', name: 'shop' },
+            object: { kind: 'snapshot', id: ids.snapshot, name: 'nightly' },
+            tasks: [
+              {
+                name: 'Retrieve',
+                state: 'running',
+                progress: 0.1,
+                phase: 'dumping',
+                startedAt: at,
+                endedAt: null,
+              },
+            ],
           },
         ],
       })
@@ -229,10 +306,68 @@ describe('the rows of the tree', () => {
         .slice(0, 2)
         .join('\n'),
       [
-        '(loading~spin) shop | refreshing… 12 % | environment.busy.empty.cancellable',
-        '  (loading~spin) Taking the first snapshot… | clones can be made when it is there | note.refreshing',
+        '(loading~spin) shop | refreshing… 12 % · dumping | environment.busy.empty.cancellable',
+        '  (loading~spin) Taking the first snapshot… | show its log | note.refreshing',
       ].join('\n'),
     );
+  });
+
+  describe('after a failed refresh', () => {
+    const refresh = (minute: number, changes: object) => ({
+      id: `job-${'abcdefghij'.charAt(minute).repeat(16)}`,
+      type: 'environment.refresh',
+      createdAt: `2026-11-21T11:0${minute}:00.000Z`,
+      state: 'failed',
+      object: { kind: 'snapshot', id: ids.snapshot, name: 'nightly' },
+      error: fail('source_lost', { host: 'db', problem: 'reset' }).document,
+      ...changes,
+    });
+    const environmentRow = (jobs: object[], environment: object = {}): string | undefined =>
+      draw({ environments: [environment], snapshots: [{}], clones: [{}], jobs }).split('\n')[0];
+
+    it('keep the reason in the row of the environment, first, with a way to try again', () => {
+      const failed = refresh(1, {});
+      assert.equal(
+        environmentRow([failed]),
+        '(warning) shop | refresh failed: The connection to db was lost during the dump: reset · 1 clone · data of 2 h ago | environment.idle.filled.failed',
+      );
+      const parts = { environments: [{}], jobs: [failed] };
+      assert.match(
+        describeRow(treeState(entities(parts), now), { kind: 'environment', key: 'shop' }) ?? '',
+        /\*\*Last refresh:\*\* failed .* was lost during the dump.*refresh again/,
+      );
+      // Canceling the next try mends nothing.
+      assert.match(environmentRow([failed, refresh(2, { state: 'cancelled' })]) ?? '', /failed: The conn/);
+      assert.equal(
+        draw({ environments: [{ latestSnapshot: null }], jobs: [failed] }).split('\n')[1],
+        '  (device-camera) No snapshot yet | try again to take the first one | note.noSnapshot',
+      );
+    });
+
+    it('forget it with the next one that succeeds, while one runs, and with the environment', () => {
+      const failed = refresh(1, {});
+      const good = '(database) shop | 1 clone · data of 2 h ago | environment.idle.filled';
+      assert.equal(environmentRow([failed, refresh(2, { state: 'succeeded', error: null })]), good);
+      assert.equal(environmentRow([refresh(1, { state: 'cancelled' })]), good);
+      assert.equal(environmentRow([failed], { createdAt: '2026-11-21T11:30:00.000Z' }), good);
+      assert.match(
+        environmentRow([failed, refresh(2, { state: 'running', error: null })]) ?? '',
+        /^\(loading~spin\) shop \| refreshing…/,
+      );
+    });
+
+    it('do what the rows say that say what is missing', () => {
+      const commandOf = (parts: Parts, parent: RowReference) =>
+        rowsUnder(treeState(entities(parts), now), parent)[0]?.command;
+      assert.deepEqual(commandOf({ environments: [{}] }, { kind: 'environment', key: 'shop' }), {
+        id: 'thinClones.environment.refresh',
+        subject: [{ kind: 'note', key: 'noSnapshot/shop' }],
+      });
+      assert.deepEqual(commandOf({ environments: [{}], snapshots: [{}] }, { kind: 'clones', key: 'shop' }), {
+        id: 'thinClones.clone.create',
+        subject: [{ kind: 'note', key: 'noClone/shop' }],
+      });
+    });
   });
 
   it('fade what is on a host out of reach, and drop none of it', () => {

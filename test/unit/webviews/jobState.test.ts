@@ -4,6 +4,7 @@ import {
   announcement,
   banners,
   canCancel,
+  canRetry,
   initialState,
   isLive,
   reduce,
@@ -31,6 +32,11 @@ describe('The state of the job page', () => {
 
   it('offers to cancel only what can be canceled now', () => {
     assert.ok(canCancel(after(connected, { kind: 'job', job: jobOf() })));
+    const ended = jobOf({ state: 'failed', endedAt: jobOf().createdAt, cancellable: false });
+    assert.ok(canRetry(after(connected, { kind: 'job', job: ended, canRetry: true })));
+    assert.ok(!canRetry(after(connected, { kind: 'job', job: ended })));
+    assert.ok(!canRetry(after(connected, { kind: 'job', job: jobOf(), canRetry: true })));
+    assert.ok(!canRetry(after(connected, { kind: 'job', job: ended, canRetry: true }, lost)));
     assert.ok(!canCancel(after(connected, { kind: 'job', job: jobOf({ cancellable: false }) })));
     assert.ok(!canCancel(after(connected, { kind: 'job', job: jobOf() }, lost)));
     assert.ok(!canCancel(after(connected, { kind: 'job', job: jobOf() }, { kind: 'gone' })));

@@ -31,6 +31,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const pages = registerJobPages({
     extensionUri: context.extensionUri,
     feed: () => createJobFeed(session),
+    retryOf: () => undefined,
     log: (text) => output.appendLine(text),
   });
   const ready = vscode.window.createStatusBarItem();
