@@ -4,7 +4,7 @@ import { fail } from '../protocol/errors.ts';
 import { formatTable, printable } from './format.ts';
 import type { Session } from './session.ts';
 import { answerUsed, cloneOf } from './use.ts';
-import { checkoutText, findCheckout, headText, notReady, settled } from './workingTree.ts';
+import { checkoutText, findCheckout, describeHead, notReady, settled } from './workingTree.ts';
 
 const remembers = ['once', 'branch', 'workspace'] as const;
 
@@ -47,7 +47,7 @@ export function addCheckoutCommands(program: Command, session: Session): void {
             ['PATH', 'BRANCH', 'STATE', 'CLONE', 'ENVIRONMENT', 'FOLLOW', 'PORTS'],
             answer.items.map((each) => [
               each.path,
-              headText(each.head),
+              describeHead(each.head),
               each.state,
               each.clone === null ? '-' : (names.get(each.clone) ?? each.clone),
               each.environment ?? '-',

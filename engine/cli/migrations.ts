@@ -1,6 +1,6 @@
 /** `thin-clones migrations`: whether the databases of a checkout's clone match its migration files. */
 import type { Command } from 'commander';
-import type { MigrationReport } from '../protocol/migrations.ts';
+import type { MigrationReport } from '../protocol/migrationReport.ts';
 import { migrationToolTitles } from '../protocol/migrationTools.ts';
 import { exitCodes } from './exitCode.ts';
 import { formatTable, printable } from './format.ts';

@@ -8,16 +8,16 @@ import { formatDuration, printable } from './format.ts';
 import type { Session } from './session.ts';
 import { noteSources } from './sourceFiles.ts';
 import { answerVariables } from './variableAnswers.ts';
-import { ensureClone, findCheckout, headText, openCheckout } from './workingTree.ts';
+import { ensureClone, findCheckout, describeHead, openCheckout } from './workingTree.ts';
 
 /** What people want to know next: which clone, which ports, how to get the variables. */
 export function usedText(checkout: Checkout, clone: Clone | undefined, took: number | undefined): string {
   const { endpoints, variables, envFile, head, key } = checkout;
-  const whose = key === null || key === '' ? headText(head) : key;
+  const whose = key === null || key === '' ? describeHead(head) : key;
   const time = took === undefined ? '' : `, after ${formatDuration(took)}`;
   const names = Object.keys(variables);
   return [
-    `${checkout.path}: ${headText(head)} uses clone ${clone?.name ?? checkout.clone ?? '?'}${head.kind === 'branch' && whose === head.branch ? '' : ` (of ${whose})`}${time}.`,
+    `${checkout.path}: ${describeHead(head)} uses clone ${clone?.name ?? checkout.clone ?? '?'}${head.kind === 'branch' && whose === head.branch ? '' : ` (of ${whose})`}${time}.`,
     ...endpoints.map(
       ({ member, host, port, state }) =>
         `${member}: ${host}:${port}${state === 'taken' ? ', which another program took: thin-clones checkout ports' : ', on every branch'}`,
@@ -170,7 +170,8 @@ export function addUseCommand(program: Command, session: Session): void {
         const answer = await client.call('checkoutUnbind', { params: { checkout: found.id } }, { signal });
         output.answer({
           json: answer,
-          text: () => printable(`${found.path}: the clone is taken off ${headText(found.head)}, and stays.`),
+          text: () =>
+            printable(`${found.path}: the clone is taken off ${describeHead(found.head)}, and stays.`),
         });
         return;
       }

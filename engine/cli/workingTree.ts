@@ -176,7 +176,7 @@ export async function ensureClone(
   throw last === undefined ? fail('internal', { problem: 'no checkout was opened' }) : notReady(last);
 }
 
-export function headText(head: Head): string {
+export function describeHead(head: Head): string {
   switch (head.kind) {
     case 'branch':
       return head.operation === null ? head.branch : `${head.branch} (${head.operation} under way)`;
@@ -221,7 +221,7 @@ export function checkoutText(checkout: Checkout, clone: Clone | undefined): stri
     ['id', checkout.id],
     ...(checkout.kind === 'main' ? [] : [['kind', checkout.kind] as const]),
     ['repository', checkout.repository],
-    ['branch', headText(checkout.head)],
+    ['branch', describeHead(checkout.head)],
     ['environment', checkout.environment ?? 'none chosen'],
     ['follow', checkout.follow],
     ['state', reason === null ? checkout.state : `${checkout.state}: ${reason}`],

@@ -8,7 +8,7 @@ import {
   selectionSchema,
 } from '../protocol/entities.ts';
 import { nameRule } from '../protocol/names.ts';
-import { migrationSettingsSchema } from '../protocol/migrations.ts';
+import { migrationSettingsSchema } from '../protocol/migrationReport.ts';
 import { branchSettingsSchema, workspaceSchema } from '../protocol/workspace.ts';
 import type { Path } from './places.ts';
 import { suggest } from './suggestion.ts';

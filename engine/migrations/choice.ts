@@ -1,6 +1,6 @@
 /** Decides which of the found migrations belong to which database: the table of applied ones tells, and nothing is guessed. */
 import type { MemberName } from '../protocol/ids.ts';
-import type { MigrationReport } from '../protocol/migrations.ts';
+import type { MigrationReport } from '../protocol/migrationReport.ts';
 import { migrationToolTitles } from '../protocol/migrationTools.ts';
 import type { AppliedTable, FoundTables, MemberDatabase } from './appliedTables.ts';
 import type { Comparison, Evidence, Layout } from './layout.ts';

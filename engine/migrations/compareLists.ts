@@ -1,5 +1,5 @@
 /** Compares migrations of a checkout with a list of applied ones, for tools that keep one row for each. */
-import type { MigrationFile } from '../protocol/migrations.ts';
+import type { MigrationFile } from '../protocol/migrationReport.ts';
 import type { Comparison } from './layout.ts';
 
 export interface LocalMigration extends MigrationFile {

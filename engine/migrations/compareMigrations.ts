@@ -2,7 +2,7 @@
 import type { Row } from '../database/database.ts';
 import { isFailure } from '../protocol/errors.ts';
 import type { MemberName } from '../protocol/ids.ts';
-import type { MigrationReport, MigrationSettings } from '../protocol/migrations.ts';
+import type { MigrationReport, MigrationSettings } from '../protocol/migrationReport.ts';
 import {
   findTables,
   MAX_ROWS,

@@ -1,6 +1,6 @@
 /** Which folders of a checkout hold a tool's migrations: the one that the settings name, else those with files as the tool names them. */
 import { posix } from 'node:path';
-import type { MigrationSettings } from '../protocol/migrations.ts';
+import type { MigrationSettings } from '../protocol/migrationReport.ts';
 import { isWithin, normalFolder, type Tree } from './tree.ts';
 
 /** The folder of a tool that the settings name as well: nothing is searched then. */

@@ -1,6 +1,6 @@
 /** What a tool's module says of a checkout: where its migrations lie, which table tells what was applied, and how the two compare. */
 import type { Row } from '../database/database.ts';
-import type { MigrationFile, MigrationSettings } from '../protocol/migrations.ts';
+import type { MigrationFile, MigrationSettings } from '../protocol/migrationReport.ts';
 import type { MigrationTool } from '../protocol/migrationTools.ts';
 import type { Tree } from './tree.ts';
 

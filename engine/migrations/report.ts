@@ -1,6 +1,6 @@
 /** Turns a comparison into the report that people read: the state, the lists, and one sentence with what to do. */
 import type { MemberName } from '../protocol/ids.ts';
-import type { MigrationReport, MigrationState } from '../protocol/migrations.ts';
+import type { MigrationReport, MigrationState } from '../protocol/migrationReport.ts';
 import { migrationToolTitles, type MigrationTool } from '../protocol/migrationTools.ts';
 import type { AppliedTable } from './appliedTables.ts';
 import type { Comparison, Layout } from './layout.ts';

@@ -1,7 +1,7 @@
 /** Folders of migrations that are JavaScript or TypeScript, by what is written in them: tools share their layout, not their words. */
 import { posix } from 'node:path';
 import * as z from 'zod';
-import type { MigrationSettings } from '../protocol/migrations.ts';
+import type { MigrationSettings } from '../protocol/migrationReport.ts';
 import type { Evidence } from './layout.ts';
 import { withoutComments } from './sourceText.ts';
 import { foldersUpFrom, normalFolder, type Tree } from './tree.ts';

@@ -25,7 +25,7 @@ import {
   referenceSchema,
   snapshotNameSchema,
 } from './ids.ts';
-import { migrationReportSchema } from './migrations.ts';
+import { migrationReportSchema } from './migrationReport.ts';
 import { branchPatternSchema, followSchema, startFromSchema } from './workspace.ts';
 
 export interface Route {

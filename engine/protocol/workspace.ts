@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { followPolicies } from './follow.ts';
 import { environmentNameSchema } from './ids.ts';
-import { migrationSettingsSchema } from './migrations.ts';
+import { migrationSettingsSchema } from './migrationReport.ts';
 import { isNeverSet } from './variableConsent.ts';
 
 export const followSchema = z.enum(followPolicies);

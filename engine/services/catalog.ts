@@ -51,7 +51,7 @@ export function createCatalog({ store, feed }: { store: Store; feed: Feed }): Ca
     const ready = store.snapshots
       .list()
       .filter((record) => record.environment === environment && record.state === 'ready');
-    // What somebody made of a clone is for those who name it; a branch's beginning is for its branch alone.
+    // What somebody made of a clone is for those who name it; what a branch started from is for its branch alone.
     return (
       ready.find(({ origin }) => origin === 'refresh') ?? ready.find(({ origin }) => origin !== 'branch')
     );

@@ -82,7 +82,7 @@ export interface Storage {
   /** A writable copy of a dataset. Idempotent: a half-made copy of the same id is thrown away and made again. */
   clone(from: DatasetId, id: DatasetId, tags: DatasetTags, options?: StorageOptions): Promise<Dataset>;
   /** Makes a dataset read-only where the store can. Idempotent. */
-  seal(id: DatasetId): Promise<void>;
+  makeReadOnly(id: DatasetId): Promise<void>;
   /** Replaces the tags in one atomic step. */
   tag(id: DatasetId, tags: DatasetTags): Promise<void>;
   get(id: DatasetId): Promise<Dataset | undefined>;

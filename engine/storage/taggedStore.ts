@@ -40,9 +40,9 @@ export interface TreeDriver {
   copyTree(from: string, to: string, options: StorageOptions): Promise<void>;
   /** Frees a tree; nothing happens when it is gone. */
   dropTree(path: string, signal: AbortSignal | undefined): Promise<void>;
-  seal(path: string): Promise<void>;
-  /** Makes a sealed tree one that can be moved again. */
-  unseal(path: string): Promise<void>;
+  makeReadOnly(path: string): Promise<void>;
+  /** Makes a read-only tree one that can be moved again. */
+  makeWritable(path: string): Promise<void>;
   usage(path: string): Promise<{ unshared: number | null; logical: number }>;
 }
 
@@ -199,9 +199,9 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
     try {
       await files.rename(from, to);
     } catch (error) {
-      // Moving a folder writes its "..", which a sealed btrfs subvolume refuses (EROFS).
+      // Moving a folder writes its "..", which a read-only btrfs subvolume refuses (EROFS).
       if (systemCode(error) !== 'EROFS') throw error;
-      await driver.unseal(from);
+      await driver.makeWritable(from);
       await files.rename(from, to);
     }
     return to;
@@ -299,9 +299,9 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
       );
     },
 
-    async seal(id) {
+    async makeReadOnly(id) {
       await ours(id);
-      await driver.seal(dataPath(id));
+      await driver.makeReadOnly(dataPath(id));
     },
 
     async tag(id, tags) {

@@ -1,7 +1,7 @@
 /** The setting `thinClones.branches.follow` of a folder. */
 import * as vscode from 'vscode';
 import type { Follow } from '../../engine/protocol/follow.ts';
-import type { Folder } from './follower.ts';
+import type { Folder } from './folderFollower.ts';
 
 const settingsOf = ({ key }: Folder): vscode.WorkspaceConfiguration =>
   vscode.workspace.getConfiguration('thinClones.branches', vscode.Uri.parse(key, true));

@@ -1,6 +1,6 @@
 /** Turns what is known about migrations into findings on their files, without VS Code. */
 import type { Checkout } from '../../engine/protocol/entities.ts';
-import type { MigrationReport } from '../../engine/protocol/migrations.ts';
+import type { MigrationReport } from '../../engine/protocol/migrationReport.ts';
 import { headText } from './checkoutText.ts';
 
 export interface Finding {

@@ -1,5 +1,5 @@
 /** Sums up what is said about the migrations of a checkout: for tree, status bar and hover. */
-import type { MigrationReport } from '../../engine/protocol/migrations.ts';
+import type { MigrationReport } from '../../engine/protocol/migrationReport.ts';
 import { migrationToolTitles } from '../../engine/protocol/migrationTools.ts';
 
 export interface MigrationSummary {

@@ -1,10 +1,10 @@
 /** Asks the engine whether the databases match the migration files, whenever the answer may have changed. */
 import * as vscode from 'vscode';
 import type { Checkout } from '../../engine/protocol/entities.ts';
-import type { MigrationReport } from '../../engine/protocol/migrations.ts';
+import type { MigrationReport } from '../../engine/protocol/migrationReport.ts';
 import { gathered, systemTimer } from '../engine/model.ts';
 import type { Services } from '../services.ts';
-import type { Place } from './follower.ts';
+import type { Place } from './folderFollower.ts';
 import { summaryOf, type MigrationSummary } from './migrationSummary.ts';
 
 /** Saving all files at once, or a checkout, changes many: one question is enough. */

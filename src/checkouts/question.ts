@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import type { Services } from '../services.ts';
 import { startText } from './checkoutText.ts';
-import type { Place } from './follower.ts';
+import type { Place } from './folderFollower.ts';
 
 export const createButton = 'Create';
 export const notNowButton = 'Not Now';

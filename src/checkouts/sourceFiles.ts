@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { EnvironmentDefinition } from '../../engine/protocol/entities.ts';
 import { isSettingsFile, largestEnvFile, sourceVariables } from '../../engine/protocol/sourceVariables.ts';
 import { folderName } from './checkoutText.ts';
-import type { Place } from './follower.ts';
+import type { Place } from './folderFollower.ts';
 import { sourceFilesText } from './sourceFileText.ts';
 import { runCommand } from '../commands/runCommand.ts';
 import type { Services } from '../services.ts';

@@ -5,7 +5,7 @@ import { readRegularText } from '../../engine/protocol/node/regularFile.ts';
 import { expandVariables } from '../../engine/protocol/variables.ts';
 import type { Services } from '../services.ts';
 import { namesInEnvFile, withVariables, type Configuration } from './debugVariables.ts';
-import type { Folder } from './follower.ts';
+import type { Folder } from './folderFollower.ts';
 import { terminalValue } from './terminalValue.ts';
 
 /** A debug session waits no longer than this for an engine that is being started. */

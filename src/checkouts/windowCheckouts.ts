@@ -5,7 +5,7 @@ import { createEmitter, type Subscribe } from '../engine/emitter.ts';
 import type { EngineSession } from '../engine/session.ts';
 import { headText } from './checkoutText.ts';
 import { surveyFolder } from './declaration.ts';
-import { createFollower, type Folder, type Follower, type Place } from './follower.ts';
+import { createFolderFollower, type Folder, type FolderFollower, type Place } from './folderFollower.ts';
 import { followSetting } from './followSetting.ts';
 import { watchGitExtension } from './gitExtension.ts';
 import type { MigrationSummary } from './migrationSummary.ts';
@@ -14,7 +14,7 @@ import type { SourceFile } from './sourceFileText.ts';
 const rememberedKey = 'thinClones.followed';
 
 export interface WindowCheckouts {
-  readonly follower: Follower;
+  readonly follower: FolderFollower;
   folders(): readonly Folder[];
   /** The folder of the active editor, else the one that was active before, else the first one. */
   currentFolder(): Folder | undefined;
@@ -64,7 +64,7 @@ export function createWindowCheckouts({
   const subscriptions: { dispose(): unknown }[] = [];
 
   const remembered = new Set(context.workspaceState.get<string[]>(rememberedKey, []));
-  const follower = createFollower({
+  const follower = createFolderFollower({
     session,
     folders: foldersOfWindow,
     chosen: followSetting,

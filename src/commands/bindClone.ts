@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { Clone } from '../../engine/protocol/entities.ts';
 import { isFailure } from '../../engine/protocol/errors.ts';
 import { branchOf } from '../checkouts/checkoutText.ts';
-import type { Place } from '../checkouts/follower.ts';
+import type { Place } from '../checkouts/folderFollower.ts';
 import { pickClone } from '../dialogs/pick.ts';
 import { pickPlace } from '../dialogs/pickCheckout.ts';
 import type { Services } from '../services.ts';

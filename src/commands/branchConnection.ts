@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import { formatConnection } from '../../engine/protocol/connectionString.ts';
 import type { Connection } from '../../engine/protocol/entities.ts';
-import type { Place } from '../checkouts/follower.ts';
+import type { Place } from '../checkouts/folderFollower.ts';
 import { pickValue } from '../dialogs/pick.ts';
 import { pickPlace } from '../dialogs/pickCheckout.ts';
 import type { Services } from '../services.ts';

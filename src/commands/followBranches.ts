@@ -1,7 +1,7 @@
 /** Chooses whether the database follows the branches of a folder, and which environment it comes from. */
 import { isFailure } from '../../engine/protocol/errors.ts';
 import type { Follow } from '../../engine/protocol/follow.ts';
-import type { Folder } from '../checkouts/follower.ts';
+import type { Folder } from '../checkouts/folderFollower.ts';
 import { changeFollowSetting } from '../checkouts/followSetting.ts';
 import { pickEnvironment, pickValue } from '../dialogs/pick.ts';
 import { pickFolder } from '../dialogs/pickCheckout.ts';

@@ -1,9 +1,9 @@
 /** Lists how the migration files of a checkout stand with its database, after asking anew. */
 import * as vscode from 'vscode';
-import type { MigrationReport } from '../../engine/protocol/migrations.ts';
+import type { MigrationReport } from '../../engine/protocol/migrationReport.ts';
 import { migrationToolTitles } from '../../engine/protocol/migrationTools.ts';
 import { canHaveDatabase, headText } from '../checkouts/checkoutText.ts';
-import type { Place } from '../checkouts/follower.ts';
+import type { Place } from '../checkouts/folderFollower.ts';
 import { summaryOf } from '../checkouts/migrationSummary.ts';
 import { pickValue, type PickItem } from '../dialogs/pick.ts';
 import { pickPlace } from '../dialogs/pickCheckout.ts';

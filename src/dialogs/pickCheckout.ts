@@ -2,7 +2,7 @@
 import * as vscode from 'vscode';
 import type { Checkout } from '../../engine/protocol/entities.ts';
 import { folderName, headText, stateTexts } from '../checkouts/checkoutText.ts';
-import type { Folder, Place } from '../checkouts/follower.ts';
+import type { Folder, Place } from '../checkouts/folderFollower.ts';
 import type { FolderReference } from '../commands/commandIds.ts';
 import { runCommand } from '../commands/runCommand.ts';
 import { NotTrusted, type Services } from '../services.ts';

@@ -82,16 +82,16 @@ describe('an engine killed with -9 around the clone of a branch', function () {
         await (await world.client()).call('checkoutUse', request);
         const { id, name } = await opened.ready(checkout, 'feature');
         assert.equal(await world.read(name), 'mine');
-        const beginnings = async (): Promise<number> => {
+        const branchStarts = async (): Promise<number> => {
           const { snapshots } = await (await world.client()).call('overview', {});
           return snapshots.filter(({ origin }) => origin === 'branch').length;
         };
-        assert.equal(await beginnings(), 1);
+        assert.equal(await branchStarts(), 1);
         await killedAt(`clone.destroy/${point}`, async () => {
           await (await world.client()).call('cloneDestroy', { params: { clone: id } });
         });
         assert.ok((await opened.clones()).every((clone) => clone.id !== id));
-        assert.equal(await beginnings(), 0);
+        assert.equal(await branchStarts(), 0);
         await world.checkNothingLeft();
       });
     }

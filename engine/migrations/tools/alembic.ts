@@ -1,7 +1,7 @@
 /** Alembic: Python modules that name the revision before them, and a row for each head in `alembic_version`. */
 import { posix } from 'node:path';
 import type { Row } from '../../database/database.ts';
-import type { MigrationFile, MigrationSettings } from '../../protocol/migrations.ts';
+import type { MigrationFile, MigrationSettings } from '../../protocol/migrationReport.ts';
 import { dependencyOrder } from '../dependencyOrder.ts';
 import { namedFolder } from '../folders.ts';
 import type { Comparison, Evidence, Layout, ToolModule } from '../layout.ts';

@@ -1,7 +1,7 @@
 /** Django: Python modules in a `migrations` package of each app, and a row with app and name in `django_migrations`. */
 import { posix } from 'node:path';
 import type { Row } from '../../database/database.ts';
-import type { MigrationSettings } from '../../protocol/migrations.ts';
+import type { MigrationSettings } from '../../protocol/migrationReport.ts';
 import { compareLists, type LocalMigration } from '../compareLists.ts';
 import { dependencyOrder } from '../dependencyOrder.ts';
 import { namedFolder } from '../folders.ts';

@@ -2,7 +2,7 @@
 import { posix } from 'node:path';
 import * as z from 'zod';
 import type { Row } from '../../database/database.ts';
-import type { MigrationSettings } from '../../protocol/migrations.ts';
+import type { MigrationSettings } from '../../protocol/migrationReport.ts';
 import { digests } from '../checksum.ts';
 import { compareLists, type LocalMigration } from '../compareLists.ts';
 import { namedFolder } from '../folders.ts';

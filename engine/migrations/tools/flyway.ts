@@ -3,7 +3,7 @@ import { posix } from 'node:path';
 import { crc32 } from 'node:zlib';
 import * as yaml from 'yaml';
 import type { Row } from '../../database/database.ts';
-import type { MigrationSettings } from '../../protocol/migrations.ts';
+import type { MigrationSettings } from '../../protocol/migrationReport.ts';
 import { compareLists, type AppliedMigration, type LocalMigration } from '../compareLists.ts';
 import { namedFolder } from '../folders.ts';
 import type { Comparison, Evidence, Layout, ToolModule } from '../layout.ts';

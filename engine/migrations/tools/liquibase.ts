@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { posix } from 'node:path';
 import * as yaml from 'yaml';
 import type { Row } from '../../database/database.ts';
-import type { MigrationSettings } from '../../protocol/migrations.ts';
+import type { MigrationSettings } from '../../protocol/migrationReport.ts';
 import { isChangelogName, readChangelog, type Changelog, type ChangeSet } from '../changelog.ts';
 import { compareLists, type LocalMigration } from '../compareLists.ts';
 import type { Comparison, Evidence, Layout, ToolModule } from '../layout.ts';

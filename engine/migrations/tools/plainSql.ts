@@ -1,7 +1,7 @@
 /** Plain SQL files with numbers, applied by a project's own script that keeps a table of its own. */
 import { posix } from 'node:path';
 import type { Row } from '../../database/database.ts';
-import type { MigrationSettings } from '../../protocol/migrations.ts';
+import type { MigrationSettings } from '../../protocol/migrationReport.ts';
 import { digests, type Digest } from '../checksum.ts';
 import { compareLists, type LocalMigration } from '../compareLists.ts';
 import { foldersWith } from '../folders.ts';

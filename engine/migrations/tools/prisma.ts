@@ -1,7 +1,7 @@
 /** Prisma: a folder with `migration.sql` for each migration, and a row with its SHA-256 in `_prisma_migrations`. */
 import { posix } from 'node:path';
 import type { Row } from '../../database/database.ts';
-import type { MigrationSettings } from '../../protocol/migrations.ts';
+import type { MigrationSettings } from '../../protocol/migrationReport.ts';
 import { digests } from '../checksum.ts';
 import { compareLists, type AppliedMigration, type LocalMigration } from '../compareLists.ts';
 import { namedFolder } from '../folders.ts';

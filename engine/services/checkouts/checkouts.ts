@@ -4,7 +4,7 @@ import type { WorkingTree } from '../../git/git.ts';
 import type { Checkout, Connection, Job } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
 import type { CloneId, Reference } from '../../protocol/ids.ts';
-import type { MigrationReport } from '../../protocol/migrations.ts';
+import type { MigrationReport } from '../../protocol/migrationReport.ts';
 import type { Workspace } from '../../protocol/workspace.ts';
 import type { Follow } from '../../protocol/follow.ts';
 import type { Caller } from '../caller.ts';

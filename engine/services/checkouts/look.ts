@@ -6,7 +6,7 @@ import { fail } from '../../protocol/errors.ts';
 import { referenceSchema, type CloneId, type EnvironmentName } from '../../protocol/ids.ts';
 import type { CheckoutRecord, CloneRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
-import { exclusiveLane } from '../lanes.ts';
+import { exclusiveLane } from '../laneKeys.ts';
 import type { BranchClones } from './branchClones.ts';
 import type { CheckoutPorts } from './ports.ts';
 import type { CheckoutRow } from './row.ts';

@@ -4,7 +4,7 @@ import type { Catalogue } from '../../database/database.ts';
 import type { MemberDatabase } from '../../migrations/appliedTables.ts';
 import { compareMigrations } from '../../migrations/compareMigrations.ts';
 import type { Clone, CloneMember } from '../../protocol/entities.ts';
-import type { MigrationReport, MigrationSettings } from '../../protocol/migrations.ts';
+import type { MigrationReport, MigrationSettings } from '../../protocol/migrationReport.ts';
 import { databaseOf, type ServiceContext } from '../context.ts';
 import type { Servers } from '../clones/servers.ts';
 

@@ -5,7 +5,7 @@ import { fail } from '../../protocol/errors.ts';
 import type { Reference } from '../../protocol/ids.ts';
 import type { CloneRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
-import { exclusiveLane } from '../lanes.ts';
+import { exclusiveLane } from '../laneKeys.ts';
 import type { Follower } from './follower.ts';
 import { standsAt } from './sight.ts';
 

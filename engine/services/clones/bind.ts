@@ -6,7 +6,7 @@ import { fail } from '../../protocol/errors.ts';
 import { cloneIdSchema, type CloneId, type Reference } from '../../protocol/ids.ts';
 import type { CloneRecord } from '../../state/store.ts';
 import { jobOn, type Caller } from '../caller.ts';
-import { bindingLane, exclusiveLane } from '../lanes.ts';
+import { bindingLane, exclusiveLane } from '../laneKeys.ts';
 import type { CloneParts } from './parts.ts';
 import { cloneOf, tagReady } from './rows.ts';
 

@@ -4,7 +4,7 @@ import type { JobId, SnapshotId } from '../../protocol/ids.ts';
 import type { CloneRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
 import { dropSnapshot } from '../environments/dropSnapshot.ts';
-import { exclusiveLane } from '../lanes.ts';
+import { exclusiveLane } from '../laneKeys.ts';
 
 export interface BranchStarts {
   /** The snapshot under a clone, if it is there for the sake of clones like it. */

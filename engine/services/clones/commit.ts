@@ -5,7 +5,7 @@ import type { Job } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
 import { cloneIdSchema, type Reference, type SnapshotName } from '../../protocol/ids.ts';
 import { jobOn, type Caller } from '../caller.ts';
-import { exclusiveLane } from '../lanes.ts';
+import { exclusiveLane } from '../laneKeys.ts';
 import { dropFrozen, freezeClone } from './freeze.ts';
 import type { CloneParts } from './parts.ts';
 import { cloneOf } from './rows.ts';

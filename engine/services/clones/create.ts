@@ -17,7 +17,7 @@ import {
 import type { CloneRecord, EnvironmentRecord, SnapshotRecord } from '../../state/store.ts';
 import { jobOn, type Caller } from '../caller.ts';
 import { all, newDatasetId, type ServiceContext } from '../context.ts';
-import { bindingLane, cloneNameLane, exclusiveLane, sharedLane } from '../lanes.ts';
+import { bindingLane, cloneNameLane, exclusiveLane, sharedLane } from '../laneKeys.ts';
 import { copySnapshot } from './copy.ts';
 import type { CloneParts } from './parts.ts';
 import { branchStartSchema, cloneOf, snapshotToStandOn, tagReady, tidy } from './rows.ts';

@@ -9,7 +9,7 @@ import { cloneIdSchema, type Reference } from '../../protocol/ids.ts';
 import type { CloneRecord } from '../../state/store.ts';
 import { jobOn, type Caller } from '../caller.ts';
 import { all, type ServiceContext } from '../context.ts';
-import { exclusiveLane } from '../lanes.ts';
+import { exclusiveLane } from '../laneKeys.ts';
 import { giveUpStep, tagDoomed } from '../removal.ts';
 import { cloneTags } from '../tags.ts';
 import { removeBranchStart } from './branchStarts.ts';

@@ -13,7 +13,7 @@ export interface FrozenMember {
   dataset: DatasetId;
 }
 
-/** The clone's data as clean, sealed datasets that are still tagged `filling`. Its servers are left as they were found. */
+/** The clone's data as clean, read-only datasets that are still tagged `filling`. Its servers are left as they were found. */
 export async function freezeClone(
   context: ServiceContext,
   servers: Servers,
@@ -57,7 +57,7 @@ export async function freezeClone(
       step.report,
       step.signal,
     );
-    await storage.seal(target.dataset);
+    await storage.makeReadOnly(target.dataset);
   });
 }
 

@@ -3,7 +3,7 @@ import { busyWith } from '../../jobs/runner.ts';
 import type { Clone } from '../../protocol/entities.ts';
 import type { Reference } from '../../protocol/ids.ts';
 import type { CloneParts } from './parts.ts';
-import { exclusiveLane } from '../lanes.ts';
+import { exclusiveLane } from '../laneKeys.ts';
 
 /** Resolves when it stands on the data as well: a state that is lost must not lose it. Errors: `busy`. */
 export async function protectClone(

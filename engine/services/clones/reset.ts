@@ -7,7 +7,7 @@ import { cloneIdSchema, snapshotIdSchema, type Reference, type SnapshotName } fr
 import type { CloneRecord } from '../../state/store.ts';
 import { jobOn, type Caller } from '../caller.ts';
 import { all, newDatasetId, type ServiceContext } from '../context.ts';
-import { exclusiveLane, sharedLane } from '../lanes.ts';
+import { exclusiveLane, sharedLane } from '../laneKeys.ts';
 import { removeBranchStart } from './branchStarts.ts';
 import { copySnapshot } from './copy.ts';
 import { dropFrozen, freezeClone } from './freeze.ts';

@@ -5,7 +5,7 @@ import type { JobKind } from '../../jobs/steps.ts';
 import type { Job } from '../../protocol/entities.ts';
 import { cloneIdSchema, type Reference } from '../../protocol/ids.ts';
 import { jobOn, type Caller } from '../caller.ts';
-import { exclusiveLane } from '../lanes.ts';
+import { exclusiveLane } from '../laneKeys.ts';
 import type { CloneParts } from './parts.ts';
 import { cloneOf, memberDatasetSchema } from './rows.ts';
 

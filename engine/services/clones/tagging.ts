@@ -3,7 +3,7 @@ import type { CloneId } from '../../protocol/ids.ts';
 import type { CloneRecord } from '../../state/store.ts';
 import { all, type ServiceContext } from '../context.ts';
 import { cloneTags, sayTheSame } from '../tags.ts';
-import { exclusiveLane } from '../lanes.ts';
+import { exclusiveLane } from '../laneKeys.ts';
 
 export interface CloneTagging {
   /** Resolves when the row stands on the data; a failure is logged, and mended at the next start. */

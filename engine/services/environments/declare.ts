@@ -6,7 +6,7 @@ import { fail } from '../../protocol/errors.ts';
 import { memberNameSchema, type EnvironmentName } from '../../protocol/ids.ts';
 import type { EnvironmentRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
-import { environmentLane } from '../lanes.ts';
+import { environmentLane } from '../laneKeys.ts';
 import { refuseUnsupported } from './refuseUnsupported.ts';
 import type { Passwords } from './passwords.ts';
 

@@ -6,7 +6,7 @@ import { fail } from '../../protocol/errors.ts';
 import { snapshotIdSchema, type Reference } from '../../protocol/ids.ts';
 import { jobOn, type Caller } from '../caller.ts';
 import type { ServiceContext } from '../context.ts';
-import { exclusiveLane } from '../lanes.ts';
+import { exclusiveLane } from '../laneKeys.ts';
 import { giveUpStep } from '../removal.ts';
 import { dropSnapshot } from './dropSnapshot.ts';
 

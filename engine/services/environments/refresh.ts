@@ -21,7 +21,7 @@ import { jobOn, type Caller } from '../caller.ts';
 import { all, databaseOf, newDatasetId, type ServiceContext } from '../context.ts';
 import { measureSnapshot } from '../clones/freeze.ts';
 import { snapshotTags } from '../tags.ts';
-import { environmentLane, exclusiveLane } from '../lanes.ts';
+import { environmentLane, exclusiveLane } from '../laneKeys.ts';
 import { sourcePasswords, type Passwords } from './passwords.ts';
 
 export interface RefreshRequest {
@@ -57,7 +57,7 @@ export function createRefresh(context: ServiceContext): Refresh {
     data: refreshData,
     steps: ({ members }) => [
       ...members.map((member) => retrieveStep(context, member)),
-      sealStep(context),
+      readOnlyStep(context),
       handOverStep(context),
     ],
     failed:
@@ -146,11 +146,11 @@ function retrieveStep(
   };
 }
 
-function sealStep({ storage }: ServiceContext): RefreshStep {
+function readOnlyStep({ storage }: ServiceContext): RefreshStep {
   return {
     name: 'Set read-only',
     async run({ input: { members } }) {
-      await all(members, ({ dataset }) => storage.seal(dataset));
+      await all(members, ({ dataset }) => storage.makeReadOnly(dataset));
       return undefined;
     },
   };

@@ -1,4 +1,4 @@
-/** Removes what an earlier engine left beside the data: files of servers and jobs that are gone, and beginnings of branches. */
+/** Removes what an earlier engine left beside the data: files of servers and jobs that are gone, and what branches started from that no clone needs. */
 import { join } from 'node:path';
 import { datasetIdSchema, jobIdSchema, type DatasetId } from '../../protocol/ids.ts';
 import type { Dataset } from '../../storage/storage.ts';
@@ -34,14 +34,14 @@ export async function clearLeftovers(
   for (const { id } of scratch) await host.files.remove(join(directories.scratch, id));
 }
 
-/** Beginnings of branches that an engine ended between: their clones were never made, or have gone. */
-export async function releaseBeginnings({ context, bestEffort }: RecoveryParts): Promise<void> {
+/** What branches started from, where an engine ended between: their clones were never made, or have gone. */
+export async function releaseBranchStarts({ context, bestEffort }: RecoveryParts): Promise<void> {
   const { store, catalog } = context;
   for (const snapshot of store.snapshots.list()) {
     if (snapshot.origin !== 'branch' || snapshot.state !== 'ready') continue;
     if (catalog.clonesOf(snapshot.id).length > 0) continue;
     await bestEffort(
-      'the beginning of a branch could not be removed',
+      'what a branch started from could not be removed',
       { snapshot: snapshot.id },
       async () => {
         await dropSnapshot(context, snapshot);

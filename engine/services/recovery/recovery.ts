@@ -6,7 +6,7 @@ import type { Servers } from '../clones/servers.ts';
 import type { ServiceContext } from '../context.ts';
 import { adopt } from './adopt.ts';
 import { createBringUp } from './bringUp.ts';
-import { clearLeftovers, releaseBeginnings } from './leftovers.ts';
+import { clearLeftovers, releaseBranchStarts } from './leftovers.ts';
 import { createRecoveryParts } from './parts.ts';
 import { planFor } from './plan.ts';
 import { renewPasswords } from './renewPasswords.ts';
@@ -49,7 +49,7 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
       await sweepUnfinished(parts, datasets, plan.sweep);
       markLost(context, new Set(plan.lost));
       // Whoever does not know all clones does not know that nobody stands on it.
-      if (plan.adoptSnapshots.length === 0 && plan.puzzling.length === 0) await releaseBeginnings(parts);
+      if (plan.adoptSnapshots.length === 0 && plan.puzzling.length === 0) await releaseBranchStarts(parts);
       beginIdleTimeAnew(context);
       const renewed = renewPasswords(context);
       await bestEffort('tags could not be compared', {}, () => retag(parts, datasets));

@@ -26,7 +26,7 @@ export function createBtrfsDriver({ host, root, label = 'btrfs, thin' }: BtrfsDr
       await host.files.makeDirectory(path, { mode: 0o700, serverUser: true });
     },
 
-    // The owner and mode of a snapshot are those of its origin, and it is writable even when the origin is sealed.
+    // The owner and mode of a snapshot are those of its origin, and it is writable even when the origin is read-only.
     copyTree: (from, to, { signal }) => btrfs(['subvolume', 'snapshot', from, to], signal),
 
     async dropTree(path, signal) {
@@ -41,8 +41,8 @@ export function createBtrfsDriver({ host, root, label = 'btrfs, thin' }: BtrfsDr
       }
     },
 
-    seal: (path) => btrfs(['property', 'set', '-ts', path, 'ro', 'true']),
-    unseal: (path) => btrfs(['property', 'set', '-ts', path, 'ro', 'false']),
+    makeReadOnly: (path) => btrfs(['property', 'set', '-ts', path, 'ro', 'true']),
+    makeWritable: (path) => btrfs(['property', 'set', '-ts', path, 'ro', 'false']),
 
     usage: (path) =>
       runTool(host, root, {

@@ -45,14 +45,14 @@ export async function createCopyDriver({ host, root }: CopyDriverOptions): Promi
 /** What stores of plain directories have in common. */
 export function plainTrees(
   host: Host,
-): Pick<TreeDriver, 'lazyTags' | 'makeTree' | 'dropTree' | 'seal' | 'unseal'> {
+): Pick<TreeDriver, 'lazyTags' | 'makeTree' | 'dropTree' | 'makeReadOnly' | 'makeWritable'> {
   return {
     lazyTags: false,
     makeTree: (path) => host.files.makeDirectory(path, { mode: 0o700, serverUser: true }),
     dropTree: (path) => host.files.remove(path),
     // A plain directory has no read-only state that its owner could not undo by accident.
-    seal: async () => undefined,
-    unseal: async () => undefined,
+    makeReadOnly: async () => undefined,
+    makeWritable: async () => undefined,
   };
 }
 

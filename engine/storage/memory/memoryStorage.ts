@@ -96,8 +96,8 @@ export function createMemoryDriver(
       onProgress?.(1);
     },
     dropTree: (path) => files.remove(path),
-    seal: async () => undefined,
-    unseal: async () => undefined,
+    makeReadOnly: async () => undefined,
+    makeWritable: async () => undefined,
     usage: async (path) => ({ logical: await size(path), unshared: null }),
   };
 }

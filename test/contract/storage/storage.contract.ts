@@ -274,11 +274,11 @@ export function describeStorage(
       });
     });
 
-    describe('seal', () => {
+    describe('makeReadOnly', () => {
       it('can be repeated, and a sealed dataset is still cloned into a writable one and destroyed', async () => {
         const from = await snapshot();
-        await storage.seal(from);
-        await storage.seal(from);
+        await storage.makeReadOnly(from);
+        await storage.makeReadOnly(from);
         if (given().expected.sealed) await assert.rejects(put(from, 'PG_VERSION', 'x'), { code: 'EROFS' });
         const id = await clone(from);
         await put(id, 'PG_VERSION', 'x');
@@ -290,7 +290,7 @@ export function describeStorage(
 
       it('still lets the tags be replaced', async () => {
         const id = await snapshot();
-        await storage.seal(id);
+        await storage.makeReadOnly(id);
         await storage.tag(id, tags(id, 'ready', 'snapshot', 'renamed'));
         assert.deepEqual((await storage.get(id))?.tags, tags(id, 'ready', 'snapshot', 'renamed'));
       });
@@ -377,7 +377,7 @@ export function describeStorage(
         await assert.rejects(storage.destroy(id), expected);
         await assert.rejects(storage.create(id, tags(id, 'filling')), expected);
         await assert.rejects(storage.tag(id, tags(id, 'ready')), expected);
-        await assert.rejects(storage.seal(id), expected);
+        await assert.rejects(storage.makeReadOnly(id), expected);
         const from = await snapshot();
         await assert.rejects(storage.clone(from, id, tags(id, 'filling')), expected);
         await storage.emptyTrash();
@@ -565,7 +565,7 @@ export function describeStorage(
         await killedEverywhere(
           async (killed) => {
             const id = await clone(from);
-            await storage.seal(id);
+            await storage.makeReadOnly(id);
             await killed.destroy(id);
           },
           async (done) => {
@@ -589,7 +589,7 @@ export function describeStorage(
         await killedEverywhere(
           async (killed) => {
             for (const id of [await snapshot(), await snapshot()]) {
-              await storage.seal(id);
+              await storage.makeReadOnly(id);
               await storage.destroy(id);
             }
             await killed.emptyTrash();

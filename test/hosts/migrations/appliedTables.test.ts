@@ -10,7 +10,7 @@ import { flywayChecksum } from '../../../engine/migrations/tools/flyway.ts';
 import { changeSetChecksum } from '../../../engine/migrations/tools/liquibase.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
 import { memberNameSchema } from '../../../engine/protocol/ids.ts';
-import { migrationSettingsSchema, type MigrationReport } from '../../../engine/protocol/migrations.ts';
+import { migrationSettingsSchema, type MigrationReport } from '../../../engine/protocol/migrationReport.ts';
 import { openPostgresBench, type PostgresBench, type RunningClone } from '../../support/postgresBench.ts';
 import { presentMajors, startPostgresSource } from '../../support/postgresSource.ts';
 import { postgresCatalogue } from '../../../engine/database/postgres/catalogue.ts';

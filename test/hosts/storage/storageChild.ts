@@ -32,7 +32,7 @@ async function snapshot(): Promise<DatasetId> {
     await host.files.writeAtomic(join(path, `file-${number}`), `${number}`.repeat(50_000), 0o600, 'system');
   }
   await host.files.giveToServerUser(path);
-  await storage.seal(id);
+  await storage.makeReadOnly(id);
   await storage.tag(id, tagsOf(installation, id, 'ready', 'snapshot'));
   return id;
 }

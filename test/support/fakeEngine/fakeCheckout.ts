@@ -5,7 +5,7 @@ import {
   type Checkout,
   type Proposal,
 } from '../../../engine/protocol/entities.ts';
-import { migrationReportSchema, type MigrationReport } from '../../../engine/protocol/migrations.ts';
+import { migrationReportSchema, type MigrationReport } from '../../../engine/protocol/migrationReport.ts';
 
 export const checkoutId = 'checkout-eeeeeeeeeeeeeeee';
 

@@ -8,7 +8,7 @@ import {
   migrationReportSchema,
   migrationSettingsSchema,
   type MigrationReport,
-} from '../../../engine/protocol/migrations.ts';
+} from '../../../engine/protocol/migrationReport.ts';
 import { postgresCatalogue } from '../../../engine/database/postgres/catalogue.ts';
 
 export type Files = Readonly<Record<string, string | Uint8Array>>;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Row, Statement } from '../../../engine/database/database.ts';
 import { createMigrations } from '../../../engine/services/checkouts/migrationReports.ts';
 import { createServers } from '../../../engine/services/clones/servers.ts';
-import type { MigrationReport } from '../../../engine/protocol/migrations.ts';
+import type { MigrationReport } from '../../../engine/protocol/migrationReport.ts';
 import { caller, cloneName, openMemoryEngine, ref, type MemoryEngine } from '../../support/memoryEngine.ts';
 import { inMemory } from './checkout.ts';
 

@@ -61,7 +61,7 @@ describe('a clone of a branch', () => {
     const { user, database } = login(name);
     await engine.database.checkLogin(running.spec, { user, password: secret }, database);
   };
-  const beginnings = (): string[] =>
+  const branchStarts = (): string[] =>
     engine.store.snapshots.list().flatMap(({ origin, name }) => (origin === 'branch' ? [name] : []));
   const begin = async (from: string, name: string): Promise<void> => {
     const request = { message: 'm', name: snapshotName(name), origin: 'branch' as const };
@@ -208,11 +208,11 @@ describe('a clone of a branch', () => {
     await made('c', 'feature-2', { snapshot: 'start' });
     assert.deepEqual(await engine.read('c'), { orders: 'mine' });
     await engine.done(() => clones().destroy(ref('b'), caller));
-    assert.deepEqual(beginnings(), ['start']);
+    assert.deepEqual(branchStarts(), ['start']);
     await engine.done(() => clones().reset(ref('c'), {}, caller));
-    assert.deepEqual(beginnings(), ['start']);
+    assert.deepEqual(branchStarts(), ['start']);
     await engine.done(() => clones().destroy(ref('c'), caller));
-    assert.deepEqual(beginnings(), []);
+    assert.deepEqual(branchStarts(), []);
   });
 
   it('lets it go when it is reset to another snapshot, and when all that stand on it go at once', async () => {
@@ -220,7 +220,7 @@ describe('a clone of a branch', () => {
     await begin('a', 'start');
     await made('b', 'feature', { snapshot: 'start' });
     await engine.done(() => clones().reset(ref('b'), { snapshot: ref('base') }, caller));
-    assert.deepEqual(beginnings(), []);
+    assert.deepEqual(branchStarts(), []);
     await begin('a', 'again');
     await engine.done(() => clones().reset(ref('b'), { snapshot: ref('again') }, caller));
     await made('c', 'feature-2', { snapshot: 'again' });
@@ -229,7 +229,7 @@ describe('a clone of a branch', () => {
       assert.equal(end?.state, 'succeeded');
       assert.ok(end.tasks.every(({ state }) => state === 'succeeded'));
     }
-    assert.deepEqual(beginnings(), []);
+    assert.deepEqual(branchStarts(), []);
   });
 
   it('leaves it to another one that is just being reset to it', async () => {
@@ -243,7 +243,7 @@ describe('a clone of a branch', () => {
     ];
     for (const end of await Promise.all(jobs.map((job) => engine.life().ended(job))))
       assert.equal(end?.state, 'succeeded', end?.error?.message);
-    assert.deepEqual(beginnings(), ['start']);
+    assert.deepEqual(branchStarts(), ['start']);
   });
 
   it('lets it go when it can not be made, and keeps what somebody committed', async () => {
@@ -253,7 +253,7 @@ describe('a clone of a branch', () => {
     const end = await engine.life().ended(await make('b', 'feature', { snapshot: 'start' }));
     assert.equal(end?.state, 'failed');
     await engine.life().quiet();
-    assert.deepEqual(beginnings(), []);
+    assert.deepEqual(branchStarts(), []);
     const request = { message: 'm', name: snapshotName('mine') };
     await engine.done(() => clones().commit(ref('a'), request, caller));
     await made('b', 'feature', { snapshot: 'mine' });
@@ -265,12 +265,12 @@ describe('a clone of a branch', () => {
     await made('a', 'main');
     await begin('a', 'start');
     await engine.restart({ loseState: true });
-    assert.deepEqual(beginnings(), ['start']);
+    assert.deepEqual(branchStarts(), ['start']);
     await made('b', 'feature', { snapshot: 'start' });
     await engine.restart();
-    assert.deepEqual(beginnings(), ['start']);
+    assert.deepEqual(branchStarts(), ['start']);
     await begin('a', 'forgotten');
     await engine.restart();
-    assert.deepEqual(beginnings(), ['start']);
+    assert.deepEqual(branchStarts(), ['start']);
   });
 });

@@ -48,7 +48,7 @@ const branch = (snapshot: string) => ({
   binding: { ...feature, password: 'shared' },
 });
 /** The beginning of a branch is there as long as a clone that stands on it. */
-const checkBeginning = (engine: MemoryEngine): void => {
+const checkBranchStart = (engine: MemoryEngine): void => {
   const { store } = engine;
   const kept = store.snapshots.list().filter(({ origin }) => origin === 'branch');
   for (const { id } of kept) assert.ok(store.clones.list().some(({ snapshot }) => snapshot === id));
@@ -69,7 +69,7 @@ const operations: readonly Operation[] = [
     },
     request: ({ clones }) => clones.create(branch('beginning'), caller),
     after: ['mine'],
-    check: checkBeginning,
+    check: checkBranchStart,
   },
   {
     name: 'bind',
@@ -90,14 +90,14 @@ const operations: readonly Operation[] = [
     request: ({ clones }) => clones.destroy(ref('b'), caller),
     after: ['mine'],
     removes: true,
-    check: checkBeginning,
+    check: checkBranchStart,
   },
   {
     name: 'reset off the beginning of a branch',
     prepare: branchOff,
     request: ({ clones }) => clones.reset(ref('b'), { snapshot: ref('base') }, caller),
     after: ['mine'],
-    check: checkBeginning,
+    check: checkBranchStart,
   },
   { name: 'reset', request: ({ clones }) => clones.reset(ref('a'), {}, caller), after: ['mine', 'first'] },
   {

@@ -28,7 +28,7 @@ interface Model {
   /** Clones and snapshots that somebody asked to remove. */
   doomed: Set<string>;
   /** Beginnings of branches: they go with their last clone. */
-  beginnings: Set<SnapshotId>;
+  branchStarts: Set<SnapshotId>;
 }
 
 const repository = '/work/shop/.git';
@@ -41,7 +41,12 @@ async function simulate(seed: number): Promise<void> {
   const { random } = engine;
   const below = (limit: number): number => Math.floor(random() * limit);
   const pick = <Item>(items: readonly Item[]): Item | undefined => items[below(items.length)];
-  const model: Model = { clones: new Map(), snapshots: new Map(), doomed: new Set(), beginnings: new Set() };
+  const model: Model = {
+    clones: new Map(),
+    snapshots: new Map(),
+    doomed: new Set(),
+    branchStarts: new Set(),
+  };
   const story: string[] = [];
   const members = seed % 2 === 0 ? ['orders'] : ['orders', 'users'];
   let version = 0;
@@ -130,12 +135,12 @@ async function simulate(seed: number): Promise<void> {
         const branch = pick(branches);
         if (branch === undefined) return undefined;
         const name = cloneName(`clone-${++names}`);
-        const beginning = pick(
+        const branchStart = pick(
           engine.store.snapshots
             .list()
             .filter(({ origin, id }) => origin === 'branch' && model.snapshots.has(id)),
         );
-        const from = random() < 0.7 ? beginning : undefined;
+        const from = random() < 0.7 ? branchStart : undefined;
         return {
           text: `create ${name} for ${branch} from ${from?.name ?? 'the latest'}`,
           request: ({ clones: use }) =>
@@ -166,11 +171,11 @@ async function simulate(seed: number): Promise<void> {
       assert.ok(clones.list().some((each) => each.id === id) || model.doomed.has(id), `clone ${id} is lost`);
     for (const id of model.snapshots.keys())
       assert.ok(
-        snapshots.get(id) !== undefined || model.doomed.has(id) || model.beginnings.has(id),
+        snapshots.get(id) !== undefined || model.doomed.has(id) || model.branchStarts.has(id),
         `snapshot ${id} is lost`,
       );
     model.doomed.clear();
-    for (const { id, origin } of snapshots.list()) if (origin === 'branch') model.beginnings.add(id);
+    for (const { id, origin } of snapshots.list()) if (origin === 'branch') model.branchStarts.add(id);
     const bound = clones.list().filter(({ branch }) => branch !== null);
     assert.equal(new Set(bound.map(({ branch }) => branch)).size, bound.length, 'two clones of one branch');
     for (const { id, name } of bound)

@@ -2,7 +2,11 @@ import assert from 'node:assert/strict';
 import type { Client } from '../../../engine/protocol/client.ts';
 import type { Overview } from '../../../engine/protocol/events.ts';
 import { fail } from '../../../engine/protocol/errors.ts';
-import { createFollower, type Folder, type FollowerOptions } from '../../../src/checkouts/follower.ts';
+import {
+  createFolderFollower,
+  type Folder,
+  type FolderFollowerOptions,
+} from '../../../src/checkouts/folderFollower.ts';
 import { createEmitter } from '../../../src/engine/emitter.ts';
 import { createModel, type Timer } from '../../../src/engine/model.ts';
 import type { SessionState } from '../../../src/engine/session.ts';
@@ -19,7 +23,7 @@ const atOnce: Timer = {
   },
 };
 
-function world(options: Partial<FollowerOptions> & { folders?: () => readonly Folder[] } = {}) {
+function world(options: Partial<FolderFollowerOptions> & { folders?: () => readonly Folder[] } = {}) {
   const model = createModel(atOnce);
   const stateChanged = createEmitter<SessionState>();
   const opened: object[] = [];
@@ -48,7 +52,7 @@ function world(options: Partial<FollowerOptions> & { folders?: () => readonly Fo
     },
   } as unknown as Client;
   overview({});
-  const follower = createFollower({
+  const follower = createFolderFollower({
     session: {
       get state() {
         return state;

@@ -21,7 +21,7 @@ export interface Place {
 
 export type Opening = Pick<RouteInput<'checkoutOpen'>['body'], 'environment' | 'follow'>;
 
-export interface FollowerOptions {
+export interface FolderFollowerOptions {
   readonly session: Pick<EngineSession, 'state' | 'model' | 'connect' | 'onDidChangeState'>;
   /** None in a window that is not trusted. */
   readonly folders: () => readonly Folder[];
@@ -34,7 +34,7 @@ export interface FollowerOptions {
   readonly log: (text: string) => void;
 }
 
-export interface Follower {
+export interface FolderFollower {
   /** The followed folders, in the window's order. */
   places(): readonly Place[];
   checkoutOf(folder: Folder): Checkout | undefined;
@@ -70,7 +70,7 @@ interface Known {
   again: boolean;
 }
 
-export function createFollower(options: FollowerOptions): Follower {
+export function createFolderFollower(options: FolderFollowerOptions): FolderFollower {
   const { session, folders, chosen, survey, remembered, log } = options;
   const known = new Map<string, Known>();
   const changed = createEmitter<undefined>();
