@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { Follow } from '../../engine/protocol/follow.ts';
 import { canHaveDatabase, headText, startText, stateTexts } from '../checkouts/checkoutText.ts';
-import type { Place } from '../checkouts/follower.ts';
+import type { Place } from '../checkouts/folderFollower.ts';
 import { sourceFilesLine } from '../checkouts/sourceFileText.ts';
 import { pickValue, type PickItem } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';

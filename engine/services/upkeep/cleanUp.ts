@@ -7,9 +7,8 @@ import { toFailure } from '../../protocol/errors.ts';
 import { referenceSchema } from '../../protocol/ids.ts';
 import type { CloneRecord } from '../../state/store.ts';
 import type { FollowedTree } from '../checkouts/checkouts.ts';
-import type { Clones } from '../clones/clones.ts';
 import type { ServiceContext } from '../context.ts';
-import type { CountedTime } from './countedTime.ts';
+import type { BoundRecord, CleanUpParts } from './cleanUpParts.ts';
 import { takeRenamedAlong } from './renamedBranches.ts';
 
 const lookIntervalMs = 3_600_000;
@@ -21,19 +20,9 @@ export interface CleanUp {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export interface CleanUpParts {
-  context: ServiceContext;
-  clones: Clones;
-  /** The working trees that are followed, of all repositories. */
-  followed: () => readonly FollowedTree[];
-  time: CountedTime;
-}
-
 interface Found extends Proposal {
   automatic: boolean;
 }
-
-export type BoundRecord = CloneRecord & { repository: string; branch: string };
 
 export function createCleanUp(parts: CleanUpParts): CleanUp {
   const { context, clones, followed } = parts;

@@ -3,7 +3,7 @@ import { isPattern } from '../../domain/branches.ts';
 import type { RepositoryReport, WorkingTree } from '../../git/git.ts';
 import { toFailure } from '../../protocol/errors.ts';
 import { referenceSchema, type CloneId } from '../../protocol/ids.ts';
-import type { BoundRecord, CleanUpParts } from './cleanUp.ts';
+import type { BoundRecord, CleanUpParts } from './cleanUpParts.ts';
 
 /** The clones that were taken along, or will be. */
 export async function takeRenamedAlong(
