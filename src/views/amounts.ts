@@ -21,7 +21,8 @@ export function ageOf(time: string, now: number): string {
 export function timeUntil(time: string, now: number): string {
   const ms = Math.max(0, Date.parse(time) - now);
   const unit = ms < hour - minute / 2 ? minute : ms < 2 * day - hour / 2 ? hour : day;
-  return span(Math.round(ms / unit) * unit);
+  // A half goes down: nobody is promised more than there is.
+  return span(Math.ceil(ms / unit - 0.5) * unit);
 }
 
 /** Decimal units as disks and PostgreSQL's people use them: "0 B", "512 kB", "1.2 MB", "842 MB", "3.1 GB". */
