@@ -15,7 +15,7 @@ const layers = [
   ['protocol'],
   ['domain'],
   ['ports'],
-  ['host'],
+  ['machine'],
   ['git', 'endpoint', 'process'],
   ['runtime'],
   ['database', 'storage', 'state'],
@@ -55,7 +55,7 @@ function layerOf(folder) {
               behindPorts.includes(folder)
                 ? [
                     `^node:(?!${machine})`,
-                    '^(\\.\\./)+(host|git|endpoint|runtime|storage|database|migrations)/(?!fake/|tools/)[a-z]+/',
+                    '^(\\.\\./)+(machine|git|endpoint|runtime|storage|database|migrations)/(?!fake/|tools/)[a-z]+/',
                     '^(\\.\\./)+(config|process)/',
                   ]
                 : [],
@@ -105,12 +105,12 @@ const readersOfOwnFiles = [
   'engine/database/postgres/programs/{local,fetch}/*.ts',
   'src/engine/{findProgram,locate}.ts',
   // The kernel's: /proc, /etc/passwd.
-  'engine/host/local/{processes,serverUser}.ts',
+  'engine/machine/local/{processes,serverUser}.ts',
   'engine/protocol/node/launch.ts',
   // The home's, read by every command before anything else is loaded.
   'engine/protocol/node/{discovery,holder}.ts',
   // They open for writing, without following links.
-  'engine/host/local/{files,replaceFile,treeFiles}.ts',
+  'engine/machine/local/{files,replaceFile,treeFiles}.ts',
   'engine/config/envFile.ts',
   // A person may hand over a password by a pipe, and waits for it at the terminal.
   'engine/cli/passwords.ts',
@@ -122,14 +122,14 @@ const readersOfOwnFiles = [
  */
 const longFunctions = [
   // Doubles of ports: the contract of each is as long.
-  'engine/{git,database,host}/fake/*.ts',
+  'engine/{git,database,machine}/fake/*.ts',
   // One entry for each route, command or option.
   'engine/http/handlers.ts',
   'engine/cli/{checkout,clean,clone,env}.ts',
   // Tables over one database, trees or files over one root, servers over one table of what is known of them.
   'engine/state/sqliteStore.ts',
   'engine/storage/taggedStore.ts',
-  'engine/host/local/files.ts',
+  'engine/machine/local/files.ts',
   'engine/runtime/process/processRuntime.ts',
   'engine/services/catalog.ts',
   'engine/services/clones/servers.ts',

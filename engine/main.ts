@@ -7,9 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { announce } from './announce.ts';
 import { engines } from './database/engines.ts';
-import { createLocalHost } from './host/local/localHost.ts';
-import { findServerUser } from './host/local/serverUser.ts';
-import type { Host } from './host/host.ts';
+import { createLocalMachine } from './machine/local/localMachine.ts';
+import { findServerUser } from './machine/local/serverUser.ts';
+import type { Machine } from './machine/machine.ts';
 import { createHandlers, type HandlerDependencies } from './http/handlers.ts';
 import { createApp, listen } from './http/server.ts';
 import type { Failpoint } from './jobs/parts.ts';
@@ -120,14 +120,14 @@ async function lookAround(
   reserve: Reserve,
 ): Promise<{ surroundings: Surroundings; settings: Settings; problems: readonly unknown[] }> {
   const { settings, problem: settingsProblem } = trySettings(paths);
-  let serverUser: Host['serverUser'];
+  let serverUser: Machine['serverUser'];
   let userProblem: unknown;
   try {
     serverUser = await findServerUser({ configured: settings.serverUser, environment: process.env });
   } catch (error) {
     userProblem = error;
   }
-  const host = createLocalHost({
+  const machine = createLocalMachine({
     name: hostNameSchema.parse('local'),
     serverUser,
     environment: process.env,
@@ -135,7 +135,7 @@ async function lookAround(
   });
   const failpoint = crashPoint(process.env);
   return {
-    surroundings: { paths, log, host, failpoint, reserve, engineDirectory: here },
+    surroundings: { paths, log, machine, failpoint, reserve, engineDirectory: here },
     settings,
     problems: [settingsProblem, userProblem],
   };
@@ -158,7 +158,7 @@ function handlerDependencies(
   settings: Settings,
   { version, startedAt, stop }: { version: string; startedAt: Date; stop: () => void },
 ): HandlerDependencies {
-  const { paths, host } = surroundings;
+  const { paths, machine } = surroundings;
   return {
     info(): EngineInfo {
       const { blocked } = life.state();
@@ -176,12 +176,12 @@ function handlerDependencies(
         storage: life.storageLabel(),
       };
     },
-    host: () => host,
+    host: () => machine,
     running: () => life.running(),
     examine: [
       () => {
         const { storage } = findStorage(paths, settings, life.state().store);
-        return explainStorage({ host, root: paths.pool, configured: storage });
+        return explainStorage({ machine, root: paths.pool, configured: storage });
       },
       async () => {
         const places = programPlaces(surroundings, settings);

@@ -9,7 +9,7 @@ import { byEngine, engines, serverTraits } from './database/engines.ts';
 import { tellFullDisk } from './domain/fullDisk.ts';
 import { createTcpEndpoints } from './endpoint/tcp/tcpEndpoints.ts';
 import { createLocalGit } from './git/local/localGit.ts';
-import type { Host } from './host/host.ts';
+import type { Machine } from './machine/machine.ts';
 import type { Running } from './http/handlers.ts';
 import { createFeed } from './jobs/feed.ts';
 import type { Failpoint } from './jobs/parts.ts';
@@ -41,7 +41,7 @@ import type { Storage } from './storage/storage.ts';
 export interface Surroundings {
   paths: HomePaths;
   log: Log;
-  host: Host;
+  machine: Machine;
   failpoint: Failpoint;
   reserve: Reserve;
   /** Where the programs lie that come with this engine. */
@@ -59,10 +59,10 @@ export const demandRoom = ({ reserve, paths }: Pick<Surroundings, 'reserve' | 'p
 };
 
 export const programPlaces = (
-  { paths, host, engineDirectory }: Pick<Surroundings, 'paths' | 'host' | 'engineDirectory'>,
+  { paths, machine, engineDirectory }: Pick<Surroundings, 'paths' | 'machine' | 'engineDirectory'>,
   settings: Settings,
 ): ProgramPlaces => ({
-  host,
+  machine,
   settings: settings.programs,
   programsDirectory: paths.programs,
   engineDirectory,
@@ -108,23 +108,23 @@ export async function startServices(
   const { paths, log } = surroundings;
   const trace: Trace = (name, port) =>
     process.env.THIN_CLONES_TRACE === '1' ? traced(name, port, log) : port;
-  const host = trace('host', surroundings.host);
+  const machine = trace('machine', surroundings.machine);
   const settings = readSettings(paths.settings, process.env);
-  const { storage: opened, installation } = await openStorage(paths, host, settings, state, signal);
+  const { storage: opened, installation } = await openStorage(paths, machine, settings, state, signal);
   const storage = trace('storage', opened);
-  await makeOwnFolder(paths.socketRoot, host.serverUser === undefined ? 0o700 : 0o711);
-  await host.files.makeDirectory(paths.scratch, { mode: 0o711 });
-  await host.files.makeDirectory(paths.serverLogs, { mode: 0o700 });
-  const runtime = trace('runtime', createProcessRuntime({ host, traits: serverTraits }));
-  const programs = programPlaces({ ...surroundings, host }, settings);
+  await makeOwnFolder(paths.socketRoot, machine.serverUser === undefined ? 0o700 : 0o711);
+  await machine.files.makeDirectory(paths.scratch, { mode: 0o711 });
+  await machine.files.makeDirectory(paths.serverLogs, { mode: 0o700 });
+  const runtime = trace('runtime', createProcessRuntime({ machine, traits: serverTraits }));
+  const programs = programPlaces({ ...surroundings, machine }, settings);
   const found = await Promise.all(
-    engines.map((engine) => engine.create({ host, runtime, socketRoot: paths.socketRoot, programs })),
+    engines.map((engine) => engine.create({ machine, runtime, socketRoot: paths.socketRoot, programs })),
   );
   const databases = Object.fromEntries(
     found.map((database) => [database.engine, trace('database', database)]),
   );
   const context = createContext(surroundings, state.store, {
-    ...{ installation, host, storage, runtime, databases },
+    ...{ installation, machine, storage, runtime, databases },
   });
   const services = createServices(context);
   // A state that can't be trusted decides nothing: no recovery, no watch, no sweep.
@@ -136,7 +136,7 @@ type Trace = <Port extends object>(name: string, port: Port) => Port;
 
 async function openStorage(
   paths: HomePaths,
-  host: Host,
+  machine: Machine,
   settings: Settings,
   { store, blocked }: OpenedState,
   signal: AbortSignal,
@@ -145,13 +145,13 @@ async function openStorage(
   if (refusal !== undefined) throw refusal;
   // The id may be lost with the pool file still to be mounted, which holds it too.
   const inPoolFile = configured.path === undefined && existsSync(poolFileOf(paths.pool));
-  if (inPoolFile && !hasInstallation(paths.installation)) await ensurePoolFile(host, paths.pool, signal);
+  if (inPoolFile && !hasInstallation(paths.installation)) await ensurePoolFile(machine, paths.pool, signal);
   // A configured folder may be another home's: its id is taken up only by a home that has worked before.
   const isNewHome = !existsSync(keyOf(paths)) && store.environments.list().length === 0;
   const pool = isNewHome ? paths.pool : (configured.path ?? paths.pool);
   const installation = loadInstallation(paths.installation, pool, () => systemRandom.id());
   if (!inPoolFile) refuseEmptyStorage(configured.path ?? paths.pool, store);
-  const storage = await chooseStorage({ host, root: paths.pool, configured, installation, signal });
+  const storage = await chooseStorage({ machine, root: paths.pool, configured, installation, signal });
   if (blocked === null) keepStorage(paths.keptStorage, configured);
   return { storage, installation };
 }
@@ -159,7 +159,7 @@ async function openStorage(
 function createContext(
   { paths, log, failpoint, reserve }: Surroundings,
   store: Store,
-  ports: Pick<ServiceContext, 'installation' | 'host' | 'storage' | 'runtime' | 'databases'>,
+  ports: Pick<ServiceContext, 'installation' | 'machine' | 'storage' | 'runtime' | 'databases'>,
 ): ServiceContext {
   const feed = createFeed(systemRandom.id());
   const makeRoom = (): boolean => {

@@ -1,13 +1,13 @@
 /** What a database engine brings along: everything that differs between engines is in one folder, behind one of these. */
 import type { Wire } from '../endpoint/wire.ts';
-import type { Host } from '../host/host.ts';
+import type { Machine } from '../machine/machine.ts';
 import type { DatabaseEngine, DoctorCheck } from '../protocol/entities.ts';
 import type { Runtime, ServerTraits } from '../runtime/runtime.ts';
 import type { Database, SourceRules } from './database.ts';
 
 /** Where programs may lie. */
 export interface ProgramPlaces {
-  host: Pick<Host, 'serverUser'>;
+  machine: Pick<Machine, 'serverUser'>;
   settings: { readonly serverDirectory?: string | undefined; readonly clientDirectory?: string | undefined };
   /** Where copies for the server user go. */
   programsDirectory: string;
@@ -26,7 +26,7 @@ export interface EngineModule {
   /** Variables that its tools obey before their arguments: none is handed on from whoever started us. */
   isToolVariable(name: string): boolean;
   create(options: {
-    host: Host;
+    machine: Machine;
     runtime: Runtime;
     socketRoot: string;
     programs: ProgramPlaces;

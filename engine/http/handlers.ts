@@ -1,5 +1,5 @@
 /** What each route does: use cases, found through whatever the engine runs on at the moment. */
-import type { Host } from '../host/host.ts';
+import type { Machine } from '../machine/machine.ts';
 import type { EngineInfo, Host as HostEntity, Job } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { jobIdSchema, type JobId } from '../protocol/ids.ts';
@@ -18,7 +18,7 @@ export interface Running {
 
 export interface HandlerDependencies {
   info: () => EngineInfo;
-  host: () => Host;
+  host: () => Machine;
   /** Resolves when the engine has recovered; rejects with the reason when it can't run here. */
   running: () => Promise<Running>;
   examine: readonly Examine[];
@@ -44,12 +44,12 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     return found;
   };
   const hosts = async (): Promise<HostEntity[]> => {
-    const host = dependencies.host();
+    const machine = dependencies.host();
     try {
       const { context, blocked } = await running();
-      return [await hostEntity(host, context.storage, blocked)];
+      return [await hostEntity(machine, context.storage, blocked)];
     } catch (error) {
-      return [await hostEntity(host, undefined, error instanceof Error ? error.message : String(error))];
+      return [await hostEntity(machine, undefined, error instanceof Error ? error.message : String(error))];
     }
   };
   const theHost = async (reference: string): Promise<HostEntity> => {

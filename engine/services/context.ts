@@ -2,7 +2,7 @@
 import type { Database } from '../database/database.ts';
 import type { Endpoints } from '../endpoint/endpoint.ts';
 import type { Git } from '../git/git.ts';
-import type { Host } from '../host/host.ts';
+import type { Machine } from '../machine/machine.ts';
 import type { Runner } from '../jobs/runner.ts';
 import type { WorkingFiles } from '../migrations/workingFiles.ts';
 import type { DatabaseEngine } from '../protocol/entities.ts';
@@ -28,7 +28,7 @@ export interface ServiceContext {
   readonly random: Random;
   readonly vault: Vault;
   readonly log: Log;
-  readonly host: Host;
+  readonly machine: Machine;
   readonly storage: Storage;
   readonly runtime: Runtime;
   readonly git: Git;

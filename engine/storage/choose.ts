@@ -1,7 +1,7 @@
 /** Chooses where and how datasets are kept on this machine, by trying what works, and explains the choice. */
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
-import type { Host } from '../host/host.ts';
+import type { Machine } from '../machine/machine.ts';
 import type { DoctorCheck, StorageDriver } from '../protocol/entities.ts';
 import { fail, isFailure, toFailure } from '../protocol/errors.ts';
 import type { InstallationId } from '../protocol/ids.ts';
@@ -14,7 +14,7 @@ import type { Storage } from './storage.ts';
 import { openTaggedStore, type TreeDriver } from './taggedStore.ts';
 
 export interface StorageChoice {
-  host: Host;
+  machine: Machine;
   /** Folder of the store, in THIN_CLONES_HOME. A pool file lies beside it, named after it (`pool` -> `pool.img`). */
   root: string;
   /** From the settings; a driver that can't work is an error, never a reason to take another one. */
@@ -33,32 +33,32 @@ const BTRFS_MAGIC = 0x9123683e;
 
 /** Errors: storage_foreign, storage_failed (with the reason and what to do), storage_full. */
 export async function chooseStorage(choice: StorageChoice): Promise<Storage> {
-  const { host, installation, configured } = choice;
+  const { machine, installation, configured } = choice;
   const root = configured?.path ?? choice.root;
   choice.signal?.throwIfAborted();
 
-  if (configured?.path === undefined && (await host.files.stat(poolFileOf(root)))) {
+  if (configured?.path === undefined && (await machine.files.stat(poolFileOf(root)))) {
     return openPoolFile(choice, root);
   }
-  const pool = await readPool(host, root, installation);
-  if (pool && (await hasDatasets(host, root))) return reopen(choice, root, pool);
+  const pool = await readPool(machine, root, installation);
+  if (pool && (await hasDatasets(machine, root))) return reopen(choice, root, pool);
 
   const wanted = configured?.driver;
   const problems: string[] = [];
   for (const candidate of ['btrfs', 'reflink'] as const) {
     if (wanted !== undefined && wanted !== candidate) continue;
     choice.signal?.throwIfAborted();
-    const obstacle = await obstacleTo(candidate, host, root);
-    if (!obstacle) return open(choice, root, await driverOf(candidate, host, root));
+    const obstacle = await obstacleTo(candidate, machine, root);
+    if (!obstacle) return open(choice, root, await driverOf(candidate, machine, root));
     problems.push(tell(obstacle));
   }
   if (configured?.path === undefined && (wanted === undefined || wanted === 'btrfs') && !pool) {
-    const obstacle = await poolFileObstacle(host, root, wanted);
+    const obstacle = await poolFileObstacle(machine, root, wanted);
     if (!obstacle) return openPoolFile(choice, root);
     problems.push(tell(obstacle));
   }
   if (wanted === undefined || wanted === 'copy') {
-    return open(choice, root, await createCopyDriver({ host, root }));
+    return open(choice, root, await createCopyDriver({ machine, root }));
   }
   throw fail('storage_failed', {
     storage: root,
@@ -69,32 +69,32 @@ export async function chooseStorage(choice: StorageChoice): Promise<Storage> {
 }
 
 async function open(
-  { host, installation }: StorageChoice,
+  { machine, installation }: StorageChoice,
   root: string,
   driver: TreeDriver,
 ): Promise<Storage> {
-  return openTaggedStore({ host, root, installation, driver });
+  return openTaggedStore({ machine, root, installation, driver });
 }
 
 async function openPoolFile(choice: StorageChoice, root: string): Promise<Storage> {
-  const { host, configured, signal } = choice;
-  const kind = await ensurePoolFile(host, root, signal);
+  const { machine, configured, signal } = choice;
+  const kind = await ensurePoolFile(machine, root, signal);
   const driver =
     kind === 'btrfs'
-      ? createBtrfsDriver({ host, root, label: 'btrfs pool file, thin' })
-      : createReflinkDriver({ host, root, label: 'XFS pool file, thin' });
+      ? createBtrfsDriver({ machine, root, label: 'btrfs pool file, thin' })
+      : createReflinkDriver({ machine, root, label: 'XFS pool file, thin' });
   if (configured?.driver !== undefined && configured.driver !== driver.driver) {
     throw fail('storage_failed', {
       storage: root,
       problem: `the settings ask for "${configured.driver}", but the datasets are in the pool file ${poolFileOf(root)} (${driver.driver})`,
     });
   }
-  return guardPoolFile(host, root, (guard) => open(choice, root, guard(driver)));
+  return guardPoolFile(machine, root, (guard) => open(choice, root, guard(driver)));
 }
 
 /** Datasets stay with the driver that made them, even when a better one appears: they could not be cloned otherwise. */
 async function reopen(choice: StorageChoice, root: string, pool: Pool): Promise<Storage> {
-  const { host, configured } = choice;
+  const { machine, configured } = choice;
   const wanted = configured?.driver ?? pool.driver;
   if (wanted !== pool.driver && (wanted === 'btrfs' || pool.driver === 'btrfs')) {
     throw fail('storage_failed', {
@@ -102,8 +102,8 @@ async function reopen(choice: StorageChoice, root: string, pool: Pool): Promise<
       problem: `the settings ask for "${wanted}", but its datasets were made by "${pool.driver}"; set it back, or delete them first`,
     });
   }
-  const obstacle = await obstacleTo(wanted, host, root);
-  if (!obstacle) return open(choice, root, await driverOf(wanted, host, root));
+  const obstacle = await obstacleTo(wanted, machine, root);
+  if (!obstacle) return open(choice, root, await driverOf(wanted, machine, root));
   throw fail('storage_failed', {
     storage: root,
     problem: `its datasets need the driver "${wanted}", which does not work: ${tell(obstacle)}`,
@@ -112,32 +112,37 @@ async function reopen(choice: StorageChoice, root: string, pool: Pool): Promise<
 
 const tell = ({ problem, fix }: Obstacle): string => (fix === null ? problem : `${problem} (${fix})`);
 
-async function hasDatasets(host: Host, root: string): Promise<boolean> {
-  return (await host.files.list(join(root, 'tags'))).some(({ name }) => name.endsWith('.json'));
+async function hasDatasets(machine: Machine, root: string): Promise<boolean> {
+  return (await machine.files.list(join(root, 'tags'))).some(({ name }) => name.endsWith('.json'));
 }
 
-async function driverOf(kind: StorageDriver, host: Host, root: string): Promise<TreeDriver> {
+async function driverOf(kind: StorageDriver, machine: Machine, root: string): Promise<TreeDriver> {
   switch (kind) {
     case 'btrfs':
-      return createBtrfsDriver({ host, root });
+      return createBtrfsDriver({ machine, root });
     case 'reflink': {
-      const type = await host.fileSystem.type(await nearestFolder(host, root));
-      return createReflinkDriver({ host, root, label: reflinkLabel(type, host.platform) });
+      const type = await machine.fileSystem.type(await nearestFolder(machine, root));
+      return createReflinkDriver({ machine, root, label: reflinkLabel(type, machine.platform) });
     }
     case 'copy':
-      return createCopyDriver({ host, root });
+      return createCopyDriver({ machine, root });
     case 'memory':
       throw fail('storage_failed', { storage: root, problem: 'the driver "memory" is for tests only' });
   }
 }
 
-async function obstacleTo(kind: StorageDriver, host: Host, root: string): Promise<Obstacle | undefined> {
+async function obstacleTo(
+  kind: StorageDriver,
+  machine: Machine,
+  root: string,
+): Promise<Obstacle | undefined> {
   if (kind === 'copy') return undefined;
   if (kind === 'memory') return { problem: 'it is for tests only', fix: null };
-  if (host.platform === 'win32') return { problem: 'Windows shares no blocks between files here', fix: null };
-  const base = await nearestFolder(host, root);
-  const type = await host.fileSystem.type(base);
-  if (kind === 'btrfs' && (host.platform !== 'linux' || type !== BTRFS_MAGIC)) {
+  if (machine.platform === 'win32')
+    return { problem: 'Windows shares no blocks between files here', fix: null };
+  const base = await nearestFolder(machine, root);
+  const type = await machine.fileSystem.type(base);
+  if (kind === 'btrfs' && (machine.platform !== 'linux' || type !== BTRFS_MAGIC)) {
     return {
       problem: `${base} is not on btrfs`,
       fix: 'put THIN_CLONES_HOME, or storage.path of the settings, on a btrfs file system',
@@ -145,18 +150,18 @@ async function obstacleTo(kind: StorageDriver, host: Host, root: string): Promis
   }
   const probe = join(base, `${PROBE_PREFIX}${randomBytes(6).toString('hex')}`);
   try {
-    await host.files.makeDirectory(probe, { mode: 0o700 });
-    return await (kind === 'btrfs' ? tryBtrfs(host, probe) : tryReflink(host, probe));
+    await machine.files.makeDirectory(probe, { mode: 0o700 });
+    return await (kind === 'btrfs' ? tryBtrfs(machine, probe) : tryReflink(machine, probe));
   } catch (error) {
     if (isFailure(error, 'storage_full')) throw error;
     return { problem: toFailure(error).message, fix: null };
   } finally {
-    await host.files.remove(probe);
+    await machine.files.remove(probe);
   }
 }
 
-async function tryBtrfs(host: Host, probe: string): Promise<Obstacle | undefined> {
-  const driver = createBtrfsDriver({ host, root: probe });
+async function tryBtrfs(machine: Machine, probe: string): Promise<Obstacle | undefined> {
+  const driver = createBtrfsDriver({ machine, root: probe });
   const [origin, copy] = [join(probe, 'origin'), join(probe, 'copy')];
   try {
     await driver.makeTree(origin, undefined);
@@ -170,19 +175,19 @@ async function tryBtrfs(host: Host, probe: string): Promise<Obstacle | undefined
   }
 }
 
-async function tryReflink(host: Host, probe: string): Promise<Obstacle | undefined> {
+async function tryReflink(machine: Machine, probe: string): Promise<Obstacle | undefined> {
   const origin = join(probe, 'origin');
-  await host.files.writeAtomic(origin, 'x'.repeat(65_536));
-  const problem = await reflinkObstacle(host, origin, join(probe, 'copy'));
+  await machine.files.writeAtomic(origin, 'x'.repeat(65_536));
+  const problem = await reflinkObstacle(machine, origin, join(probe, 'copy'));
   return problem === undefined
     ? undefined
     : { problem, fix: 'put THIN_CLONES_HOME, or storage.path of the settings, on btrfs or XFS' };
 }
 
 /** The folder itself, or the nearest one above it that exists. */
-async function nearestFolder(host: Host, path: string): Promise<string> {
+async function nearestFolder(machine: Machine, path: string): Promise<string> {
   let current = path;
-  while (!(await host.files.stat(current)) && dirname(current) !== current) current = dirname(current);
+  while (!(await machine.files.stat(current)) && dirname(current) !== current) current = dirname(current);
   return current;
 }
 
@@ -190,10 +195,10 @@ async function nearestFolder(host: Host, path: string): Promise<string> {
 export async function explainStorage(
   choice: Omit<StorageChoice, 'installation'>,
 ): Promise<readonly DoctorCheck[]> {
-  const { host, configured } = choice;
+  const { machine, configured } = choice;
   const root = configured?.path ?? choice.root;
   const inPoolFile =
-    configured?.path === undefined && (await host.files.stat(poolFileOf(root))) !== undefined;
+    configured?.path === undefined && (await machine.files.stat(poolFileOf(root))) !== undefined;
   const checks: DoctorCheck[] = [];
   let taken: string | undefined = inPoolFile ? 'pool file' : undefined;
   const add = (name: string, obstacle: Obstacle | undefined, works: string): void => {
@@ -222,14 +227,14 @@ export async function explainStorage(
   for (const kind of ['btrfs', 'reflink'] as const) {
     add(
       kind,
-      inPoolFile ? await obstacleTo(kind, host, dirname(root)) : await obstacleTo(kind, host, root),
+      inPoolFile ? await obstacleTo(kind, machine, dirname(root)) : await obstacleTo(kind, machine, root),
       kind === 'btrfs' ? 'clones are btrfs snapshots.' : 'clones share the blocks of their files.',
     );
   }
   if (!inPoolFile) {
     add(
       'pool file',
-      await poolFileObstacle(host, root, configured?.driver),
+      await poolFileObstacle(machine, root, configured?.driver),
       'a file system in a file beside the folder.',
     );
   }

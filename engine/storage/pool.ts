@@ -1,7 +1,7 @@
 /** The pool file: says which installation owns a storage folder, so that nothing of anybody else is ever changed. */
 import { join } from 'node:path';
 import * as z from 'zod';
-import type { Host } from '../host/host.ts';
+import type { Machine } from '../machine/machine.ts';
 import { storageDriverSchema } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { installationIdSchema, type InstallationId } from '../protocol/ids.ts';
@@ -29,16 +29,16 @@ export type Pool = z.infer<typeof poolSchema>;
 
 /** undefined when the folder is missing or empty; rejects with `storage_foreign` when it is anybody else's. */
 export async function readPool(
-  host: Host,
+  machine: Machine,
   root: string,
   installation: InstallationId,
 ): Promise<Pool | undefined> {
-  const text = await host.files.read(join(root, POOL_FILE));
+  const text = await machine.files.read(join(root, POOL_FILE));
   if (text === undefined) {
-    const found = await host.files.stat(root);
+    const found = await machine.files.stat(root);
     if (!found) return undefined;
     if (found.kind === 'file') throw fail('storage_foreign', { path: root, problem: 'it is a file' });
-    const others = (await host.files.list(root)).map(({ name }) => name).filter((name) => !harmless(name));
+    const others = (await machine.files.list(root)).map(({ name }) => name).filter((name) => !harmless(name));
     if (others.length === 0) return undefined;
     throw fail('storage_foreign', {
       path: root,
@@ -56,8 +56,8 @@ export async function readPool(
   return pool;
 }
 
-export async function writePool(host: Host, root: string, pool: Pool): Promise<void> {
-  await host.files.writeAtomic(join(root, POOL_FILE), `${JSON.stringify(pool, null, 2)}\n`);
+export async function writePool(machine: Machine, root: string, pool: Pool): Promise<void> {
+  await machine.files.writeAtomic(join(root, POOL_FILE), `${JSON.stringify(pool, null, 2)}\n`);
 }
 
 function parsePool(text: string): Pool | undefined {

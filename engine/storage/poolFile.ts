@@ -1,5 +1,5 @@
 /** The pool file: a btrfs (or XFS) file system in a sparse file, made and mounted by an engine that is root. */
-import type { Host } from '../host/host.ts';
+import type { Machine } from '../machine/machine.ts';
 import type { StorageDriver } from '../protocol/entities.ts';
 import { fail, isFailure } from '../protocol/errors.ts';
 import { POOL_FILE } from './pool.ts';
@@ -32,21 +32,21 @@ const makers: readonly { kind: PoolFileKind; package: string; program: string; a
 
 /** Why no pool file can be made beside `root`, and what would change that. */
 export async function poolFileObstacle(
-  host: Host,
+  machine: Machine,
   root: string,
   driver?: StorageDriver,
 ): Promise<{ problem: string; fix: string | null } | undefined> {
-  if (host.platform !== 'linux') return { problem: 'a pool file needs Linux', fix: null };
-  if (!host.isRoot) {
+  if (machine.platform !== 'linux') return { problem: 'a pool file needs Linux', fix: null };
+  if (!machine.isRoot) {
     return { problem: 'mounting a pool file needs root', fix: 'run the engine as root' };
   }
-  if (!(await findMaker(host, driver))) {
+  if (!(await findMaker(machine, driver))) {
     return { problem: 'the program mkfs.btrfs is missing', fix: 'apt-get install btrfs-progs' };
   }
-  const devices = await host.files.stat('/dev/loop-control');
+  const devices = await machine.files.stat('/dev/loop-control');
   if (!devices)
     return { problem: 'this machine has no loop devices (/dev/loop-control)', fix: 'modprobe loop' };
-  const size = await sizeFor(host, root, 0);
+  const size = await sizeFor(machine, root, 0);
   if (size < SMALLEST) {
     return { problem: 'the disk has less than 1 GiB free for a pool file', fix: 'free some space' };
   }
@@ -57,10 +57,14 @@ export async function poolFileObstacle(
  * Makes the pool file unless it is there, mounts it at `root` unless it is (as after a reboot), and lets it grow when
  * the disk has more room now. Errors: storage_failed, storage_foreign, storage_full.
  */
-export async function ensurePoolFile(host: Host, root: string, signal?: AbortSignal): Promise<PoolFileKind> {
-  const { files } = host;
+export async function ensurePoolFile(
+  machine: Machine,
+  root: string,
+  signal?: AbortSignal,
+): Promise<PoolFileKind> {
+  const { files } = machine;
   const image = poolFileOf(root);
-  const mounted = await mountedKind(host, root);
+  const mounted = await mountedKind(machine, root);
   if (mounted) return mounted;
 
   // Mounting over a store would hide it.
@@ -70,18 +74,23 @@ export async function ensurePoolFile(host: Host, root: string, signal?: AbortSig
       problem: `it holds a store already, and ${image} wants to be mounted over it; move one of them away`,
     });
   }
-  if (!(await files.stat(image))) await makeImage(host, root, image, signal);
-  const grown = await enlarge(host, root, image, signal);
+  if (!(await files.stat(image))) await makeImage(machine, root, image, signal);
+  const grown = await enlarge(machine, root, image, signal);
   await files.makeDirectory(root, { mode: 0o711 });
-  const kind = await kindOf(host, root, image, signal);
+  const kind = await kindOf(machine, root, image, signal);
   const options = kind === 'btrfs' ? 'loop,noatime,user_subvol_rm_allowed' : 'loop,noatime';
-  await runTool(host, root, { program: 'mount', args: ['-t', kind, '-o', options, image, root] }, { signal });
+  await runTool(
+    machine,
+    root,
+    { program: 'mount', args: ['-t', kind, '-o', options, image, root] },
+    { signal },
+  );
   if (grown) {
     const tool =
       kind === 'btrfs'
         ? { program: 'btrfs', args: ['filesystem', 'resize', 'max', root] }
         : { program: 'xfs_growfs', args: [root] };
-    await runTool(host, root, tool, { signal });
+    await runTool(machine, root, tool, { signal });
   }
   return kind;
 }
@@ -91,11 +100,11 @@ export async function ensurePoolFile(host: Host, root: string, signal?: AbortSig
  * free space is the smaller one.
  */
 export async function guardPoolFile(
-  host: Host,
+  machine: Machine,
   root: string,
   open: (guard: (driver: TreeDriver) => TreeDriver) => Promise<Storage>,
 ): Promise<Storage> {
-  const below = () => host.files.space(poolFileOf(root));
+  const below = () => machine.files.space(poolFileOf(root));
   const full = (freeBytes: number, cause?: unknown) =>
     fail('storage_full', { storage: `${poolFileOf(root)} (the disk below it)`, freeBytes }, { cause });
   const guarded = async (work: () => Promise<void>): Promise<void> => {
@@ -124,12 +133,12 @@ export async function guardPoolFile(
   };
 }
 
-async function findMaker(host: Host, driver?: StorageDriver) {
+async function findMaker(machine: Machine, driver?: StorageDriver) {
   for (const maker of makers) {
     if (driver === 'btrfs' && maker.kind !== 'btrfs') continue;
     if (driver === 'reflink' && maker.kind !== 'xfs') continue;
     try {
-      await runTool(host, '/', { program: maker.program, args: ['-V'], parse: () => undefined });
+      await runTool(machine, '/', { program: maker.program, args: ['-V'], parse: () => undefined });
       return maker;
     } catch (error) {
       if (!isFailure(error, 'programs_missing')) throw error;
@@ -139,33 +148,38 @@ async function findMaker(host: Host, driver?: StorageDriver) {
 }
 
 /** Bytes that the pool file should have, when it occupies so many now. */
-async function sizeFor(host: Host, root: string, occupied: number): Promise<number> {
-  const { freeBytes } = await host.files.space(join(root, '..'));
+async function sizeFor(machine: Machine, root: string, occupied: number): Promise<number> {
+  const { freeBytes } = await machine.files.space(join(root, '..'));
   const wanted = Math.min(LARGEST, (freeBytes + occupied) * SHARE);
   return Math.floor(wanted / 2 ** 20) * 2 ** 20;
 }
 
-async function makeImage(host: Host, root: string, image: string, signal?: AbortSignal): Promise<void> {
-  const maker = await findMaker(host);
+async function makeImage(machine: Machine, root: string, image: string, signal?: AbortSignal): Promise<void> {
+  const maker = await findMaker(machine);
   if (!maker) throw fail('storage_failed', { storage: root, problem: 'the program mkfs.btrfs is missing' });
   // Under another name until it is a file system: a killed engine leaves nothing that looks like a pool file.
   const unfinished = `${image}.new`;
-  await host.files.remove(unfinished);
+  await machine.files.remove(unfinished);
   try {
-    await host.files.writeAtomic(unfinished, '');
-    await resize(host, root, unfinished, await sizeFor(host, root, 0), signal);
-    await runTool(host, root, { program: maker.program, args: [...maker.args, unfinished] }, { signal });
-    await host.files.rename(unfinished, image);
+    await machine.files.writeAtomic(unfinished, '');
+    await resize(machine, root, unfinished, await sizeFor(machine, root, 0), signal);
+    await runTool(machine, root, { program: maker.program, args: [...maker.args, unfinished] }, { signal });
+    await machine.files.rename(unfinished, image);
   } catch (error) {
-    await host.files.remove(unfinished);
+    await machine.files.remove(unfinished);
     throw error;
   }
 }
 
-async function enlarge(host: Host, root: string, image: string, signal?: AbortSignal): Promise<boolean> {
-  const found = await host.files.stat(image);
+async function enlarge(
+  machine: Machine,
+  root: string,
+  image: string,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  const found = await machine.files.stat(image);
   if (!found) return false;
-  const occupied = await runTool(host, root, {
+  const occupied = await runTool(machine, root, {
     program: 'stat',
     args: ['-c', '%b %B', image],
     parse: ({ stdout }) => {
@@ -173,23 +187,23 @@ async function enlarge(host: Host, root: string, image: string, signal?: AbortSi
       return blocks * unit;
     },
   });
-  const wanted = await sizeFor(host, root, occupied);
+  const wanted = await sizeFor(machine, root, occupied);
   if (wanted < found.bytes * GROWTH) return false;
-  await resize(host, root, image, wanted, signal);
+  await resize(machine, root, image, wanted, signal);
   return true;
 }
 
-const resize = (host: Host, root: string, image: string, bytes: number, signal?: AbortSignal) =>
+const resize = (machine: Machine, root: string, image: string, bytes: number, signal?: AbortSignal) =>
   runTool(
-    host,
+    machine,
     root,
     { program: 'truncate', args: ['-s', String(bytes), image], parse: () => undefined },
     { signal },
   );
 
-const kindOf = (host: Host, root: string, image: string, signal?: AbortSignal): Promise<PoolFileKind> =>
+const kindOf = (machine: Machine, root: string, image: string, signal?: AbortSignal): Promise<PoolFileKind> =>
   runTool(
-    host,
+    machine,
     root,
     {
       program: 'blkid',
@@ -204,14 +218,14 @@ const kindOf = (host: Host, root: string, image: string, signal?: AbortSignal): 
   );
 
 /** What is mounted at `root` now, by the kernel's own list (proc_pid_mountinfo(5)). */
-async function mountedKind(host: Host, root: string): Promise<PoolFileKind | undefined> {
-  if (!(await host.files.stat(root))) return undefined;
-  const path = await host.fileSystem.realPath(root);
+async function mountedKind(machine: Machine, root: string): Promise<PoolFileKind | undefined> {
+  if (!(await machine.files.stat(root))) return undefined;
+  const path = await machine.fileSystem.realPath(root);
   const escaped = path.replace(
     /[\\ \t\n]/g,
     (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`,
   );
-  const text = (await host.files.read('/proc/self/mountinfo')) ?? '';
+  const text = (await machine.files.read('/proc/self/mountinfo')) ?? '';
   const line = text.split('\n').findLast((each) => each.split(' ')[4] === escaped);
   if (line === undefined) return undefined;
   const kind = line.slice(line.indexOf(' - ') + 3).split(' ')[0] ?? '';

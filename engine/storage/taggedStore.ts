@@ -9,7 +9,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { mapBounded } from '../domain/mapBounded.ts';
-import type { Host } from '../host/host.ts';
+import type { Machine } from '../machine/machine.ts';
 import { fail, isFailure } from '../protocol/errors.ts';
 import { datasetIdSchema, type DatasetId, type InstallationId } from '../protocol/ids.ts';
 import { POOL_FILE, PROBE_PREFIX, readPool, temporaryPattern, writePool } from './pool.ts';
@@ -47,7 +47,7 @@ export interface TreeDriver {
 }
 
 export interface TaggedStoreOptions {
-  host: Host;
+  machine: Machine;
   root: string;
   installation: InstallationId;
   driver: TreeDriver;
@@ -61,8 +61,8 @@ type ReadTag = { kind: 'none' } | { kind: 'foreign'; problem: string } | { kind:
 
 /** Opens the store at `root`, making it when the folder is missing or empty. Errors: storage_foreign, storage_failed. */
 export async function openTaggedStore(options: TaggedStoreOptions): Promise<Storage> {
-  const { host, root, installation, driver, now = () => new Date() } = options;
-  const { files } = host;
+  const { machine, root, installation, driver, now = () => new Date() } = options;
+  const { files } = machine;
   const folder = { data: join(root, 'data'), tags: join(root, 'tags'), trash: join(root, 'trash') };
   const dataPath = (id: DatasetId): string => join(folder.data, id);
   const tagPath = (id: DatasetId): string => join(folder.tags, `${id}.json`);
@@ -76,16 +76,16 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
 
   async function open(): Promise<void> {
     // The server user passes through, and reads nothing but its own datasets.
-    const passable = host.serverUser ? 0o711 : 0o700;
-    const known = await readPool(host, root, installation);
+    const passable = machine.serverUser ? 0o711 : 0o700;
+    const known = await readPool(machine, root, installation);
     if (!known) {
       if (!(await files.stat(root))) await files.makeDirectory(root, { mode: passable });
       const createdAt = now().toISOString();
-      await writePool(host, root, { format: 1, installation, createdAt, driver: driver.driver });
+      await writePool(machine, root, { format: 1, installation, createdAt, driver: driver.driver });
     } else if (known.driver !== driver.driver) {
-      await writePool(host, root, { ...known, driver: driver.driver });
+      await writePool(machine, root, { ...known, driver: driver.driver });
     }
-    await endLeftTools(host, root);
+    await endLeftTools(machine, root);
     await files.makeDirectory(folder.tags, { mode: 0o700 });
     await files.makeDirectory(folder.trash, { mode: 0o700 });
     await files.makeDirectory(folder.data, { mode: passable });
@@ -101,9 +101,9 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
 
   /** A database server that can't reach its data says so in a way nobody understands; say it here. */
   async function assertReachable(): Promise<void> {
-    const user = host.serverUser;
+    const user = machine.serverUser;
     if (!user) return;
-    const reached = await host.run({
+    const reached = await machine.run({
       program: 'test',
       args: ['-x', folder.data],
       asServerUser: true,

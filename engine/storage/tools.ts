@@ -1,7 +1,7 @@
 /** Runs the programs of file systems (btrfs, cp, mkfs ...) and turns their complaints into errors of the table. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { saysFullDisk } from '../domain/fullDisk.ts';
-import type { CommandResult, Host, RunOptions } from '../host/host.ts';
+import type { CommandResult, Machine, RunOptions } from '../machine/machine.ts';
 import { fail, isFailure } from '../protocol/errors.ts';
 
 export interface Tool<Value> {
@@ -20,8 +20,8 @@ const markOf = (root: string): string => `storage ${root}`;
  * Ends the tools that a killed engine left running on the store: a copy that goes on could write into a dataset which
  * is made again under the same id.
  */
-export async function endLeftTools(host: Host, root: string): Promise<void> {
-  const { processes } = host;
+export async function endLeftTools(machine: Machine, root: string): Promise<void> {
+  const { processes } = machine;
   for (const left of await processes.findMarked(markOf(root))) {
     await processes.signal(left, 'SIGKILL');
     while ((await processes.identify(left.pid))?.startedAt === left.startedAt) await delay(2);
@@ -33,7 +33,7 @@ export async function endLeftTools(host: Host, root: string): Promise<void> {
  * programs_missing, or the reason of the abort.
  */
 export async function runTool<Value>(
-  host: Host,
+  machine: Machine,
   root: string,
   tool: Tool<Value>,
   options: RunOptions = {},
@@ -46,7 +46,7 @@ export async function runTool<Value>(
   let missing: unknown;
   for (const folder of folders) {
     try {
-      return await host.run(
+      return await machine.run(
         { ...tool, program: folder + tool.program, env: { LC_ALL: 'C' }, mark: markOf(root), parse },
         options,
       );

@@ -41,10 +41,10 @@ async function main(signal: AbortSignal): Promise<void> {
   }
   const production = await buildProduction();
   try {
-    const host = await testHost();
+    const machine = await testHost();
     // As the engine finds them: where servers run as another user, in a place that this user can reach.
     const { server: found } = await findPrograms({
-      host,
+      machine,
       settings: {},
       programsDirectory: join(production.folder, 'programs'),
       engineDirectory: join(production.folder, 'dist'),
@@ -52,7 +52,7 @@ async function main(signal: AbortSignal): Promise<void> {
     })(BUNDLED_MAJOR);
     if (!found.ok) throw new Error(`${found.missing.what} was not found. ${found.missing.install}`);
     const context: BenchContext = {
-      host,
+      machine,
       programs: found.programs,
       production,
       wants: (name) => prefixes === undefined || prefixes.some((prefix) => name.startsWith(prefix)),

@@ -64,7 +64,7 @@ async function benchSwitches(context: BenchContext, client: Client, place: RealP
     for (let run = -1; run < (context.quick ? 5 : 25); run += 1) {
       context.signal.throwIfAborted();
       const raw = await timeRawClone({
-        ...{ host: context.host, kind: 'snapshot', from: data, into: root },
+        ...{ machine: context.machine, kind: 'snapshot', from: data, into: root },
         ...{ postgres: context.programs.postgres, major: context.programs.major },
       });
       const asked = performance.now();

@@ -1,7 +1,7 @@
 /** Create, reset and destroy on every storage driver and size, with the floor taken between the runs. */
 import { chmod } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { Host } from '../../engine/host/host.ts';
+import type { Machine } from '../../engine/machine/machine.ts';
 import type { ServerPrograms } from '../../engine/database/postgres/programs/locate.ts';
 import type { Client } from '../../engine/protocol/client.ts';
 import { environmentNameSchema } from '../../engine/protocol/ids.ts';
@@ -14,7 +14,7 @@ import { percentile, resultOf, type Result } from './results.ts';
 import { sourceData } from './sourceData.ts';
 
 export interface BenchContext {
-  readonly host: Host;
+  readonly machine: Machine;
   readonly programs: ServerPrograms;
   readonly production: Production;
   /** Whether a result of this name was asked for. */
@@ -188,7 +188,7 @@ async function timeClones(
   for (let run = -1; run < runs; run += 1) {
     context.signal.throwIfAborted();
     const floor = await timeRawClone({
-      host: context.host,
+      machine: context.machine,
       kind: store.raw,
       from: data,
       into: root,

@@ -4,7 +4,7 @@ import { chown, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import type { Host } from '../../engine/host/host.ts';
+import type { Machine } from '../../engine/machine/machine.ts';
 import type { ServerPrograms } from '../../engine/database/postgres/programs/locate.ts';
 import { createProcessRuntime } from '../../engine/runtime/process/processRuntime.ts';
 import type { ServerSpec } from '../../engine/runtime/runtime.ts';
@@ -18,7 +18,7 @@ const TABLES = 40;
 const OWNER = 'bench';
 
 export interface SourceDataOptions {
-  readonly host: Host;
+  readonly machine: Machine;
   readonly programs: ServerPrograms;
   /** In units of 1000^3 bytes; an empty cluster has 0.04. */
   readonly gigabytes: number;
@@ -27,7 +27,7 @@ export interface SourceDataOptions {
 
 /** The data directory. */
 export async function sourceData(options: SourceDataOptions): Promise<string> {
-  const { host, programs, gigabytes, say } = options;
+  const { machine, programs, gigabytes, say } = options;
   const root = passableFolder('bench');
   const place = join(root, `postgres-${programs.major}-${gigabytes}GB-v${VERSION}`);
   if (existsSync(place)) return place;
@@ -36,9 +36,9 @@ export async function sourceData(options: SourceDataOptions): Promise<string> {
   await rm(unfinished, { recursive: true, force: true });
   await mkdir(root, { recursive: true, mode: 0o711 });
   await mkdir(unfinished, { mode: 0o700 });
-  const user = host.serverUser;
+  const user = machine.serverUser;
   if (user !== undefined) await chown(unfinished, user.uid, user.gid);
-  await host.run({
+  await machine.run({
     program: programs.initdb,
     args: [...['-D', unfinished, '-U', OWNER, '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync']],
     env: { LC_ALL: 'C' },
@@ -47,8 +47,8 @@ export async function sourceData(options: SourceDataOptions): Promise<string> {
       if (code !== 0) throw new Error(`initdb: ${stderr}`);
     },
   });
-  const runtime = createProcessRuntime({ host, traits: serverTraits });
-  const lease = await host.leasePort();
+  const runtime = createProcessRuntime({ machine, traits: serverTraits });
+  const lease = await machine.leasePort();
   await lease.release();
   const spec = specOf(unfinished, root, programs.postgres, lease.port);
   await mkdir(spec.socketDirectory, { recursive: true });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import * as z from 'zod';
-import type { Host } from '../../engine/host/host.ts';
+import type { Machine } from '../../engine/machine/machine.ts';
 import type { ServerPrograms } from '../../engine/database/postgres/programs/locate.ts';
 import { createProcessRuntime } from '../../engine/runtime/process/processRuntime.ts';
 import type { RunningServer, ServerSpec } from '../../engine/runtime/runtime.ts';
@@ -33,7 +33,7 @@ export interface DemoSource {
 
 export interface SourceOptions {
   readonly places: DemoPlaces;
-  readonly host: Host;
+  readonly machine: Machine;
   readonly programs: ServerPrograms;
   readonly say: (text: string) => void;
   readonly signal: AbortSignal;
@@ -41,8 +41,8 @@ export interface SourceOptions {
 
 /** Starts the source, filling it first where it is missing or of an older kind. */
 export async function startSource(options: SourceOptions): Promise<DemoSource> {
-  const { places, host, programs, say, signal } = options;
-  const runtime = createProcessRuntime({ host, traits: serverTraits });
+  const { places, machine, programs, say, signal } = options;
+  const runtime = createProcessRuntime({ machine, traits: serverTraits });
   const factsFile = join(places.source, 'facts.json');
   const dataDirectory = join(places.source, 'data');
 
@@ -52,7 +52,7 @@ export async function startSource(options: SourceOptions): Promise<DemoSource> {
   if (isUsable && password !== undefined) {
     const server = await runtime.find(specOf(options, known.port, false));
     if (server !== undefined) return answer(known, password, false);
-    const port = await freePort(host, known.port);
+    const port = await freePort(machine, known.port);
     const facts = { ...known, port };
     await writeFile(factsFile, JSON.stringify(facts));
     await start(specOf(options, port, false), port, password);
@@ -66,7 +66,7 @@ export async function startSource(options: SourceOptions): Promise<DemoSource> {
   const fresh = randomBytes(18).toString('base64url');
   await writeFile(places.password, `${fresh}\n`, { mode: 0o600 });
   await initialize(options, dataDirectory, fresh);
-  const facts = { version: DATA_VERSION, major: programs.major, port: await freePort(host, 0) };
+  const facts = { version: DATA_VERSION, major: programs.major, port: await freePort(machine, 0) };
   const spec = specOf(options, facts.port, true);
   const loading = await start(spec, facts.port, fresh);
   try {
@@ -154,7 +154,7 @@ function specOf({ places, programs }: SourceOptions, port: number, isLoading: bo
 }
 
 async function initialize(
-  { host, programs, places }: SourceOptions,
+  { machine, programs, places }: SourceOptions,
   dataDirectory: string,
   password: string,
 ): Promise<void> {
@@ -162,12 +162,12 @@ async function initialize(
   const passwordFile = join(places.source, 'initdb-password');
   await writeFile(passwordFile, password, { mode: 0o600 });
   try {
-    const user = host.serverUser;
+    const user = machine.serverUser;
     if (user !== undefined) {
       await chown(dataDirectory, user.uid, user.gid);
       await chown(passwordFile, user.uid, user.gid);
     }
-    await host.run({
+    await machine.run({
       program: programs.initdb,
       args: [
         ...['-D', dataDirectory, '-U', OWNER, '--auth=scram-sha-256', `--pwfile=${passwordFile}`],
@@ -212,8 +212,8 @@ async function connect(port: number, password: string, database: string): Promis
 }
 
 /** The port of before where it is free, so that what was registered still holds. */
-async function freePort(host: Host, wanted: number): Promise<number> {
-  const lease = await host.leasePort(wanted).catch(() => host.leasePort());
+async function freePort(machine: Machine, wanted: number): Promise<number> {
+  const lease = await machine.leasePort(wanted).catch(() => machine.leasePort());
   await lease.release();
   return lease.port;
 }

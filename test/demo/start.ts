@@ -121,14 +121,14 @@ async function run(
   places: DemoPlaces,
   signal: AbortSignal,
 ): Promise<{ source: DemoSource; times: Times; bytes: number }> {
-  const host = await testHost();
+  const machine = await testHost();
   const paths = homePaths({
     platform: process.platform,
     uid: process.getuid?.(),
     variables: { THIN_CLONES_HOME: places.home },
   });
   const found = await findPrograms({
-    host,
+    machine,
     settings: {},
     programsDirectory: paths.programs,
     engineDirectory: dist,
@@ -137,7 +137,8 @@ async function run(
   const programs = present(found.server);
   const source = await step(
     'demo source',
-    async () => await startSource({ places, host, programs, say: (text) => say(dim(`  ${text}`)), signal }),
+    async () =>
+      await startSource({ places, machine, programs, say: (text) => say(dim(`  ${text}`)), signal }),
   );
   const bytes = await source.bytes();
   await makeWorkspace({
@@ -185,7 +186,7 @@ async function run(
     const tell: Tell = (event, detail, ms) =>
       say(`  ${cyan(event.padEnd(8))} ${(ms === undefined ? '' : formatMs(ms)).padStart(8)}  ${detail}`);
     const { postgres, major } = programs;
-    const story = await tellStory({ client, host, postgres, major, tell, signal });
+    const story = await tellStory({ client, machine, postgres, major, tell, signal });
     const { workspace, branches: folder } = places;
     const times = { ...story, ...(await tellBranches({ client, workspace, folder, tell, signal })) };
     printTimes(times, bytes);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import type { Client } from '../../engine/protocol/client.ts';
 import type { Host as HostEntity, Snapshot } from '../../engine/protocol/entities.ts';
-import type { Host } from '../../engine/host/host.ts';
+import type { Machine } from '../../engine/machine/machine.ts';
 import { followJobs, type JobFollower } from '../support/engineClient.ts';
 import { timeRawClone, type RawClone, type RawKind } from '../support/rawClone.ts';
 import { BAD_MIGRATION, FINGERPRINT, TABLES } from './data.ts';
@@ -17,7 +17,7 @@ export type Tell = (event: string, detail: string, ms?: number) => void;
 
 export interface StoryOptions {
   readonly client: Client;
-  readonly host: Host;
+  readonly machine: Machine;
   readonly postgres: string;
   readonly major: number;
   readonly tell: Tell;
@@ -59,7 +59,7 @@ export async function tellStory(options: StoryOptions): Promise<StoryTimes> {
   try {
     const raw = async (kind: RawKind): Promise<RawClone> =>
       await timeRawClone({
-        host: options.host,
+        machine: options.machine,
         kind,
         from: dataOf(storage, snapshot),
         into: storage.path,

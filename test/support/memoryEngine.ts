@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { createFakeDatabase, type FakeDatabase } from '../../engine/database/fake/fakeDatabase.ts';
 import { createFakeEndpoints, type FakeEndpoints } from '../../engine/endpoint/fake/fakeEndpoints.ts';
 import { createFakeGit, type FakeGit } from '../../engine/git/fake/fakeGit.ts';
-import { createFakeHost, type FakeHost } from '../../engine/host/fake/fakeHost.ts';
-import type { Host } from '../../engine/host/host.ts';
+import { createFakeMachine, type FakeMachine } from '../../engine/machine/fake/fakeMachine.ts';
+import type { Machine } from '../../engine/machine/machine.ts';
 import type { Failpoint } from '../../engine/jobs/parts.ts';
 import { createRunner } from '../../engine/jobs/runner.ts';
 import {
@@ -299,7 +299,7 @@ export interface Life {
 }
 
 export interface MemoryEngine {
-  readonly host: FakeHost;
+  readonly machine: FakeMachine;
   readonly storage: Storage;
   readonly runtime: FakeRuntime;
   readonly database: FakeDatabase;
@@ -348,18 +348,18 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
   const { seed = 1, ports = 200, capabilities, skewMs = 0 } = options;
   const random = seeded(seed);
   const clock = virtualClock();
-  const host = createFakeHost({ name: hostNameSchema.parse('local') });
-  for (const folder of Object.values(directories)) await host.files.makeDirectory(folder);
+  const machine = createFakeMachine({ name: hostNameSchema.parse('local') });
+  for (const folder of Object.values(directories)) await machine.files.makeDirectory(folder);
   const listening = (port: number): boolean =>
     [...runtime.running.values()].some(({ spec }) => spec.port === port) || database.takenPorts.has(port);
   const runtime: FakeRuntime = createFakeRuntime({
     refuses: ({ port }) =>
       port !== null && listening(port) ? `FATAL:  could not bind 127.0.0.1:${port}` : undefined,
   });
-  const database = createFakeDatabase({ host, runtime, now: () => clock.now() });
+  const database = createFakeDatabase({ machine, runtime, now: () => clock.now() });
   const storage = await createMemoryStorage({
     installation,
-    host,
+    machine,
     ...(capabilities === undefined ? {} : { capabilities }),
   });
   const vault = createVault(Buffer.alloc(32, 7));
@@ -375,18 +375,18 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
   const chance: Random = { id: () => draw(16), password: () => `pw${draw(22)}` };
 
   /** As an operating system does it: any port that nothing is bound to, also one that a stopped clone has. */
-  const leasing = (held: Set<number>): Host['leasePort'] => {
-    const taken = (port: number): boolean => host.takenPorts.has(port) || listening(port);
+  const leasing = (held: Set<number>): Machine['leasePort'] => {
+    const taken = (port: number): boolean => machine.takenPorts.has(port) || listening(port);
     return async (wanted) => {
       const free = Array.from({ length: ports }, (_, index) => 20_000 + index).filter((port) => !taken(port));
       const port = wanted ?? free[Math.floor(random() * free.length)];
       if (port === undefined || taken(port)) throw fail('port_taken', { port: port ?? 0 });
-      host.takenPorts.add(port);
+      machine.takenPorts.add(port);
       held.add(port);
       return {
         port,
         release: async () => {
-          if (held.delete(port)) host.takenPorts.delete(port);
+          if (held.delete(port)) machine.takenPorts.delete(port);
         },
       };
     };
@@ -407,10 +407,10 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
     const leased = new Set<number>();
     const endpoints = createFakeEndpoints();
     for (const port of foreignPorts) endpoints.taken.add(port);
-    const gatedHost: Host = {
-      ...gated<Host>(host, 'host', gate, []),
-      files: gated(host.files, 'files', gate, []),
-      processes: gated(host.processes, 'processes', gate, []),
+    const gatedHost: Machine = {
+      ...gated<Machine>(machine, 'host', gate, []),
+      files: gated(machine.files, 'files', gate, []),
+      processes: gated(machine.processes, 'processes', gate, []),
       leasePort: (port) => gate.pass('host.leasePort', () => leasing(leased)(port)),
     };
     const loggers = { debug: write, info: write, warning: write, error: write };
@@ -424,7 +424,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
       random: chance,
       vault,
       log: loggers,
-      host: gatedHost,
+      machine: gatedHost,
       storage: gated<Storage>(storage, 'storage', gate, ['path']),
       runtime: gated(runtime, 'runtime', gate, ['crash', 'reboot']),
       git,
@@ -482,7 +482,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
   const bury = async (life: Life): Promise<void> => {
     life.gate.kill();
     await life.gate.quiet();
-    for (const port of held.get(life) ?? []) host.takenPorts.delete(port);
+    for (const port of held.get(life) ?? []) machine.takenPorts.delete(port);
     held.delete(life);
   };
 
@@ -493,7 +493,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
   };
 
   const engine: MemoryEngine = {
-    host,
+    machine,
     storage,
     runtime,
     database,
@@ -561,7 +561,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
 }
 
 async function violationsIn(engine: MemoryEngine): Promise<string[]> {
-  const { host, storage, runtime, database, store } = engine;
+  const { machine, storage, runtime, database, store } = engine;
   const found: string[] = [];
   const check = (holds: boolean, text: string): void => {
     if (!holds) found.push(text);
@@ -619,9 +619,10 @@ async function violationsIn(engine: MemoryEngine): Promise<string[]> {
   }
   const numbers = clones.flatMap(({ members }) => members.map(({ port }) => port));
   check(new Set(numbers).size === numbers.length, `a port is given twice: ${numbers.join(' ')}`);
-  check(host.takenPorts.size === 0, `ports are still held: ${[...host.takenPorts].join(' ')}`);
-  for (const { name } of await host.files.list(directories.scratch)) found.push(`left in scratch: ${name}`);
-  for (const { name } of await host.files.list(`${storage.root}/trash`))
+  check(machine.takenPorts.size === 0, `ports are still held: ${[...machine.takenPorts].join(' ')}`);
+  for (const { name } of await machine.files.list(directories.scratch))
+    found.push(`left in scratch: ${name}`);
+  for (const { name } of await machine.files.list(`${storage.root}/trash`))
     found.push(`left in the trash: ${name}`);
   return found;
 }

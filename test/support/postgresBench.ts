@@ -7,7 +7,7 @@ import pg from 'pg';
 import type { Database, Retrieved, RetrieveRequest } from '../../engine/database/database.ts';
 import { createPostgres } from '../../engine/database/postgres/postgres.ts';
 import type { FindPrograms } from '../../engine/database/postgres/programs.ts';
-import type { Host } from '../../engine/host/host.ts';
+import type { Machine } from '../../engine/machine/machine.ts';
 import { memberDefinitionSchema, type MemberDefinition } from '../../engine/protocol/entities.ts';
 import { datasetIdSchema, memberNameSchema, type DatasetId } from '../../engine/protocol/ids.ts';
 import { createProcessRuntime } from '../../engine/runtime/process/processRuntime.ts';
@@ -30,7 +30,7 @@ export interface RunningClone {
 
 export interface PostgresBench {
   root: string;
-  host: Host;
+  machine: Machine;
   runtime: Runtime;
   database: Database;
   lines: string[];
@@ -65,15 +65,15 @@ export async function openPostgresBench(programs: FindPrograms = testPrograms())
   await chmod(root, 0o755);
   const socketRoot = path.join(root, 's');
   await mkdir(socketRoot, { mode: 0o755 });
-  const host = await testHost();
-  const runtime = createProcessRuntime({ host, traits: serverTraits });
-  const database = createPostgres({ host, runtime, programs, socketRoot });
+  const machine = await testHost();
+  const runtime = createProcessRuntime({ machine, traits: serverTraits });
+  const database = createPostgres({ machine, runtime, programs, socketRoot });
   const running = new Set<RunningServer>();
   let number = 0;
 
   const bench: PostgresBench = {
     root,
-    host,
+    machine,
     runtime,
     database,
     lines: [],
@@ -89,7 +89,7 @@ export async function openPostgresBench(programs: FindPrograms = testPrograms())
     async newTarget() {
       number += 1;
       const target = path.join(root, `target-${number}`);
-      await host.files.makeDirectory(target, { mode: 0o700, serverUser: true });
+      await machine.files.makeDirectory(target, { mode: 0o700, serverUser: true });
       return target;
     },
     async request(definition, more = {}) {
@@ -125,11 +125,11 @@ export async function openPostgresBench(programs: FindPrograms = testPrograms())
     async copy(from) {
       const target = await bench.newTarget();
       await cp(from, target, { recursive: true, verbatimSymlinks: true });
-      await host.files.giveToServerUser(target);
+      await machine.files.giveToServerUser(target);
       return target;
     },
     async specFor(target, version, options = {}) {
-      const lease = await host.leasePort();
+      const lease = await machine.leasePort();
       await lease.release();
       return await database.server({
         dataset: bench.newDataset(),
@@ -181,7 +181,7 @@ export async function openPostgresBench(programs: FindPrograms = testPrograms())
     },
     async checkNothingLeft() {
       assert.deepEqual(processesUnder([root]), []);
-      assert.deepEqual(await host.files.list(socketRoot), []);
+      assert.deepEqual(await machine.files.list(socketRoot), []);
     },
     async close() {
       for (const server of running) await runtime.stop(server, 'immediate');

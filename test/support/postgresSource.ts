@@ -11,9 +11,9 @@ import {
   type StdioPipe,
 } from 'node:child_process';
 import pg from 'pg';
-import type { Host } from '../../engine/host/host.ts';
-import { createLocalHost } from '../../engine/host/local/localHost.ts';
-import { findServerUser } from '../../engine/host/local/serverUser.ts';
+import type { Machine } from '../../engine/machine/machine.ts';
+import { createLocalMachine } from '../../engine/machine/local/localMachine.ts';
+import { findServerUser } from '../../engine/machine/local/serverUser.ts';
 import { localProgramHost } from '../../engine/database/postgres/programs/local/programHost.ts';
 import { stagePrograms } from '../../engine/database/postgres/programs/local/stage.ts';
 import { developmentFolder } from '../../engine/database/postgres/programs/fetch/fetch.ts';
@@ -60,9 +60,9 @@ export interface SourceOptions {
 }
 
 /** The machine as the engine sees it, with the server user where we are root. */
-export async function testHost(): Promise<Host> {
+export async function testHost(): Promise<Machine> {
   const environment = process.env;
-  return createLocalHost({
+  return createLocalMachine({
     name: hostNameSchema.parse('local'),
     serverUser: await findServerUser({ environment }),
     environment,
@@ -113,11 +113,11 @@ export async function startPostgresSource(options: SourceOptions = {}): Promise<
   );
   if (!found.ok) throw new Error(`${found.missing.what} was not found. ${found.missing.install}`);
   const programs = found.programs;
-  const host = await testHost();
+  const machine = await testHost();
   const folder = await mkdtemp(path.join(tmpdir(), 'tc-source-'));
   await chmod(folder, 0o755);
   try {
-    return await startIn(folder, host, programs, options);
+    return await startIn(folder, machine, programs, options);
   } catch (error) {
     await rm(folder, { recursive: true, force: true });
     throw error;
@@ -126,13 +126,13 @@ export async function startPostgresSource(options: SourceOptions = {}): Promise<
 
 async function startIn(
   folder: string,
-  host: Host,
+  machine: Machine,
   programs: ServerPrograms,
   options: SourceOptions,
 ): Promise<PostgresSource> {
   const dataDirectory = path.join(folder, 'data');
   const socketDirectory = path.join(folder, 'socket');
-  const user = host.serverUser;
+  const user = machine.serverUser;
   for (const directory of [dataDirectory, socketDirectory]) {
     await mkdir(directory, { mode: 0o700 });
     if (user !== undefined) await chown(directory, user.uid, user.gid);
@@ -140,7 +140,7 @@ async function startIn(
   const passwordFile = path.join(socketDirectory, 'password');
   await writeFile(passwordFile, SOURCE_PASSWORD, { mode: 0o600 });
   if (user !== undefined) await chown(passwordFile, user.uid, user.gid);
-  await host.run({
+  await machine.run({
     program: programs.initdb,
     args: [
       ...['-D', dataDirectory, '-U', SOURCE_USER, '--auth=scram-sha-256', `--pwfile=${passwordFile}`],
@@ -152,7 +152,7 @@ async function startIn(
       if (code !== 0) throw new Error(`initdb: ${stderr}`);
     },
   });
-  const lease = await host.leasePort();
+  const lease = await machine.leasePort();
   const { port } = lease;
   await lease.release();
   const settings = {

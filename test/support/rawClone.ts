@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { openAdminSession } from '../../engine/database/postgres/admin.ts';
-import type { Host } from '../../engine/host/host.ts';
+import type { Machine } from '../../engine/machine/machine.ts';
 
 const run = promisify(execFile);
 
@@ -28,7 +28,7 @@ export interface RawClone {
 }
 
 export interface RawCloneOptions {
-  readonly host: Host;
+  readonly machine: Machine;
   readonly kind: RawKind;
   /** A data directory that the engine prepared (its admin role lets us in by the socket) and whose server is stopped. */
   readonly from: string;
@@ -40,12 +40,12 @@ export interface RawCloneOptions {
 
 /** Makes a raw clone, waits until it answers, and removes it. Milliseconds, removal not included. */
 export async function timeRawClone(options: RawCloneOptions): Promise<RawClone> {
-  const { host, kind, from, postgres, major } = options;
+  const { machine, kind, from, postgres, major } = options;
   const path = join(options.into, `.raw-clone-${randomBytes(6).toString('hex')}`);
   const sockets = await mkdtemp(join(tmpdir(), 'tc-raw-'));
-  const user = host.serverUser;
+  const user = machine.serverUser;
   if (user !== undefined) await chown(sockets, user.uid, user.gid);
-  const lease = await host.leasePort();
+  const lease = await machine.leasePort();
   await lease.release();
   try {
     const begun = performance.now();

@@ -1,10 +1,10 @@
 /** A database whose data is one text in one file, for unit tests of services: it behaves as the port says, at once. */
 import { posix } from 'node:path';
 import * as z from 'zod';
-import type { Host } from '../../host/host.ts';
+import type { Machine } from '../../machine/machine.ts';
 import type { MemberDefinition } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
-import { withFaults, type CallOf, type Faults } from '../../host/fake/faults.ts';
+import { withFaults, type CallOf, type Faults } from '../../machine/fake/faults.ts';
 import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';
 import type { Database, Login, Row, Statement } from '../database.ts';
 import { postgresCatalogue } from '../postgres/catalogue.ts';
@@ -41,7 +41,7 @@ export interface FakeDatabase extends Database {
 }
 
 export interface FakeDatabaseOptions {
-  host: Host;
+  machine: Machine;
   runtime: Runtime;
   /** Which server a spec stands for. Default 18. */
   version?: string;
@@ -50,20 +50,20 @@ export interface FakeDatabaseOptions {
 
 /** What stands in the file of a server that runs: someone who reads it while it runs gets a copy after a crash. */
 export function createFakeDatabase(options: FakeDatabaseOptions): FakeDatabase {
-  const { host, runtime, version = '18', now = () => new Date(0) } = options;
+  const { machine, runtime, version = '18', now = () => new Date(0) } = options;
   const sources: FakeDatabase['sources'] = new Map();
   const connectionCounts = new Map<string, number>();
   const takenPorts = new Set<number>();
 
   const fileOf = (directory: string): string => posix.join(directory, 'data.json');
   const read = async (directory: string): Promise<Data> => {
-    const text = await host.files.read(fileOf(directory));
+    const text = await machine.files.read(fileOf(directory));
     if (text === undefined)
       throw fail('server_start_failed', { server: directory, problem: 'it holds no data.' });
     return dataSchema.parse(JSON.parse(text));
   };
   const write = (directory: string, data: Data): Promise<void> =>
-    host.files.writeAtomic(fileOf(directory), JSON.stringify(data));
+    machine.files.writeAtomic(fileOf(directory), JSON.stringify(data));
   const requireRunning = async (spec: ServerSpec): Promise<void> => {
     if ((await runtime.find(spec)) === undefined) {
       throw fail('server_start_failed', { server: spec.title, problem: 'it does not run.' });
@@ -153,7 +153,7 @@ export function createFakeDatabase(options: FakeDatabaseOptions): FakeDatabase {
     },
 
     async changeSign(dataDirectory) {
-      return (await host.files.read(fileOf(dataDirectory))) ?? '';
+      return (await machine.files.read(fileOf(dataDirectory))) ?? '';
     },
 
     async makeStartable(dataDirectory) {

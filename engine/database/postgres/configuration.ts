@@ -1,6 +1,6 @@
 /** Replaces the configuration files in a data directory by ours, keeping only settings that say how queries behave. */
 import path from 'node:path';
-import type { Host, TreeFiles } from '../../host/host.ts';
+import type { Machine, TreeFiles } from '../../machine/machine.ts';
 import { ADMIN_ROLE } from './admin.ts';
 
 /** Who may log in: the engine by the unix socket alone, everybody else with a SCRAM password from this machine. */
@@ -44,7 +44,7 @@ const ACTING_MODULES = new Set([
 ]);
 
 export interface ConfigurationOptions {
-  host: Host;
+  machine: Machine;
   dataDirectory: string;
   major: number;
   /** Path of the `postgres` program: its modules lie in folders beside it. */
@@ -65,12 +65,12 @@ export interface WrittenConfiguration {
  * Idempotent: its own output is input that it keeps.
  */
 export async function writeConfiguration(options: ConfigurationOptions): Promise<WrittenConfiguration> {
-  const { host, dataDirectory } = options;
+  const { machine, dataDirectory } = options;
   const warnings: string[] = [];
-  const found = await readSettings(host, dataDirectory, warnings);
+  const found = await readSettings(machine, dataDirectory, warnings);
   const travelling = [...found].filter(([name]) => isTravelling(name));
   const modules = await usableModules(options, found.get('shared_preload_libraries') ?? '', warnings);
-  const segmentBytes = await walSegmentBytes(host, dataDirectory);
+  const segmentBytes = await walSegmentBytes(machine, dataDirectory);
   const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1048576)}MB`;
   const settings = new Map<string, string>([
     ['max_connections', '50'],
@@ -92,7 +92,7 @@ export async function writeConfiguration(options: ConfigurationOptions): Promise
   if (prepared > 0) settings.set('max_prepared_transactions', String(prepared));
   if (modules.length > 0) settings.set('shared_preload_libraries', modules.join(','));
 
-  const tree = host.files.inside(dataDirectory);
+  const tree = machine.files.inside(dataDirectory);
   await replaceFile(tree, 'postgresql.conf', [
     '# Written by Thin Clones. ALTER SYSTEM adds to it in this clone; what the engine needs is on the command line.',
     ...[...settings].map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'`),
@@ -116,12 +116,12 @@ async function replaceFile(tree: TreeFiles, file: string, lines: readonly string
 
 /** postgresql.auto.conf wins over postgresql.conf. Included files are read when they lie in the data directory. */
 async function readSettings(
-  host: Host,
+  machine: Machine,
   dataDirectory: string,
   warnings: string[],
 ): Promise<ReadonlyMap<string, string>> {
   const settings = new Map<string, string>();
-  const tree = host.files.inside(dataDirectory);
+  const tree = machine.files.inside(dataDirectory);
   const seen = new Set<string>();
   const readInto = async (file: string): Promise<void> => {
     if (seen.has(file)) return;
@@ -190,7 +190,7 @@ async function moduleExists(options: ConfigurationOptions, name: string): Promis
   const root = path.dirname(path.dirname(options.postgres));
   for (const folder of ['lib', 'lib/postgresql', 'lib64', 'lib64/postgresql']) {
     for (const suffix of ['so', 'dylib']) {
-      if ((await options.host.files.stat(path.join(root, folder, `${name}.${suffix}`))) !== undefined)
+      if ((await options.machine.files.stat(path.join(root, folder, `${name}.${suffix}`))) !== undefined)
         return true;
     }
   }
@@ -198,8 +198,8 @@ async function moduleExists(options: ConfigurationOptions, name: string): Promis
 }
 
 /** Every file of pg_wal is one segment; its size was chosen at initdb. */
-async function walSegmentBytes(host: Host, dataDirectory: string): Promise<number> {
-  const tree = host.files.inside(dataDirectory);
+async function walSegmentBytes(machine: Machine, dataDirectory: string): Promise<number> {
+  const tree = machine.files.inside(dataDirectory);
   const segment = (await tree.list('pg_wal')).find((entry) => /^[0-9A-F]{24}$/.test(entry.name));
   const stat = segment === undefined ? undefined : await tree.stat(`pg_wal/${segment.name}`);
   return stat?.bytes ?? 16 * 1048576;

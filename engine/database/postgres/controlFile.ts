@@ -1,6 +1,6 @@
 /** Reads from pg_control whether a data directory was stopped cleanly. */
 import { endianness } from 'node:os';
-import type { Host } from '../../host/host.ts';
+import type { Machine } from '../../machine/machine.ts';
 
 /** enum DBState of src/include/catalog/pg_control.h, the same from PostgreSQL 9.0 to 18. */
 const STATES = [
@@ -18,8 +18,8 @@ export type ControlState = (typeof STATES)[number] | 'unknown';
 const STATE_AT = 16;
 
 /** The state is a 32-bit number in the machine's byte order; the server packages that travel with us have no pg_controldata. */
-export async function controlState(host: Host, dataDirectory: string): Promise<ControlState> {
-  const bytes = await host.files
+export async function controlState(machine: Machine, dataDirectory: string): Promise<ControlState> {
+  const bytes = await machine.files
     .inside(dataDirectory)
     .readBytes('global/pg_control', { maxBytes: STATE_AT + 4, part: 'start' });
   if (bytes === undefined || bytes.length < STATE_AT + 4) return 'unknown';

@@ -10,8 +10,11 @@ import type { Workbench } from './workbench.ts';
  * then owns the pages. Of a database without counters nothing is asked until somebody connects to it: a visit alone writes
  * 160 kB (its pg_internal.init). The server must be stopped.
  */
-export async function forgetCounters({ host, target }: Pick<Workbench, 'host' | 'target'>): Promise<void> {
-  const tree = host.files.inside(target);
+export async function forgetCounters({
+  machine,
+  target,
+}: Pick<Workbench, 'machine' | 'target'>): Promise<void> {
+  const tree = machine.files.inside(target);
   for (const { name } of await tree.list('pg_stat'))
     // Until PostgreSQL 14 they are several; extensions keep theirs here, too.
     if (/^(pgstat|global|db_\d+)\.stat$/.test(name)) await tree.remove(`pg_stat/${name}`);

@@ -1,6 +1,6 @@
 /** Tries a source without changing it, and tells what is there or what exactly is in the way. */
 import type { Client } from 'pg';
-import type { Host } from '../../host/host.ts';
+import type { Machine } from '../../machine/machine.ts';
 import type { MemberDefinition, SourceReport } from '../../protocol/entities.ts';
 import { fail, ThinClonesError } from '../../protocol/errors.ts';
 import { clientTools, serverAtLeast, serverOf, type FindPrograms } from './programs.ts';
@@ -13,7 +13,7 @@ import { openSource, parseSourceUrl } from './sourceConnection.ts';
 import { explainQueryError } from './sourceErrors.ts';
 
 export interface SourceTestOptions {
-  host: Host;
+  machine: Machine;
   programs: FindPrograms;
   definition: MemberDefinition;
   password: string | undefined;
@@ -133,9 +133,9 @@ async function checkPrograms(
 }
 
 async function examineDump(options: SourceTestOptions, findings: Findings): Promise<void> {
-  const { host, programs, signal } = options;
+  const { machine, programs, signal } = options;
   const file = options.definition.dump ?? '';
-  const prepared = await prepareDump({ host, dump: file, scratch: undefined, signal });
+  const prepared = await prepareDump({ machine, dump: file, scratch: undefined, signal });
   const tools = await clientTools(programs);
   // pg_restore doesn't read gzipped archives, and unpacking takes long: the refresh tells what is inside.
   const packed = /\.gz$/.test(file) && prepared.format !== 'directory';
@@ -147,7 +147,7 @@ async function examineDump(options: SourceTestOptions, findings: Findings): Prom
     return;
   }
   if (packed) return;
-  const archive = await readArchive(host, tools, prepared.file, signal);
+  const archive = await readArchive(machine, tools, prepared.file, signal);
   findings.serverVersion = archive.sourceVersion ?? null;
   if (archive.database !== undefined) findings.databases.push({ name: archive.database, bytes: 0 });
   findings.tables = archive.entries
@@ -158,9 +158,9 @@ async function examineDump(options: SourceTestOptions, findings: Findings): Prom
 }
 
 async function examineDirectory(options: SourceTestOptions, findings: Findings): Promise<void> {
-  const { host, programs, signal } = options;
+  const { machine, programs, signal } = options;
   const directory = options.definition.directory ?? '';
-  const facts = await inspectDirectory(host, directory, signal);
+  const facts = await inspectDirectory(machine, directory, signal);
   findings.serverVersion = String(facts.major);
   if (!facts.clean) findings.warnings.push('Its server was not stopped cleanly: the copy will be recovered.');
   await serverOf(programs, facts.major, `which the data in ${directory} needs`);

@@ -1,7 +1,7 @@
 /** The PostgreSQL driver (13 to 18): the database port over programs of a host and servers of a runtime. */
 import path from 'node:path';
-import { endMarked } from '../../host/endProcesses.ts';
-import type { Host } from '../../host/host.ts';
+import { endMarked } from '../../machine/endProcesses.ts';
+import type { Machine } from '../../machine/machine.ts';
 import type { ServerPrograms } from './programs/locate.ts';
 import { fail } from '../../protocol/errors.ts';
 import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';
@@ -25,7 +25,7 @@ const CONNECTIONS_MS = 3000;
 const CHECKPOINT_MS = 600_000;
 
 export interface PostgresOptions {
-  host: Host;
+  machine: Machine;
   runtime: Runtime;
   programs: FindPrograms;
   /** A short path: below it lies one folder with a unix socket for each server (at most 107 bytes with the socket's name). */
@@ -33,13 +33,13 @@ export interface PostgresOptions {
 }
 
 export function createPostgres(options: PostgresOptions): Database {
-  const { host, runtime, programs, socketRoot } = options;
+  const { machine, runtime, programs, socketRoot } = options;
   const known = new Map<number, ServerPrograms>();
 
   /** Looking through the folders of a machine takes milliseconds, so it is done once for each version. */
   const serverPrograms = async (major: number, purpose?: string): Promise<ServerPrograms> => {
     const before = known.get(major);
-    if (before !== undefined && (await host.files.stat(before.postgres)) !== undefined) return before;
+    if (before !== undefined && (await machine.files.stat(before.postgres)) !== undefined) return before;
     const found = await serverOf(programs, major, purpose);
     known.set(major, found);
     return found;
@@ -53,21 +53,21 @@ export function createPostgres(options: PostgresOptions): Database {
     source: postgresSource,
 
     testSource: (definition, password, signal) =>
-      testSource({ host, programs, definition, password, signal }),
+      testSource({ machine, programs, definition, password, signal }),
 
     retrieve: (request, report, signal) =>
-      retrieveData({ host, runtime, programs, socketRoot, request, report, signal }),
+      retrieveData({ machine, runtime, programs, socketRoot, request, report, signal }),
 
     async abandon(mark, dataDirectory, dataset) {
       const running = await runtime.find({ identity: dataset, dataDirectory });
       if (running !== undefined) await runtime.stop(running, 'immediate');
-      await endMarked(host.processes, [mark, dataset]);
-      await host.files.remove(socketDirectoryOf(socketRoot, dataset, host.platform));
+      await endMarked(machine.processes, [mark, dataset]);
+      await machine.files.remove(socketDirectoryOf(socketRoot, dataset, machine.platform));
     },
 
     async settle({ target, dataset, mark, version }, report, signal) {
       const server = await serverPrograms(majorNumber(version));
-      const bench = { host, runtime, server, socketRoot, target, dataset, mark, report, signal };
+      const bench = { machine, runtime, server, socketRoot, target, dataset, mark, report, signal };
       await settleData(bench, { thorough: false });
     },
 
@@ -84,21 +84,21 @@ export function createPostgres(options: PostgresOptions): Database {
       const major = majorNumber(serverOptions.version);
       const [{ postgres }] = await Promise.all([
         serverPrograms(major, `which ${serverOptions.title} needs`),
-        makeSocketDirectory(host, socketRoot, serverOptions.dataset),
+        makeSocketDirectory(machine, socketRoot, serverOptions.dataset),
       ]);
       return buildServerSpec({
         ...serverOptions,
         major,
         program: postgres,
         socketRoot,
-        platform: host.platform,
+        platform: machine.platform,
       });
     },
 
     /** Each checkpoint writes the control file, and whoever writes much takes up new segments of the WAL before. */
     async changeSign(dataDirectory) {
       const signs = [path.join('global', 'pg_control'), 'pg_wal'].map(async (name) => {
-        const found = await host.files.stat(path.join(dataDirectory, name));
+        const found = await machine.files.stat(path.join(dataDirectory, name));
         return found?.modifiedAt.getTime() ?? null;
       });
       return JSON.stringify(await Promise.all(signs));
@@ -106,8 +106,8 @@ export function createPostgres(options: PostgresOptions): Database {
 
     async makeStartable(dataDirectory) {
       await Promise.all([
-        host.files.remove(path.join(dataDirectory, 'postmaster.pid')),
-        host.files.remove(path.join(dataDirectory, 'postmaster.opts')),
+        machine.files.remove(path.join(dataDirectory, 'postmaster.pid')),
+        machine.files.remove(path.join(dataDirectory, 'postmaster.opts')),
       ]);
     },
 

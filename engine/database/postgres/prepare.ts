@@ -32,8 +32,8 @@ const LEFTOVERS = [
 ];
 
 /** Removes what only made sense for the server that the data came from. Replication slots would hold back WAL for ever. */
-export async function removeLeftovers(bench: Pick<Workbench, 'host' | 'target'>): Promise<void> {
-  const tree = bench.host.files.inside(bench.target);
+export async function removeLeftovers(bench: Pick<Workbench, 'machine' | 'target'>): Promise<void> {
+  const tree = bench.machine.files.inside(bench.target);
   for (const name of LEFTOVERS) await tree.remove(name);
   for (const folder of [
     'pg_replslot',
@@ -52,14 +52,14 @@ export async function removeLeftovers(bench: Pick<Workbench, 'host' | 'target'>)
  * background process starts, and no name of an existing superuser need be known.
  */
 export async function recoverAlone(bench: Workbench): Promise<void> {
-  const { host } = bench;
+  const { machine } = bench;
   const statements = [
     `CREATE ROLE ${quoteName(ADMIN_ROLE)}`,
     `ALTER ROLE ${quoteName(ADMIN_ROLE)} WITH SUPERUSER LOGIN BYPASSRLS CONNECTION LIMIT -1 PASSWORD NULL VALID UNTIL 'infinity'`,
     `ALTER ROLE ${quoteName(ADMIN_ROLE)} RESET ALL`,
   ];
   const recovery: string[] = [];
-  const output = await host.run(
+  const output = await machine.run(
     {
       program: bench.server.postgres,
       args: [
@@ -220,7 +220,7 @@ export async function finish(bench: Workbench, options: FinishOptions): Promise<
   const { report, target } = bench;
   report.phase('checking');
   const { warnings, segmentBytes } = await writeConfiguration({
-    host: bench.host,
+    machine: bench.machine,
     dataDirectory: target,
     major: bench.server.major,
     postgres: bench.server.postgres,
@@ -261,11 +261,11 @@ export async function finish(bench: Workbench, options: FinishOptions): Promise<
   }
   await forgetCounters(bench);
   await syncToDisk(bench);
-  const state = await controlState(bench.host, target);
+  const state = await controlState(bench.machine, target);
   if (state !== 'shut down') {
     throw fail('verification_failed', { problem: `the data is "${state}" instead of "shut down".` });
   }
-  await bench.host.files.inside(target).remove('postmaster.opts');
+  await bench.machine.files.inside(target).remove('postmaster.opts');
   report.progress(1);
   return databases;
 }
@@ -311,7 +311,7 @@ export async function settleData(
   report.phase('preparing');
   await removeLeftovers(bench);
   const { warnings } = await writeConfiguration({
-    host: bench.host,
+    machine: bench.machine,
     dataDirectory: bench.target,
     major: bench.server.major,
     postgres: bench.server.postgres,

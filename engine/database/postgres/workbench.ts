@@ -2,7 +2,7 @@
 import path from 'node:path';
 import type { Client } from 'pg';
 import { isFullDisk, saysFullDisk } from '../../domain/fullDisk.ts';
-import type { Host } from '../../host/host.ts';
+import type { Machine } from '../../machine/machine.ts';
 import type { ServerPrograms } from './programs/locate.ts';
 import { fail, isFailure } from '../../protocol/errors.ts';
 import type { DatasetId } from '../../protocol/ids.ts';
@@ -13,7 +13,7 @@ import { waitUntilReady } from './ready.ts';
 import { buildServerSpec, socketDirectoryOf } from './serverSpec.ts';
 
 export interface Workbench {
-  host: Host;
+  machine: Machine;
   runtime: Runtime;
   server: ServerPrograms;
   socketRoot: string;
@@ -57,15 +57,15 @@ export async function withTemporaryServer<Value>(
   extra: Readonly<Record<string, string>>,
   work: (server: TemporaryServer) => Promise<Value>,
 ): Promise<{ value: Value; log: string }> {
-  const { host, runtime, signal } = bench;
-  const socketDirectory = await makeSocketDirectory(host, bench.socketRoot, bench.dataset);
+  const { machine, runtime, signal } = bench;
+  const socketDirectory = await makeSocketDirectory(machine, bench.socketRoot, bench.dataset);
   const spec = buildServerSpec({
     dataset: bench.dataset,
     title: `the new snapshot (${path.basename(bench.target)})`,
     dataDirectory: bench.target,
     major: bench.server.major,
     program: bench.server.postgres,
-    platform: host.platform,
+    platform: machine.platform,
     socketRoot: bench.socketRoot,
     port: null,
     durable: false,
@@ -89,13 +89,13 @@ export async function withTemporaryServer<Value>(
     // Written out here, where it may take its time: the stop that follows has a time limit.
     await withAdmin({ spec, major: bench.server.major, signal }, (client) => client.query('CHECKPOINT'));
     await runtime.stop(running, 'clean');
-    const log = await host.files.read(spec.logFile, { maxBytes: LOG_BYTES, part: 'start' });
+    const log = await machine.files.read(spec.logFile, { maxBytes: LOG_BYTES, part: 'start' });
     return { value, log: log ?? '' };
   } catch (error) {
     await runtime.stop(running, 'immediate');
     throw await withServerLog(error, bench, spec);
   } finally {
-    await host.files.remove(socketDirectory);
+    await machine.files.remove(socketDirectory);
   }
 }
 
@@ -109,28 +109,28 @@ async function withServerLog(error: unknown, bench: Workbench, spec: ServerSpec)
 
 /** `storage_full` when the error or the text says so, else the error as it is. */
 export async function fullDisk(
-  bench: Pick<Workbench, 'host' | 'target'>,
+  bench: Pick<Workbench, 'machine' | 'target'>,
   error: unknown,
   text = '',
 ): Promise<unknown> {
   if (isFailure(error, 'storage_full') || (!isFullDisk(error) && !saysFullDisk(text))) return error;
-  const { freeBytes } = await bench.host.files.space(bench.target);
+  const { freeBytes } = await bench.machine.files.space(bench.target);
   return fail('storage_full', { storage: bench.target, freeBytes }, { cause: error });
 }
 
 export async function makeSocketDirectory(
-  host: Host,
+  machine: Machine,
   socketRoot: string,
   dataset: DatasetId,
 ): Promise<string> {
-  const directory = socketDirectoryOf(socketRoot, dataset, host.platform);
-  await host.files.makeDirectory(directory, { mode: 0o700, serverUser: true });
+  const directory = socketDirectoryOf(socketRoot, dataset, machine.platform);
+  await machine.files.makeDirectory(directory, { mode: 0o700, serverUser: true });
   return directory;
 }
 
 /** fsync of the whole data directory, for what was written with fsync off. */
 export async function syncToDisk(bench: Workbench): Promise<void> {
-  await bench.host.run(
+  await bench.machine.run(
     {
       program: bench.server.initdb,
       args: ['--sync-only', '-D', bench.target],

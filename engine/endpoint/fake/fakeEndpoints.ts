@@ -1,7 +1,7 @@
 /** Endpoints in memory for unit tests and simulations of services: nothing listens, and clients are objects. */
 import { fail } from '../../protocol/errors.ts';
 import type { CloneId } from '../../protocol/ids.ts';
-import { withFaults, type CallOf, type Faults } from '../../host/fake/faults.ts';
+import { withFaults, type CallOf, type Faults } from '../../machine/fake/faults.ts';
 import { leadsToSame, type Endpoint, type Endpoints, type EndpointTarget } from '../endpoint.ts';
 
 type CloneTarget = Extract<EndpointTarget, { kind: 'clone' }>;

@@ -1,7 +1,7 @@
 /** Servers in memory for unit tests of services: they start, are found, crash and stop, and nothing ever listens. */
 import { fail } from '../../protocol/errors.ts';
 import type { RunningServer, Runtime, ServerSpec } from '../runtime.ts';
-import { withFaults, type CallOf, type Faults } from '../../host/fake/faults.ts';
+import { withFaults, type CallOf, type Faults } from '../../machine/fake/faults.ts';
 
 export interface FakeServer extends RunningServer {
   spec: ServerSpec;

@@ -1,7 +1,7 @@
 /** Keeps database servers running as detached processes of a host, and recognises them again by what they carry. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { untilGone } from '../../host/endProcesses.ts';
-import type { Host, ProcessIdentity } from '../../host/host.ts';
+import { untilGone } from '../../machine/endProcesses.ts';
+import type { Machine, ProcessIdentity } from '../../machine/machine.ts';
 import { UnfitFileError } from '../../protocol/node/regularFile.ts';
 import type { RunningServer, Runtime, ServerSpec, ServerTraits } from '../runtime.ts';
 import { findServerProcesses } from './serverProcesses.ts';
@@ -14,7 +14,7 @@ const CLEAN_PATIENCE_MS = 20_000;
 const POLL_MS = 2;
 
 export interface ProcessRuntimeOptions {
-  host: Host;
+  machine: Machine;
   /** Of each engine whose servers it keeps. */
   traits: readonly [ServerTraits, ...ServerTraits[]];
   /** For tests of what happens when a server does not stop. */
@@ -22,7 +22,7 @@ export interface ProcessRuntimeOptions {
 }
 
 export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
-  const { host, traits } = options;
+  const { machine, traits } = options;
   const patience = options.patience ?? {
     immediateMs: IMMEDIATE_PATIENCE_MS,
     cleanMs: CLEAN_PATIENCE_MS,
@@ -38,12 +38,12 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
   ): ServerTraits | undefined => traits.find((kind) => kind.isServer(line, spec));
 
   const alive = async (server: RunningServer): Promise<boolean> =>
-    (await host.processes.identify(server.pid))?.startedAt === server.startedAt;
+    (await machine.processes.identify(server.pid))?.startedAt === server.startedAt;
 
   const find: Runtime['find'] = async (spec) => {
-    for (const [pid, kind] of await possiblePids(host, traits, spec)) {
-      const process = await host.processes.identify(pid);
-      const line = process === undefined ? undefined : await host.processes.commandLine(pid);
+    for (const [pid, kind] of await possiblePids(machine, traits, spec)) {
+      const process = await machine.processes.identify(pid);
+      const line = process === undefined ? undefined : await machine.processes.commandLine(pid);
       if (process !== undefined && line !== undefined && kind.isServer(line, spec)) {
         kinds.set(spec.identity, kind);
         return { identity: spec.identity, pid, startedAt: process.startedAt };
@@ -51,7 +51,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
     }
     const known = started.get(spec.identity);
     if (known === undefined) return undefined;
-    const line = await host.processes.commandLine(known.pid);
+    const line = await machine.processes.commandLine(known.pid);
     if (line !== undefined && findTraits(line, spec) !== undefined && (await alive(known))) return known;
     started.delete(spec.identity);
     return undefined;
@@ -77,22 +77,27 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
    * group of its own, and one that computes does not notice that its parent is gone.
    */
   const killAll = async (server: RunningServer): Promise<void> => {
-    const children = await findServerProcesses(host, traitsOf(server.identity), server.identity, server.pid);
-    await host.processes.signal(server, 'SIGKILL', true);
-    for (const child of children) await host.processes.signal(child, 'SIGKILL');
-    for (const gone of [server, ...children]) await untilGone(host.processes, gone);
+    const children = await findServerProcesses(
+      machine,
+      traitsOf(server.identity),
+      server.identity,
+      server.pid,
+    );
+    await machine.processes.signal(server, 'SIGKILL', true);
+    for (const child of children) await machine.processes.signal(child, 'SIGKILL');
+    for (const gone of [server, ...children]) await untilGone(machine.processes, gone);
   };
 
   /** What a killed server or a power failure left: children that still hold the data, stale pid and socket files. */
   const clearRemains = async (spec: ServerSpec, kind: ServerTraits): Promise<void> => {
-    const data = host.files.inside(spec.dataDirectory);
+    const data = machine.files.inside(spec.dataDirectory);
     if ((await data.stat(kind.pidFile)) !== undefined) {
-      const orphans = await findServerProcesses(host, kind, spec.identity, undefined);
-      for (const orphan of orphans) await host.processes.signal(orphan, 'SIGKILL');
+      const orphans = await findServerProcesses(machine, kind, spec.identity, undefined);
+      for (const orphan of orphans) await machine.processes.signal(orphan, 'SIGKILL');
       for (const orphan of orphans) await waitUntilGone({ ...orphan, identity: '' }, 2_000, undefined);
       await data.remove(kind.pidFile);
     }
-    const sockets = host.files.inside(spec.socketDirectory);
+    const sockets = machine.files.inside(spec.socketDirectory);
     for (const { name } of await sockets.list('.')) {
       if (kind.isSocketFile(name)) await sockets.remove(name);
     }
@@ -110,7 +115,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
       kinds.set(spec.identity, kind);
       if (!isFresh) await clearRemains(spec, kind);
       signal?.throwIfAborted();
-      const process: ProcessIdentity = await host.processes.spawnDetached({
+      const process: ProcessIdentity = await machine.processes.spawnDetached({
         program: spec.program,
         args: spec.args,
         env: spec.env,
@@ -128,10 +133,10 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
       const { stopSignals } = traitsOf(server.identity);
       try {
         if (mode === 'clean') {
-          await host.processes.signal(server, stopSignals.clean);
+          await machine.processes.signal(server, stopSignals.clean);
           if (await waitUntilGone(server, patience.cleanMs, signal)) return;
         }
-        await host.processes.signal(server, stopSignals.immediate);
+        await machine.processes.signal(server, stopSignals.immediate);
         if (await waitUntilGone(server, patience.immediateMs, signal)) return;
         await killAll(server);
       } finally {
@@ -140,7 +145,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
     },
 
     async logTail(spec, lines) {
-      const text = await host.files
+      const text = await machine.files
         .read(spec.logFile, { maxBytes: LOG_TAIL_BYTES, part: 'end' })
         .catch((error: unknown) => {
           // What stands in the log's place is the answer to why there is none.
@@ -164,19 +169,19 @@ const LOG_TAIL_BYTES = 256 * 1024;
  * that were started for this data.
  */
 async function possiblePids(
-  host: Host,
+  machine: Machine,
   traits: readonly ServerTraits[],
   { identity, dataDirectory }: Pick<ServerSpec, 'identity' | 'dataDirectory'>,
 ): Promise<readonly (readonly [number, ServerTraits])[]> {
   const found: (readonly [number, ServerTraits])[] = [];
   for (const kind of traits) {
     try {
-      const text = await host.files.inside(dataDirectory).read(kind.pidFile, { maxBytes: PID_FILE_BYTES });
+      const text = await machine.files.inside(dataDirectory).read(kind.pidFile, { maxBytes: PID_FILE_BYTES });
       const pid = Number.parseInt(text?.split('\n', 1)[0] ?? '', 10);
       if (Number.isInteger(pid) && pid > 0) found.push([pid, kind]);
     } catch (error) {
       if (!(error instanceof UnfitFileError)) throw error;
-      for (const { pid } of await host.processes.findMarked(identity)) found.push([pid, kind]);
+      for (const { pid } of await machine.processes.findMarked(identity)) found.push([pid, kind]);
     }
   }
   return found;

@@ -1,21 +1,21 @@
 /** Finds the processes of one database server by the title that it gives them, or by their parent. */
-import type { Host, ProcessIdentity } from '../../host/host.ts';
+import type { Machine, ProcessIdentity } from '../../machine/machine.ts';
 import type { ServerTraits } from '../runtime.ts';
 
 export async function findServerProcesses(
-  host: Host,
+  machine: Machine,
   traits: ServerTraits,
   identity: string,
   parentPid: number | undefined,
 ): Promise<readonly ProcessIdentity[]> {
-  const listing = await host.run({
+  const listing = await machine.run({
     program: 'ps',
     args: ['-A', '-o', 'pid=', '-o', 'ppid=', '-o', 'args='],
     parse: (result) => result.stdout,
   });
   const found: ProcessIdentity[] = [];
   for (const pid of parseProcessList(listing, traits, identity, parentPid)) {
-    const process = await host.processes.identify(pid);
+    const process = await machine.processes.identify(pid);
     if (process !== undefined) found.push(process);
   }
   return found;

@@ -2,7 +2,7 @@
 import { onDatasets, tellServers, type MemberDataset } from '../../domain/cloneRow.ts';
 import { isDurable } from '../../domain/durability.ts';
 import { cloneUser } from '../../domain/naming.ts';
-import type { PortLease } from '../../host/host.ts';
+import type { PortLease } from '../../machine/machine.ts';
 import type { CloneId } from '../../protocol/ids.ts';
 import type { StopMode } from '../../runtime/runtime.ts';
 import type { CloneRecord } from '../../state/store.ts';

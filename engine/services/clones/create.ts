@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { withMembers } from '../../domain/cloneRow.ts';
 import { cloneUser, freeCloneName } from '../../domain/naming.ts';
-import type { PortLease } from '../../host/host.ts';
+import type { PortLease } from '../../machine/machine.ts';
 import type { JobKind, Step } from '../../jobs/steps.ts';
 import type { Job } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';

@@ -1,7 +1,7 @@
 /** The database servers of clones: start them on their ports, find them again, stop them, notice when one ends. */
 import { join } from 'node:path';
 import type { Login } from '../../database/database.ts';
-import type { PortLease } from '../../host/host.ts';
+import type { PortLease } from '../../machine/machine.ts';
 import type { DatabaseEngine } from '../../protocol/entities.ts';
 import { fail, isFailure } from '../../protocol/errors.ts';
 import type { DatasetId, MemberName } from '../../protocol/ids.ts';
@@ -184,8 +184,8 @@ export function createServers(context: ServiceContext): Servers {
       const { serverLogs, sockets } = context.directories;
       for (const dataset of datasets) {
         prepared.delete(dataset);
-        await context.host.files.remove(join(sockets, socketFolder(dataset)));
-        await context.host.files.remove(join(serverLogs, `${dataset}.log`));
+        await context.machine.files.remove(join(sockets, socketFolder(dataset)));
+        await context.machine.files.remove(join(serverLogs, `${dataset}.log`));
       }
     },
   };
@@ -215,7 +215,7 @@ export async function leaseFreePort(context: ServiceContext): Promise<PortLease>
   const refused: PortLease[] = [];
   try {
     for (;;) {
-      const lease = await context.host.leasePort();
+      const lease = await context.machine.leasePort();
       const { clones, checkouts } = context.store;
       const taken =
         clones.list().some(({ members }) => members.some(({ port }) => port === lease.port)) ||

@@ -34,7 +34,7 @@ export function createEnvironments(context: ServiceContext): Environments {
     deleteSnapshot: (snapshot, caller) => deleteSnapshot.request(snapshot, caller),
     async testSource(member, password, signal) {
       const members = { [memberNameSchema.parse('source')]: member };
-      refuseUnsupported({ host: context.host.name, members, clones: {} }, context.databases);
+      refuseUnsupported({ host: context.machine.name, members, clones: {} }, context.databases);
       return databaseOf(context, member.engine).testSource(member, password, signal);
     },
     kinds: [refresh.kind, deleteSnapshot.kind, deleteEnvironment.kind],

@@ -110,7 +110,7 @@ function retrieveStep(
   context: ServiceContext,
   { name, dataset }: RefreshInput['members'][number],
 ): RefreshStep {
-  const { storage, host, catalog, directories } = context;
+  const { storage, machine, catalog, directories } = context;
   return {
     name: `Retrieve ${name}`,
     // Hours, where the other steps take moments.
@@ -122,8 +122,8 @@ function retrieveStep(
       const tags = snapshotTags(context, catalog.snapshot(input.snapshot), name, dataset, 'filling', job);
       const { path: target } = await storage.create(dataset, tags, { signal });
       // The server user has to pass through, and may put nothing there: tools that are root write into it.
-      await host.files.makeDirectory(jobScratch, { mode: 0o711 });
-      await host.files.makeDirectory(scratch, { mode: 0o711 });
+      await machine.files.makeDirectory(jobScratch, { mode: 0o711 });
+      await machine.files.makeDirectory(scratch, { mode: 0o711 });
       try {
         const { version, database, dataStateAt } = await databaseOf(context, definition.engine).retrieve(
           { member: name, definition, password: secrets.get(name), target, dataset, scratch, mark: job },
@@ -132,7 +132,7 @@ function retrieveStep(
         );
         data.retrieved[name] = { version, database, dataStateAt: dataStateAt.toISOString() };
       } finally {
-        await host.files.remove(jobScratch);
+        await machine.files.remove(jobScratch);
       }
       return undefined;
     },
@@ -140,7 +140,7 @@ function retrieveStep(
       const { engine } = memberOf(context, input.environment, name);
       await databaseOf(context, engine).abandon(job, storage.path(dataset), dataset);
       await storage.destroy(dataset);
-      await host.files.remove(join(directories.scratch, job));
+      await machine.files.remove(join(directories.scratch, job));
       return undefined;
     },
   };

@@ -13,25 +13,25 @@ export async function clearLeftovers(
   servers: Servers,
   datasets: ReadonlyMap<DatasetId, Dataset>,
 ): Promise<void> {
-  const { store, host, directories } = parts.context;
+  const { store, machine, directories } = parts.context;
   const used = new Set<DatasetId>([
     ...datasets.keys(),
     ...store.clones.list().flatMap(({ members }) => members.map(({ dataset }) => dataset)),
   ]);
   const found = [
-    ...(await host.files.list(directories.sockets)).map(({ name }) => `data-${name}`),
-    ...(await host.files.list(directories.serverLogs)).map(({ name }) => name.replace(/\.log$/, '')),
+    ...(await machine.files.list(directories.sockets)).map(({ name }) => `data-${name}`),
+    ...(await machine.files.list(directories.serverLogs)).map(({ name }) => name.replace(/\.log$/, '')),
   ];
   const unused = found
     .map((text) => datasetIdSchema.safeParse(text).data)
     .filter((id) => id !== undefined && !used.has(id));
   await servers.clear([...new Set(unused)].filter((id) => id !== undefined));
-  const scratch = (await host.files.list(directories.scratch)).flatMap(({ name }) => {
+  const scratch = (await machine.files.list(directories.scratch)).flatMap(({ name }) => {
     const { data: id } = jobIdSchema.safeParse(name);
     return id === undefined ? [] : [{ id }];
   });
   await endProcessesOf(parts, scratch);
-  for (const { id } of scratch) await host.files.remove(join(directories.scratch, id));
+  for (const { id } of scratch) await machine.files.remove(join(directories.scratch, id));
 }
 
 /** What branches started from, where an engine ended between: their clones were never made, or have gone. */

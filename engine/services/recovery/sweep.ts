@@ -1,5 +1,5 @@
 /** Removes data that was never finished or was given up, with the processes that work on it. */
-import { endMarked } from '../../host/endProcesses.ts';
+import { endMarked } from '../../machine/endProcesses.ts';
 import type { DatabaseEngine } from '../../protocol/entities.ts';
 import type { DatasetId, JobId } from '../../protocol/ids.ts';
 import type { Dataset } from '../../storage/storage.ts';
@@ -65,13 +65,13 @@ export const endProcessesOf = (
 ): Promise<void> =>
   looks.at(jobs, looksAtOnce, ({ id }) =>
     bestEffort('the processes of a job could not be ended', { job: id }, () =>
-      endMarked(context.host.processes, [id]),
+      endMarked(context.machine.processes, [id]),
     ),
   );
 
 async function sweep(context: ServiceContext, { id, path, tags }: Dataset): Promise<void> {
   const engine = engineOf(tags);
-  if (engine === undefined) await endMarked(context.host.processes, [tags.job ?? id, id]);
+  if (engine === undefined) await endMarked(context.machine.processes, [tags.job ?? id, id]);
   else await databaseOf(context, engine).abandon(tags.job ?? id, path, id);
   await context.storage.destroy(id);
 }

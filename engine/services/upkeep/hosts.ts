@@ -1,6 +1,6 @@
 /** The hosts as people see them: where clones live, what is missing there, and what mends it. */
 import type { DoctorCheck, Host as HostEntity } from '../../protocol/entities.ts';
-import type { Host } from '../../host/host.ts';
+import type { Machine } from '../../machine/machine.ts';
 import { toFailure } from '../../protocol/errors.ts';
 import type { Storage } from '../../storage/storage.ts';
 
@@ -8,17 +8,17 @@ import type { Storage } from '../../storage/storage.ts';
 export type Examine = () => Promise<readonly DoctorCheck[]>;
 
 export async function hostEntity(
-  host: Host,
+  machine: Machine,
   storage: Storage | undefined,
   problem: string | null,
 ): Promise<HostEntity> {
   if (storage === undefined)
-    return { name: host.name, kind: host.kind, state: 'unusable', storage: null, problem };
+    return { name: machine.name, kind: machine.kind, state: 'unusable', storage: null, problem };
   try {
     const { totalBytes, freeBytes } = await storage.space();
     return {
-      name: host.name,
-      kind: host.kind,
+      name: machine.name,
+      kind: machine.kind,
       state: problem === null ? 'ready' : 'unusable',
       storage: {
         driver: storage.driver,
@@ -32,8 +32,8 @@ export async function hostEntity(
     };
   } catch (error) {
     return {
-      name: host.name,
-      kind: host.kind,
+      name: machine.name,
+      kind: machine.kind,
       state: 'unusable',
       storage: null,
       problem: toFailure(error).message,

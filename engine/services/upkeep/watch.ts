@@ -110,10 +110,10 @@ export function createWatch(
   };
 }
 
-function createHostNews({ host, storage, feed }: ServiceContext): () => Promise<void> {
+function createHostNews({ machine, storage, feed }: ServiceContext): () => Promise<void> {
   let told: Host | undefined;
   return async () => {
-    const entity = await hostEntity(host, storage, null);
+    const entity = await hostEntity(machine, storage, null);
     const isNews = told !== undefined && isWorthTelling(told, entity);
     if (isNews) feed.publish({ kind: 'host', entity });
     if (told === undefined || isNews) told = entity;

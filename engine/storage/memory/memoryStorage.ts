@@ -1,7 +1,7 @@
 /** A store in memory for unit tests of services: the real tagged store over a fake host's files, with faults to order. */
 import { join } from 'node:path';
-import { createFakeHost } from '../../host/fake/fakeHost.ts';
-import type { Host } from '../../host/host.ts';
+import { createFakeMachine } from '../../machine/fake/fakeMachine.ts';
+import type { Machine } from '../../machine/machine.ts';
 import { fail } from '../../protocol/errors.ts';
 import { hostNameSchema, type InstallationId } from '../../protocol/ids.ts';
 import type { Storage } from '../storage.ts';
@@ -32,7 +32,7 @@ export interface StorageFaults {
 export interface MemoryStorageOptions {
   installation: InstallationId;
   /** Give the same one again to open the store again, as after a restart of the engine. Its files must be in memory. */
-  host?: Host;
+  machine?: Machine;
   root?: string;
   capabilities?: Partial<Storage['capabilities']>;
   now?: () => Date;
@@ -42,9 +42,9 @@ export async function createMemoryStorage(
   options: MemoryStorageOptions,
 ): Promise<Storage & { faults: StorageFaults }> {
   const { installation, root = '/storage', capabilities, now = () => new Date(0) } = options;
-  const host = options.host ?? createFakeHost({ name: hostNameSchema.parse('local') });
-  const driver = createMemoryDriver(host, capabilities);
-  const storage = await openTaggedStore({ host, root, installation, driver, now });
+  const machine = options.machine ?? createFakeMachine({ name: hostNameSchema.parse('local') });
+  const driver = createMemoryDriver(machine, capabilities);
+  const storage = await openTaggedStore({ machine, root, installation, driver, now });
   const { faults, strike } = createFaults(root);
   const wrapped = { ...storage, faults } as Storage & { faults: StorageFaults } & Record<string, unknown>;
   for (const [name, method] of Object.entries(storage)) {
@@ -62,10 +62,10 @@ export async function createMemoryStorage(
 }
 
 export function createMemoryDriver(
-  host: Host,
+  machine: Machine,
   capabilities: Partial<Storage['capabilities']> = {},
 ): TreeDriver {
-  const { files } = host;
+  const { files } = machine;
   const copy = async (from: string, to: string): Promise<void> => {
     await files.makeDirectory(to, { mode: (await files.stat(from))?.mode ?? 0o700 });
     for (const { name, kind } of await files.list(from)) {

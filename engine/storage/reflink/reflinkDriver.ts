@@ -1,13 +1,13 @@
 /** Datasets as plain directories whose files share blocks by reflink (XFS, btrfs, APFS): thin, at some cost per file. */
 import { isFullDisk } from '../../domain/fullDisk.ts';
-import type { Host } from '../../host/host.ts';
+import type { Machine } from '../../machine/machine.ts';
 import { isFailure } from '../../protocol/errors.ts';
 import { plainTrees } from '../copy/copyDriver.ts';
 import type { TreeDriver } from '../taggedStore.ts';
 import { runTool, systemCode } from '../tools.ts';
 
 export interface ReflinkDriverOptions {
-  host: Host;
+  machine: Machine;
   root: string;
   /** "XFS reflink, thin", from `reflinkLabel`. */
   label: string;
@@ -16,21 +16,21 @@ export interface ReflinkDriverOptions {
 /** In blocks: small updates otherwise unshare five times as much (measured with pgbench on XFS). */
 const COW_EXTENT_SIZE = 'cowextsize 8192';
 
-export function createReflinkDriver({ host, root, label }: ReflinkDriverOptions): TreeDriver {
+export function createReflinkDriver({ machine, root, label }: ReflinkDriverOptions): TreeDriver {
   // BSD cp takes clonefile(2) by -c; GNU and BusyBox fail rather than copy when told "always".
-  const args = host.platform === 'darwin' ? ['-Rcp'] : ['-a', '--reflink=always'];
+  const args = machine.platform === 'darwin' ? ['-Rcp'] : ['-a', '--reflink=always'];
   return {
     driver: 'reflink',
     label,
     // A file is cloned at one moment, a directory of them is not: the server must stand still.
     capabilities: { thin: true, live: false },
-    ...plainTrees(host),
+    ...plainTrees(machine),
 
     async prepare(dataFolder) {
       if (!label.startsWith('XFS')) return;
       try {
         // Inherited by everything that is made below (xfs_io(8)).
-        await runTool(host, root, { program: 'xfs_io', args: ['-c', COW_EXTENT_SIZE, dataFolder] });
+        await runTool(machine, root, { program: 'xfs_io', args: ['-c', COW_EXTENT_SIZE, dataFolder] });
       } catch (error) {
         // best effort: without xfsprogs clones are as correct and share a little less.
         if (!isFailure(error, 'programs_missing') && !isFailure(error, 'storage_failed')) throw error;
@@ -38,16 +38,16 @@ export function createReflinkDriver({ host, root, label }: ReflinkDriverOptions)
     },
 
     async copyTree(from, to, { signal, onProgress }) {
-      await host.files.makeDirectory(to, { mode: 0o700, serverUser: true });
+      await machine.files.makeDirectory(to, { mode: 0o700, serverUser: true });
       // As the server user: a copy made by root would follow what that user puts in its way.
       const tool = { program: 'cp', args: [...args, '--', `${from}/.`, to], asServerUser: true };
-      await runTool(host, root, tool, { signal });
+      await runTool(machine, root, tool, { signal });
       onProgress?.(1);
     },
 
     async usage(path) {
       // Which blocks are shared only the extent map of each file could tell, and that takes as long as cloning.
-      return { logical: (await host.fileSystem.measure(path)).bytes, unshared: null };
+      return { logical: (await machine.fileSystem.measure(path)).bytes, unshared: null };
     },
   };
 }
@@ -61,9 +61,13 @@ export function reflinkLabel(magic: number, platform: NodeJS.Platform): string {
 }
 
 /** Tries to clone one file to another; the reason why not, or undefined when it worked. */
-export async function reflinkObstacle(host: Host, from: string, to: string): Promise<string | undefined> {
+export async function reflinkObstacle(
+  machine: Machine,
+  from: string,
+  to: string,
+): Promise<string | undefined> {
   try {
-    await host.fileSystem.cloneFile(from, to);
+    await machine.fileSystem.cloneFile(from, to);
     return undefined;
   } catch (error) {
     const code = systemCode(error);

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { createFakeDatabase } from '../../../engine/database/fake/fakeDatabase.ts';
-import { createFakeHost } from '../../../engine/host/fake/fakeHost.ts';
+import { createFakeMachine } from '../../../engine/machine/fake/fakeMachine.ts';
 import { memberDefinitionSchema } from '../../../engine/protocol/entities.ts';
 import { datasetIdSchema, hostNameSchema, memberNameSchema } from '../../../engine/protocol/ids.ts';
 import { createFakeRuntime } from '../../../engine/runtime/fake/fakeRuntime.ts';
 import { databaseContract } from './database.contract.ts';
 
 databaseContract('in memory', async () => {
-  const host = createFakeHost({ name: hostNameSchema.parse('local') });
+  const machine = createFakeMachine({ name: hostNameSchema.parse('local') });
   const damaged = new Set<string>();
   const runtime = createFakeRuntime({
     refuses: (spec) => (damaged.has(spec.dataDirectory) ? 'FATAL:  damaged' : undefined),
   });
-  const database = createFakeDatabase({ host, runtime });
+  const database = createFakeDatabase({ machine, runtime });
   let number = 0;
   const next = (): number => (number += 1);
   const newDataset = () => {
@@ -26,7 +26,7 @@ databaseContract('in memory', async () => {
       const url = `postgresql://reader@source-${next()}/app`;
       database.sources.set(url, { text, password: 'right' });
       const target = `/target-${next()}`;
-      await host.files.makeDirectory(target);
+      await machine.files.makeDirectory(target);
       return {
         member: memberNameSchema.parse('orders'),
         definition: memberDefinitionSchema.parse({ engine: 'postgres', retrieval: 'logical', url }),
@@ -40,9 +40,9 @@ databaseContract('in memory', async () => {
     withWrongPassword: (request) => ({ ...request, password: 'wrong' }),
     async copy(from) {
       const to = `/copy-${next()}`;
-      await host.files.makeDirectory(to);
-      for (const { name } of await host.files.list(from)) {
-        await host.files.writeAtomic(`${to}/${name}`, (await host.files.read(`${from}/${name}`)) ?? '');
+      await machine.files.makeDirectory(to);
+      for (const { name } of await machine.files.list(from)) {
+        await machine.files.writeAtomic(`${to}/${name}`, (await machine.files.read(`${from}/${name}`)) ?? '');
       }
       return to;
     },

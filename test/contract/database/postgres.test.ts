@@ -52,7 +52,7 @@ databaseContract('PostgreSQL', async () => {
     copy: (from) => bench.copy(from),
     newDataset: () => bench.newDataset(),
     async freePort() {
-      const lease = await bench.host.leasePort();
+      const lease = await bench.machine.leasePort();
       await lease.release();
       return lease.port;
     },

@@ -20,7 +20,7 @@ async function prepareGolden(bench: PostgresBench): Promise<{ target: string; ve
 
 runtimeContract('processes of this machine', async () => {
   const bench = await openPostgresBench();
-  const { host, runtime, database } = bench;
+  const { machine, runtime, database } = bench;
   const golden = await prepareGolden(bench);
   const newSpec = async (identity: string) => {
     const spec = await bench.specFor(await bench.copy(golden.target), golden.version, { port: null });
@@ -31,15 +31,15 @@ runtimeContract('processes of this machine', async () => {
   };
   return {
     runtime,
-    restarted: () => createProcessRuntime({ host, traits: serverTraits }),
+    restarted: () => createProcessRuntime({ machine, traits: serverTraits }),
     newSpec,
     untilUp: (spec, server) => database.ready(spec, () => runtime.alive(server), undefined),
     async crash(server) {
-      const children = await findServerProcesses(host, serverTraits[0], server.identity, server.pid);
-      await host.processes.signal(server, 'SIGKILL');
-      for (const child of children) await host.processes.signal(child, 'SIGKILL');
+      const children = await findServerProcesses(machine, serverTraits[0], server.identity, server.pid);
+      await machine.processes.signal(server, 'SIGKILL');
+      for (const child of children) await machine.processes.signal(child, 'SIGKILL');
       for (const gone of [server, ...children]) {
-        while ((await host.processes.identify(gone.pid)) !== undefined) {
+        while ((await machine.processes.identify(gone.pid)) !== undefined) {
           await new Promise((resolve) => setImmediate(resolve));
         }
       }

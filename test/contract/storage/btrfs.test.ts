@@ -12,10 +12,10 @@ describeStorage('btrfs', async (context) => {
   const pool = await makePool('btrfs', 512);
   await passable(dirname(pool.path));
   return {
-    host: await testHost(),
+    machine: await testHost(),
     folder: pool.path,
-    open: (root, installation, host) =>
-      openTaggedStore({ host, root, installation, driver: createBtrfsDriver({ host, root }) }),
+    open: (root, installation, machine) =>
+      openTaggedStore({ machine, root, installation, driver: createBtrfsDriver({ machine, root }) }),
     expected: { driver: 'btrfs', thin: true, live: true, sealed: true },
     dispose: () => pool.dispose(),
   };

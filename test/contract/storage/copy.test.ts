@@ -10,10 +10,10 @@ describeStorage('full copy', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'thin-clones-copy-'));
   await passable(folder);
   return {
-    host: await testHost(),
+    machine: await testHost(),
     folder,
-    open: async (root, installation, host) =>
-      openTaggedStore({ host, root, installation, driver: await createCopyDriver({ host, root }) }),
+    open: async (root, installation, machine) =>
+      openTaggedStore({ machine, root, installation, driver: await createCopyDriver({ machine, root }) }),
     expected: { driver: 'copy', thin: false, live: false, sealed: false },
     dispose: () => rm(folder, { recursive: true }),
   };

@@ -1,19 +1,19 @@
 /** A host that is killed before its n-th change: that change and all later ones do not happen, as with kill -9. */
-import type { Host } from '../../../engine/host/host.ts';
+import type { Machine } from '../../../engine/machine/machine.ts';
 
 export class KilledError extends Error {
   override readonly name = 'KilledError';
 }
 
 export interface CrashingHost {
-  host: Host;
+  machine: Machine;
   /** Changes that were made or refused so far. */
   changes(): number;
 }
 
 const CHANGES = ['writeAtomic', 'append', 'makeDirectory', 'rename', 'remove', 'giveToServerUser'] as const;
 
-export function createCrashingHost(real: Host, killedBefore: number): CrashingHost {
+export function createCrashingHost(real: Machine, killedBefore: number): CrashingHost {
   let count = 0;
   const step = (): void => {
     count += 1;
@@ -29,7 +29,7 @@ export function createCrashingHost(real: Host, killedBefore: number): CrashingHo
       },
     });
   }
-  const host: Host = {
+  const machine: Machine = {
     ...real,
     files,
     run: async (command, options) => {
@@ -37,5 +37,5 @@ export function createCrashingHost(real: Host, killedBefore: number): CrashingHo
       return real.run(command, options);
     },
   };
-  return { host, changes: () => count };
+  return { machine, changes: () => count };
 }

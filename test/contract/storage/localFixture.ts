@@ -1,12 +1,12 @@
 /** The local host as the engine makes it, for storage tests. */
 import { chmod } from 'node:fs/promises';
-import type { Host } from '../../../engine/host/host.ts';
-import { createLocalHost } from '../../../engine/host/local/localHost.ts';
-import { findServerUser } from '../../../engine/host/local/serverUser.ts';
+import type { Machine } from '../../../engine/machine/machine.ts';
+import { createLocalMachine } from '../../../engine/machine/local/localMachine.ts';
+import { findServerUser } from '../../../engine/machine/local/serverUser.ts';
 import { hostNameSchema } from '../../../engine/protocol/ids.ts';
 
-export async function testHost(): Promise<Host> {
-  return createLocalHost({
+export async function testHost(): Promise<Machine> {
+  return createLocalMachine({
     name: hostNameSchema.parse('local'),
     serverUser: await findServerUser({ environment: process.env }),
     environment: process.env,

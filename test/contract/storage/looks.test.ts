@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
-import { createFakeHost } from '../../../engine/host/fake/fakeHost.ts';
-import type { Host } from '../../../engine/host/host.ts';
+import { createFakeMachine } from '../../../engine/machine/fake/fakeMachine.ts';
+import type { Machine } from '../../../engine/machine/machine.ts';
 import { hostNameSchema } from '../../../engine/protocol/ids.ts';
 import { createMemoryStorage } from '../../../engine/storage/memory/memoryStorage.ts';
 import { newDatasetId, newInstallationId, tagsOf } from './tags.ts';
 
 /** A host that tells which of its files were read or written, and what ran at the same time. */
-function tellingHost(): { host: Host; told: string[] } {
-  const real = createFakeHost({ name: hostNameSchema.parse('local') });
+function tellingHost(): { machine: Machine; told: string[] } {
+  const real = createFakeMachine({ name: hostNameSchema.parse('local') });
   const told: string[] = [];
   const files = { ...real.files };
   for (const name of ['read', 'stat', 'writeAtomic'] as const) {
@@ -24,14 +24,14 @@ function tellingHost(): { host: Host; told: string[] } {
       },
     });
   }
-  return { host: { ...real, files }, told };
+  return { machine: { ...real, files }, told };
 }
 
 describe('what a store looks at', () => {
   it('looks at everything at once before a copy, and reads no tag that it has just written', async () => {
-    const { host, told } = tellingHost();
+    const { machine, told } = tellingHost();
     const installation = newInstallationId();
-    const storage = await createMemoryStorage({ installation, host });
+    const storage = await createMemoryStorage({ installation, machine });
     const [from, to] = [newDatasetId(), newDatasetId()];
     await storage.create(from, tagsOf(installation, from, 'ready', 'snapshot'));
 

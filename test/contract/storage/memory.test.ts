@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { createFakeHost } from '../../../engine/host/fake/fakeHost.ts';
+import { createFakeMachine } from '../../../engine/machine/fake/fakeMachine.ts';
 import { hostNameSchema } from '../../../engine/protocol/ids.ts';
 import { createMemoryStorage } from '../../../engine/storage/memory/memoryStorage.ts';
 import { describeStorage } from './storage.contract.ts';
 import { newDatasetId, newInstallationId, tagsOf } from './tags.ts';
 
 describeStorage('memory', async () => ({
-  host: createFakeHost({ name: hostNameSchema.parse('local') }),
+  machine: createFakeMachine({ name: hostNameSchema.parse('local') }),
   folder: '/stores',
-  open: (root, installation, host) => createMemoryStorage({ root, installation, host }),
+  open: (root, installation, machine) => createMemoryStorage({ root, installation, machine }),
   expected: { driver: 'memory', thin: true, live: true, sealed: false },
   dispose: async () => undefined,
 }));

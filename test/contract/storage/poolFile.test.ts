@@ -10,30 +10,30 @@ import { describeStorage } from './storage.contract.ts';
 import { passable, testHost } from './localFixture.ts';
 
 describeStorage('pool file', async (context) => {
-  const host = await testHost();
+  const machine = await testHost();
   const home = await mkdtemp(join(tmpdir(), 'thin-clones-home-'));
   const dispose = async (): Promise<void> => {
     await unmountHome(home);
     await rm(home, { recursive: true });
   };
   const pool = join(home, 'pool');
-  const obstacle = (await poolObstacle('btrfs')) ?? (await poolFileObstacle(host, pool))?.problem;
+  const obstacle = (await poolObstacle('btrfs')) ?? (await poolFileObstacle(machine, pool))?.problem;
   if (obstacle !== undefined) {
     await rm(home, { recursive: true });
     skipSuite(context, obstacle);
   }
   await passable(home);
-  await ensurePoolFile(host, pool);
+  await ensurePoolFile(machine, pool);
   return {
-    host,
+    machine,
     folder: pool,
     open: (root, installation, by) =>
       guardPoolFile(by, pool, (guard) =>
         openTaggedStore({
-          host: by,
+          machine: by,
           root,
           installation,
-          driver: guard(createBtrfsDriver({ host: by, root, label: 'btrfs pool file, thin' })),
+          driver: guard(createBtrfsDriver({ machine: by, root, label: 'btrfs pool file, thin' })),
         }),
       ),
     expected: { driver: 'btrfs', thin: true, live: true, sealed: true },

@@ -14,10 +14,15 @@ for (const kind of ['xfs', 'btrfs'] as const) {
     await passable(dirname(pool.path));
     const label = `${kind === 'xfs' ? 'XFS' : 'btrfs'} reflink, thin`;
     return {
-      host: await testHost(),
+      machine: await testHost(),
       folder: pool.path,
-      open: (root, installation, host) =>
-        openTaggedStore({ host, root, installation, driver: createReflinkDriver({ host, root, label }) }),
+      open: (root, installation, machine) =>
+        openTaggedStore({
+          machine,
+          root,
+          installation,
+          driver: createReflinkDriver({ machine, root, label }),
+        }),
       expected: { driver: 'reflink', thin: true, live: false, sealed: false },
       dispose: () => pool.dispose(),
     };

@@ -1,7 +1,7 @@
 /** What every storage adapter must do, as one suite that runs over each of them. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import type { Host } from '../../../engine/host/host.ts';
+import type { Machine } from '../../../engine/machine/machine.ts';
 import { isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';
 import type { DatasetId, InstallationId } from '../../../engine/protocol/ids.ts';
 import type { DatasetTags, Storage } from '../../../engine/storage/storage.ts';
@@ -9,11 +9,11 @@ import { createCrashingHost } from './crashingHost.ts';
 import { newDatasetId, newInstallationId, tagsOf } from './tags.ts';
 
 export interface StorageFixture {
-  host: Host;
+  machine: Machine;
   /** An existing folder on the file system under test; each test makes its stores below it. */
   folder: string;
   /** Opens the store at `root`, as the engine does at its start. */
-  open(root: string, installation: InstallationId, host: Host): Promise<Storage>;
+  open(root: string, installation: InstallationId, machine: Machine): Promise<Storage>;
   expected: { driver: Storage['driver']; thin: boolean; live: boolean; sealed: boolean };
   dispose(): Promise<void>;
 }
@@ -33,7 +33,7 @@ export function describeStorage(
 ): void {
   describe(`storage contract: ${title}`, () => {
     let fixture: StorageFixture | undefined;
-    let host: Host;
+    let machine: Machine;
     let installation: InstallationId;
     let root: string;
     let storage: Storage;
@@ -41,7 +41,7 @@ export function describeStorage(
 
     before(async function () {
       fixture = await make(this);
-      host = fixture.host;
+      machine = fixture.machine;
     });
     after(() => fixture?.dispose());
 
@@ -49,7 +49,7 @@ export function describeStorage(
       assert.ok(fixture);
       return fixture;
     };
-    const open = (by: Host = host, as = installation): Promise<Storage> => given().open(root, as, by);
+    const open = (by: Machine = machine, as = installation): Promise<Storage> => given().open(root, as, by);
 
     beforeEach(async () => {
       installation = newInstallationId();
@@ -61,7 +61,7 @@ export function describeStorage(
       for (const { id } of await storage.list()) await storage.destroy(id);
       await storage.emptyTrash();
       await storage.close();
-      await host.files.remove(root);
+      await machine.files.remove(root);
     });
 
     const tags = (
@@ -72,17 +72,20 @@ export function describeStorage(
     ) => tagsOf(installation, id, state, kind, text);
     const put = async (id: DatasetId, name: string, text: string): Promise<void> => {
       const path = join(storage.path(id), name);
-      await host.files.writeAtomic(path, text);
-      await host.files.giveToServerUser(path);
+      await machine.files.writeAtomic(path, text);
+      await machine.files.giveToServerUser(path);
     };
-    const read = (id: DatasetId, name: string) => host.files.read(join(storage.path(id), name));
+    const read = (id: DatasetId, name: string) => machine.files.read(join(storage.path(id), name));
     /** A ready snapshot with some files. */
     const snapshot = async (): Promise<DatasetId> => {
       const id = newDatasetId();
       await storage.create(id, tags(id, 'filling', 'snapshot'));
       await put(id, 'PG_VERSION', '18\n');
-      await host.files.makeDirectory(join(storage.path(id), 'base', '1'), { mode: 0o700, serverUser: true });
-      await host.files.giveToServerUser(join(storage.path(id), 'base'));
+      await machine.files.makeDirectory(join(storage.path(id), 'base', '1'), {
+        mode: 0o700,
+        serverUser: true,
+      });
+      await machine.files.giveToServerUser(join(storage.path(id), 'base'));
       await put(id, 'base/1/1259', PAGE);
       await storage.tag(id, tags(id, 'ready', 'snapshot'));
       return id;
@@ -94,7 +97,7 @@ export function describeStorage(
     };
     const states = async (of: Storage = storage): Promise<string[]> =>
       (await of.list()).map((dataset) => dataset.tags.state).sort();
-    const trash = () => host.files.list(join(root, 'trash'));
+    const trash = () => machine.files.list(join(root, 'trash'));
 
     it('says what it is', () => {
       const { expected } = given();
@@ -121,8 +124,8 @@ export function describeStorage(
         const dataset = await storage.create(id, tags(id, 'filling'));
         assert.equal(dataset.id, id);
         assert.equal(dataset.path, storage.path(id));
-        assert.deepEqual(await host.files.list(dataset.path), []);
-        assert.equal((await host.files.stat(dataset.path))?.mode, 0o700);
+        assert.deepEqual(await machine.files.list(dataset.path), []);
+        assert.equal((await machine.files.stat(dataset.path))?.mode, 0o700);
         assert.deepEqual(await storage.get(id), dataset);
       });
 
@@ -130,7 +133,7 @@ export function describeStorage(
         const id = newDatasetId();
         const { path } = await storage.create(id, tags(id, 'filling'));
         if (given().expected.driver === 'memory') return;
-        const made = await host.run({
+        const made = await machine.run({
           program: 'touch',
           args: [join(path, 'file')],
           asServerUser: true,
@@ -144,7 +147,7 @@ export function describeStorage(
         await storage.create(id, tags(id, 'filling'));
         await put(id, 'half', 'x');
         const again = await storage.create(id, tags(id, 'filling'));
-        assert.deepEqual(await host.files.list(again.path), []);
+        assert.deepEqual(await machine.files.list(again.path), []);
       });
 
       it('refuses an id that is ready, and keeps its data', async () => {
@@ -163,7 +166,7 @@ export function describeStorage(
         const signal = AbortSignal.abort(new Error('enough'));
         await assert.rejects(storage.create(id, tags(id, 'filling'), { signal }), /enough/);
         assert.equal(await storage.get(id), undefined);
-        assert.equal(await host.files.stat(storage.path(id)), undefined);
+        assert.equal(await machine.files.stat(storage.path(id)), undefined);
       });
     });
 
@@ -173,7 +176,7 @@ export function describeStorage(
         const id = await clone(from);
         assert.equal(await read(id, 'PG_VERSION'), '18\n');
         assert.ok((await read(id, 'base/1/1259')) === PAGE);
-        const mode = async (name: string) => (await host.files.stat(join(storage.path(id), name)))?.mode;
+        const mode = async (name: string) => (await machine.files.stat(join(storage.path(id), name)))?.mode;
         assert.equal(await mode('PG_VERSION'), 0o600);
         assert.equal(await mode('base/1'), 0o700);
         assert.equal(await mode('.'), 0o700);
@@ -183,7 +186,7 @@ export function describeStorage(
         const from = await snapshot();
         const [one, two] = [await clone(from), await clone(from)];
         await put(one, 'PG_VERSION', 'changed');
-        await host.files.remove(join(storage.path(one), 'base'));
+        await machine.files.remove(join(storage.path(one), 'base'));
         assert.equal(await read(from, 'PG_VERSION'), '18\n');
         assert.equal(await read(two, 'PG_VERSION'), '18\n');
         assert.ok((await read(from, 'base/1/1259')) === PAGE);
@@ -269,7 +272,7 @@ export function describeStorage(
         controller.abort(new Error('enough'));
         await assert.rejects(making, /enough/);
         assert.equal(await storage.get(id), undefined);
-        assert.equal(await host.files.stat(storage.path(id)), undefined);
+        assert.equal(await machine.files.stat(storage.path(id)), undefined);
         assert.deepEqual(await trash(), []);
       });
     });
@@ -284,7 +287,7 @@ export function describeStorage(
         await put(id, 'PG_VERSION', 'x');
         await storage.destroy(from);
         await storage.emptyTrash();
-        assert.equal(await host.files.stat(storage.path(from)), undefined);
+        assert.equal(await machine.files.stat(storage.path(from)), undefined);
         assert.deepEqual(await trash(), []);
       });
 
@@ -324,7 +327,7 @@ export function describeStorage(
         await storage.destroy(id);
         assert.deepEqual(await storage.list(), []);
         assert.equal(await storage.get(id), undefined);
-        assert.equal(await host.files.stat(storage.path(id)), undefined);
+        assert.equal(await machine.files.stat(storage.path(id)), undefined);
         await storage.emptyTrash();
         assert.deepEqual(await trash(), []);
         await storage.emptyTrash();
@@ -360,12 +363,12 @@ export function describeStorage(
 
     describe('what is not ours', () => {
       const stranger = async (id: DatasetId): Promise<void> => {
-        await host.files.makeDirectory(storage.path(id));
-        await host.files.writeAtomic(join(storage.path(id), 'precious'), 'x');
+        await machine.files.makeDirectory(storage.path(id));
+        await machine.files.writeAtomic(join(storage.path(id), 'precious'), 'x');
       };
       const assertKept = async (id: DatasetId): Promise<void> => {
         assert.equal(await read(id, 'precious'), 'x');
-        await host.files.remove(storage.path(id));
+        await machine.files.remove(storage.path(id));
       };
 
       it('is never changed when it has no tag: reported, not listed', async () => {
@@ -395,37 +398,40 @@ export function describeStorage(
         ];
         for (const text of bad) {
           await stranger(id);
-          await host.files.writeAtomic(tagFile, text);
+          await machine.files.writeAtomic(tagFile, text);
           assert.deepEqual(await storage.list(), []);
           assert.deepEqual(await storage.foreign(), [storage.path(id), tagFile]);
           assert.equal(await storage.get(id), undefined);
           await assert.rejects(storage.destroy(id), failsWith('storage_foreign'));
           await assert.rejects(storage.create(id, tags(id, 'filling')), failsWith('storage_foreign'));
           await assert.rejects(storage.tag(id, tags(id, 'ready')), failsWith('storage_foreign'));
-          assert.equal(await host.files.read(tagFile), text);
+          assert.equal(await machine.files.read(tagFile), text);
           await assertKept(id);
-          await host.files.remove(tagFile);
+          await machine.files.remove(tagFile);
         }
       });
 
       it('keeps the folder of another installation', async () => {
-        await assert.rejects(open(host, newInstallationId()), failsWith('storage_foreign', /installation/));
+        await assert.rejects(
+          open(machine, newInstallationId()),
+          failsWith('storage_foreign', /installation/),
+        );
       });
 
       it('refuses a folder with files and no pool file, and one whose pool file is unreadable', async () => {
         const pool = join(root, 'thin-clones-pool.json');
-        const text = (await host.files.read(pool)) ?? '';
-        await host.files.writeAtomic(pool, 'nonsense');
+        const text = (await machine.files.read(pool)) ?? '';
+        await machine.files.writeAtomic(pool, 'nonsense');
         await assert.rejects(open(), failsWith('storage_foreign', /can't be read/));
-        await host.files.remove(pool);
+        await machine.files.remove(pool);
         await assert.rejects(open(), failsWith('storage_foreign', /no thin-clones-pool.json/));
-        await host.files.writeAtomic(pool, text);
+        await machine.files.writeAtomic(pool, text);
       });
 
       it('does not call a store empty whose file system went away', async () => {
         const pool = join(root, 'thin-clones-pool.json');
-        const text = (await host.files.read(pool)) ?? '';
-        await host.files.remove(pool);
+        const text = (await machine.files.read(pool)) ?? '';
+        await machine.files.remove(pool);
         const id = newDatasetId();
         const expected = failsWith('storage_failed', /unmounted/);
         await assert.rejects(storage.list(), expected);
@@ -433,7 +439,7 @@ export function describeStorage(
         await assert.rejects(storage.foreign(), expected);
         await assert.rejects(storage.destroy(id), expected);
         await assert.rejects(storage.create(id, tags(id, 'filling')), expected);
-        await host.files.writeAtomic(pool, text);
+        await machine.files.writeAtomic(pool, text);
       });
     });
 
@@ -464,10 +470,10 @@ export function describeStorage(
       it('sweeps the temporary files of a killed write, and nothing else', async () => {
         await snapshot();
         const left = join(root, 'tags', `.${newDatasetId()}.json.4242-7.tmp`);
-        await host.files.writeAtomic(left, '{"half');
+        await machine.files.writeAtomic(left, '{"half');
         assert.deepEqual(await storage.foreign(), []);
         storage = await open();
-        assert.equal(await host.files.stat(left), undefined);
+        assert.equal(await machine.files.stat(left), undefined);
         assert.deepEqual(await states(), ['ready']);
       });
     });
@@ -479,11 +485,11 @@ export function describeStorage(
         check: (done: boolean) => Promise<void>,
       ): Promise<void> => {
         for (let nth = 1; ; nth += 1) {
-          const opened = createCrashingHost(host, Number.POSITIVE_INFINITY);
+          const opened = createCrashingHost(machine, Number.POSITIVE_INFINITY);
           // The changes of `open` are counted first, so that the kill falls into the work.
-          await open(opened.host);
-          const crashing = createCrashingHost(host, opened.changes() + nth);
-          const killed = await open(crashing.host);
+          await open(opened.machine);
+          const crashing = createCrashingHost(machine, opened.changes() + nth);
+          const killed = await open(crashing.machine);
           let done = true;
           try {
             await work(killed);
@@ -501,11 +507,11 @@ export function describeStorage(
 
       it('while it makes a store, leaves a folder that the next start uses', async () => {
         for (let nth = 1; ; nth += 1) {
-          await host.files.remove(root);
-          const crashing = createCrashingHost(host, nth);
+          await machine.files.remove(root);
+          const crashing = createCrashingHost(machine, nth);
           let done = true;
           try {
-            await open(crashing.host);
+            await open(crashing.machine);
           } catch {
             done = false;
           }
@@ -523,7 +529,7 @@ export function describeStorage(
             const found = await states();
             assert.ok(found.length === 0 ? !done : found.join() === 'filling', found.join());
             await storage.create(id, tags(id, 'filling'));
-            assert.deepEqual(await host.files.list(storage.path(id)), []);
+            assert.deepEqual(await machine.files.list(storage.path(id)), []);
             await storage.destroy(id);
           },
         );
@@ -572,7 +578,7 @@ export function describeStorage(
             const others = (await storage.list()).filter(({ id }) => id !== from);
             assert.ok(others.length <= (done ? 0 : 1));
             for (const { id, path, tags: found } of others) {
-              if (found.state === 'ready') assert.ok(await host.files.stat(join(path, 'PG_VERSION')));
+              if (found.state === 'ready') assert.ok(await machine.files.stat(join(path, 'PG_VERSION')));
               await storage.destroy(id);
             }
             await storage.emptyTrash();

@@ -407,7 +407,7 @@ describe('a running clone', () => {
       code('server_start_failed', /another server \(data-/),
     );
     await one.stop();
-    await bench.host.files.remove(spec.socketDirectory);
+    await bench.machine.files.remove(spec.socketDirectory);
     await bench.checkNothingLeft();
   });
 

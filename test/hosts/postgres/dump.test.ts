@@ -33,7 +33,7 @@ describe('retrieval from a dump', () => {
       const { client } = await testPrograms()();
       assert.ok(client.ok);
       const dump = async (program: 'pg_dump' | 'pg_dumpall', ...args: readonly string[]): Promise<void> => {
-        await bench.host.run({
+        await bench.machine.run({
           program: client.programs[program],
           args,
           env: {
@@ -127,7 +127,9 @@ describe('retrieval from a dump', () => {
   it('tells dump_unreadable for a directory in which a table is cut off, and in which one is missing', async () => {
     const damaged = dumpOf('cut.dir');
     await cp(dumpOf('shop.dir'), damaged, { recursive: true });
-    const [table] = (await bench.host.files.list(damaged)).filter((entry) => entry.name.endsWith('.dat.gz'));
+    const [table] = (await bench.machine.files.list(damaged)).filter((entry) =>
+      entry.name.endsWith('.dat.gz'),
+    );
     assert.ok(table !== undefined);
     const file = path.join(damaged, table.name);
     await truncate(file, Math.floor((await stat(file)).size / 2));
@@ -139,7 +141,9 @@ describe('retrieval from a dump', () => {
   it('tells dump_unreadable for a directory without compression in which a table ends at a line', async () => {
     const damaged = dumpOf('cut-plain.dir');
     await cp(dumpOf('plain.dir'), damaged, { recursive: true });
-    const [table] = (await bench.host.files.list(damaged)).filter((entry) => /^\d+\.dat$/.test(entry.name));
+    const [table] = (await bench.machine.files.list(damaged)).filter((entry) =>
+      /^\d+\.dat$/.test(entry.name),
+    );
     assert.ok(table !== undefined);
     const file = path.join(damaged, table.name);
     const text = await readFile(file, 'utf8');
@@ -171,7 +175,7 @@ describe('retrieval from a dump', () => {
     if (process.getuid?.() !== 0) this.skip();
     await writeFile(dumpOf('trap.sql'), `\\! touch ${dumpOf('owned')}\nCREATE TABLE t (id int);\n`);
     await bench.retrieve({ retrieval: 'dump', dump: dumpOf('trap.sql') });
-    assert.equal(await bench.host.files.stat(dumpOf('owned')), undefined);
+    assert.equal(await bench.machine.files.stat(dumpOf('owned')), undefined);
   });
 
   it('names a missing extension', async () => {

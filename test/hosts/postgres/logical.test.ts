@@ -188,7 +188,7 @@ describe('a logical source that is not usable', () => {
     { title: 'an unknown parameter', url: () => url({ query: '?sslmod=require' }), code: 'source_url' },
   ];
   const freePort = async (): Promise<number> => {
-    const lease = await bench.host.leasePort();
+    const lease = await bench.machine.leasePort();
     await lease.release();
     return lease.port;
   };

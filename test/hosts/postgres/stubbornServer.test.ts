@@ -25,7 +25,7 @@ describe('a server that does not stop', () => {
 
   it('is killed with all its children', async () => {
     const runtime = createProcessRuntime({
-      host: bench.host,
+      machine: bench.machine,
       traits: serverTraits,
       patience: { immediateMs: 50, cleanMs: 50 },
     });
@@ -42,7 +42,7 @@ describe('a server that does not stop', () => {
       "SELECT count(*) FROM generate_series(1, 1000000000) i WHERE md5(i::text) = ''",
     );
     query.catch(() => undefined);
-    await bench.host.processes.signal(clone.server, 'SIGKILL');
+    await bench.machine.processes.signal(clone.server, 'SIGKILL');
     while (await bench.runtime.alive(clone.server)) await new Promise((resolve) => setImmediate(resolve));
     const server = await bench.runtime.start(clone.spec);
     await bench.database.ready(clone.spec, () => bench.runtime.alive(server), undefined);
@@ -55,10 +55,10 @@ describe('a server that does not stop', () => {
   it('starts again after a restart of the machine that left pid and socket files', async () => {
     await bench.runtime.stop(clone.server, 'immediate');
     // Its pid now belongs to another process: this one.
-    await bench.host.files.writeAtomic(`${clone.spec.dataDirectory}/postmaster.pid`, `${process.pid}\n`);
-    await bench.host.files.giveToServerUser(`${clone.spec.dataDirectory}/postmaster.pid`);
+    await bench.machine.files.writeAtomic(`${clone.spec.dataDirectory}/postmaster.pid`, `${process.pid}\n`);
+    await bench.machine.files.giveToServerUser(`${clone.spec.dataDirectory}/postmaster.pid`);
     const lock = `${clone.spec.socketDirectory}/.s.PGSQL.${String(clone.spec.port)}.lock`;
-    await bench.host.files.writeAtomic(lock, `${process.pid}\n`);
+    await bench.machine.files.writeAtomic(lock, `${process.pid}\n`);
     const server = await bench.runtime.start(clone.spec);
     await bench.database.ready(clone.spec, () => bench.runtime.alive(server), undefined);
     await bench.runtime.stop(server, 'immediate');

@@ -5,7 +5,7 @@ import { mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import type { Host } from '../../../engine/host/host.ts';
+import type { Machine } from '../../../engine/machine/machine.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
 import { chooseStorage, explainStorage } from '../../../engine/storage/choose.ts';
 import { poolFileObstacle } from '../../../engine/storage/poolFile.ts';
@@ -23,10 +23,10 @@ const failed = (word: RegExp) => (error: unknown) => {
 };
 
 describe('choosing storage', () => {
-  let host: Host;
+  let machine: Machine;
   const installation = newInstallationId();
   before(async () => {
-    host = await testHost();
+    machine = await testHost();
   });
 
   const onPool = (kind: PoolKind, megabytes: number, tests: (pool: () => TestPool) => void): void => {
@@ -48,37 +48,37 @@ describe('choosing storage', () => {
 
   onPool('btrfs', 256, (pool) => {
     it('takes btrfs and leaves no probe behind', async () => {
-      const storage = await chooseStorage({ host, root: join(pool().path, 'one'), installation });
+      const storage = await chooseStorage({ machine, root: join(pool().path, 'one'), installation });
       assert.equal(storage.label, 'btrfs, thin');
-      const names = (await host.files.list(pool().path)).map(({ name }) => name);
+      const names = (await machine.files.list(pool().path)).map(({ name }) => name);
       assert.deepEqual(names, ['one']);
     });
 
     it('takes the driver of the settings instead', async () => {
       for (const driver of ['reflink', 'copy'] as const) {
         const root = join(pool().path, driver);
-        const storage = await chooseStorage({ host, root, installation, configured: { driver } });
+        const storage = await chooseStorage({ machine, root, installation, configured: { driver } });
         assert.equal(storage.driver, driver);
       }
     });
 
     it('keeps the driver that made the datasets, and refuses one that could not clone them', async () => {
       const root = join(pool().path, 'sticky');
-      const first = await chooseStorage({ host, root, installation, configured: { driver: 'copy' } });
+      const first = await chooseStorage({ machine, root, installation, configured: { driver: 'copy' } });
       const id = newDatasetId();
       await first.create(id, tagsOf(installation, id, 'filling'));
-      const second = await chooseStorage({ host, root, installation });
+      const second = await chooseStorage({ machine, root, installation });
       assert.equal(second.driver, 'copy');
       await assert.rejects(
-        chooseStorage({ host, root, installation, configured: { driver: 'btrfs' } }),
+        chooseStorage({ machine, root, installation, configured: { driver: 'btrfs' } }),
         failed(/made by "copy"/),
       );
       await second.destroy(id);
-      assert.equal((await chooseStorage({ host, root, installation })).driver, 'btrfs');
+      assert.equal((await chooseStorage({ machine, root, installation })).driver, 'btrfs');
     });
 
     it('explains the choice', async () => {
-      const checks = await explainStorage({ host, root: join(pool().path, 'one') });
+      const checks = await explainStorage({ machine, root: join(pool().path, 'one') });
       assert.deepEqual(
         checks.map(({ name, status }) => [name, status]),
         [
@@ -94,27 +94,27 @@ describe('choosing storage', () => {
 
   onPool('xfs', 320, (pool) => {
     it('takes reflink', async () => {
-      const storage = await chooseStorage({ host, root: join(pool().path, 'one'), installation });
+      const storage = await chooseStorage({ machine, root: join(pool().path, 'one'), installation });
       assert.equal(storage.label, 'XFS reflink, thin');
     });
 
     it('refuses btrfs from the settings, with the reason', async () => {
       const root = join(pool().path, 'two');
       await assert.rejects(
-        chooseStorage({ host, root, installation, configured: { driver: 'btrfs', path: root } }),
+        chooseStorage({ machine, root, installation, configured: { driver: 'btrfs', path: root } }),
         failed(/"btrfs" from the settings can't work there: .* is not on btrfs/),
       );
-      assert.equal(await host.files.stat(root), undefined);
+      assert.equal(await machine.files.stat(root), undefined);
     });
   });
 
   onPool('ext4', 64, (pool) => {
     it('takes the full copy when the disk is too small for a pool file, and says so', async () => {
       const root = join(pool().path, 'home', 'pool');
-      await host.files.makeDirectory(dirname(root), { mode: 0o711 });
-      const storage = await chooseStorage({ host, root, installation });
+      await machine.files.makeDirectory(dirname(root), { mode: 0o711 });
+      const storage = await chooseStorage({ machine, root, installation });
       assert.equal(storage.label, 'full copy');
-      const checks = await explainStorage({ host, root });
+      const checks = await explainStorage({ machine, root });
       const last = checks.at(-1);
       assert.equal(last?.status, 'warning');
       assert.match(checks.find(({ name }) => name.endsWith('pool file'))?.message ?? '', /less than 1 GiB/);
@@ -123,7 +123,7 @@ describe('choosing storage', () => {
     it('refuses reflink from the settings, with the reason', async () => {
       const root = join(pool().path, 'refused');
       await assert.rejects(
-        chooseStorage({ host, root, installation, configured: { driver: 'reflink' } }),
+        chooseStorage({ machine, root, installation, configured: { driver: 'reflink' } }),
         failed(/can't share blocks/),
       );
     });
@@ -138,7 +138,7 @@ describe('choosing storage', () => {
       home = await mkdtemp(join(tmpdir(), 'thin-clones-home-'));
       await passable(home);
       root = join(home, 'pool');
-      const reason = (await poolFileObstacle(host, root))?.problem;
+      const reason = (await poolFileObstacle(machine, root))?.problem;
       const { type } = await run('stat', ['-f', '-c', '%T', home]).then(({ stdout }) => ({
         type: stdout.trim(),
       }));
@@ -152,7 +152,7 @@ describe('choosing storage', () => {
 
     it('makes a pool file, and finds its datasets again after a reboot', async () => {
       await writeFile(`${root}.img.new`, 'left by a killed engine');
-      const storage = await chooseStorage({ host, root, installation });
+      const storage = await chooseStorage({ machine, root, installation });
       assert.equal(storage.label, 'btrfs pool file, thin');
       await assert.rejects(stat(`${root}.img.new`), { code: 'ENOENT' });
       const id = newDatasetId();
@@ -161,15 +161,15 @@ describe('choosing storage', () => {
       await storage.close();
 
       await unmountHome(home);
-      const again = await chooseStorage({ host, root, installation });
+      const again = await chooseStorage({ machine, root, installation });
       assert.deepEqual(await again.list(), before);
-      const checks = await explainStorage({ host, root });
+      const checks = await explainStorage({ machine, root });
       assert.match(checks[0]?.message ?? '', /^Used: .*pool\.img, mounted/);
     });
 
     it('mounts it once, however often it is opened', async () => {
-      await chooseStorage({ host, root, installation });
-      await chooseStorage({ host, root, installation });
+      await chooseStorage({ machine, root, installation });
+      await chooseStorage({ machine, root, installation });
       const { stdout } = await run('losetup', ['-j', `${root}.img`]);
       assert.equal(stdout.trim().split('\n').length, 1);
     });
@@ -180,7 +180,7 @@ describe('choosing storage', () => {
       await writeFile(`${root}.img`, '');
       await truncate(`${root}.img`, 2 ** 28);
       await run('/usr/sbin/mkfs.btrfs', ['-q', `${root}.img`]);
-      const storage = await chooseStorage({ host, root, installation });
+      const storage = await chooseStorage({ machine, root, installation });
       const { totalBytes } = await storage.space();
       assert.ok(totalBytes > 2 ** 28 * 1.1, String(totalBytes));
     });
@@ -189,24 +189,24 @@ describe('choosing storage', () => {
       await unmountHome(home);
       const pool = JSON.stringify({ format: 1 });
       await writeFile(join(root, 'thin-clones-pool.json'), pool);
-      await assert.rejects(chooseStorage({ host, root, installation }), (error: unknown) =>
+      await assert.rejects(chooseStorage({ machine, root, installation }), (error: unknown) =>
         isFailure(error, 'storage_foreign'),
       );
       await rm(join(root, 'thin-clones-pool.json'));
     });
 
     it('says that the disk below is full, not that the pool is broken', async () => {
-      const poor: Host = {
-        ...host,
+      const poor: Machine = {
+        ...machine,
         files: {
-          ...host.files,
+          ...machine.files,
           space: async (path) => {
-            const real = await host.files.space(path);
+            const real = await machine.files.space(path);
             return path.endsWith('.img') ? { ...real, freeBytes: 1000 } : real;
           },
         },
       };
-      const storage = await chooseStorage({ host: poor, root, installation });
+      const storage = await chooseStorage({ machine: poor, root, installation });
       const id = newDatasetId();
       await assert.rejects(storage.create(id, tagsOf(installation, id, 'filling')), (error: unknown) =>
         isFailure(error, 'storage_full'),

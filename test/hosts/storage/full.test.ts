@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { open, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Host } from '../../../engine/host/host.ts';
+import type { Machine } from '../../../engine/machine/machine.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
 import { createBtrfsDriver } from '../../../engine/storage/btrfs/btrfsDriver.ts';
 import { createCopyDriver } from '../../../engine/storage/copy/copyDriver.ts';
@@ -46,31 +46,31 @@ async function fill(path: string, limit = Number.POSITIVE_INFINITY): Promise<num
 const cases: readonly {
   kind: PoolKind;
   megabytes: number;
-  driver: (host: Host, root: string) => Promise<TreeDriver>;
+  driver: (machine: Machine, root: string) => Promise<TreeDriver>;
 }[] = [
-  { kind: 'ext4', megabytes: 64, driver: (host, root) => createCopyDriver({ host, root }) },
+  { kind: 'ext4', megabytes: 64, driver: (machine, root) => createCopyDriver({ machine, root }) },
   {
     kind: 'xfs',
     megabytes: 320,
-    driver: async (host, root) => createReflinkDriver({ host, root, label: 'XFS reflink, thin' }),
+    driver: async (machine, root) => createReflinkDriver({ machine, root, label: 'XFS reflink, thin' }),
   },
-  { kind: 'btrfs', megabytes: 128, driver: async (host, root) => createBtrfsDriver({ host, root }) },
+  { kind: 'btrfs', megabytes: 128, driver: async (machine, root) => createBtrfsDriver({ machine, root }) },
 ];
 
 for (const { kind, megabytes, driver } of cases) {
   describe(`a full disk: ${kind}`, () => {
     const installation = newInstallationId();
     let pool: TestPool | undefined;
-    let host: Host;
+    let machine: Machine;
     let storage: Storage;
     before(async function () {
       const obstacle = await poolObstacle(kind);
       if (obstacle !== undefined) skipSuite(this, obstacle);
       pool = await makePool(kind, megabytes);
       await passable(dirname(pool.path));
-      host = await testHost();
+      machine = await testHost();
       const root = join(pool.path, 'store');
-      storage = await openTaggedStore({ host, root, installation, driver: await driver(host, root) });
+      storage = await openTaggedStore({ machine, root, installation, driver: await driver(machine, root) });
     });
     after(() => pool?.dispose());
 
@@ -79,9 +79,9 @@ for (const { kind, megabytes, driver } of cases) {
       const from = newDatasetId();
       const { path } = await storage.create(from, tagsOf(installation, from, 'filling', 'snapshot'));
       for (let number = 0; number < 40; number += 1) {
-        await host.files.writeAtomic(join(path, `file-${number}`), 'x'.repeat(MEGABYTE / 2));
+        await machine.files.writeAtomic(join(path, `file-${number}`), 'x'.repeat(MEGABYTE / 2));
       }
-      await host.files.giveToServerUser(path);
+      await machine.files.giveToServerUser(path);
       await storage.tag(from, tagsOf(installation, from, 'ready', 'snapshot'));
       await fill(join(pool.path, 'ballast'));
 
@@ -92,7 +92,7 @@ for (const { kind, megabytes, driver } of cases) {
         try {
           await storage.clone(from, id, tagsOf(installation, id, 'ready'));
           made.push(id);
-          assert.equal((await host.files.list(storage.path(id))).length, 40);
+          assert.equal((await machine.files.list(storage.path(id))).length, 40);
           // What a server does to it: its writes meet the full disk too, and end it for good.
           await fill(join(storage.path(id), 'written'), 2 * MEGABYTE);
         } catch (error) {
@@ -104,14 +104,14 @@ for (const { kind, megabytes, driver } of cases) {
       }
       if (kind !== 'btrfs') assert.equal(refused, 1);
       assert.deepEqual((await storage.list()).map(({ id }) => id).sort(), [from, ...made].sort());
-      assert.equal((await host.files.list(storage.path(from))).length, 40);
+      assert.equal((await machine.files.list(storage.path(from))).length, 40);
 
       for (const id of made) await storage.destroy(id);
       await storage.emptyTrash();
       await rm(join(pool.path, 'ballast'));
       const id = newDatasetId();
       await storage.clone(from, id, tagsOf(installation, id, 'ready'));
-      assert.equal((await host.files.list(storage.path(id))).length, 40);
+      assert.equal((await machine.files.list(storage.path(id))).length, 40);
       await storage.destroy(id);
       await storage.destroy(from);
       await storage.emptyTrash();

@@ -61,7 +61,7 @@ describe('a store whose engine is killed at random moments', () => {
         const seed = Number(process.env['THIN_CLONES_SEED'] ?? Date.now() % 100_000);
         console.log(`        seed ${seed} (repeat with THIN_CLONES_SEED=${seed})`);
         const random = randomFrom(seed);
-        const host = await testHost();
+        const machine = await testHost();
         const installation = newInstallationId();
         const root = join(folder, 'store');
         const task: ChildTask = { task: 'churn', root, driver, installation };
@@ -76,7 +76,7 @@ describe('a store whose engine is killed at random moments', () => {
           const [code] = (await once(victim, 'exit')) as [number | null];
           assert.equal(code, null, 'it ended by itself');
           const storage = await chooseStorage({
-            host,
+            machine,
             root,
             installation,
             configured: { driver, path: root },
@@ -84,26 +84,26 @@ describe('a store whose engine is killed at random moments', () => {
           assert.deepEqual(await storage.foreign(), []);
           for (const { id, path, tags } of await storage.list()) {
             if (tags.state === 'ready')
-              assert.equal((await host.files.list(path)).length, 12, tags.content.kind);
+              assert.equal((await machine.files.list(path)).length, 12, tags.content.kind);
             await storage.destroy(id);
           }
           await storage.emptyTrash();
           assert.deepEqual(await storage.list(), []);
           for (const name of ['data', 'tags', 'trash']) {
-            assert.deepEqual(await host.files.list(join(root, name)), [], name);
+            assert.deepEqual(await machine.files.list(join(root, name)), [], name);
           }
         }
       });
 
       it('ends the copy that a killed engine left running, before anything is made again', async () => {
-        const host = await testHost();
+        const machine = await testHost();
         const installation = newInstallationId();
         const root = join(folder, 'left');
         const openAgain = () =>
-          chooseStorage({ host, root, installation, configured: { driver, path: root } });
+          chooseStorage({ machine, root, installation, configured: { driver, path: root } });
         await (await openAgain()).close();
         // Stands for the copy: it has the same mark in its environment and would not end by itself.
-        const left = await host.processes.spawnDetached({
+        const left = await machine.processes.spawnDetached({
           program: 'sleep',
           args: ['1000'],
           env: {},
@@ -112,7 +112,7 @@ describe('a store whose engine is killed at random moments', () => {
           mark: `storage ${root}`,
         });
         await (await openAgain()).close();
-        assert.equal(await host.processes.identify(left.pid), undefined);
+        assert.equal(await machine.processes.identify(left.pid), undefined);
       });
     });
   }

@@ -1,7 +1,7 @@
 /** A process that works on a store until it is done or killed; started by the tests beside it, with its task as JSON. */
 import { join } from 'node:path';
-import { createLocalHost } from '../../../engine/host/local/localHost.ts';
-import { findServerUser } from '../../../engine/host/local/serverUser.ts';
+import { createLocalMachine } from '../../../engine/machine/local/localMachine.ts';
+import { findServerUser } from '../../../engine/machine/local/serverUser.ts';
 import type { StorageDriver } from '../../../engine/protocol/entities.ts';
 import { hostNameSchema, installationIdSchema, type DatasetId } from '../../../engine/protocol/ids.ts';
 import { chooseStorage } from '../../../engine/storage/choose.ts';
@@ -18,20 +18,25 @@ export const FILES = 12;
 
 const { task, root, driver, installation: owner } = JSON.parse(process.argv[2] ?? '') as ChildTask;
 const installation = installationIdSchema.parse(owner);
-const host = createLocalHost({
+const machine = createLocalMachine({
   name: hostNameSchema.parse('local'),
   serverUser: await findServerUser({ environment: process.env }),
   environment: process.env,
 });
-const storage = await chooseStorage({ host, root, installation, configured: { driver, path: root } });
+const storage = await chooseStorage({ machine, root, installation, configured: { driver, path: root } });
 
 async function snapshot(): Promise<DatasetId> {
   const id = newDatasetId();
   const { path } = await storage.create(id, tagsOf(installation, id, 'filling', 'snapshot'));
   for (let number = 0; number < FILES; number += 1) {
-    await host.files.writeAtomic(join(path, `file-${number}`), `${number}`.repeat(50_000), 0o600, 'system');
+    await machine.files.writeAtomic(
+      join(path, `file-${number}`),
+      `${number}`.repeat(50_000),
+      0o600,
+      'system',
+    );
   }
-  await host.files.giveToServerUser(path);
+  await machine.files.giveToServerUser(path);
   await storage.makeReadOnly(id);
   await storage.tag(id, tagsOf(installation, id, 'ready', 'snapshot'));
   return id;
@@ -47,8 +52,8 @@ async function clone(from: DatasetId): Promise<DatasetId> {
 if (task === 'round') {
   const from = await snapshot();
   const id = await clone(from);
-  await host.files.writeAtomic(join(storage.path(id), 'file-0'), 'changed');
-  const files = (await host.files.list(storage.path(id))).length;
+  await machine.files.writeAtomic(join(storage.path(id), 'file-0'), 'changed');
+  const files = (await machine.files.list(storage.path(id))).length;
   const usage = await storage.usage(id);
   await storage.destroy(from);
   await storage.destroy(id);
@@ -56,7 +61,7 @@ if (task === 'round') {
   const left = [
     ...(await storage.list()),
     ...(await storage.foreign()),
-    ...(await host.files.list(join(root, 'trash'))),
+    ...(await machine.files.list(join(root, 'trash'))),
   ];
   console.log(JSON.stringify({ driver: storage.driver, files, logical: usage.logical, left: left.length }));
 } else {

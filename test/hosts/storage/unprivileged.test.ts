@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { findServerUser } from '../../../engine/host/local/serverUser.ts';
+import { findServerUser } from '../../../engine/machine/local/serverUser.ts';
 import type { StorageDriver } from '../../../engine/protocol/entities.ts';
 import { passable } from '../../contract/storage/localFixture.ts';
 import { newInstallationId } from '../../contract/storage/tags.ts';

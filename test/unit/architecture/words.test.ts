@@ -14,7 +14,7 @@ const instead: readonly { word: RegExp; where: RegExp; say: string }[] = [
   { word: /^(lend|lends|loan)$/, where: /./, say: 'lent, as docs/architecture.md has it' },
   {
     word: /^(seal|sealed|unseal)$/,
-    where: /^engine\/(storage|host|runtime)\//,
+    where: /^engine\/(storage|machine|runtime)\//,
     say: 'read-only; secrets are sealed',
   },
 ];

@@ -50,7 +50,7 @@ export async function openMemoryApp(): Promise<MemoryApp> {
       problem: state.blocked,
       storage: 'memory',
     }),
-    host: () => context.host,
+    host: () => context.machine,
     running: async () => ({ context, services, blocked: state.blocked }),
     examine: [async () => [{ name: 'storage', status: 'ok', message: 'fine', fix: null }]],
     stop: async () => {

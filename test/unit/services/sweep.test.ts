@@ -18,7 +18,7 @@ describe('what a start removes', () => {
     engine.database.hold = new Promise(() => undefined);
     const job = engine.life().services.environments.refresh(ref('shop'), {}, caller);
     for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
-    const process = await engine.host.processes.spawnDetached({
+    const process = await engine.machine.processes.spawnDetached({
       ...{ program: 'pg_dump', args: [], env: {}, cwd: '/', logFile: '/home/logs/dump.log' },
       mark: job.id,
     });
@@ -26,7 +26,7 @@ describe('what a start removes', () => {
     return process;
   };
   const isAlive = async ({ pid }: { pid: number }): Promise<boolean> =>
-    (await engine.host.processes.identify(pid)) !== undefined;
+    (await engine.machine.processes.identify(pid)) !== undefined;
 
   it('takes processes along that only the job had marked, also when the state is lost', async () => {
     const process = await leftBehind();

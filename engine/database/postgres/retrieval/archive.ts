@@ -1,5 +1,5 @@
 /** Reads the table of contents of a pg_dump archive, by `pg_restore --list`. */
-import type { Host } from '../../../host/host.ts';
+import type { Machine } from '../../../machine/machine.ts';
 import { fail } from '../../../protocol/errors.ts';
 import type { ClientPrograms } from '../programs/locate.ts';
 
@@ -22,13 +22,13 @@ export interface Archive {
 
 /** Rejects with `dump_unreadable`. */
 export async function readArchive(
-  host: Host,
+  machine: Machine,
   client: ClientPrograms,
   file: string,
   signal: AbortSignal | undefined,
   mark?: string,
 ): Promise<Archive> {
-  return await host.run(
+  return await machine.run(
     {
       program: client.pg_restore,
       args: ['--list', '--', file],

@@ -1,10 +1,10 @@
 /** Retrieves from a stopped data directory: checks that it is whole and alone, copies it, and prepares the copy. */
 import path from 'node:path';
-import type { FileEntry } from '../../../host/host.ts';
+import type { FileEntry } from '../../../machine/machine.ts';
 import { mapBounded } from '../../../domain/mapBounded.ts';
 import { fail } from '../../../protocol/errors.ts';
 import { UnfitFileError } from '../../../protocol/node/regularFile.ts';
-import type { Host } from '../../../host/host.ts';
+import type { Machine } from '../../../machine/machine.ts';
 import { controlState, type ControlState } from '../controlFile.ts';
 import { settleData } from '../prepare.ts';
 import { portion, fullDisk, type Workbench } from '../workbench.ts';
@@ -44,7 +44,7 @@ export interface DirectoryFacts {
 
 /** Rejects with `directory_unusable`. Changes nothing. */
 export async function inspectDirectory(
-  host: Host,
+  machine: Machine,
   directory: string,
   signal?: AbortSignal,
 ): Promise<DirectoryFacts> {
@@ -53,25 +53,25 @@ export async function inspectDirectory(
   if (!path.isAbsolute(directory)) throw unusable('its path is not absolute');
   if (directory.includes('\0')) throw unusable('its path holds a NUL character');
   try {
-    await checkStructure(host, directory, unusable);
+    await checkStructure(machine, directory, unusable);
   } catch (error) {
     if (error instanceof Error && 'code' in error && (error.code === 'EACCES' || error.code === 'EPERM')) {
       throw unusable('the user that runs the engine may not read it', error);
     }
     throw error;
   }
-  const major = Number((await readSmall(host, directory, 'PG_VERSION', unusable))?.trim());
+  const major = Number((await readSmall(machine, directory, 'PG_VERSION', unusable))?.trim());
   if (!Number.isInteger(major))
     throw unusable('its file PG_VERSION names no version of PostgreSQL 10 or newer');
-  const state = await controlState(host, directory).catch(unfit(unusable));
-  await checkStopped(host, directory, state, unusable);
-  await checkLinks(host, directory, unusable, signal);
-  const control = await host.files.stat(path.join(directory, 'global', 'pg_control'));
+  const state = await controlState(machine, directory).catch(unfit(unusable));
+  await checkStopped(machine, directory, state, unusable);
+  await checkLinks(machine, directory, unusable, signal);
+  const control = await machine.files.stat(path.join(directory, 'global', 'pg_control'));
   if (state === 'unknown') throw unusable('its file global/pg_control can not be read');
   return {
     major,
     dataStateAt: control?.modifiedAt ?? new Date(0),
-    bytes: await sizeOf(host, directory, signal),
+    bytes: await sizeOf(machine, directory, signal),
     clean: isClean(state),
   };
 }
@@ -84,12 +84,12 @@ type Unusable = (problem: string, cause?: unknown) => Error;
 const SMALL_BYTES = 64 * 1024;
 
 const readSmall = (
-  host: Host,
+  machine: Machine,
   directory: string,
   name: string,
   unusable: Unusable,
 ): Promise<string | undefined> =>
-  host.files.inside(directory).read(name, { maxBytes: SMALL_BYTES }).catch(unfit(unusable));
+  machine.files.inside(directory).read(name, { maxBytes: SMALL_BYTES }).catch(unfit(unusable));
 
 const unfit =
   (unusable: Unusable) =>
@@ -97,14 +97,14 @@ const unfit =
     throw error instanceof UnfitFileError ? unusable(error.message, error) : error;
   };
 
-async function checkStructure(host: Host, directory: string, unusable: Unusable): Promise<void> {
-  const itself = await host.files.stat(directory);
+async function checkStructure(machine: Machine, directory: string, unusable: Unusable): Promise<void> {
+  const itself = await machine.files.stat(directory);
   if (itself === undefined) throw unusable('there is no such directory');
   if (itself.kind === 'symlink') {
-    throw unusable(`it is a link to ${await host.files.readLink(directory)}; name that path`);
+    throw unusable(`it is a link to ${await machine.files.readLink(directory)}; name that path`);
   }
   if (itself.kind !== 'directory') throw unusable('it is not a directory');
-  const names = new Set((await host.files.list(directory)).map((entry) => entry.name));
+  const names = new Set((await machine.files.list(directory)).map((entry) => entry.name));
   if (!names.has('PG_VERSION')) {
     throw unusable(
       names.has('mongod.lock') || names.has('WiredTiger')
@@ -113,11 +113,11 @@ async function checkStructure(host: Host, directory: string, unusable: Unusable)
     );
   }
   for (const { name, kind } of REQUIRED) {
-    const found = await host.files.stat(path.join(directory, name));
+    const found = await machine.files.stat(path.join(directory, name));
     if (found?.kind === 'symlink') {
       const file = path.join(directory, name);
       throw unusable(
-        `${file} is a link to ${await host.files.readLink(file)}, which lies outside. Take a copy with everything in one place, e.g. by pg_basebackup`,
+        `${file} is a link to ${await machine.files.readLink(file)}, which lies outside. Take a copy with everything in one place, e.g. by pg_basebackup`,
       );
     }
     if (found?.kind !== kind) throw unusable(`it is not complete: ${name} is missing`);
@@ -125,15 +125,15 @@ async function checkStructure(host: Host, directory: string, unusable: Unusable)
 }
 
 async function checkStopped(
-  host: Host,
+  machine: Machine,
   directory: string,
   state: ControlState,
   unusable: Unusable,
 ): Promise<void> {
-  const text = await readSmall(host, directory, 'postmaster.pid', unusable);
+  const text = await readSmall(machine, directory, 'postmaster.pid', unusable);
   const pid = Number.parseInt(text?.split('\n', 1)[0] ?? '', 10);
   if (!Number.isInteger(pid) || pid <= 0) return;
-  const line = await host.processes.commandLine(pid);
+  const line = await machine.processes.commandLine(pid);
   if (line !== undefined && /postgres|postmaster/.test(line[0] ?? '')) {
     throw unusable(`its server is running (process ${pid}). Stop it first, or use the retrieval "logical"`);
   }
@@ -147,12 +147,12 @@ async function checkStopped(
 
 /** A link would make the copy share files with production, whose server would then be damaged by the clone. */
 async function checkLinks(
-  host: Host,
+  machine: Machine,
   directory: string,
   unusable: Unusable,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const links = await host.run(
+  const links = await machine.run(
     {
       program: 'find',
       args: [directory, '-type', 'l'],
@@ -169,7 +169,7 @@ async function checkLinks(
     return !REPLACED.has(first) && !LEFT_OUT.has(first) && !/\.(key|crt|crl)$/.test(first);
   });
   if (link === undefined) return;
-  const to = await host.files.readLink(link);
+  const to = await machine.files.readLink(link);
   throw unusable(
     link.startsWith(path.join(directory, 'pg_tblspc'))
       ? `it has a tablespace outside, at ${to}. Use the retrieval "logical", which puts everything in one place`
@@ -177,8 +177,8 @@ async function checkLinks(
   );
 }
 
-async function sizeOf(host: Host, directory: string, signal: AbortSignal | undefined): Promise<number> {
-  return await host.run(
+async function sizeOf(machine: Machine, directory: string, signal: AbortSignal | undefined): Promise<number> {
+  return await machine.run(
     {
       program: 'du',
       args: ['-sk', directory],
@@ -196,19 +196,19 @@ export async function retrieveDirectory(
   facts: DirectoryFacts,
   wanted: string | undefined,
 ): Promise<string> {
-  const { host, report, signal } = bench;
+  const { machine, report, signal } = bench;
   report.phase('copying');
   report.line(`Copying ${directory} (${Math.round(facts.bytes / 1048576)} MB, PostgreSQL ${facts.major}).`);
   if (!facts.clean) {
     report.line('Its server was not stopped cleanly: the copy is recovered from its WAL.', 'warning');
   }
-  if ((await host.files.stat(path.join(directory, 'postgresql.conf'))) === undefined) {
+  if ((await machine.files.stat(path.join(directory, 'postgresql.conf'))) === undefined) {
     report.line('Its configuration is not in the directory: clones use the defaults.', 'warning');
   }
-  const before = await pictureOf(host, directory, signal);
+  const before = await pictureOf(machine, directory, signal);
   await copyTree(bench, directory, portion(report, 0, 0.6));
-  await inspectDirectory(host, directory, signal);
-  const written = firstDifference(before, await pictureOf(host, directory, signal));
+  await inspectDirectory(machine, directory, signal);
+  const written = firstDifference(before, await pictureOf(machine, directory, signal));
   if (written !== undefined) {
     const problem = `it changed while it was copied (${written}), so something writes to it. Stop its server first`;
     throw fail('directory_unusable', { directory, problem });
@@ -228,20 +228,20 @@ export async function retrieveDirectory(
  * copy of which one part is older than another can't be recovered.
  */
 async function pictureOf(
-  host: Host,
+  machine: Machine,
   directory: string,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const picture = new Map<string, string>();
   const look = async (folder: string): Promise<void> => {
     signal.throwIfAborted();
-    const entries = await host.files.list(path.join(directory, folder));
+    const entries = await machine.files.list(path.join(directory, folder));
     const copied = folder === '' ? entries.filter(({ name }) => !LEFT_OUT.has(name)) : entries;
     const subfolders: string[] = [];
     await mapBounded(copied, LOOKED_AT_ONCE, async ({ name, kind }) => {
       const file = path.join(folder, name);
       if (kind === 'directory') subfolders.push(file);
-      const found = await host.files.stat(path.join(directory, file));
+      const found = await machine.files.stat(path.join(directory, file));
       if (found !== undefined) picture.set(file, `${found.bytes} ${found.modifiedAt.getTime()}`);
     });
     for (const subfolder of subfolders) await look(subfolder);
@@ -260,27 +260,28 @@ function firstDifference(
 }
 
 async function copyTree(bench: Workbench, from: string, report: Workbench['report']): Promise<void> {
-  const { host, target, signal } = bench;
-  const entries = (await host.files.list(from)).filter(
+  const { machine, target, signal } = bench;
+  const entries = (await machine.files.list(from)).filter(
     (entry) => !LEFT_OUT.has(entry.name) && entry.kind !== 'symlink' && entry.kind !== 'other',
   );
   // One database after the other, so that progress is told from what is done.
-  const databases = await host.files.list(path.join(from, 'base'));
+  const databases = await machine.files.list(path.join(from, 'base'));
   const pieces = [
     ...entries.filter((entry) => entry.name !== 'base').map((entry) => entry.name),
     ...databases.map((entry) => path.join('base', entry.name)),
   ];
   // What runs as root must not be led elsewhere: nobody else comes into the target before it is whole.
-  await host.files.takeFromServerUser(target);
-  await host.files.makeDirectory(path.join(target, 'base'), { mode: 0o700 });
+  await machine.files.takeFromServerUser(target);
+  await machine.files.makeDirectory(path.join(target, 'base'), { mode: 0o700 });
   const sizes = new Map<string, number>();
-  for (const piece of pieces) sizes.set(piece, await sizeOf(host, path.join(from, piece), signal));
+  for (const piece of pieces) sizes.set(piece, await sizeOf(machine, path.join(from, piece), signal));
   const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   let done = 0;
   // Shares blocks where the file system can; else a plain copy.
-  const sharing = host.platform === 'darwin' ? ['-c'] : host.platform === 'linux' ? ['--reflink=auto'] : [];
+  const sharing =
+    machine.platform === 'darwin' ? ['-c'] : machine.platform === 'linux' ? ['--reflink=auto'] : [];
   for (const piece of pieces) {
-    await host
+    await machine
       .run(
         {
           program: 'cp',
@@ -311,14 +312,14 @@ async function copyTree(bench: Workbench, from: string, report: Workbench['repor
     report.progress(done / Math.max(total, 1));
   }
   for (const folder of RUN_FOLDERS)
-    await host.files.makeDirectory(path.join(target, folder), { mode: 0o700 });
+    await machine.files.makeDirectory(path.join(target, folder), { mode: 0o700 });
   await restrict(bench);
 }
 
 /** A server refuses a data directory that others may read (0700 or 0750). */
 async function restrict(bench: Workbench): Promise<void> {
-  await bench.host.files.makeDirectory(bench.target, { mode: 0o700 });
-  await bench.host.files.giveToServerUser(bench.target);
+  await bench.machine.files.makeDirectory(bench.target, { mode: 0o700 });
+  await bench.machine.files.giveToServerUser(bench.target);
 }
 
 function lastLine(text: string): string {

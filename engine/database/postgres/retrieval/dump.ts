@@ -2,7 +2,7 @@
 import path from 'node:path';
 import type { MemberDefinition } from '../../../protocol/entities.ts';
 import { fail } from '../../../protocol/errors.ts';
-import type { Host } from '../../../host/host.ts';
+import type { Machine } from '../../../machine/machine.ts';
 import type { ClientPrograms } from '../programs/locate.ts';
 import type { Retrieved } from '../../database.ts';
 import { createDatabase, PLAIN_SHAPE, type DatabaseShape } from '../createDatabase.ts';
@@ -29,14 +29,14 @@ export interface DumpRequest {
   scratch: string;
   client: ClientPrograms;
   openBench: (major: number) => Promise<Workbench>;
-  host: Host;
+  machine: Machine;
   mark: string;
   report: Workbench['report'];
   signal: AbortSignal;
 }
 
 export async function retrieveDump(request: DumpRequest): Promise<Retrieved> {
-  const { definition, host, signal, report } = request;
+  const { definition, machine, signal, report } = request;
   const dump = definition.dump ?? '';
   if (definition.include !== undefined || definition.exclude !== undefined) {
     throw fail('not_supported', {
@@ -47,7 +47,7 @@ export async function retrieveDump(request: DumpRequest): Promise<Retrieved> {
   const unpacking = portion(report, 0, 0.1);
   report.phase('reading the dump');
   const prepared = await prepareDump({
-    host,
+    machine,
     dump,
     scratch: request.scratch,
     signal,
@@ -63,8 +63,8 @@ async function retrieveArchive(
   dump: string,
   prepared: PreparedDump,
 ): Promise<Retrieved> {
-  const { definition, host, client, signal } = request;
-  const archive = await readArchive(host, client, prepared.file, signal, request.mark).catch(
+  const { definition, machine, client, signal } = request;
+  const archive = await readArchive(machine, client, prepared.file, signal, request.mark).catch(
     (error: unknown) => {
       throw namingDump(error, dump);
     },
@@ -111,7 +111,7 @@ async function writeSchema(
   dump: string,
   into: string,
 ): Promise<DatabaseShape> {
-  await bench.host.run(
+  await bench.machine.run(
     {
       program: request.client.pg_restore,
       args: ['--schema-only', '--create', '--no-tablespaces', `--file=${into}`, '--', prepared.file],
@@ -128,7 +128,7 @@ async function writeSchema(
     },
     { signal: bench.signal },
   );
-  const lines = await bench.host.run(
+  const lines = await bench.machine.run(
     {
       program: 'grep',
       args: ['-m', '1', '-aE', '^CREATE DATABASE ', '--', into],
@@ -235,7 +235,7 @@ async function makeRoles(bench: Workbench, server: TemporaryServer, script: stri
 }
 
 async function makesRoles(bench: Workbench, script: string): Promise<boolean> {
-  return await bench.host.run(
+  return await bench.machine.run(
     {
       program: 'grep',
       args: ['-m', '1', '-aqE', '^CREATE ROLE ', '--', script],
@@ -251,18 +251,18 @@ async function readableScript(
   request: DumpRequest,
   prepared: PreparedDump,
 ): Promise<string> {
-  const { host } = bench;
-  if (host.serverUser === undefined) return prepared.file;
+  const { machine } = bench;
+  if (machine.serverUser === undefined) return prepared.file;
   const folder = path.join(request.scratch, 'script');
   const copy = path.join(folder, 'dump.sql');
-  await host.files.makeDirectory(folder, { mode: 0o700 });
+  await machine.files.makeDirectory(folder, { mode: 0o700 });
   if (prepared.isCopy) {
-    await host.files.rename(prepared.file, copy);
+    await machine.files.rename(prepared.file, copy);
   } else {
-    await host.run(
+    await machine.run(
       {
         program: 'cp',
-        args: [...(host.platform === 'linux' ? ['--reflink=auto'] : []), '--', prepared.file, copy],
+        args: [...(machine.platform === 'linux' ? ['--reflink=auto'] : []), '--', prepared.file, copy],
         env: { LC_ALL: 'C' },
         mark: bench.mark,
         parse: (result) => {
@@ -272,7 +272,7 @@ async function readableScript(
       { signal: bench.signal },
     );
   }
-  await host.files.giveToServerUser(folder);
+  await machine.files.giveToServerUser(folder);
   return copy;
 }
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { isFullDisk } from '../../../domain/fullDisk.ts';
-import type { Host } from '../../../host/host.ts';
+import type { Machine } from '../../../machine/machine.ts';
 import { fail } from '../../../protocol/errors.ts';
 import { openRegularFile, readRegularFile, UnfitFileError } from '../../../protocol/node/regularFile.ts';
 
@@ -45,7 +45,7 @@ export interface PreparedDump {
 }
 
 export interface PrepareDumpOptions {
-  host: Host;
+  machine: Machine;
   dump: string;
   /** Undefined: only look, don't unpack. */
   scratch: string | undefined;
@@ -55,21 +55,21 @@ export interface PrepareDumpOptions {
 
 /** Rejects with `dump_unreadable`. Reads files of this machine. */
 export async function prepareDump(options: PrepareDumpOptions): Promise<PreparedDump> {
-  const { host, dump, signal } = options;
+  const { machine, dump, signal } = options;
   const unreadable = (problem: string, cause?: unknown): Error =>
     fail('dump_unreadable', { file: dump, problem }, cause === undefined ? {} : { cause });
   if (!path.isAbsolute(dump)) throw unreadable('its path is not absolute');
   if (dump.includes('\0')) throw unreadable('its path holds a NUL character');
-  const stat = await host.files.stat(dump);
+  const stat = await machine.files.stat(dump);
   if (stat === undefined) throw unreadable('there is no such file');
   const found = { modifiedAt: stat.modifiedAt, bytes: stat.bytes };
   if (stat.kind === 'directory') {
-    const contents = await host.files.stat(path.join(dump, 'toc.dat'));
+    const contents = await machine.files.stat(path.join(dump, 'toc.dat'));
     if (contents === undefined) {
       throw unreadable('it is a directory without toc.dat, so pg_dump did not make or not finish it');
     }
     if (contents.kind !== 'file') throw unreadable('its toc.dat is not a file');
-    await checkDataFiles(host, dump, unreadable);
+    await checkDataFiles(machine, dump, unreadable);
     return { format: 'directory', file: dump, isCopy: false, ...found };
   }
   if (stat.kind === 'other') throw unreadable('it is not a file');
@@ -164,7 +164,7 @@ async function unpack(
   } catch (error) {
     options.signal?.throwIfAborted();
     if (isFullDisk(error)) {
-      const { freeBytes } = await options.host.files.space(path.dirname(to));
+      const { freeBytes } = await options.machine.files.space(path.dirname(to));
       throw fail('storage_full', { storage: path.dirname(to), freeBytes }, { cause: error });
     }
     throw unreadable(explainGzip(error), error);
@@ -211,8 +211,8 @@ async function checkTar(file: string, unreadable: Unreadable): Promise<void> {
 }
 
 /** The same for a directory of files that are not compressed: pg_dump ends the data of a table with empty lines. */
-async function checkDataFiles(host: Host, dump: string, unreadable: Unreadable): Promise<void> {
-  for (const { name } of await host.files.list(dump)) {
+async function checkDataFiles(machine: Machine, dump: string, unreadable: Unreadable): Promise<void> {
+  for (const { name } of await machine.files.list(dump)) {
     if (!/^\d+\.dat$/.test(name)) continue;
     const tail = await readAt(path.join(dump, name), 'end', 2, unreadable);
     if (tail.toString('latin1') !== '\n\n') throw unreadable(`it is cut off: the end of ${name} is missing`);

@@ -8,7 +8,7 @@ const STATEMENTS =
 /** A line of data that looks like such a statement only makes a role too many, one without rights and login. */
 export async function findRoleNames(bench: Workbench, script: string): Promise<readonly string[]> {
   const names = new Set<string>();
-  await bench.host.run(
+  await bench.machine.run(
     {
       program: 'grep',
       args: ['-aE', '-m', '100000', STATEMENTS, '--', script],

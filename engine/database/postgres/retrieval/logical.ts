@@ -81,7 +81,7 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
         const warn = (text: string): void => bench.report.line(text, 'warning');
         await createDatabase(server.query, source.database, plan.shape, warn);
         await server.query('template1', (client) => writeRoles(client, plan.roles, source.database, warn));
-        const archive = await readArchive(bench.host, request.client, dump, signal, bench.mark);
+        const archive = await readArchive(bench.machine, request.client, dump, signal, bench.mark);
         await restoreArchive({ ...bench, report: portion(bench.report, 0.5, 0.85) }, server, {
           client: request.client,
           file: dump,
@@ -94,7 +94,7 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
           ),
           dump: undefined,
         });
-        await bench.host.files.remove(dump);
+        await bench.machine.files.remove(dump);
         await server.query(source.database, (client) => gatherStatistics(client, bench));
         return await disarm(bench, server);
       },
@@ -208,7 +208,7 @@ async function runDump(
     sizes.set(table.name, (sizes.get(table.name) ?? 0) + table.dataBytes);
   const totalBytes = plan.selected.tables.reduce((sum, table) => sum + table.dataBytes, 0);
   let bytes = 0;
-  const result = await bench.host.run(
+  const result = await bench.machine.run(
     {
       program: client.pg_dump,
       args: [

@@ -6,8 +6,8 @@ import { writeConfiguration } from '../configuration.ts';
 
 /** Its first superuser is ours, so that the source's roles, `postgres` among them, can be made as they are there. */
 export async function makeCluster(bench: Workbench): Promise<void> {
-  await bench.host.files.makeDirectory(bench.target, { mode: 0o700, serverUser: true });
-  const result = await bench.host.run(
+  await bench.machine.files.makeDirectory(bench.target, { mode: 0o700, serverUser: true });
+  const result = await bench.machine.run(
     {
       program: bench.server.initdb,
       args: [
@@ -32,7 +32,7 @@ export async function makeCluster(bench: Workbench): Promise<void> {
     );
   }
   await writeConfiguration({
-    host: bench.host,
+    machine: bench.machine,
     dataDirectory: bench.target,
     major: bench.server.major,
     postgres: bench.server.postgres,

@@ -51,7 +51,7 @@ export async function restoreArchive(
   report.line(`Restoring into PostgreSQL ${bench.server.version}.`);
   const progress = trackRestore(options, report);
   const errors = createErrorCollector();
-  const result = await bench.host.run(
+  const result = await bench.machine.run(
     {
       program: options.client.pg_restore,
       args: [
@@ -270,7 +270,7 @@ export async function restoreScript(
   options: ScriptOptions,
 ): Promise<void> {
   const errors = createErrorCollector();
-  const result = await bench.host.run(
+  const result = await bench.machine.run(
     {
       program: options.client.psql,
       args: [

@@ -1,6 +1,6 @@
 /** Chooses the way that a member's data comes in, and the server version that it comes into. */
 import { fail } from '../../../protocol/errors.ts';
-import type { Host } from '../../../host/host.ts';
+import type { Machine } from '../../../machine/machine.ts';
 import type { ServerPrograms } from '../programs/locate.ts';
 import type { Runtime } from '../../../runtime/runtime.ts';
 import type { Reporter, Retrieved, RetrieveRequest } from '../../database.ts';
@@ -11,7 +11,7 @@ import { retrieveDump } from './dump.ts';
 import { retrieveLogical } from './logical.ts';
 
 export interface RetrieveOptions {
-  host: Host;
+  machine: Machine;
   runtime: Runtime;
   programs: FindPrograms;
   socketRoot: string;
@@ -21,12 +21,12 @@ export interface RetrieveOptions {
 }
 
 export async function retrieveData(options: RetrieveOptions): Promise<Retrieved> {
-  const { host, programs, request, signal } = options;
+  const { machine, programs, request, signal } = options;
   const { definition } = request;
   const report = portion(options.report, 0, 1);
   signal.throwIfAborted();
   const bench = (server: ServerPrograms): Workbench => ({
-    host,
+    machine,
     runtime: options.runtime,
     server,
     socketRoot: options.socketRoot,
@@ -70,14 +70,14 @@ export async function retrieveData(options: RetrieveOptions): Promise<Retrieved>
           scratch: request.scratch,
           client: await clientTools(programs),
           openBench,
-          host,
+          machine,
           mark: request.mark,
           report,
           signal,
         });
       case 'directory': {
         const directory = definition.directory ?? '';
-        const facts = await inspectDirectory(host, directory, signal);
+        const facts = await inspectDirectory(machine, directory, signal);
         if (definition.version !== undefined && definition.version !== facts.major) {
           const problem = `it holds data of PostgreSQL ${facts.major}, and version ${definition.version} was asked for`;
           throw fail('directory_unusable', { directory, problem });
@@ -94,6 +94,6 @@ export async function retrieveData(options: RetrieveOptions): Promise<Retrieved>
     }
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    throw await fullDisk({ host, target: request.target }, error);
+    throw await fullDisk({ machine, target: request.target }, error);
   }
 }

@@ -17,7 +17,7 @@ export function findPrograms(options: ProgramPlaces): (major?: number) => Promis
   const stage = async <Kind extends ServerPrograms | ClientPrograms>(
     found: Located<Kind>,
   ): Promise<Located<Kind>> =>
-    found.ok && options.host.serverUser !== undefined
+    found.ok && options.machine.serverUser !== undefined
       ? {
           ok: true,
           programs: await stagePrograms(found.programs, { intoDirectory: options.programsDirectory }),

@@ -1,7 +1,7 @@
 /** Adds up the files of a directory tree on this machine. */
 import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TreeSize } from '../host.ts';
+import type { TreeSize } from '../machine.ts';
 
 const AT_ONCE = 64;
 

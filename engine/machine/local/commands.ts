@@ -4,10 +4,10 @@ import { stat } from 'node:fs/promises';
 import { delimiter, dirname } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
 import { fail } from '../../protocol/errors.ts';
-import type { Command, CommandResult, Host, RunOptions } from '../host.ts';
+import type { Command, CommandResult, Machine, RunOptions } from '../machine.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
-type ServerUser = NonNullable<Host['serverUser']>;
+type ServerUser = NonNullable<Machine['serverUser']>;
 
 /** Between SIGTERM and SIGKILL. */
 const KILL_AFTER_MS = 2000;

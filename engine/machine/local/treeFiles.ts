@@ -8,7 +8,7 @@ import { lchown, lstat, open, readdir, rmdir, unlink, type FileHandle } from 'no
 import { basename, dirname, join } from 'node:path';
 import { mapBounded } from '../../domain/mapBounded.ts';
 import { noFollow, nonBlocking, readRegularFile } from '../../protocol/node/regularFile.ts';
-import type { Host, TreeFiles } from '../host.ts';
+import type { Machine, TreeFiles } from '../machine.ts';
 import { hasCode, stdoutOf } from './commands.ts';
 import { entryOf, factsOf, unlessMissing } from './fileFacts.ts';
 import { replaceFile } from './replaceFile.ts';
@@ -18,9 +18,9 @@ const onlyDirectory = (constants.O_DIRECTORY as number | undefined) ?? 0;
 const OWNED_AT_ONCE = 16;
 
 export interface TreeOptions {
-  serverUser: Host['serverUser'];
+  serverUser: Machine['serverUser'];
   platform: NodeJS.Platform;
-  run: Host['run'];
+  run: Machine['run'];
 }
 
 /** A directory itself, never one that a link leads to. Errors: ENOTDIR for anything else (open(2)). */

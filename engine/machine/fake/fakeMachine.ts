@@ -7,14 +7,14 @@ import type {
   CommandResult,
   DetachedCommand,
   FileEntry,
-  Host,
-  HostFiles,
-  HostFileSystem,
-  HostProcesses,
+  Machine,
+  MachineFiles,
+  MachineFileSystem,
+  MachineProcesses,
   ProcessIdentity,
   RunOptions,
   TreeFiles,
-} from '../host.ts';
+} from '../machine.ts';
 
 export type FakeProgram = (
   command: Command<unknown>,
@@ -35,18 +35,18 @@ interface Node {
   modifiedAt: Date;
 }
 
-export interface FakeHostOptions {
+export interface FakeMachineOptions {
   name: HostName;
   /** What `run` does, by program name; others are missing. */
   programs?: Readonly<Record<string, FakeProgram>>;
   /** Called after a detached process is there, e.g. to let it listen, or to end it. */
   onSpawn?: (process: FakeProcess) => void;
-  serverUser?: Host['serverUser'];
+  serverUser?: Machine['serverUser'];
   totalBytes?: number;
   now?: () => Date;
 }
 
-export interface FakeHost extends Host {
+export interface FakeMachine extends Machine {
   readonly programs: Map<string, FakeProgram>;
   /** Live detached processes by pid. */
   readonly live: Map<number, FakeProcess>;
@@ -60,7 +60,7 @@ export interface FakeHost extends Host {
   readonly takenPorts: Set<number>;
 }
 
-export function createFakeHost(options: FakeHostOptions): FakeHost {
+export function createFakeMachine(options: FakeMachineOptions): FakeMachine {
   const { totalBytes = 1e12, now = () => new Date(0), onSpawn } = options;
   const nodes = new Map<string, Node>([
     ['/', { kind: 'directory', text: '', mode: 0o755, modifiedAt: now() }],
@@ -78,7 +78,7 @@ export function createFakeHost(options: FakeHostOptions): FakeHost {
     return found && { pid, startedAt: found.startedAt };
   };
 
-  const processes: HostProcesses = {
+  const processes: MachineProcesses = {
     async spawnDetached(command) {
       lastPid += 1;
       const process: FakeProcess = {
@@ -174,7 +174,7 @@ function errno(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${path}`), { code, path });
 }
 
-function createFakeFileSystem(nodes: ReadonlyMap<string, Node>): HostFileSystem {
+function createFakeFileSystem(nodes: ReadonlyMap<string, Node>): MachineFileSystem {
   return {
     type: async () => 0,
     realPath: async (path) => posix.resolve('/', path),
@@ -195,7 +195,7 @@ function createFakeFileSystem(nodes: ReadonlyMap<string, Node>): HostFileSystem 
   };
 }
 
-function createFakeFiles(nodes: Map<string, Node>, totalBytes: number, now: () => Date): HostFiles {
+function createFakeFiles(nodes: Map<string, Node>, totalBytes: number, now: () => Date): MachineFiles {
   const at = (path: string): string => posix.resolve('/', path);
   const below = (path: string): string[] =>
     [...nodes.keys()].filter((other) => other.startsWith(path === '/' ? '/' : `${path}/`) && other !== path);
@@ -208,7 +208,7 @@ function createFakeFiles(nodes: Map<string, Node>, totalBytes: number, now: () =
     nodes.set(path, { kind: 'file', text, mode, modifiedAt: now() });
   };
 
-  const files: HostFiles = {
+  const files: MachineFiles = {
     async read(path, { maxBytes = 16 * 1024 * 1024, part } = {}) {
       const node = nodes.get(at(path));
       if (node === undefined) return undefined;

@@ -1,7 +1,7 @@
 /** Leases loopback ports by holding them bound. */
 import { createServer } from 'node:net';
 import { fail } from '../../protocol/errors.ts';
-import type { PortLease } from '../host.ts';
+import type { PortLease } from '../machine.ts';
 import { hasCode } from './commands.ts';
 
 export function leasePort(port = 0): Promise<PortLease> {

@@ -1,7 +1,7 @@
 /** What this machine says of files, in the words of the host port. */
 import { constants, type Dirent, type Stats } from 'node:fs';
 import { noFollow, nonBlocking, UnfitFileError } from '../../protocol/node/regularFile.ts';
-import type { FileEntry, FileFacts } from '../host.ts';
+import type { FileEntry, FileFacts } from '../machine.ts';
 import { hasCode } from './commands.ts';
 
 function kindOf(entry: Dirent | Stats): FileEntry['kind'] {

@@ -48,7 +48,7 @@ export interface DetachedCommand {
   mark: string;
 }
 
-export interface HostProcesses {
+export interface MachineProcesses {
   /** Starts a process that outlives the engine, as the server user. Resolves when it is spawned. */
   spawnDetached(command: DetachedCommand): Promise<ProcessIdentity>;
   /** The identity of a pid now, or undefined when there is none. */
@@ -101,7 +101,7 @@ export interface TreeFiles {
   remove(relative: string): Promise<void>;
 }
 
-export interface HostFiles {
+export interface MachineFiles {
   /** undefined when there is no such file. Errors: UnfitFileError for a link and for all that is no file. */
   read(path: string, options?: ReadOptions): Promise<string | undefined>;
   /** Works below a directory of the server user. */
@@ -140,7 +140,7 @@ export interface TreeSize {
 }
 
 /** What a store asks of the file system that holds a path. Errors are the operating system's own. */
-export interface HostFileSystem {
+export interface MachineFileSystem {
   /** Its magic number (statfs(2)). */
   type(path: string): Promise<number>;
   /** The path without links. */
@@ -159,7 +159,7 @@ export interface PortLease {
   release(): Promise<void>;
 }
 
-export interface Host {
+export interface Machine {
   readonly name: HostName;
   readonly kind: 'local' | 'ssh' | 'docker' | 'dblab';
   readonly platform: NodeJS.Platform;
@@ -167,9 +167,9 @@ export interface Host {
   readonly serverUser: { name: string; uid: number; gid: number } | undefined;
   /** The engine may mount there, and act for other users. */
   readonly isRoot: boolean;
-  readonly files: HostFiles;
-  readonly fileSystem: HostFileSystem;
-  readonly processes: HostProcesses;
+  readonly files: MachineFiles;
+  readonly fileSystem: MachineFileSystem;
+  readonly processes: MachineProcesses;
   run<Value>(command: Command<Value>, options?: RunOptions): Promise<Value>;
   /** Leases a loopback port by binding it: the preferred one, or any. Rejects with `port_taken` when `port` is given and taken. */
   leasePort(port?: number): Promise<PortLease>;

@@ -1,7 +1,7 @@
 /** Finds or makes the unprivileged user that owns database servers when the engine is root. */
 import { readFile } from 'node:fs/promises';
 import { fail } from '../../protocol/errors.ts';
-import type { Host } from '../host.ts';
+import type { Machine } from '../machine.ts';
 import { createCommandRunner, hasCode, type Environment } from './commands.ts';
 
 export const SERVER_USER_NAME = 'thin-clones';
@@ -20,12 +20,12 @@ export interface ServerUserOptions {
  * undefined when the engine is not root, as servers then run as the engine's own user. PostgreSQL refuses to run as
  * root and initdb wants a user that is in passwd, so a bare uid would not do. Errors: programs_missing, invalid_request.
  */
-export async function findServerUser(options: ServerUserOptions): Promise<Host['serverUser']> {
+export async function findServerUser(options: ServerUserOptions): Promise<Machine['serverUser']> {
   const { configured, environment, platform = process.platform, uid = process.getuid?.() } = options;
   if (uid !== 0) return undefined;
   const run = createCommandRunner({ environment, serverUser: undefined, platform });
 
-  const lookUp = async (name: string): Promise<Host['serverUser']> =>
+  const lookUp = async (name: string): Promise<Machine['serverUser']> =>
     (await fromPasswd(name)) ?? (await fromId(run, name));
 
   if (configured !== undefined) {
@@ -62,7 +62,7 @@ export async function findServerUser(options: ServerUserOptions): Promise<Host['
   });
 }
 
-async function fromPasswd(name: string): Promise<Host['serverUser']> {
+async function fromPasswd(name: string): Promise<Machine['serverUser']> {
   let text: string;
   try {
     text = await readFile('/etc/passwd', 'utf8');
@@ -80,7 +80,7 @@ async function fromPasswd(name: string): Promise<Host['serverUser']> {
 }
 
 /** Users of a directory service and of macOS are not in /etc/passwd. */
-async function fromId(run: Host['run'], name: string): Promise<Host['serverUser']> {
+async function fromId(run: Machine['run'], name: string): Promise<Machine['serverUser']> {
   const ask = (option: '-u' | '-g') =>
     run({
       program: 'id',

@@ -19,9 +19,9 @@ import {
 import { join } from 'node:path';
 import { writeConfiguration } from '../../../engine/database/postgres/configuration.ts';
 import { removeLeftovers } from '../../../engine/database/postgres/prepare.ts';
-import type { Host } from '../../../engine/host/host.ts';
-import { createLocalHost } from '../../../engine/host/local/localHost.ts';
-import { findServerUser } from '../../../engine/host/local/serverUser.ts';
+import type { Machine } from '../../../engine/machine/machine.ts';
+import { createLocalMachine } from '../../../engine/machine/local/localMachine.ts';
+import { findServerUser } from '../../../engine/machine/local/serverUser.ts';
 import { hostNameSchema } from '../../../engine/protocol/ids.ts';
 import { UnfitFileError } from '../../../engine/protocol/node/regularFile.ts';
 import { skipSuite } from '../../support/skips.ts';
@@ -30,8 +30,8 @@ const SECRET = "x.secret = 'of a stranger'\n";
 const ROUNDS = 300;
 
 describe('a directory whose owner swaps what is in it', () => {
-  let host: Host;
-  let user: NonNullable<Host['serverUser']>;
+  let machine: Machine;
+  let user: NonNullable<Machine['serverUser']>;
   let top: string;
   let data: string;
   let strangers: string;
@@ -42,7 +42,7 @@ describe('a directory whose owner swaps what is in it', () => {
     const found = await findServerUser({ environment: process.env });
     assert.ok(found);
     user = found;
-    host = createLocalHost({
+    machine = createLocalMachine({
       name: hostNameSchema.parse('local'),
       serverUser: user,
       environment: process.env,
@@ -57,7 +57,7 @@ describe('a directory whose owner swaps what is in it', () => {
     await writeFile(join(strangers, 'file'), SECRET, { mode: 0o600 });
     await writeFile(join(strangers, 'own.conf'), SECRET, { mode: 0o600 });
     await chmod(strangers, 0o755);
-    await host.files.makeDirectory(data, { mode: 0o700, serverUser: true });
+    await machine.files.makeDirectory(data, { mode: 0o700, serverUser: true });
   });
   afterEach(async () => {
     if (swapper !== undefined) {
@@ -112,9 +112,9 @@ describe('a directory whose owner swaps what is in it', () => {
     await startSwapper();
     for (let round = 0; round < ROUNDS; round++) {
       await orRefused(
-        writeConfiguration({ host, dataDirectory: data, major: 16, postgres: '/usr/bin/postgres' }),
+        writeConfiguration({ machine, dataDirectory: data, major: 16, postgres: '/usr/bin/postgres' }),
       );
-      await orRefused(removeLeftovers({ host, target: data }));
+      await orRefused(removeLeftovers({ machine, target: data }));
     }
     await assertUntouched();
   });
@@ -125,7 +125,7 @@ describe('a directory whose owner swaps what is in it', () => {
       join(data, 'postgresql.conf'),
       "include_dir 'conf.d'\ninclude 'conf.d/own.conf'\nwork_mem = 5MB\n",
     );
-    await writeConfiguration({ host, dataDirectory: data, major: 16, postgres: '/usr/bin/postgres' });
+    await writeConfiguration({ machine, dataDirectory: data, major: 16, postgres: '/usr/bin/postgres' });
     const written = await readFile(join(data, 'postgresql.conf'), 'utf8');
     assert.match(written, /work_mem/);
     assert.doesNotMatch(written, /stranger/);
@@ -133,7 +133,7 @@ describe('a directory whose owner swaps what is in it', () => {
 
   it('removes nothing through a link on the way, and lists nothing', async () => {
     await symlink(strangers, join(data, 'inner'));
-    const tree = host.files.inside(data);
+    const tree = machine.files.inside(data);
     assert.deepEqual(await tree.list('inner'), []);
     assert.equal(await tree.stat('inner/file'), undefined);
     assert.equal(await tree.read('inner/file'), undefined);
@@ -152,33 +152,38 @@ describe('a directory whose owner swaps what is in it', () => {
     await writeFile(join(tree, 'a', 'b', 'f'), 'x');
     await symlink(strangers, join(tree, 'a', 'folder'));
     await symlink(join(strangers, 'file'), join(tree, 'a', 'b', 'link'));
-    await host.files.giveToServerUser(tree);
+    await machine.files.giveToServerUser(tree);
     for (const path of ['.', 'a', 'a/b', 'a/b/f', 'a/folder', 'a/b/link'])
       assert.equal((await lstat(join(tree, path))).uid, user.uid, path);
     await assertUntouched();
     const outside = join(top, 'outside');
     await symlink(strangers, outside);
-    await assert.rejects(host.files.giveToServerUser(outside));
-    await assert.rejects(host.files.takeFromServerUser(outside));
-    await assert.rejects(host.files.makeDirectory(outside, { mode: 0o777, serverUser: true }));
+    await assert.rejects(machine.files.giveToServerUser(outside));
+    await assert.rejects(machine.files.takeFromServerUser(outside));
+    await assert.rejects(machine.files.makeDirectory(outside, { mode: 0o777, serverUser: true }));
     await assertUntouched();
   });
 
   it('is closed to its owner until it is given, and refused when something is in it already', async () => {
-    await host.files.takeFromServerUser(data);
+    await machine.files.takeFromServerUser(data);
     const enters = () =>
-      host.run({ program: 'test', args: ['-x', data], asServerUser: true, parse: ({ code }) => code === 0 });
+      machine.run({
+        program: 'test',
+        args: ['-x', data],
+        asServerUser: true,
+        parse: ({ code }) => code === 0,
+      });
     assert.equal(await enters(), false);
-    await host.files.giveToServerUser(data);
+    await machine.files.giveToServerUser(data);
     assert.equal(await enters(), true);
     await writeFile(join(data, 'planted'), '');
-    await assert.rejects(host.files.takeFromServerUser(data), /planted/);
+    await assert.rejects(machine.files.takeFromServerUser(data), /planted/);
   });
 
   it('is refused as a place for a log when that is a pipe, a link, or a second name of a file', async () => {
     const log = join(data, 'server.log');
     const start = () =>
-      host.processes.spawnDetached({
+      machine.processes.spawnDetached({
         program: 'true',
         args: [],
         env: {},

@@ -1,9 +1,9 @@
-import { createFakeHost } from '../../../engine/host/fake/fakeHost.ts';
+import { createFakeMachine } from '../../../engine/machine/fake/fakeMachine.ts';
 import { hostNameSchema } from '../../../engine/protocol/ids.ts';
-import { describeHost } from './host.contract.ts';
+import { describeHost } from './machine.contract.ts';
 
 describeHost('fake', async () => {
-  const host = createFakeHost({
+  const machine = createFakeMachine({
     name: hostNameSchema.parse('local'),
     programs: {
       print: ({ args }) => ({ stdout: args.map((word) => `${word}\n`).join('') }),
@@ -11,9 +11,9 @@ describeHost('fake', async () => {
       endless: () => new Promise(() => undefined),
     },
   });
-  await host.files.makeDirectory('/test');
+  await machine.files.makeDirectory('/test');
   return {
-    host,
+    machine,
     folder: '/test',
     print: { program: 'print', args: [] },
     failing: { program: 'failing', args: [] },

@@ -1,16 +1,16 @@
 /** The machine that the engine runs on, behind the host port. */
 import type { HostName } from '../../protocol/ids.ts';
-import type { Host } from '../host.ts';
+import type { Machine } from '../machine.ts';
 import { createCommandRunner, type Environment } from './commands.ts';
 import { localFileSystem } from './fileSystem.ts';
 import { createFiles } from './files.ts';
 import { leasePort } from './ports.ts';
 import { createProcesses } from './processes.ts';
 
-export interface LocalHostOptions {
+export interface LocalMachineOptions {
   name: HostName;
   /** From `findServerUser`; undefined when the engine is not root. */
-  serverUser: Host['serverUser'];
+  serverUser: Machine['serverUser'];
   /** The engine's own environment variables. */
   environment: Environment;
   platform?: NodeJS.Platform;
@@ -18,7 +18,7 @@ export interface LocalHostOptions {
   withheld?: (variable: string) => boolean;
 }
 
-export function createLocalHost(options: LocalHostOptions): Host {
+export function createLocalMachine(options: LocalMachineOptions): Machine {
   const { name, serverUser, environment, platform = process.platform, withheld } = options;
   const run = createCommandRunner({ environment, serverUser, platform, withheld });
   return {

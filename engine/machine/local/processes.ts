@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { mapBounded } from '../../domain/mapBounded.ts';
-import type { Host, HostProcesses, ProcessIdentity } from '../host.ts';
+import type { Machine, MachineProcesses, ProcessIdentity } from '../machine.ts';
 import {
   hasCode,
   isSpawnFailure,
@@ -17,9 +17,9 @@ import { APPENDING, assertOneFile } from './fileFacts.ts';
 
 export interface ProcessesOptions {
   environment: Environment;
-  serverUser: Host['serverUser'];
+  serverUser: Machine['serverUser'];
   platform: NodeJS.Platform;
-  run: Host['run'];
+  run: Machine['run'];
 }
 
 /** Entries of /proc that are open at one time: a machine has more processes than an engine may have descriptors. */
@@ -29,7 +29,7 @@ const PROCESSES_AT_ONCE = 32;
 const INHERITED =
   /^(PATH|LANG|LANGUAGE|LC_.*|TZ|TMPDIR|TEMP|TMP|HOME|USER|LOGNAME|LD_LIBRARY_PATH|DYLD_.*|SystemRoot|SystemDrive|windir|COMSPEC|PATHEXT|APPDATA|LOCALAPPDATA|USERPROFILE)$/;
 
-export function createProcesses(options: ProcessesOptions): HostProcesses {
+export function createProcesses(options: ProcessesOptions): MachineProcesses {
   const { environment, serverUser, platform, run } = options;
   const identities = platform === 'linux' ? linuxIdentities() : listedIdentities(platform, run);
 
@@ -38,7 +38,7 @@ export function createProcesses(options: ProcessesOptions): HostProcesses {
     if (value !== undefined && INHERITED.test(name)) base[name] = value;
   }
 
-  const processes: HostProcesses = {
+  const processes: MachineProcesses = {
     async spawnDetached(command) {
       const log = openLog(command.logFile);
       // spawn(2) happens inside the call, so nothing else of this thread runs under the changed umask.
@@ -186,7 +186,7 @@ function linuxIdentities(): Identities {
 }
 
 /** macOS by ps(1); Windows by PowerShell, without marks (best effort: process environments can't be read there). */
-function listedIdentities(platform: NodeJS.Platform, run: Host['run']): Identities {
+function listedIdentities(platform: NodeJS.Platform, run: Machine['run']): Identities {
   const windows = platform === 'win32';
   const environment = { LC_ALL: 'C', TZ: 'UTC' };
 

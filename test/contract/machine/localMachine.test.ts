@@ -3,12 +3,12 @@ import { spawn } from 'node:child_process';
 import { chmod, chown, copyFile, lstat, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLocalHost } from '../../../engine/host/local/localHost.ts';
-import { findServerUser } from '../../../engine/host/local/serverUser.ts';
+import { createLocalMachine } from '../../../engine/machine/local/localMachine.ts';
+import { findServerUser } from '../../../engine/machine/local/serverUser.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
 import { hostNameSchema } from '../../../engine/protocol/ids.ts';
 import { skipSuite } from '../../support/skips.ts';
-import { describeHost } from './host.contract.ts';
+import { describeHost } from './machine.contract.ts';
 import { engines } from '../../../engine/database/engines.ts';
 
 const name = hostNameSchema.parse('local');
@@ -20,7 +20,7 @@ const node = (script: string, ...args: string[]) => ({
 describeHost('local', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'thin-clones-host-'));
   return {
-    host: createLocalHost({ name, serverUser: undefined, environment: process.env }),
+    machine: createLocalMachine({ name, serverUser: undefined, environment: process.env }),
     folder,
     print: node('for (const word of process.argv.slice(1)) console.log(word)'),
     failing: node('console.error("broken"); process.exit(3)'),
@@ -30,7 +30,7 @@ describeHost('local', async () => {
 });
 
 describe('local host', () => {
-  const host = createLocalHost({ name, serverUser: undefined, environment: process.env });
+  const machine = createLocalMachine({ name, serverUser: undefined, environment: process.env });
   let folder: string;
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'thin-clones-host-'));
@@ -40,7 +40,7 @@ describe('local host', () => {
   it('ends the children of an aborted command too, even those that ignore TERM', async () => {
     const controller = new AbortController();
     const mark = `mark-group-${process.pid}`;
-    const running = host.run(
+    const running = machine.run(
       {
         program: 'sh',
         args: ['-c', 'trap "" TERM; sleep 1000 & echo started; wait; sleep 1000'],
@@ -50,11 +50,11 @@ describe('local host', () => {
       { signal: controller.signal, onStdoutLine: () => controller.abort(new Error('enough')) },
     );
     await assert.rejects(running, /enough/);
-    assert.deepEqual(await host.processes.findMarked(mark), []);
+    assert.deepEqual(await machine.processes.findMarked(mark), []);
   });
 
   it('keeps passwords of a command out of its arguments and its mark in its environment', async () => {
-    const output = await host.run({
+    const output = await machine.run({
       program: 'sh',
       args: ['-c', 'echo "$PGPASSWORD $THIN_CLONES_MARK"'],
       env: { PGPASSWORD: 'secret' },
@@ -65,7 +65,7 @@ describe('local host', () => {
   });
 
   it("does not let a command follow the libpq variables of the engine's own environment", async () => {
-    const surrounded = createLocalHost({
+    const surrounded = createLocalMachine({
       name,
       serverUser: undefined,
       environment: { ...process.env, PGSERVICE: 'production', PGHOSTADDR: '192.0.2.1', PGPASSWORD: 'secret' },
@@ -81,14 +81,14 @@ describe('local host', () => {
   });
 
   it('gives stdin to a command, and does not fail when it is not read', async () => {
-    const cat = await host.run({
+    const cat = await machine.run({
       program: 'cat',
       args: [],
       stdin: 'text',
       parse: ({ stdout }) => stdout,
     });
     assert.equal(cat, 'text');
-    const code = await host.run({
+    const code = await machine.run({
       program: 'true',
       args: [],
       stdin: 'x'.repeat(1e6),
@@ -98,7 +98,7 @@ describe('local host', () => {
   });
 
   it('keeps at most the last 64 KiB of stderr and all of stdout', async () => {
-    const result = await host.run({
+    const result = await machine.run({
       ...node('process.stdout.write("o".repeat(300000)); process.stderr.write("e".repeat(200000) + "end")'),
       parse: (value) => value,
     });
@@ -108,7 +108,7 @@ describe('local host', () => {
   });
 
   it('gives a detached server none of the secrets of the engine, and a private umask', async () => {
-    const secretive = createLocalHost({
+    const secretive = createLocalMachine({
       name,
       serverUser: undefined,
       environment: { ...process.env, THIN_CLONES_TOKEN: 'secret', PGPASSWORD: 'secret' },
@@ -133,7 +133,7 @@ describe('local host', () => {
 
   it('names the program when a detached process can not be spawned', async () => {
     await assert.rejects(
-      host.processes.spawnDetached({
+      machine.processes.spawnDetached({
         program: '/no/such/postgres',
         args: [],
         env: {},
@@ -147,7 +147,7 @@ describe('local host', () => {
 
   it('says which folder is missing, not that the program is', async () => {
     await assert.rejects(
-      host.run({ program: 'true', args: [], cwd: join(folder, 'absent'), parse: () => 0 }),
+      machine.run({ program: 'true', args: [], cwd: join(folder, 'absent'), parse: () => 0 }),
       /can't start in .*absent/,
     );
   });
@@ -159,11 +159,11 @@ describe('local host', () => {
     await symlink(precious, join(folder, 'link'));
     await mkdir(join(folder, 'tree'));
     await symlink(precious, join(folder, 'tree', 'inner'));
-    await host.files.remove(join(folder, 'link'));
-    await host.files.remove(join(folder, 'tree'));
-    assert.equal(await host.files.read(join(precious, 'file')), 'kept');
+    await machine.files.remove(join(folder, 'link'));
+    await machine.files.remove(join(folder, 'tree'));
+    assert.equal(await machine.files.read(join(precious, 'file')), 'kept');
     assert.deepEqual(
-      (await host.files.list(folder)).filter(({ name: n }) => /^(link|tree)$/.test(n)),
+      (await machine.files.list(folder)).filter(({ name: n }) => /^(link|tree)$/.test(n)),
       [],
     );
   });
@@ -171,8 +171,8 @@ describe('local host', () => {
   it('does not append through a link', async () => {
     await writeFile(join(folder, 'target'), 'original');
     await symlink(join(folder, 'target'), join(folder, 'trap.log'));
-    await assert.rejects(host.files.append(join(folder, 'trap.log'), 'evil'), { code: 'ELOOP' });
-    assert.equal(await host.files.read(join(folder, 'target')), 'original');
+    await assert.rejects(machine.files.append(join(folder, 'trap.log'), 'evil'), { code: 'ELOOP' });
+    assert.equal(await machine.files.read(join(folder, 'target')), 'original');
   });
 
   it('finds the processes of a mark with fewer descriptors than there are processes', async function () {
@@ -180,10 +180,10 @@ describe('local host', () => {
     const sleepers = Array.from({ length: 200 }, () => spawn('sleep', ['1000'], { stdio: 'ignore' }));
     try {
       const script = `
-        import { createLocalHost } from ${JSON.stringify(join(import.meta.dirname, '../../../engine/host/local/localHost.ts'))};
-        const host = createLocalHost({ name: 'local', serverUser: undefined, environment: process.env });
+        import { createLocalMachine } from ${JSON.stringify(join(import.meta.dirname, '../../../engine/machine/local/localMachine.ts'))};
+        const host = createLocalMachine({ name: 'local', serverUser: undefined, environment: process.env });
         console.log((await host.processes.findMarked('mark-few')).length);`;
-      const found = await host.run({
+      const found = await machine.run({
         program: 'sh',
         args: [
           '-c',
@@ -220,7 +220,7 @@ describe('local host', () => {
     it('runs commands and detached processes as the server user, and gives files to it', async () => {
       const serverUser = await findServerUser({ environment: process.env });
       assert.ok(serverUser);
-      const rootHost = createLocalHost({ name, serverUser, environment: process.env });
+      const rootHost = createLocalMachine({ name, serverUser, environment: process.env });
       const id = { program: 'id', args: ['-u'], parse: ({ stdout }: { stdout: string }) => Number(stdout) };
       assert.equal(await rootHost.run(id), 0);
       assert.equal(await rootHost.run({ ...id, asServerUser: true }), serverUser.uid);
@@ -251,7 +251,7 @@ describe('local host', () => {
 
     it('names the folder that lets the server user not pass, not a program that is missing', async () => {
       const serverUser = await findServerUser({ environment: process.env });
-      const rootHost = createLocalHost({ name, serverUser, environment: process.env });
+      const rootHost = createLocalMachine({ name, serverUser, environment: process.env });
       const closed = join(folder, 'closed');
       await mkdir(join(closed, 'bin'), { recursive: true });
       await chmod(folder, 0o755);

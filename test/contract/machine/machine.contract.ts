@@ -1,11 +1,11 @@
 /** What every host adapter must do, as one suite that runs over each of them. */
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import type { Host, ProcessIdentity } from '../../../engine/host/host.ts';
+import type { Machine, ProcessIdentity } from '../../../engine/machine/machine.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
 
 export interface HostFixture {
-  host: Host;
+  machine: Machine;
   /** An empty folder of the test. */
   folder: string;
   /** A program that prints its arguments, one each line. */
@@ -22,21 +22,21 @@ const raw = <Value>(value: Value): Value => value;
 export function describeHost(title: string, make: () => Promise<HostFixture>): void {
   describe(`host contract: ${title}`, () => {
     let fixture: HostFixture;
-    let host: Host;
+    let machine: Machine;
     let folder: string;
     const spawned: ProcessIdentity[] = [];
 
     before(async () => {
       fixture = await make();
-      ({ host, folder } = fixture);
+      ({ machine, folder } = fixture);
     });
     after(async () => {
-      for (const identity of spawned) await host.processes.signal(identity, 'SIGKILL', true);
+      for (const identity of spawned) await machine.processes.signal(identity, 'SIGKILL', true);
       await fixture.dispose();
     });
 
     const spawn = async (mark: string): Promise<ProcessIdentity> => {
-      const identity = await host.processes.spawnDetached({
+      const identity = await machine.processes.spawnDetached({
         ...fixture.endless,
         env: {},
         cwd: '/',
@@ -47,7 +47,7 @@ export function describeHost(title: string, make: () => Promise<HostFixture>): v
       return identity;
     };
     const ended = async (identity: ProcessIdentity): Promise<void> => {
-      while ((await host.processes.identify(identity.pid))?.startedAt === identity.startedAt) {
+      while ((await machine.processes.identify(identity.pid))?.startedAt === identity.startedAt) {
         await new Promise((resolve) => setImmediate(resolve));
       }
     };
@@ -55,7 +55,7 @@ export function describeHost(title: string, make: () => Promise<HostFixture>): v
     describe('commands', () => {
       it('hands arguments over unchanged, whatever is in them', async () => {
         const words = ['$(id)', "a'b", 'x y', '*', 'é\u{1f418}', ''];
-        const result = await host.run({
+        const result = await machine.run({
           ...fixture.print,
           args: [...fixture.print.args, ...words],
           parse: raw,
@@ -65,7 +65,7 @@ export function describeHost(title: string, make: () => Promise<HostFixture>): v
       });
 
       it('gives a failing command to parse with its code and stderr', async () => {
-        const result = await host.run({ ...fixture.failing, parse: raw });
+        const result = await machine.run({ ...fixture.failing, parse: raw });
         assert.equal(result.code, 3);
         assert.match(result.stderr, /broken/);
       });
@@ -73,7 +73,7 @@ export function describeHost(title: string, make: () => Promise<HostFixture>): v
       it('rejects with what parse throws', async () => {
         const error = new Error('not what I expected');
         await assert.rejects(
-          host.run({
+          machine.run({
             ...fixture.print,
             parse: () => {
               throw error;
@@ -85,7 +85,7 @@ export function describeHost(title: string, make: () => Promise<HostFixture>): v
 
       it('tells lines as they come', async () => {
         const lines: string[] = [];
-        await host.run(
+        await machine.run(
           { ...fixture.print, args: [...fixture.print.args, 'one', 'two'], parse: raw },
           { onStdoutLine: (line) => lines.push(line) },
         );
@@ -94,7 +94,7 @@ export function describeHost(title: string, make: () => Promise<HostFixture>): v
 
       it('names a program that is missing', async () => {
         await assert.rejects(
-          host.run({ program: 'no-such-program-here', args: [], parse: raw }),
+          machine.run({ program: 'no-such-program-here', args: [], parse: raw }),
           (error: unknown) =>
             isFailure(error, 'programs_missing') && error.message.includes('no-such-program-here'),
         );
@@ -103,7 +103,7 @@ export function describeHost(title: string, make: () => Promise<HostFixture>): v
       it('does not start a command whose signal is aborted already', async () => {
         const reason = new Error('enough');
         await assert.rejects(
-          host.run({ ...fixture.endless, parse: raw }, { signal: AbortSignal.abort(reason) }),
+          machine.run({ ...fixture.endless, parse: raw }, { signal: AbortSignal.abort(reason) }),
           reason,
         );
       });
@@ -111,7 +111,7 @@ export function describeHost(title: string, make: () => Promise<HostFixture>): v
       it('ends a running command on abort and rejects with the reason', async () => {
         const controller = new AbortController();
         const reason = new Error('enough');
-        const running = host.run({ ...fixture.endless, parse: raw }, { signal: controller.signal });
+        const running = machine.run({ ...fixture.endless, parse: raw }, { signal: controller.signal });
         setImmediate(() => controller.abort(reason));
         await assert.rejects(running, reason);
       });
@@ -120,140 +120,142 @@ export function describeHost(title: string, make: () => Promise<HostFixture>): v
     describe('processes', () => {
       it('recognises a detached process by pid and start time', async () => {
         const identity = await spawn('mark-identity');
-        assert.deepEqual(await host.processes.identify(identity.pid), identity);
-        const line = await host.processes.commandLine(identity.pid);
+        assert.deepEqual(await machine.processes.identify(identity.pid), identity);
+        const line = await machine.processes.commandLine(identity.pid);
         assert.deepEqual(line, [fixture.endless.program, ...fixture.endless.args]);
       });
 
       it('has no identity and no arguments for a pid that is not there', async () => {
-        assert.equal(await host.processes.identify(2 ** 22 + 7), undefined);
-        assert.equal(await host.processes.commandLine(2 ** 22 + 7), undefined);
-        assert.equal(await host.processes.identify(0), undefined);
+        assert.equal(await machine.processes.identify(2 ** 22 + 7), undefined);
+        assert.equal(await machine.processes.commandLine(2 ** 22 + 7), undefined);
+        assert.equal(await machine.processes.identify(0), undefined);
       });
 
       it('signals a process and says that it did', async () => {
         const identity = await spawn('mark-signal');
-        assert.equal(await host.processes.signal(identity, 'SIGTERM'), true);
+        assert.equal(await machine.processes.signal(identity, 'SIGTERM'), true);
         await ended(identity);
-        assert.equal(await host.processes.signal(identity, 'SIGTERM'), false);
+        assert.equal(await machine.processes.signal(identity, 'SIGTERM'), false);
       });
 
       it('never signals a pid whose start time is another', async () => {
         const identity = await spawn('mark-stranger');
         const stranger = { pid: identity.pid, startedAt: '1' };
-        assert.equal(await host.processes.signal(stranger, 'SIGKILL', true), false);
-        assert.deepEqual(await host.processes.identify(identity.pid), identity);
+        assert.equal(await machine.processes.signal(stranger, 'SIGKILL', true), false);
+        assert.deepEqual(await machine.processes.identify(identity.pid), identity);
       });
 
       it('finds the processes of a mark and no others', async () => {
         const one = await spawn('mark-find');
         const two = await spawn('mark-find');
         await spawn('mark-find-not');
-        const found = await host.processes.findMarked('mark-find');
+        const found = await machine.processes.findMarked('mark-find');
         assert.deepEqual(found.map(({ pid }) => pid).sort(), [one.pid, two.pid].sort());
-        assert.deepEqual(await host.processes.findMarked('mark-nobody'), []);
+        assert.deepEqual(await machine.processes.findMarked('mark-nobody'), []);
       });
     });
 
     describe('files', () => {
       it('reads what was written, and undefined for what is not there', async () => {
         const path = join(folder, 'read');
-        assert.equal(await host.files.read(path), undefined);
-        await host.files.writeAtomic(path, 'héllo');
-        assert.equal(await host.files.read(path), 'héllo');
-        await host.files.writeAtomic(path, 'again', 0o600, 'system');
-        assert.equal(await host.files.read(path), 'again');
+        assert.equal(await machine.files.read(path), undefined);
+        await machine.files.writeAtomic(path, 'héllo');
+        assert.equal(await machine.files.read(path), 'héllo');
+        await machine.files.writeAtomic(path, 'again', 0o600, 'system');
+        assert.equal(await machine.files.read(path), 'again');
       });
 
       it('writes private files unless another mode is asked for, and leaves nothing beside them', async () => {
         const inside = join(folder, 'modes');
-        await host.files.makeDirectory(inside);
-        await host.files.writeAtomic(join(inside, 'a'), 'x');
-        await host.files.writeAtomic(join(inside, 'b'), 'x', 0o644);
-        assert.equal((await host.files.stat(join(inside, 'a')))?.mode, 0o600);
-        assert.equal((await host.files.stat(join(inside, 'b')))?.mode, 0o644);
-        assert.deepEqual((await host.files.list(inside)).map(({ name }) => name).sort(), ['a', 'b']);
+        await machine.files.makeDirectory(inside);
+        await machine.files.writeAtomic(join(inside, 'a'), 'x');
+        await machine.files.writeAtomic(join(inside, 'b'), 'x', 0o644);
+        assert.equal((await machine.files.stat(join(inside, 'a')))?.mode, 0o600);
+        assert.equal((await machine.files.stat(join(inside, 'b')))?.mode, 0o644);
+        assert.deepEqual((await machine.files.list(inside)).map(({ name }) => name).sort(), ['a', 'b']);
       });
 
       it('does not write into a folder that is not there', async () => {
-        await assert.rejects(host.files.writeAtomic(join(folder, 'absent', 'file'), 'x'), { code: 'ENOENT' });
+        await assert.rejects(machine.files.writeAtomic(join(folder, 'absent', 'file'), 'x'), {
+          code: 'ENOENT',
+        });
       });
 
       it('appends, making the file if needed', async () => {
         const path = join(folder, 'append');
-        await host.files.append(path, 'a\n');
-        await host.files.append(path, 'b\n');
-        assert.equal(await host.files.read(path), 'a\nb\n');
+        await machine.files.append(path, 'a\n');
+        await machine.files.append(path, 'b\n');
+        assert.equal(await machine.files.read(path), 'a\nb\n');
       });
 
       it('makes folders with their parents, twice if asked', async () => {
         const path = join(folder, 'deep', 'er', 'most');
-        await host.files.makeDirectory(path, { mode: 0o711 });
-        await host.files.makeDirectory(path);
-        const found = await host.files.stat(path);
+        await machine.files.makeDirectory(path, { mode: 0o711 });
+        await machine.files.makeDirectory(path);
+        const found = await machine.files.stat(path);
         assert.equal(found?.kind, 'directory');
         assert.equal(found.mode, 0o711);
       });
 
       it('lists names with their kinds, and nothing where there is no folder', async () => {
         const path = join(folder, 'listed');
-        await host.files.makeDirectory(join(path, 'inner'));
-        await host.files.writeAtomic(join(path, 'file'), '');
-        const entries = [...(await host.files.list(path))].sort((a, b) => a.name.localeCompare(b.name));
+        await machine.files.makeDirectory(join(path, 'inner'));
+        await machine.files.writeAtomic(join(path, 'file'), '');
+        const entries = [...(await machine.files.list(path))].sort((a, b) => a.name.localeCompare(b.name));
         assert.deepEqual(entries, [
           { name: 'file', kind: 'file' },
           { name: 'inner', kind: 'directory' },
         ]);
-        assert.deepEqual(await host.files.list(join(folder, 'nowhere')), []);
+        assert.deepEqual(await machine.files.list(join(folder, 'nowhere')), []);
       });
 
       it('has no stat of what is not there, and the size of what is', async () => {
-        assert.equal(await host.files.stat(join(folder, 'nowhere')), undefined);
-        await host.files.writeAtomic(join(folder, 'sized'), 'héllo');
-        assert.equal((await host.files.stat(join(folder, 'sized')))?.bytes, 6);
+        assert.equal(await machine.files.stat(join(folder, 'nowhere')), undefined);
+        await machine.files.writeAtomic(join(folder, 'sized'), 'héllo');
+        assert.equal((await machine.files.stat(join(folder, 'sized')))?.bytes, 6);
       });
 
       it('renames a folder with what is in it', async () => {
-        await host.files.makeDirectory(join(folder, 'from'));
-        await host.files.writeAtomic(join(folder, 'from', 'file'), 'kept');
-        await host.files.rename(join(folder, 'from'), join(folder, 'to'));
-        assert.equal(await host.files.read(join(folder, 'to', 'file')), 'kept');
-        assert.equal(await host.files.stat(join(folder, 'from')), undefined);
-        await assert.rejects(host.files.rename(join(folder, 'from'), join(folder, 'to2')), {
+        await machine.files.makeDirectory(join(folder, 'from'));
+        await machine.files.writeAtomic(join(folder, 'from', 'file'), 'kept');
+        await machine.files.rename(join(folder, 'from'), join(folder, 'to'));
+        assert.equal(await machine.files.read(join(folder, 'to', 'file')), 'kept');
+        assert.equal(await machine.files.stat(join(folder, 'from')), undefined);
+        await assert.rejects(machine.files.rename(join(folder, 'from'), join(folder, 'to2')), {
           code: 'ENOENT',
         });
       });
 
       it('removes files and whole folders, and nothing when there is nothing', async () => {
         const path = join(folder, 'doomed');
-        await host.files.makeDirectory(join(path, 'inner'));
-        await host.files.writeAtomic(join(path, 'inner', 'file'), '');
-        await host.files.remove(path);
-        assert.equal(await host.files.stat(path), undefined);
-        await host.files.remove(path);
-        await host.files.writeAtomic(path, '');
-        await host.files.remove(path);
-        assert.equal(await host.files.stat(path), undefined);
+        await machine.files.makeDirectory(join(path, 'inner'));
+        await machine.files.writeAtomic(join(path, 'inner', 'file'), '');
+        await machine.files.remove(path);
+        assert.equal(await machine.files.stat(path), undefined);
+        await machine.files.remove(path);
+        await machine.files.writeAtomic(path, '');
+        await machine.files.remove(path);
+        assert.equal(await machine.files.stat(path), undefined);
       });
 
       it('reads only an end of a file where that is asked for, and refuses one that is larger than expected', async () => {
         const path = join(folder, 'long');
-        await host.files.writeAtomic(path, 'start and end');
-        assert.equal(await host.files.read(path, { maxBytes: 5, part: 'start' }), 'start');
-        assert.equal(await host.files.read(path, { maxBytes: 3, part: 'end' }), 'end');
-        assert.equal(await host.files.read(path, { maxBytes: 13 }), 'start and end');
-        await assert.rejects(host.files.read(path, { maxBytes: 12 }), { code: 'TOO_LARGE' });
-        await assert.rejects(host.files.read(folder), { code: 'EISDIR' });
+        await machine.files.writeAtomic(path, 'start and end');
+        assert.equal(await machine.files.read(path, { maxBytes: 5, part: 'start' }), 'start');
+        assert.equal(await machine.files.read(path, { maxBytes: 3, part: 'end' }), 'end');
+        assert.equal(await machine.files.read(path, { maxBytes: 13 }), 'start and end');
+        await assert.rejects(machine.files.read(path, { maxBytes: 12 }), { code: 'TOO_LARGE' });
+        await assert.rejects(machine.files.read(folder), { code: 'EISDIR' });
       });
 
       it('works below a tree as in it, and never above', async () => {
         const path = join(folder, 'tree');
-        await host.files.makeDirectory(join(path, 'inner', 'most'));
-        const tree = host.files.inside(path);
+        await machine.files.makeDirectory(join(path, 'inner', 'most'));
+        const tree = machine.files.inside(path);
         await tree.write('inner/file', 'x');
         await tree.write('inner/file', 'again');
         assert.equal(await tree.read('inner/file'), 'again');
-        assert.equal(await host.files.read(join(path, 'inner', 'file')), 'again');
+        assert.equal(await machine.files.read(join(path, 'inner', 'file')), 'again');
         assert.equal((await tree.readBytes('inner/file'))?.length, 5);
         const { kind, bytes, mode } = (await tree.stat('inner/file')) ?? {};
         assert.deepEqual([kind, bytes, mode], ['file', 5, 0o600]);
@@ -265,55 +267,55 @@ export function describeHost(title: string, make: () => Promise<HostFixture>): v
           assert.deepEqual(await tree.list(absent), []);
           await tree.remove(absent);
         }
-        await host.files.writeAtomic(join(folder, 'above'), 'kept');
+        await machine.files.writeAtomic(join(folder, 'above'), 'kept');
         await assert.rejects(tree.read('../above'), /leads out/);
         await assert.rejects(tree.remove('inner/../../above'), /leads out/);
         await tree.remove('inner');
         assert.deepEqual(await tree.list('.'), []);
-        assert.equal(await host.files.read(join(folder, 'above')), 'kept');
+        assert.equal(await machine.files.read(join(folder, 'above')), 'kept');
       });
 
       it('refuses to remove the root of the file system', async () => {
-        await assert.rejects(host.files.remove('/'), /refusing/);
+        await assert.rejects(machine.files.remove('/'), /refusing/);
       });
 
       it('adds up the files of a tree, and tells a path without links', async () => {
         const tree = join(folder, 'tree');
-        await host.files.makeDirectory(join(tree, 'inner'));
-        await host.files.writeAtomic(join(tree, 'inner', 'one'), 'x'.repeat(5000));
-        await host.files.writeAtomic(join(tree, 'two'), 'xyz');
-        const { files, bytes, occupied } = await host.fileSystem.measure(tree);
+        await machine.files.makeDirectory(join(tree, 'inner'));
+        await machine.files.writeAtomic(join(tree, 'inner', 'one'), 'x'.repeat(5000));
+        await machine.files.writeAtomic(join(tree, 'two'), 'xyz');
+        const { files, bytes, occupied } = await machine.fileSystem.measure(tree);
         assert.deepEqual({ files, bytes }, { files: 2, bytes: 5003 });
         assert.ok(occupied > 0);
-        assert.equal((await host.fileSystem.measure(join(folder, 'none'))).files, 0);
+        assert.equal((await machine.fileSystem.measure(join(folder, 'none'))).files, 0);
         assert.equal(
-          await host.fileSystem.realPath(join(tree, 'inner', '..', 'two')),
-          join(await host.fileSystem.realPath(folder), 'tree', 'two'),
+          await machine.fileSystem.realPath(join(tree, 'inner', '..', 'two')),
+          join(await machine.fileSystem.realPath(folder), 'tree', 'two'),
         );
       });
 
       it('tells total and free bytes', async () => {
-        const { totalBytes, freeBytes } = await host.files.space(folder);
+        const { totalBytes, freeBytes } = await machine.files.space(folder);
         assert.ok(totalBytes > 0 && freeBytes > 0 && freeBytes <= totalBytes);
       });
     });
 
     describe('ports', () => {
       it('leases different ports to different people', async () => {
-        const leases = await Promise.all([host.leasePort(), host.leasePort(), host.leasePort()]);
+        const leases = await Promise.all([machine.leasePort(), machine.leasePort(), machine.leasePort()]);
         assert.equal(new Set(leases.map(({ port }) => port)).size, 3);
         for (const lease of leases) await lease.release();
       });
 
       it('refuses a port that is held, and leases it again once released', async () => {
-        const first = await host.leasePort();
+        const first = await machine.leasePort();
         await assert.rejects(
-          host.leasePort(first.port),
+          machine.leasePort(first.port),
           (error: unknown) => isFailure(error, 'port_taken') && error.message.includes(String(first.port)),
         );
         await first.release();
         await first.release();
-        const second = await host.leasePort(first.port);
+        const second = await machine.leasePort(first.port);
         assert.equal(second.port, first.port);
         await second.release();
       });

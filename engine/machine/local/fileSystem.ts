@@ -1,10 +1,10 @@
 /** What the file system of this machine is and can do: its kind, shared blocks, copies and sizes of whole trees. */
 import { constants } from 'node:fs';
 import { copyFile, cp, realpath, statfs } from 'node:fs/promises';
-import type { HostFileSystem } from '../host.ts';
+import type { MachineFileSystem } from '../machine.ts';
 import { walkTree } from './treeSize.ts';
 
-export const localFileSystem: HostFileSystem = {
+export const localFileSystem: MachineFileSystem = {
   type: async (path) => (await statfs(path)).type,
   realPath: (path) => realpath(path),
   cloneFile: (from, to) => copyFile(from, to, constants.COPYFILE_FICLONE_FORCE | constants.COPYFILE_EXCL),

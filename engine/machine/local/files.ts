@@ -5,23 +5,23 @@ import { dirname, isAbsolute, parse, resolve } from 'node:path';
 import { isFullDisk } from '../../domain/fullDisk.ts';
 import { fail } from '../../protocol/errors.ts';
 import { noFollow, nonBlocking, readRegularText } from '../../protocol/node/regularFile.ts';
-import type { Host, HostFiles } from '../host.ts';
+import type { Machine, MachineFiles } from '../machine.ts';
 import { hasCode, stdoutOf } from './commands.ts';
 import { APPENDING, assertOneFile, entryOf, factsOf, unlessMissing } from './fileFacts.ts';
 import { replaceFile } from './replaceFile.ts';
 import { createTreeFiles, giveTree, openDirectory } from './treeFiles.ts';
 
 export interface FilesOptions {
-  serverUser: Host['serverUser'];
+  serverUser: Machine['serverUser'];
   platform: NodeJS.Platform;
-  run: Host['run'];
+  run: Machine['run'];
 }
 
-export function createFiles(options: FilesOptions): HostFiles {
+export function createFiles(options: FilesOptions): MachineFiles {
   const { serverUser, platform, run } = options;
   const windows = platform === 'win32';
 
-  const files: HostFiles = {
+  const files: MachineFiles = {
     read: (path, readOptions) => unlessMissing(readRegularText(path, { ...readOptions, links: 'refused' })),
 
     inside: (tree) => createTreeFiles(tree, options),
