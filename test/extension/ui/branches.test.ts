@@ -288,7 +288,7 @@ describe("the branch's database in the window", () => {
     const { workbench } = ui();
     const { clone, key } = engine.fake.overview.checkouts[0] ?? fakeCheckout();
     show({ state: 'none', clone: null, key: null, reason: 'It has none.', next: null });
-    await workbench.page.locator('.statusbar-item .codicon-circle-slash').first().waitFor();
+    await workbench.statusBarItem(': no database');
     const before = engine.calls('checkoutMigrations').length;
     await workbench.palette('Thin Clones: Show Migrations');
     const offer = await workbench.notification('has no database yet');
