@@ -56,6 +56,7 @@ describe("the branch's database in the window", () => {
         checkoutOpen: () => show({}),
         checkoutConnection: () => ({ items: [fakeConnection('orders', 55_432)] }),
         checkoutMigrations: () => ({ items: [fakeReport()] }),
+        checkoutUse: () => ({ checkout: show({}), job: null }),
         checkoutAnswer: () => show({ state: 'ready', clone: bound().id, question: null }),
         proposalList: () => ({ items: [] }),
       } satisfies typeof engine.fake.script);
