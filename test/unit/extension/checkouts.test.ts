@@ -249,7 +249,7 @@ describe('clones of finished branches', () => {
   it('are described with reason, age, owner and bytes', () => {
     assert.equal(
       proposalText(fakeProposal({ destroyAt: '2026-11-22T13:00:00.000Z' }), now),
-      'branch merged 3 days ago · made 12 days ago by anna · frees 12 MB · shop · destroyed in 25 h',
+      'branch merged 3 days ago · made 12 days ago by anna · frees 12 MB · shop · destroyed in 24 h',
     );
   });
 });
