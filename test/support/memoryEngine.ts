@@ -210,6 +210,20 @@ function createGate(): Gate {
   return gate;
 }
 
+/** The end of a job, with time passing once the strike has come: what the state refused to be told is told to it again. */
+export async function endOf(
+  clock: VirtualClock,
+  life: Pick<Life, 'ended' | 'gate'>,
+  job: Job,
+): Promise<Job | undefined> {
+  const end = life.ended(job);
+  for (;;) {
+    const found = await Promise.race([end, life.gate.quiet().then(() => 'goes on' as const)]);
+    if (found !== 'goes on') return found;
+    if (!life.gate.armed()) await clock.advance(1000);
+  }
+}
+
 /** The same port, with every asynchronous method behind the gate. */
 function gated<Port extends object>(port: Port, prefix: string, gate: Gate, plain: readonly string[]): Port {
   const wrapped: Record<string, unknown> = {};
@@ -465,7 +479,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
           if (gate.dead) return;
           const job = context.runner.working();
           if (job === undefined) return;
-          await ended(job);
+          await endOf(clock, life, job);
           // The job is forgotten by the runner a turn after its end is told.
           await new Promise((resolve) => setImmediate(resolve));
         }

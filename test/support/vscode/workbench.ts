@@ -145,6 +145,17 @@ type WindowDriver = Omit<
 function windowDriver(page: Page): WindowDriver {
   const sidebar = page.locator('.part.sidebar');
   const terminal = page.locator('.terminal-wrapper.active .xterm');
+  const readTerminal = async (): Promise<string> =>
+    (await terminal.locator('.xterm-rows > div').allInnerTexts()).join('\n').replaceAll('\u00a0', ' ');
+  /** What was typed last is there as a whole, on however many rows; looks a few times, since a shell echoes it. */
+  const endsWith = async (line: string): Promise<boolean> => {
+    const plain = (text: string): string => text.replaceAll(/\s/g, '');
+    for (let look = 0; look < 20; look++) {
+      if (plain(await readTerminal()).endsWith(plain(line))) return true;
+      await page.waitForTimeout(100);
+    }
+    return false;
+  };
 
   return {
     async openView(containerTitle) {
@@ -217,26 +228,32 @@ function windowDriver(page: Page): WindowDriver {
       return page.frameLocator(`iframe.webview[name="${name}"]`).frameLocator('iframe#active-frame');
     },
     async terminalText(expected) {
-      const read = async (): Promise<string> =>
-        (await terminal.locator('.xterm-rows > div').allInnerTexts()).join('\n').replaceAll('\u00a0', ' ');
       return await until(
         `the terminal to show ${String(expected)}`,
         async () => {
-          const text = await read();
+          const text = await readTerminal();
           return expected.test(text) ? text : undefined;
         },
-        { seen: read },
+        { seen: readTerminal },
       );
     },
     async typeInTerminal(text) {
-      await terminal.click();
-      // A click that a layout was in the way of leaves the keys to whatever had the focus.
-      await until('the terminal to have the focus', async () => {
-        if ((await terminal.locator('.xterm-helper-textarea:focus').count()) > 0) return true;
-        await terminal.click();
-        return undefined;
-      });
-      await page.keyboard.type(text);
+      const line = text.replace(/\n$/, '');
+      await until(
+        `the terminal to take ${JSON.stringify(line)}`,
+        async () => {
+          await terminal.click();
+          // A click that a layout was in the way of leaves the keys to whatever had the focus.
+          if ((await terminal.locator('.xterm-helper-textarea:focus').count()) === 0) return undefined;
+          await page.keyboard.type(line);
+          if (await endsWith(line)) return true;
+          // A terminal that has just come takes the focus in the middle, and a shell that starts drops what it did not read yet.
+          await page.keyboard.press('Control+U');
+          return undefined;
+        },
+        { seen: readTerminal },
+      );
+      if (line !== text) await page.keyboard.press('Enter');
     },
     async clipboardText() {
       return await page.evaluate<string>('navigator.clipboard.readText()');

@@ -4,6 +4,7 @@ import type { Services } from '../../../engine/services/services.ts';
 import {
   caller,
   cloneName,
+  endOf,
   openMemoryEngine,
   ref,
   snapshotName,
@@ -184,17 +185,6 @@ async function prepare(options: MemoryEngineOptions & { other?: boolean }): Prom
   return engine;
 }
 
-/** The end of a job, with time passing once the strike has come: what the state refused to be told is told to it again. */
-async function endOf(engine: MemoryEngine, job: Job): Promise<Job | undefined> {
-  const life = engine.life();
-  const end = life.ended(job);
-  for (;;) {
-    const found = await Promise.race([end, life.gate.quiet().then(() => 'goes on' as const)]);
-    if (found !== 'goes on') return found;
-    if (!life.gate.armed()) await engine.clock.advance(1000);
-  }
-}
-
 /** Strikes the operation's n-th call of a port or write of the state, for n = 1, 2, 3 ... until it passes without being struck. */
 async function everyCall(
   operation: Operation,
@@ -213,7 +203,7 @@ async function everyCall(
     let end: Job | undefined;
     try {
       accepted = (await Promise.race([operation.request(life.services), life.gate.killed])) ?? undefined;
-      if (accepted !== undefined) end = await endOf(engine, accepted);
+      if (accepted !== undefined) end = await endOf(engine.clock, engine.life(), accepted);
     } catch (error) {
       // Refused before there was a job: nothing may have changed.
       assert.match(String(error), /ordered at|this engine was killed/, where());
