@@ -84,7 +84,7 @@ describe('choosing storage', () => {
         [
           ['storage: btrfs', 'ok'],
           ['storage: reflink', 'ok'],
-          ['storage: pool file', 'ok'],
+          ['storage: pool file', 'unused'],
           ['storage: full copy', 'ok'],
         ],
       );
