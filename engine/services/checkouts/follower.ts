@@ -115,7 +115,7 @@ export function createFollower(options: FollowerOptions): Follower {
   const lookAndKeep = async (): Promise<void> => {
     const movedAt = moves.take();
     if (movedAt !== undefined) situation.headMovedAt(movedAt);
-    const name = await look();
+    const name = await look.look();
     if (name === undefined || isOver()) return;
     await variables.keep({
       ...{ record: row.read(), tree: sight.tree(), workspace: sight.workspace() },
@@ -181,6 +181,7 @@ export function createFollower(options: FollowerOptions): Follower {
     tree: () => sight.tree(),
     head: () => sight.head(),
     notice(clone) {
+      look.letWait(clone.id);
       const isMine = clone.id === situation.now().clone || clone.repository === row.read().repository;
       if (isMine) void looking.look();
     },

@@ -25,11 +25,20 @@ export interface LookOptions {
   making: BranchClones;
 }
 
-/** What it returns looks once; with the environment whose ports are open then, if there is one. */
-export function createLook(options: LookOptions): () => Promise<EnvironmentName | undefined> {
+export interface Look {
+  /** Looks once; with the environment whose ports are open then, if there is one. */
+  look(): Promise<EnvironmentName | undefined>;
+  /**
+   * Lets connections wait if a job has begun on this clone that stops its servers, in the turn that tells of it: a look takes its
+   * time, and what connects meanwhile would reach servers that are about to end.
+   */
+  letWait(clone: CloneId): void;
+}
+
+export function createLook(options: LookOptions): Look {
   const { context, row, sight, situation, ports, making } = options;
   const { store } = context;
-  const lead = createLeadToClone(options);
+  const { lead, goesOn } = createLeadToClone(options);
 
   const follow = async (environment: EnvironmentName): Promise<void> => {
     const chosen = chosenClone(store, row.read(), sight);
@@ -44,7 +53,7 @@ export function createLook(options: LookOptions): () => Promise<EnvironmentName 
     }
   };
 
-  return async () => {
+  const look: Look['look'] = async () => {
     const before = standsAt(sight.head());
     const found = await sight.look();
     if (found !== 'seen') {
@@ -62,6 +71,18 @@ export function createLook(options: LookOptions): () => Promise<EnvironmentName 
     await follow(environment.name);
     keepEnvironment(options, environment.name);
     return environment.name;
+  };
+
+  return {
+    look,
+    letWait(id) {
+      const { state, key, clone: current } = situation.now();
+      const clone = state === 'ready' && id === current ? store.clones.get(id) : undefined;
+      if (clone === undefined || key === null || goesOn(clone)) return;
+      if (clone.state !== 'resetting' && clone.state !== 'committing') return;
+      const job = context.runner.holder([exclusiveLane(clone)])?.id ?? null;
+      situation.lead(leadTo(clone, { key, job, failure: undefined }), clone);
+    },
   };
 }
 
@@ -227,7 +248,10 @@ function makeClone(
 }
 
 /** Leads to a clone in whichever state it is, and does what that needs. */
-function createLeadToClone({ context, row, sight, situation, making }: LookOptions): LeadToClone {
+function createLeadToClone({ context, row, sight, situation, making }: LookOptions): {
+  lead: LeadToClone;
+  goesOn: (clone: CloneRecord) => boolean;
+} {
   const { store, storage, runner } = context;
 
   /** For the proposal to clean it up when that working tree is removed. */
@@ -250,7 +274,7 @@ function createLeadToClone({ context, row, sight, situation, making }: LookOptio
     making.start(key, standsAt(sight.head()), referenceSchema.parse(clone.id), row.read().createdBy);
   };
 
-  return async (clone, key) => {
+  const lead: LeadToClone = async (clone, key) => {
     if (goesOn(clone)) return;
     const failure = making.failureOf(key, standsAt(sight.head()));
     let job = runner.holder([exclusiveLane(clone)])?.id ?? null;
@@ -265,6 +289,10 @@ function createLeadToClone({ context, row, sight, situation, making }: LookOptio
       sight.setAnswer('none');
     }
     const told = failure && { reason: failure.message, next: failure.document.next };
-    situation.lead(leadTo(clone, { key, job, failure: told }), store.clones.get(clone.id) ?? clone);
+    // A job may have begun on it meanwhile.
+    const present = store.clones.get(clone.id) ?? clone;
+    if (goesOn(present)) return;
+    situation.lead(leadTo(present, { key, job, failure: told }), present);
   };
+  return { lead, goesOn };
 }

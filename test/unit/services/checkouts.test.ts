@@ -206,8 +206,13 @@ describe('a checkout in memory', () => {
     await open('automatic');
     await settled();
     const job = engine.life().services.clones.reset(ref('main'), {}, caller);
+    // In the same turn: whoever connects from now on would meet servers that are about to end.
+    const client = engine.life().endpoints.connect(port());
+    assert.deepEqual(client?.state(), { kind: 'held' });
     await engine.life().ended(job);
     await settled();
+    assert.equal(client.state().kind, 'open');
+    client.close();
     assert.equal(answering(), 'main');
     assert.equal(show().state, 'ready');
   });
