@@ -59,10 +59,11 @@ function logFailure({ log }: JobParts, record: JobRecord, failure: ThinClonesErr
 
 async function writeEnd<Input, Data>(
   { clock, closing, history, journal, lanes, log, running }: JobParts,
-  { record, isLeft }: Execution<Input, Data>,
+  run: Execution<Input, Data>,
   { state, failure }: Ending,
   changes: StoreChange,
 ): Promise<void> {
+  const { record } = run;
   for (;;) {
     // Whoever is told of the end may ask for what it held.
     lanes.release(record.id);
@@ -75,7 +76,7 @@ async function writeEnd<Input, Data>(
       return;
     } catch (error) {
       if (record.begun) lanes.hold(record.id, record.lanes);
-      if (closing.aborted || isLeft) throw error;
+      if (closing.aborted || run.isLeft) throw error;
       log.error('the end of a job could not be written', {
         ...{ job: record.id, problem: toFailure(error).message },
       });

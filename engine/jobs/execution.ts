@@ -16,7 +16,7 @@ export interface Execution<Input, Data> {
   endedIn?: Task;
   /** Changes of what was undone that could not be written yet: they come with the next write. */
   owed: StoreChange[];
-  /** An earlier engine began it. */
+  /** An earlier engine began it, and the start of this one waits for its end. */
   isLeft: boolean;
 }
 

@@ -1,5 +1,6 @@
 /** Finishes or undoes the jobs that an earlier engine left. */
 import { fail, toFailure } from '../protocol/errors.ts';
+import { waitAtMost } from '../ports/clock.ts';
 import type { JobRecord } from '../state/store.ts';
 import { backward } from './backward.ts';
 import { end } from './end.ts';
@@ -8,10 +9,17 @@ import { createExecution, type Execution } from './execution.ts';
 import { timeOf, type JobParts } from './parts.ts';
 import type { JobKind } from './steps.ts';
 
-/** Resolves when each has ended; throws when an end could not be written. */
+/** Longer than the end of a job takes unless something hangs, or much is to be removed. */
+const patienceMs = 20_000;
+
+/**
+ * Resolves when each has ended, or holds its lanes and goes on like a job of this engine, as its end takes long. Throws when an
+ * end could not be written.
+ */
 export async function recoverJobs(parts: JobParts, kinds: readonly JobKind[]): Promise<void> {
-  const { store, lanes, running, history } = parts;
+  const { store, clock, log, lanes, running, history } = parts;
   const unwritten: unknown[] = [];
+  const runs: Execution<unknown, unknown>[] = [];
   const left = store.jobs.unfinished();
   for (const record of left) if (record.begun) lanes.hold(record.id, record.lanes);
   for (const record of left) {
@@ -20,30 +28,28 @@ export async function recoverJobs(parts: JobParts, kinds: readonly JobKind[]): P
       // Not before it is known as running.
       await Promise.resolve();
       try {
-        await resume(parts, record, kinds, controller);
+        const run = readable(parts, record, kinds, controller);
+        if (run !== undefined) runs.push(run);
+        if (run === undefined) giveUp(parts, record);
+        else await resume(parts, run);
       } catch (error) {
         unwritten.push(error);
         throw error;
       }
     });
   }
-  await Promise.all(running.list().map(({ done }) => done));
+  const all = Promise.all(running.list().map(({ done }) => done));
+  if (!(await waitAtMost(clock, patienceMs, all))) {
+    for (const run of runs) run.isLeft = false;
+    const jobs = running.list().map(({ record }) => record.id);
+    log.warning('jobs of an earlier engine are still being ended', { jobs });
+  }
   if (unwritten.length > 0) throw toFailure(unwritten[0]);
   history.prune();
 }
 
-async function resume(
-  parts: JobParts,
-  record: JobRecord,
-  kinds: readonly JobKind[],
-  controller: AbortController,
-): Promise<void> {
-  const kind = kinds.find(({ type }) => type === record.type);
-  const run = kind === undefined ? undefined : readable(parts, record, kind, controller);
-  if (run === undefined) {
-    giveUp(parts, record);
-    return;
-  }
+async function resume(parts: JobParts, run: Execution<unknown, unknown>): Promise<void> {
+  const { record } = run;
   parts.log.info('recovering a job', { job: record.id, type: record.type, committed: record.committed });
   const interrupted = { state: 'failed', failure: fail('interrupted', { job: record.id }) } as const;
   if (!record.begun) {
@@ -69,9 +75,11 @@ async function resume(
 function readable(
   parts: JobParts,
   record: JobRecord,
-  kind: JobKind,
+  kinds: readonly JobKind[],
   controller: AbortController,
 ): Execution<unknown, unknown> | undefined {
+  const kind = kinds.find(({ type }) => type === record.type);
+  if (kind === undefined) return undefined;
   try {
     const run = createExecution(parts, { record, kind, controller, secrets: new Map(), isLeft: true });
     return run.steps.length === record.tasks.length ? run : undefined;

@@ -35,13 +35,23 @@ export function createBringUp(parts: RecoveryParts, cloneServers: CloneServers):
   /** Clones whose turn has not come, in their order, and those whose turn it is. */
   const waiting = new Set<CloneId>();
   const underway = new Map<CloneId, Promise<void>>();
+  /** Those that a job of an earlier engine still works on, which may leave them without their servers, and whether their passwords are renewed. */
+  const held = new Map<CloneId, boolean>();
   let stop = new AbortController().signal;
 
-  const look = async (clone: CloneRecord, renewed: boolean): Promise<void> => {
+  const look = async (
+    clone: CloneRecord,
+    renewed: boolean,
+    isLeft: () => boolean = () => false,
+  ): Promise<void> => {
     if (clone.state === 'failed') return;
+    if (holderOf(context, clone.id) !== undefined) {
+      held.set(clone.id, renewed);
+      return;
+    }
     const running = await cloneServers.running(clone);
     // It was left to itself: the watch tells what it finds, and others may be at work on it.
-    if (hasLooked) return;
+    if (isLeft()) return;
     const isUp = running.every(Boolean);
     // One that is up although its row says stopped was started by somebody who did not come to say so, nor to its password.
     const shouldRun =
@@ -66,12 +76,27 @@ export function createBringUp(parts: RecoveryParts, cloneServers: CloneServers):
     underway.delete(id);
   };
 
+  /** Takes no place among those that are started: how long the job takes, nobody knows. */
+  const takeTurnAfterJob = async (id: CloneId, renewed: boolean): Promise<void> => {
+    await bestEffort('a clone could not be looked at', { clone: id }, async () => {
+      for (;;) {
+        const holder = holderOf(context, id);
+        if (holder === undefined) break;
+        await context.runner.ended(holder.id);
+      }
+      const clone = store.clones.get(id);
+      if (clone !== undefined && !stop.aborted) await look(clone, renewed);
+    });
+    if (waiting.has(id)) await takeTurn(id);
+  };
+
   return {
     async find(renewed) {
       hasLooked = false;
+      held.clear();
       await looks.at(store.clones.list(), looksAtOnce, (clone) =>
         bestEffort('a clone could not be looked at', { clone: clone.id }, () =>
-          look(clone, renewed.has(clone.id)),
+          look(clone, renewed.has(clone.id), () => hasLooked),
         ),
       );
       hasLooked = true;
@@ -83,6 +108,7 @@ export function createBringUp(parts: RecoveryParts, cloneServers: CloneServers):
       const order = store.clones.list().filter(({ id }) => waiting.has(id));
       waiting.clear();
       for (const { id } of order.sort((a, b) => isBound(b) - isBound(a))) waiting.add(id);
+      const turns = [...held].map(([id, renewed]) => takeTurnAfterJob(id, renewed));
       const worker = async (): Promise<void> => {
         for (const id of waiting) {
           if (signal.aborted) return;
@@ -90,7 +116,7 @@ export function createBringUp(parts: RecoveryParts, cloneServers: CloneServers):
         }
       };
       await Promise.all(Array.from({ length: startsAtOnce }, worker));
-      await Promise.all(underway.values());
+      await Promise.all([...underway.values(), ...turns]);
       waiting.clear();
     },
     async settled(id) {

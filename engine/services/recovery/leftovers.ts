@@ -5,6 +5,7 @@ import type { Dataset } from '../../storage/storage.ts';
 import type { Servers } from '../clones/servers.ts';
 import { dropSnapshot } from '../environments/dropSnapshot.ts';
 import type { RecoveryParts } from './parts.ts';
+import { stillAtWork } from './stillAtWork.ts';
 import { endProcessesOf } from './sweep.ts';
 
 /** Socket folders and logs of servers whose data is nowhere any more. */
@@ -26,9 +27,10 @@ export async function clearLeftovers(
     .map((text) => datasetIdSchema.safeParse(text).data)
     .filter((id) => id !== undefined && !used.has(id));
   await servers.clear([...new Set(unused)].filter((id) => id !== undefined));
+  const busy = stillAtWork(parts.context);
   const scratch = (await machine.files.list(directories.scratch)).flatMap(({ name }) => {
     const { data: id } = jobIdSchema.safeParse(name);
-    return id === undefined ? [] : [{ id }];
+    return id === undefined || busy.job(id) ? [] : [{ id }];
   });
   await endProcessesOf(parts, scratch);
   for (const { id } of scratch) await machine.files.remove(join(directories.scratch, id));
@@ -37,8 +39,9 @@ export async function clearLeftovers(
 /** What branches started from, where an engine ended between: their clones were never made, or have gone. */
 export async function releaseBranchStarts({ context, bestEffort }: RecoveryParts): Promise<void> {
   const { store, catalog } = context;
+  const busy = stillAtWork(context);
   for (const snapshot of store.snapshots.list()) {
-    if (snapshot.origin !== 'branch' || snapshot.state !== 'ready') continue;
+    if (snapshot.origin !== 'branch' || snapshot.state !== 'ready' || busy.on(snapshot.id)) continue;
     if (catalog.clonesOf(snapshot.id).length > 0) continue;
     await bestEffort(
       'what a branch started from could not be removed',

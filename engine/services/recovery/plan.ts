@@ -3,11 +3,14 @@ import { reconcile, type ObservedDataset, type ReconcilePlan } from '../../domai
 import type { DatasetId } from '../../protocol/ids.ts';
 import type { Dataset } from '../../storage/storage.ts';
 import type { ServiceContext } from '../context.ts';
+import { stillAtWork } from './stillAtWork.ts';
 
-export function planFor({ store }: ServiceContext, datasets: ReadonlyMap<DatasetId, Dataset>): ReconcilePlan {
+export function planFor(context: ServiceContext, datasets: ReadonlyMap<DatasetId, Dataset>): ReconcilePlan {
+  const { store } = context;
+  const busy = stillAtWork(context);
   const clones = store.clones.list();
   const snapshots = store.snapshots.list();
-  return reconcile([...datasets.values()].map(observe), {
+  const plan = reconcile([...datasets.values()].map(observe), {
     referenced: new Set(
       [...clones, ...snapshots].flatMap(({ members }) => members.map(({ dataset }) => dataset)),
     ),
@@ -19,6 +22,13 @@ export function planFor({ store }: ServiceContext, datasets: ReadonlyMap<Dataset
         .map(({ id }) => id),
     ),
   });
+  const owned = new Set([...datasets.values()].filter((each) => busy.onData(each)).map(({ id }) => id));
+  return {
+    ...plan,
+    sweep: plan.sweep.filter((id) => !owned.has(id)),
+    adoptSnapshots: plan.adoptSnapshots.filter((id) => !busy.on(id)),
+    adoptClones: plan.adoptClones.filter(({ clone }) => !busy.on(clone)),
+  };
 }
 
 const observe = ({ id, tags }: Dataset): ObservedDataset =>

@@ -3,22 +3,30 @@
  * last words back, adopting may have changed a name, and somebody the definition of the environment.
  */
 import type { DatasetId } from '../../protocol/ids.ts';
+import type { CloneRecord } from '../../state/store.ts';
 import type { Dataset } from '../../storage/storage.ts';
 import { cloneTags, sayTheSame, snapshotTags } from '../tags.ts';
 import type { RecoveryParts } from './parts.ts';
+import { stillAtWork } from './stillAtWork.ts';
 
 export async function retag(
   { context, bestEffort }: RecoveryParts,
   datasets: ReadonlyMap<DatasetId, Dataset>,
 ): Promise<void> {
   const { store, storage } = context;
-  const clones = store.clones.list().filter(({ state }) => state === 'ready' || state === 'stopped');
+  const busy = stillAtWork(context);
+  const isSettled = ({ id, state }: CloneRecord): boolean =>
+    (state === 'ready' || state === 'stopped') && !busy.on(id);
   const wanted = [
-    ...clones.flatMap((clone) =>
-      clone.members.map(({ name, dataset }) => cloneTags(context, clone, name, dataset, 'ready')),
-    ),
+    ...store.clones
+      .list()
+      .filter(isSettled)
+      .flatMap((clone) =>
+        clone.members.map(({ name, dataset }) => cloneTags(context, clone, name, dataset, 'ready')),
+      ),
     ...store.snapshots
       .list()
+      .filter(({ id }) => !busy.on(id))
       .flatMap((snapshot) =>
         snapshot.members.map(({ name, dataset }) => snapshotTags(context, snapshot, name, dataset, 'ready')),
       ),

@@ -1,28 +1,32 @@
 /** Brings the rows of clones and snapshots to what the storage holds and no job works on. */
 import type { DatasetId } from '../../protocol/ids.ts';
 import type { ServiceContext } from '../context.ts';
+import { stillAtWork } from './stillAtWork.ts';
 
 const lostProblem = 'Its data is no longer in the storage.';
 
 /** What a job that this version could not understand, or an undo that failed, left in between. */
-export function settleRows({ store, runner }: ServiceContext): void {
+export function settleRows(context: ServiceContext): void {
+  const { store } = context;
+  const busy = stillAtWork(context);
   for (const clone of store.clones.list()) {
-    const busy = runner.holder([{ key: clone.id, mode: 'exclusive' }]) !== undefined;
-    if (busy || ['ready', 'stopped', 'failed'].includes(clone.state)) continue;
+    if (busy.on(clone.id) || ['ready', 'stopped', 'failed'].includes(clone.state)) continue;
     // Nobody has seen it, and its copy may be half: its data is swept as unfinished.
     if (clone.state === 'creating') store.clones.remove(clone.id);
     else store.clones.put({ ...clone, state: 'ready' });
   }
   for (const snapshot of store.snapshots.list()) {
-    const busy = runner.holder([{ key: snapshot.id, mode: 'exclusive' }]) !== undefined;
-    if (busy || snapshot.state === 'ready') continue;
+    if (busy.on(snapshot.id) || snapshot.state === 'ready') continue;
     if (snapshot.state === 'deleting') store.snapshots.put({ ...snapshot, state: 'ready' });
     else store.snapshots.remove(snapshot.id);
   }
 }
 
-export function markLost({ store }: ServiceContext, lost: ReadonlySet<DatasetId>): void {
+export function markLost(context: ServiceContext, lost: ReadonlySet<DatasetId>): void {
+  const { store } = context;
+  const busy = stillAtWork(context);
   for (const clone of store.clones.list()) {
+    if (busy.on(clone.id)) continue;
     const isLost = clone.members.some(({ dataset }) => lost.has(dataset));
     if (isLost) {
       const members = clone.members.map((member) => ({ ...member, state: 'failed' as const }));

@@ -5,6 +5,7 @@ import type { DatasetId, JobId } from '../../protocol/ids.ts';
 import type { Dataset } from '../../storage/storage.ts';
 import { databaseOf, type ServiceContext } from '../context.ts';
 import { looksAtOnce, type RecoveryParts } from './parts.ts';
+import { stillAtWork } from './stillAtWork.ts';
 
 /** What was never finished; one that could not be removed stays among the datasets. */
 export async function sweepUnfinished(
@@ -30,6 +31,7 @@ export async function finishGivenUp(
   datasets: Map<DatasetId, Dataset>,
 ): Promise<void> {
   const { store } = context;
+  const busy = stillAtWork(context);
   const isDoomed = ({ dataset }: { dataset: DatasetId }): boolean =>
     datasets.get(dataset)?.tags.state === 'doomed';
   const remove = async (members: readonly { dataset: DatasetId }[]): Promise<void> => {
@@ -39,14 +41,15 @@ export async function finishGivenUp(
       datasets.delete(dataset);
     }
   };
-  const clones = store.clones.list().filter(({ members }) => members.some(isDoomed));
+  const clones = store.clones.list().filter(({ id, members }) => !busy.on(id) && members.some(isDoomed));
   await looks.at(clones, looksAtOnce, ({ id, members }) =>
     bestEffort('a clone that was given up could not be removed', { clone: id }, async () => {
       await remove(members);
       store.clones.remove(id);
     }),
   );
-  const snapshots = store.snapshots.list().filter(({ state, members }) => {
+  const snapshots = store.snapshots.list().filter(({ id, state, members }) => {
+    if (busy.on(id)) return false;
     const isPartlyGone = state === 'deleting' && members.some(({ dataset }) => !datasets.has(dataset));
     return isPartlyGone || members.some(isDoomed);
   });
@@ -58,12 +61,17 @@ export async function finishGivenUp(
   );
 }
 
+const over = (context: ServiceContext, jobs: readonly { id: JobId }[]): readonly { id: JobId }[] => {
+  const busy = stillAtWork(context);
+  return jobs.filter(({ id }) => !busy.job(id));
+};
+
 /** What an undo that failed, or a job that this version does not understand, left running. */
 export const endProcessesOf = (
   { context, looks, bestEffort }: RecoveryParts,
   jobs: readonly { id: JobId }[],
 ): Promise<void> =>
-  looks.at(jobs, looksAtOnce, ({ id }) =>
+  looks.at(over(context, jobs), looksAtOnce, ({ id }) =>
     bestEffort('the processes of a job could not be ended', { job: id }, () =>
       endMarked(context.machine.processes, [id]),
     ),

@@ -1,5 +1,5 @@
 /** Looks at many things at once: one whose look takes long is left to itself, and nobody else waits for it. */
-import type { Clock } from '../../ports/clock.ts';
+import { waitAtMost, type Clock } from '../../ports/clock.ts';
 import { some } from '../context.ts';
 
 export interface Looks {
@@ -21,14 +21,8 @@ export function createLooks(clock: Clock, patienceMs: number): Looks {
         width,
         async (item) => {
           underway.add(item.id);
-          const ended = new AbortController();
-          const looked = look(item).finally(() => {
-            underway.delete(item.id);
-            ended.abort();
-          });
-          // best effort: ended by the look, or over
-          const patience = clock.sleep(patienceMs, ended.signal).catch(() => undefined);
-          await Promise.race([looked, patience]);
+          const looked = look(item).finally(() => underway.delete(item.id));
+          await waitAtMost(clock, patienceMs, looked);
         },
       );
     },
