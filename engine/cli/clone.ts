@@ -2,7 +2,8 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { connectionFormats, formatConnection, type ConnectionFormat } from '../protocol/connectionString.ts';
 import { changesOf, nothingChanged } from '../protocol/cloneChanges.ts';
-import type { Clone, Connection } from '../protocol/entities.ts';
+import type { CallOptions, Client } from '../protocol/client.ts';
+import type { Clone, Connection, Job } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { confirm } from './confirm.ts';
 import { runJob } from './follow.ts';
@@ -61,6 +62,43 @@ export function parseMinutes(text: string): number {
   return minutes;
 }
 
+interface CreateOptions {
+  name?: string;
+  snapshot?: string;
+  branch?: string;
+  fromClone?: string;
+}
+
+/** Of an environment, or of a clone, which says the environment. */
+function makeClone(
+  client: Client,
+  environment: string | undefined,
+  { name, snapshot, branch, fromClone }: CreateOptions,
+  following: CallOptions,
+): Promise<{ job: Job }> {
+  const named = name === undefined ? {} : { name };
+  if (fromClone !== undefined) {
+    if (environment !== undefined)
+      throw fail('usage', {
+        problem: 'With --from-clone no environment is named: it is that of the clone.',
+        hint: `Leave "${environment}" out.`,
+      });
+    return client.call('cloneCopy', { params: { clone: fromClone }, body: named }, following);
+  }
+  if (environment === undefined)
+    throw fail('usage', {
+      problem: 'Nothing says what the clone is made of.',
+      hint: 'Name an environment, or a clone with --from-clone.',
+    });
+  const body = {
+    environment,
+    ...named,
+    ...(snapshot === undefined ? {} : { snapshot }),
+    ...(branch === undefined ? {} : { branch }),
+  };
+  return client.call('cloneCreate', { body }, following);
+}
+
 export function addCloneCommands(program: Command, session: Session): void {
   const { output, signal, surroundings } = session;
   const clone = program
@@ -72,6 +110,7 @@ export function addCloneCommands(program: Command, session: Session): void {
         '',
         'Examples:',
         '  $ thin-clones clone create shop --name feature/a',
+        '  $ thin-clones clone create --from-clone feature/a --name feature/b',
         '  $ psql "$(thin-clones clone url feature/a)"',
         '  $ thin-clones clone url feature/a --format env >> .env',
         '  $ thin-clones clone reset feature/a --yes',
@@ -89,20 +128,19 @@ export function addCloneCommands(program: Command, session: Session): void {
   clone
     .command('create')
     .description('make a clone, wait until it answers, print how to connect')
-    .argument('<env>', 'an environment')
+    .argument('[env]', 'an environment')
     .option('--name <name>', 'its name (default: a free clone-N)')
     .option('--snapshot <id>', 'a snapshot (default: the newest)')
+    .addOption(
+      new Option('--from-clone <clone>', 'a clone, of which it is a copy as that one is now').conflicts([
+        'snapshot',
+        'branch',
+      ]),
+    )
     .option('--branch <branch>', 'the Git branch that it is made for')
-    .action(async (environment: string, options: { name?: string; snapshot?: string; branch?: string }) => {
+    .action(async (environment: string | undefined, options: CreateOptions) => {
       const client = await session.client();
-      const { name, snapshot, branch } = options;
-      const body = {
-        environment,
-        ...(name === undefined ? {} : { name }),
-        ...(snapshot === undefined ? {} : { snapshot }),
-        ...(branch === undefined ? {} : { branch }),
-      };
-      const made = await runJob(session, (following) => client.call('cloneCreate', { body }, following));
+      const made = await runJob(session, (following) => makeClone(client, environment, options, following));
       await answerReady(made.object.id, 'is ready');
     });
 

@@ -162,6 +162,8 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     cloneChanges: async ({ params, signal }) =>
       (await running()).services.clones.changes(params.clone, signal),
     cloneCreate: ({ body, caller }) => once(caller, ({ clones }) => clones.create(body, caller)),
+    cloneCopy: ({ params, body, caller }) =>
+      once(caller, ({ clones }) => clones.copy(params.clone, body, caller)),
     cloneReset: ({ params, body, caller }) =>
       once(caller, ({ clones }) => clones.reset(params.clone, body, caller)),
     cloneStart: ({ params, caller }) => once(caller, ({ clones }) => clones.start(params.clone, caller)),

@@ -198,6 +198,14 @@ export const routes = {
     },
     response: jobAnswer,
   }),
+  cloneCopy: route('cloneCopy', 'POST', '/v1/clones/:clone/copies', 'Make a clone of a clone as it is.', {
+    params: clone,
+    body: {
+      /** Default: a free `clone-N`. */
+      name: cloneNameSchema.optional(),
+    },
+    response: jobAnswer,
+  }),
   cloneReset: route('cloneReset', 'POST', '/v1/clones/:clone/reset', 'Put a clone back to a snapshot.', {
     params: clone,
     body: {

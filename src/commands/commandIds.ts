@@ -48,6 +48,8 @@ export const commandTakes = {
   'thinClones.clone.copyUrl': 'clone',
   'thinClones.clone.copyConnection': 'clone',
   'thinClones.clone.openPsql': 'clone',
+  'thinClones.clone.openIn': 'clone',
+  'thinClones.clone.copy': 'clone',
   'thinClones.clone.start': 'clone',
   'thinClones.clone.commit': 'clone',
   'thinClones.clone.protect': 'clone',

@@ -49,8 +49,8 @@ function branchItems(services: Services, { folder, checkout }: Place): MenuItem[
       : []),
     ...(services.checkouts.follower.lacksEnvironment(folder)
       ? [described(item('database', 'Choose Environment…', 'thinClones.branch.chooseEnvironment'), reason)]
-      : (state === 'none' || state === 'failed') && canHaveDatabase(checkout)
-        ? [described(item('add', `Make Database for ${headText(checkout)}`, 'thinClones.branch.use'), reason)]
+      : (state === 'none' || state === 'failed' || state === 'asking') && canHaveDatabase(checkout)
+        ? [described(item('add', `Create Clone for ${headText(checkout)}`, 'thinClones.branch.use'), reason)]
         : []),
     ...(problem === null
       ? []
@@ -173,7 +173,9 @@ export async function showMenu(services: Services): Promise<void> {
         : [
             item('add', 'Create Clone…', 'thinClones.clone.create'),
             item('discard', 'Reset Clone…', 'thinClones.clone.reset'),
+            item('repo-forked', 'Create Clone of a Clone…', 'thinClones.clone.copy'),
             item('copy', 'Copy Connection As…', 'thinClones.clone.copyConnection'),
+            item('link-external', 'Open in Database Extension…', 'thinClones.clone.openIn'),
             item('sync', 'Refresh Environment…', 'thinClones.environment.refresh'),
             item('clear-all', 'Clean Up Clones of Finished Branches…', 'thinClones.branch.cleanUp'),
           ]),

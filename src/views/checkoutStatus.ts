@@ -158,7 +158,7 @@ function links({ checkout, migrations }: CurrentCheckout, engineStopped: boolean
       : checkout.environment === null
         ? [link('Choose Environment', 'thinClones.branch.chooseEnvironment')]
         : canHaveDatabase(checkout)
-          ? [link('Make Database', 'thinClones.branch.use')]
+          ? [link('Create Clone', 'thinClones.branch.use')]
           : [link('Use a Clone…', 'thinClones.clone.bind')]),
     ...(isTaken(checkout) ? [link('Other Ports', 'thinClones.branch.otherPorts')] : []),
     ...(checkout.clone === null

@@ -211,16 +211,25 @@ function createGate(): Gate {
 }
 
 /** The end of a job, with time passing once the strike has come: what the state refused to be told is told to it again. */
-export async function endOf(
+export function endOf(
   clock: VirtualClock,
-  life: Pick<Life, 'ended' | 'gate'>,
+  { ended, gate }: Pick<Life, 'ended' | 'gate'>,
   job: Job,
 ): Promise<Job | undefined> {
-  const end = life.ended(job);
+  return asTimePasses(clock, gate, ended(job));
+}
+
+/** What also a request needs that waits for a job itself. */
+export async function asTimePasses<Value>(
+  clock: VirtualClock,
+  gate: Pick<Gate, 'quiet' | 'armed'>,
+  wanted: Promise<Value>,
+): Promise<Value> {
+  const settled = wanted.then((value) => ({ value }));
   for (;;) {
-    const found = await Promise.race([end, life.gate.quiet().then(() => 'goes on' as const)]);
-    if (found !== 'goes on') return found;
-    if (!life.gate.armed()) await clock.advance(1000);
+    const found = await Promise.race([settled, gate.quiet().then(() => 'goes on' as const)]);
+    if (found !== 'goes on') return found.value;
+    if (!gate.armed()) await clock.advance(1000);
   }
 }
 

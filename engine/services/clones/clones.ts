@@ -1,4 +1,4 @@
-/** Use cases of clones: create, reset, start, destroy, commit, bind, protect, connect. */
+/** Use cases of clones: create, copy, reset, start, destroy, commit, bind, protect, connect. */
 import type { JobKind } from '../../jobs/steps.ts';
 import type { Clone, CloneChanges, Connection, Job } from '../../protocol/entities.ts';
 import type { Reference } from '../../protocol/ids.ts';
@@ -9,6 +9,7 @@ import { createBindClone, type BindClone } from './bind.ts';
 import { createBranchStarts } from './branchStarts.ts';
 import { readCloneChanges } from './changes.ts';
 import { createCloneServers } from './cloneServers.ts';
+import { createCloneOfClone, type CloneOfClone } from './cloneOfClone.ts';
 import { createCommitClone, type CommitRequest } from './commit.ts';
 import { createCreateClone, type CreateRequest } from './create.ts';
 import { createDestroyClone } from './destroy.ts';
@@ -24,6 +25,8 @@ export interface Clones {
   reset(clone: Reference, request: ResetRequest, caller: Caller): Job;
   start(clone: Reference, caller: Caller): Job;
   destroy(clone: Reference, caller: Caller): Job;
+  /** Makes a clone of a clone as it is. */
+  copy: CloneOfClone;
   commit(clone: Reference, request: CommitRequest, caller: Caller): Job;
   bind: BindClone['request'];
   /** Resolves when the protection stands on the data as well: a state that is lost must not lose it. */
@@ -48,12 +51,14 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
   const destroy = createDestroyClone(parts);
   const commit = createCommitClone(parts);
   const bind = createBindClone(parts);
+  const copy = createCloneOfClone(parts, { commit, create });
   return {
     create: (request, caller) => create.request(request, caller),
     reset: (clone, request, caller) => reset.request(clone, request, caller),
     start: (clone, caller) => start.request(clone, caller),
     destroy: (clone, caller) => destroy.request(clone, caller),
     commit: (clone, request, caller) => commit.request(clone, request, caller),
+    copy,
     bind: (...request) => bind.request(...request),
     protect: (clone, minutes) => protectClone(parts, clone, minutes),
     changes: (clone, signal) => readCloneChanges(parts, clone, signal),

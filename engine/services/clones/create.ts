@@ -235,11 +235,11 @@ const boundClone = (
   binding === undefined ? undefined : catalog.clonesOfBranch(environment, binding)[0];
 
 /** Errors: `name_taken`, unless the same request is being carried out; `clone_limit`. */
-function refuseTaken(
-  { store }: ServiceContext,
+export function refuseTaken(
+  { store }: Pick<ServiceContext, 'store'>,
   { name: environment, definition }: EnvironmentRecord,
   name: CloneName | undefined,
-  fingerprint: string,
+  fingerprint?: string,
 ): void {
   const existing = store.clones.list();
   const taken = existing.find((each) => each.name === (name as string | undefined));

@@ -136,8 +136,8 @@ describe('what the status bar says of a checkout', () => {
       next: 'Check out a branch, or name a clone: thin-clones use CLONE',
     });
     assert.match(detached, /Use a Clone…/);
-    assert.doesNotMatch(detached, /Make Database|thin-clones use/);
-    assert.match(hover({}), /Make Database/);
+    assert.doesNotMatch(detached, /Create Clone|thin-clones use/);
+    assert.match(hover({}), /Create Clone/);
   });
 });
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { CloneState, Job } from '../../../engine/protocol/entities.ts';
 import type { Services } from '../../../engine/services/services.ts';
 import {
+  asTimePasses,
   caller,
   cloneName,
   endOf,
@@ -138,6 +139,12 @@ const operations: readonly Operation[] = [
     states: () => ['stopped'],
   },
   {
+    name: 'clone of a clone',
+    request: ({ clones }) => clones.copy(ref('a'), { name: cloneName('b') }, caller),
+    after: ['mine'],
+    check: checkBranchStart,
+  },
+  {
     name: 'commit',
     request: ({ clones }) => clones.commit(ref('a'), { message: 'm', name: snapshotName('c') }, caller),
     after: ['mine'],
@@ -202,7 +209,8 @@ async function everyCall(
     let accepted: Job | undefined;
     let end: Job | undefined;
     try {
-      accepted = (await Promise.race([operation.request(life.services), life.gate.killed])) ?? undefined;
+      const request = Promise.race([Promise.resolve(operation.request(life.services)), life.gate.killed]);
+      accepted = (await asTimePasses(engine.clock, life.gate, request)) ?? undefined;
       if (accepted !== undefined) end = await endOf(engine.clock, engine.life(), accepted);
     } catch (error) {
       // Refused before there was a job: nothing may have changed.

@@ -72,6 +72,41 @@ describe('the loop of an environment in memory', () => {
     assert.deepEqual(await changed(), { counted: 'all', tables: [] });
   });
 
+  it('makes a clone of a clone as it is, and keeps what it began with as long as a clone stands on it', async () => {
+    await refresh();
+    await create('a');
+    await engine.write('a', 'mine');
+    const copy = (name: string) =>
+      engine.done(({ clones }) => clones.copy(ref('a'), { name: cloneName(name) }, caller));
+    await Promise.all([copy('b'), copy('b')]);
+    assert.deepEqual(await engine.read('b'), { orders: 'mine' });
+    await engine.write('b', 'other');
+    assert.deepEqual(await engine.read('a'), { orders: 'mine' });
+    await engine.done(({ clones }) => clones.reset(ref('b'), {}, caller));
+    assert.deepEqual(await engine.read('b'), { orders: 'mine' });
+    await assert.rejects(copy('b'), code('name_taken'));
+    assert.equal(engine.store.snapshots.list().length, 2);
+    await engine.done(({ clones }) => clones.destroy(ref('b'), caller));
+    assert.deepEqual(
+      engine.store.snapshots.list().map(({ origin }) => origin),
+      ['refresh'],
+    );
+  });
+
+  it('keeps nothing for a clone of a clone that can not be made', async () => {
+    await refresh();
+    await create('a');
+    engine.life().gate.strike = { nth: 2, how: 'fail', when: 'before', only: 'storage.clone' };
+    await assert.rejects(
+      engine.done(({ clones }) => clones.copy(ref('a'), { name: cloneName('b') }, caller)),
+    );
+    await engine.life().quiet();
+    assert.deepEqual(
+      [engine.store.snapshots.list().length, engine.store.clones.list().map(({ name }) => name as string)],
+      [1, ['a']],
+    );
+  });
+
   it('keeps port, user and password of a clone over a reset', async () => {
     await refresh();
     await create('a');
