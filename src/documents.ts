@@ -18,6 +18,21 @@ export function registerDocuments(): vscode.Disposable {
   );
 }
 
+/** Opens VS Code's diff editor on two texts; both are read only. */
+export async function openDiff(
+  title: string,
+  before: { readonly name: string; readonly text: string },
+  after: { readonly name: string; readonly text: string },
+): Promise<void> {
+  const [left, right] = [before, after].map(({ name, text }) => {
+    const uri = vscode.Uri.from({ scheme, path: `/${name.replaceAll('/', '∕')}.sql` });
+    pages.set(uri.toString(), text);
+    changed.fire(uri);
+    return uri;
+  });
+  await vscode.commands.executeCommand('vscode.diff', left, right, title);
+}
+
 /** Opens the page in the Markdown preview; the same title again brings the same page up to date. */
 export async function openPage(title: string, markdown: string): Promise<void> {
   const uri = vscode.Uri.from({ scheme, path: `/${title.replaceAll('/', '∕')}.md` });

@@ -156,6 +156,8 @@ export interface Database {
     statements: readonly Statement[],
     signal?: AbortSignal,
   ): Promise<readonly (readonly Row[])[]>;
+  /** What a database defines, as text that is the same for the same definitions. Rejects with `read_failed`, `programs_missing`. */
+  definitions(spec: ServerSpec, database: string, signal?: AbortSignal): Promise<string>;
 }
 
 export type { RunningServer, ServerSpec };

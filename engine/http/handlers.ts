@@ -161,6 +161,9 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     },
     cloneChanges: async ({ params, signal }) =>
       (await running()).services.clones.changes(params.clone, signal),
+    cloneDefinitions: async ({ params, signal }) => ({
+      items: await (await running()).services.clones.definitions(params.clone, signal),
+    }),
     cloneCreate: ({ body, caller }) => once(caller, ({ clones }) => clones.create(body, caller)),
     cloneCopy: ({ params, body, caller }) =>
       once(caller, ({ clones }) => clones.copy(params.clone, body, caller)),

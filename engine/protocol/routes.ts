@@ -188,6 +188,16 @@ export const routes = {
     'Which rows were written since its snapshot, or since its last reset.',
     { params: clone, response: cloneChangesSchema },
   ),
+  cloneDefinitions: route(
+    'cloneDefinitions',
+    'GET',
+    '/v1/clones/:clone/definitions',
+    'What the databases of a clone define: tables, functions and the like, as SQL.',
+    {
+      params: clone,
+      response: items(z.object({ member: memberNameSchema, database: z.string(), text: z.string() })),
+    },
+  ),
   cloneCreate: route('cloneCreate', 'POST', '/v1/clones', 'Make a clone of a snapshot.', {
     body: {
       environment: referenceSchema,

@@ -48,6 +48,7 @@ export const commandTakes = {
   'thinClones.clone.copyUrl': 'clone',
   'thinClones.clone.copyConnection': 'clone',
   'thinClones.clone.openPsql': 'clone',
+  'thinClones.clone.showChanges': 'clone',
   'thinClones.clone.openIn': 'clone',
   'thinClones.clone.copy': 'clone',
   'thinClones.clone.start': 'clone',

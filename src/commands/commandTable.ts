@@ -24,6 +24,7 @@ export const commandTable: { readonly [Id in CommandId]: () => Promise<Command<I
   'thinClones.clone.copyUrl': async () => (await import('./copyConnection.ts')).copyUrl,
   'thinClones.clone.copyConnection': async () => (await import('./copyConnection.ts')).copyConnection,
   'thinClones.clone.openPsql': async () => (await import('./openPsql.ts')).openPsql,
+  'thinClones.clone.showChanges': async () => (await import('./showChanges.ts')).showChanges,
   'thinClones.clone.openIn': async () => (await import('./openInExtension.ts')).openInExtension,
   'thinClones.clone.copy': async () => (await import('./cloneOfClone.ts')).cloneOfClone,
   'thinClones.clone.start': async () => (await import('./startClone.ts')).startClone,

@@ -7,6 +7,7 @@ import { runJob } from '../dialogs/followJob.ts';
 import { lossOf } from '../dialogs/loss.ts';
 import { pickClone } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
+import { runCommand } from './runCommand.ts';
 import type { RowOf } from '../views/rowId.ts';
 
 export async function resetClone(services: Services, row?: RowOf<'clone'>): Promise<void> {
@@ -18,6 +19,9 @@ export async function resetClone(services: Services, row?: RowOf<'clone'>): Prom
   if (clone === undefined) return;
   await confirmAndReset(services, clone, undefined);
 }
+
+/** Looks, and resets nothing. */
+const showChangesButton = 'Show Changes';
 
 export const isResettable = ({ state }: Clone): boolean => ['ready', 'stopped', 'failed'].includes(state);
 
@@ -36,9 +40,13 @@ export async function confirmAndReset(
     message: `Reset clone ${clone.name} to ${to}?`,
     detail: `${lost} Port, user and password stay the same.`,
     action: 'Reset',
-    extra: 'Keep Old State and Reset',
+    extras: ['Keep Old State and Reset', ...(clone.state === 'ready' ? ([showChangesButton] as const) : [])],
   });
   if (answer === undefined) return;
+  if (answer === showChangesButton) {
+    await runCommand('thinClones.clone.showChanges', { kind: 'clone', key: clone.id });
+    return;
+  }
   const keepAs =
     answer === 'yes'
       ? undefined

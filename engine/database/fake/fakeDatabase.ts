@@ -203,6 +203,13 @@ export function createFakeDatabase(options: FakeDatabaseOptions): FakeDatabase {
       const { text } = await read(spec.dataDirectory);
       return statements.map((statement) => fake.answer?.(statement, name, text) ?? [{ text }]);
     },
+
+    async definitions(spec, name, signal) {
+      signal?.throwIfAborted();
+      if ((await runtime.find(spec)) === undefined)
+        throw fail('read_failed', { server: spec.title, database: name, problem: 'it does not run.' });
+      return 'CREATE TABLE texts (text text);\n';
+    },
   };
 
   const faulty = withFaults(port, (method) =>

@@ -9,6 +9,7 @@ import type { Database } from '../database.ts';
 import { APPLICATION_NAME, sqlState, withAdmin } from './admin.ts';
 import { postgresCatalogue } from './catalogue.ts';
 import { readChanges } from './counters.ts';
+import { readDefinitions } from './definitions.ts';
 import { settleData } from './prepare.ts';
 import { serverOf, type FindPrograms } from './programs.ts';
 import { readInDatabase } from './read.ts';
@@ -135,6 +136,8 @@ export function createPostgres(options: PostgresOptions): Database {
 
     read: (spec, name, statements, signal) =>
       readInDatabase({ spec, major: majorOf(spec), database: name, statements, signal }),
+
+    definitions: (spec, name, signal) => readDefinitions({ host, programs, spec, database: name, signal }),
   };
 }
 

@@ -12,6 +12,7 @@ import { createCloneServers } from './cloneServers.ts';
 import { createCloneOfClone, type CloneOfClone } from './cloneOfClone.ts';
 import { createCommitClone, type CommitRequest } from './commit.ts';
 import { createCreateClone, type CreateRequest } from './create.ts';
+import { readCloneDefinitions, type Definitions } from './definitions.ts';
 import { createDestroyClone } from './destroy.ts';
 import type { CloneParts } from './parts.ts';
 import { protectClone } from './protect.ts';
@@ -34,6 +35,8 @@ export interface Clones {
   connection(clone: Reference): Connection[];
   /** `counted` is `no` where nobody knows: for one that does not run, or does not answer soon. */
   changes(clone: Reference, signal?: AbortSignal): Promise<CloneChanges>;
+  /** What its databases define, for each member. */
+  definitions(clone: Reference, signal?: AbortSignal): Promise<Definitions[]>;
   /** For the runner's recovery. */
   readonly kinds: readonly JobKind[];
 }
@@ -62,6 +65,7 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
     bind: (...request) => bind.request(...request),
     protect: (clone, minutes) => protectClone(parts, clone, minutes),
     changes: (clone, signal) => readCloneChanges(parts, clone, signal),
+    definitions: (clone, signal) => readCloneDefinitions(parts, clone, signal),
     connection(reference) {
       const { members, sealedPassword } = context.catalog.clone(reference);
       const password = context.vault.open(sealedPassword);

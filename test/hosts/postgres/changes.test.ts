@@ -70,6 +70,25 @@ describe('changes of a PostgreSQL clone', function () {
     await clone.stop();
   });
 
+  it('in definitions are the lines that differ from those of another clone of the snapshot, and only those', async () => {
+    const { clone } = await begin();
+    const { clone: other } = await begin();
+    const linesOf = async ({ spec }: RunningClone): Promise<string[]> =>
+      (await bench.database.definitions(spec, 'shop')).split('\n');
+    const before = await linesOf(other);
+    assert.ok(before.some((line) => line.startsWith('CREATE TABLE public.orders')));
+    assert.deepEqual(await linesOf(clone), before);
+    await clone.query('shop', 'ALTER TABLE users ADD COLUMN email text');
+    const after = await linesOf(clone);
+    assert.deepEqual(
+      after.filter((line) => !before.includes(line)),
+      ['    id integer NOT NULL,', '    email text'].filter((line) => !before.includes(line)),
+    );
+    assert.ok(after.includes('    email text'));
+    await assert.rejects(bench.database.definitions(clone.spec, 'nowhere'), /could not be read: .*nowhere/);
+    await Promise.all([clone.stop(), other.stop()]);
+  });
+
   it('tell that definitions changed, also by TRUNCATE', async () => {
     for (const statement of ['CREATE TABLE more (id int)', 'TRUNCATE users']) {
       const { clone, changes } = await begin();

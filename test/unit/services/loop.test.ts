@@ -72,6 +72,16 @@ describe('the loop of an environment in memory', () => {
     assert.deepEqual(await changed(), { counted: 'all', tables: [] });
   });
 
+  it('tells what a clone that runs defines', async () => {
+    await refresh();
+    await create('a');
+    const [orders] = await services().clones.definitions(ref('a'));
+    assert.match(orders?.text ?? '', /CREATE TABLE/);
+    for (const { dataset } of engine.clone('a').members) engine.runtime.crash(dataset);
+    await engine.clock.advance(1000);
+    await assert.rejects(services().clones.definitions(ref('a')), code('clone_not_ready'));
+  });
+
   it('makes a clone of a clone as it is, and keeps what it began with as long as a clone stands on it', async () => {
     await refresh();
     await create('a');
