@@ -1,12 +1,12 @@
 /** Writes down what a copy's database defines, as pg_dump does, and the same each time. */
-import type { Host } from '../../host/host.ts';
+import type { Machine } from '../../machine/machine.ts';
 import { fail } from '../../protocol/errors.ts';
 import type { ServerSpec } from '../../runtime/runtime.ts';
 import { ADMIN_ROLE, APPLICATION_NAME, socketNumber } from './admin.ts';
 import { clientTools, type FindPrograms } from './programs.ts';
 
 export interface DefinitionsOptions {
-  host: Pick<Host, 'run'>;
+  machine: Pick<Machine, 'run'>;
   programs: FindPrograms;
   spec: ServerSpec;
   database: string;
@@ -18,9 +18,9 @@ const LOCK_MS = 5000;
 
 /** Rejects with `read_failed`, `programs_missing`. */
 export async function readDefinitions(options: DefinitionsOptions): Promise<string> {
-  const { host, spec, database, signal } = options;
+  const { machine, spec, database, signal } = options;
   const { pg_dump: program } = await clientTools(options.programs);
-  const { code, stdout, stderr } = await host.run(
+  const { code, stdout, stderr } = await machine.run(
     {
       program,
       args: ['--schema-only', '--no-password', `--lock-wait-timeout=${LOCK_MS}`],

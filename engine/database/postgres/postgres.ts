@@ -137,7 +137,7 @@ export function createPostgres(options: PostgresOptions): Database {
     read: (spec, name, statements, signal) =>
       readInDatabase({ spec, major: majorOf(spec), database: name, statements, signal }),
 
-    definitions: (spec, name, signal) => readDefinitions({ host, programs, spec, database: name, signal }),
+    definitions: (spec, name, signal) => readDefinitions({ machine, programs, spec, database: name, signal }),
   };
 }
 
