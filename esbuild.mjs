@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { isBuiltin } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 import { build, context } from 'esbuild';
+import { extensionTarget } from './src/build.mjs';
 import { webviewTarget } from './webview-ui/build.mjs';
 
 const production = process.argv.includes('--production');
@@ -29,9 +30,10 @@ const withoutNativeAddons = {
 const withoutJsonSchemas = {
   name: 'without-json-schemas',
   setup(build) {
-    build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]core[\\/]json-schema-processors\.js$/ }, () => ({
-      contents: 'module.exports = {};',
-    }));
+    build.onLoad({ filter: /[\\/]zod[\\/]v4[\\/]core[\\/]json-schema-processors\.js$/ }, async ({ path }) => {
+      const exported = (await readFile(path, 'utf8')).matchAll(/^export (?:const|function) (\w+)/gm);
+      return { contents: [...exported].map(([, name]) => `export const ${name} = undefined;`).join('\n') };
+    });
   },
 };
 
@@ -137,18 +139,7 @@ const commandLineTarget = (entry, name) => ({
 });
 
 const targets = [
-  {
-    ...node,
-    plugins: [...node.plugins, withoutJsonSchemas],
-    entryPoints: { extension: 'src/extension.ts' },
-    outdir: 'dist',
-    format: 'cjs',
-    outExtension: { '.js': '.cjs' },
-    external: ['vscode'],
-    // An ES module's own URL, spelled for CommonJS.
-    banner: { js: "const __importMetaUrl = require('node:url').pathToFileURL(__filename).href;" },
-    define: { ...common.define, 'import.meta.url': '__importMetaUrl' },
-  },
+  extensionTarget({ ...node, plugins: [...node.plugins, withoutJsonSchemas] }, 'dist'),
   {
     ...node,
     plugins: [withoutNativeAddons, builtinsOnDemand, compactContract],

@@ -1,4 +1,4 @@
-/** Which module runs which command. Modules are read when their command runs first: activation reads none of them. */
+/** Which module runs which command: all that only commands need is a file of its own, which activation does not read. */
 import type { Services } from '../services.ts';
 import type { CommandArguments, CommandId } from './commandIds.ts';
 

@@ -3,7 +3,7 @@ import * as vscode from 'vscode';
 import type { Services } from '../services.ts';
 import { isKeyPress, readArguments } from './commandArguments.ts';
 import { commandIds, type CommandId } from './commandIds.ts';
-import { commandTable, type Command } from './commandTable.ts';
+import type { Command } from './commandTable.ts';
 
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- one id, so that command and arguments fit
 async function runGiven<Id extends CommandId>(
@@ -11,6 +11,7 @@ async function runGiven<Id extends CommandId>(
   id: Id,
   given: readonly unknown[],
 ): Promise<void> {
+  const { commandTable } = await import('./commandTable.ts');
   const command: Command<Id> = await commandTable[id]();
   await command(services, ...readArguments(id, given));
 }

@@ -124,7 +124,6 @@ describe('the imports', () => {
       'src/commands/commandArguments.ts',
       'src/commands/commandIds.ts',
       'src/commands/commandLink.ts',
-      'src/commands/commandTable.ts',
       'src/commands/registerCommands.ts',
       'src/commands/runCommand.ts',
     ]);
