@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import * as vscode from 'vscode';
 import type { ExtensionExports } from '../../../src/extension.ts';
 
@@ -30,6 +32,16 @@ describe('the extension in the extension host', () => {
       contributed.filter((command) => !registered.has(command)),
       [],
     );
+  });
+
+  it('finds what runs each command in the file that is read with the first one', async () => {
+    const load = createRequire(join(extension().extensionPath, 'dist', 'extension.cjs'));
+    const { commandTable } = load('./extension-commands.cjs') as {
+      commandTable: Readonly<Record<string, () => Promise<unknown>>>;
+    };
+    const { contributes } = extension().packageJSON as { contributes: { commands: { command: string }[] } };
+    for (const { command } of contributes.commands)
+      assert.equal(typeof (await commandTable[command]?.()), 'function', command);
   });
 
   it('has its ports left out of what VS Code forwards by itself, beside what others say of ports', async () => {
