@@ -96,7 +96,7 @@ export async function showMigrations(services: Services, folder?: FolderReferenc
 
 /** Without a database there is nothing to compare with. */
 async function offerDatabase({ checkout, folder }: Place): Promise<void> {
-  const create = 'Make Database';
+  const create = 'Create Clone';
   const chosen = await vscode.window.showInformationMessage(
     `${headText(checkout)} has no database yet, with which its migrations could be compared.`,
     create,

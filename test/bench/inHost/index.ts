@@ -52,8 +52,10 @@ async function timeTree(overview: Overview, runs: number): Promise<{ treeMs: num
       return () => undefined;
     },
   });
-  const session = { model, state: { kind: 'connected' } } as unknown as EngineSession;
   const nothing = { state: () => noWindow, onDidChange: () => ({ dispose: () => undefined }) };
+  const session = {
+    ...{ model, state: { kind: 'connected' }, onDidChangeState: nothing.onDidChange },
+  } as unknown as EngineSession;
   const tree = createTree(session, nothing);
   try {
     const provider = capturedProvider<RowReference>();

@@ -294,7 +294,7 @@ describe("the branch's database in the window", () => {
     await workbench.palette('Thin Clones: Show Migrations');
     const offer = await workbench.notification('has no database yet');
     await workbench.screenshot('branch-migrations-none');
-    await offer.press('Make Database');
+    await offer.press('Create Clone');
     await until('the request', () => (engine.calls('checkoutUse').length > 0 ? true : undefined));
     assert.equal(engine.calls('checkoutMigrations').length, before);
     show({ state: 'ready', clone, key, reason: null });

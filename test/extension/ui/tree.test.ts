@@ -69,7 +69,10 @@ describe('the tree', () => {
       'Open psql',
       'Copy Connection URL',
       'Copy Connection As…',
+      'Open in Database Extension…',
+      'Create Clone of This Clone…',
       'Commit Clone as Snapshot…',
+      'Show Changes',
       'Protect Clone…',
       'Show Clone Details',
       'Show Job…',
@@ -307,6 +310,8 @@ describe('the tree', () => {
       ['local', 'builds'],
     );
     engine.put({ kind: 'environment.removed', name: fakeEnvironment({ name: 'audits' }).name });
+    // The rows below it move up.
+    await workbench.waitForNoRow('audits');
   });
 
   it('opens psql in a terminal', async function () {

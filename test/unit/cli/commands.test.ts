@@ -83,7 +83,7 @@ describe('thin-clones', () => {
     it('shows the commands of a group when none is named and ends with 2', async () => {
       const ended = await type(['clone']);
       assert.equal(ended.code, exitCodes.usage);
-      assert.match(ended.stderr, /create \[options\] <env>/);
+      assert.match(ended.stderr, /create \[options\] \[env\]/);
     });
   });
 
