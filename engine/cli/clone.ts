@@ -19,13 +19,18 @@ const protection = (clone: Clone): string =>
       ? 'forever'
       : `until ${clone.protectedUntil}`;
 
+function stateText({ state, stoppedBy, problem }: Clone): string {
+  const by = state === 'stopped' && stoppedBy !== null ? ` by ${stoppedBy}` : '';
+  return problem === null ? `${state}${by}` : `${state}${by}: ${problem}`;
+}
+
 function cloneText(clone: Clone, snapshotName: string | undefined, now: number): string {
   return formatFields([
     ['clone', clone.name],
     ['id', clone.id],
     ['environment', clone.environment],
     ['snapshot', snapshotName === undefined ? clone.snapshot : `${snapshotName} (${clone.snapshot})`],
-    ['state', clone.problem === null ? clone.state : `${clone.state}: ${clone.problem}`],
+    ['state', stateText(clone)],
     ['made', `${clone.createdAt} (${formatAge(clone.createdAt, now)}) by ${clone.createdBy}`],
     ['reset', clone.resetAt === null ? 'never' : `${clone.resetAt} (${formatAge(clone.resetAt, now)})`],
     ['protected', protection(clone)],
@@ -247,6 +252,24 @@ export function addCloneCommands(program: Command, session: Session): void {
       const params = { clone: reference };
       const started = await runJob(session, (following) => client.call('cloneStart', { params }, following));
       await answerReady(started.object.id, 'is ready');
+    });
+
+  clone
+    .command('stop')
+    .description(
+      'stop the servers of a clone; its data stays, and it is not started until it is wanted again',
+    )
+    .argument('<clone>', 'a clone')
+    .action(async (reference: string) => {
+      const client = await session.client();
+      const params = { clone: reference };
+      const ended = await runJob(session, (following) => client.call('cloneStop', { params }, following));
+      const stopped = await show(ended.object.id);
+      output.answer({
+        json: stopped,
+        text: () =>
+          `Clone ${stopped.name} is stopped; its data stays. Start it: thin-clones clone start ${stopped.name}`,
+      });
     });
 
   clone

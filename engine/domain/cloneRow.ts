@@ -3,7 +3,7 @@ import type { Clone } from '../protocol/entities.ts';
 import type { DatasetId, MemberName } from '../protocol/ids.ts';
 
 type Member = Pick<Clone['members'][number], 'name' | 'state'> & { dataset: DatasetId };
-type Row = Pick<Clone, 'state' | 'problem'> & { members: Member[] };
+type Row = Pick<Clone, 'state' | 'problem' | 'stoppedBy'> & { members: Member[] };
 
 export interface MemberDataset {
   name: MemberName;
@@ -38,5 +38,12 @@ export function tellServers<R extends Row>(row: R, running: readonly boolean[], 
       state: running[index] === true ? ('ready' as const) : ('stopped' as const),
     })),
     problem: isReady ? null : problem,
+    stoppedBy: isReady ? null : row.stoppedBy,
   };
+}
+
+/** As it should be while nobody works on it: running, unless a person stopped it. */
+export function atRest<R extends Row>(row: R): R {
+  const state = row.stoppedBy === null ? 'ready' : 'stopped';
+  return { ...withMembers(row, state), state, problem: null };
 }

@@ -46,11 +46,18 @@ export const leadLater = (
 
 /** To a clone, in whichever state it is. */
 export function leadTo(
-  { id, name, state, problem }: Pick<Clone, 'id' | 'name' | 'state' | 'problem'>,
-  /** `failure`: why it could not be started, when that was tried. */
-  about: { key: string; job: Situation['job']; failure: { reason: string; next: string } | undefined },
+  { id, name, state, problem, stoppedBy }: Pick<Clone, 'id' | 'name' | 'state' | 'problem' | 'stoppedBy'>,
+  about: {
+    key: string;
+    job: Situation['job'];
+    /** Why it could not be started, when that was tried. */
+    failure: { reason: string; next: string } | undefined;
+    /** Of one that a person stopped: it is being started all the same. */
+    isWanted?: boolean;
+  },
 ): Lead {
-  const { key, job, failure } = about;
+  const { key, job, failure, isWanted = false } = about;
+  const start = `Start it: thin-clones clone start ${name}`;
   switch (state) {
     case 'ready':
       return {
@@ -63,7 +70,11 @@ export function leadTo(
       return leadLater(key, `The clone of ${key} is being made.`, id, job);
     case 'resetting':
       return leadLater(key, `Clone ${name} is being reset.`, id, job);
+    case 'stopping':
+      return leadNowhere('none', `Clone ${name} is being stopped.`, start, { key, clone: id, job });
     case 'stopped':
+      if (stoppedBy !== null && !isWanted && failure === undefined)
+        return leadNowhere('none', `Clone ${name} was stopped by ${stoppedBy}.`, start, { key, clone: id });
       return failure === undefined
         ? leadLater(key, `Clone ${name} is being started.`, id, job)
         : leadNowhere('failed', failure.reason, failure.next, { key, clone: id });

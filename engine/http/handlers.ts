@@ -170,6 +170,7 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     cloneReset: ({ params, body, caller }) =>
       once(caller, ({ clones }) => clones.reset(params.clone, body, caller)),
     cloneStart: ({ params, caller }) => once(caller, ({ clones }) => clones.start(params.clone, caller)),
+    cloneStop: ({ params, caller }) => once(caller, ({ clones }) => clones.stop(params.clone, caller)),
     cloneDestroy: ({ params, caller }) => once(caller, ({ clones }) => clones.destroy(params.clone, caller)),
     cloneProtect: async ({ params, body }) =>
       (await growing()).services.clones.protect(params.clone, body.minutes),

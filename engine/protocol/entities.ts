@@ -172,6 +172,7 @@ export const cloneStateSchema = z.enum([
   'resetting',
   'committing',
   'destroying',
+  'stopping',
   'stopped',
   'failed',
 ]);
@@ -210,6 +211,8 @@ export const cloneSchema = z.object({
   repository: z.string().nullable().default(null),
   /** Why it is stopped or failed, for people. */
   problem: z.string().nullable(),
+  /** The person who stopped it: nothing but a wish to use it starts it again. Null: it runs, or is to. */
+  stoppedBy: z.string().nullable().default(null),
 });
 export type Clone = z.infer<typeof cloneSchema>;
 
@@ -376,6 +379,7 @@ export const jobTypeSchema = z.enum([
   'clone.destroy',
   'clone.commit',
   'clone.start',
+  'clone.stop',
   'clone.bind',
 ]);
 export type JobType = z.infer<typeof jobTypeSchema>;

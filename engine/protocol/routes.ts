@@ -236,6 +236,13 @@ export const routes = {
       response: jobAnswer,
     },
   ),
+  cloneStop: route(
+    'cloneStop',
+    'POST',
+    '/v1/clones/:clone/stop',
+    'Stop the servers of a clone; its data stays, and it is not started until somebody wants it.',
+    { params: clone, response: jobAnswer },
+  ),
   cloneDestroy: route('cloneDestroy', 'DELETE', '/v1/clones/:clone', 'Destroy a clone and its data.', {
     params: clone,
     response: jobAnswer,

@@ -52,6 +52,7 @@ export const commandTakes = {
   'thinClones.clone.openIn': 'clone',
   'thinClones.clone.copy': 'clone',
   'thinClones.clone.start': 'clone',
+  'thinClones.clone.stop': 'clone',
   'thinClones.clone.commit': 'clone',
   'thinClones.clone.protect': 'clone',
   'thinClones.clone.showDetails': 'clone',

@@ -28,6 +28,7 @@ export const commandTable: { readonly [Id in CommandId]: () => Promise<Command<I
   'thinClones.clone.openIn': async () => (await import('./openInExtension.ts')).openInExtension,
   'thinClones.clone.copy': async () => (await import('./cloneOfClone.ts')).cloneOfClone,
   'thinClones.clone.start': async () => (await import('./startClone.ts')).startClone,
+  'thinClones.clone.stop': async () => (await import('./startClone.ts')).stopClone,
   'thinClones.clone.commit': async () => (await import('./commitClone.ts')).commitClone,
   'thinClones.clone.protect': async () => (await import('./protectClone.ts')).protectClone,
   'thinClones.clone.showDetails': async () => (await import('./showDetails.ts')).showClone,

@@ -50,7 +50,7 @@ function branchItems(services: Services, { folder, checkout }: Place): MenuItem[
     ...(services.checkouts.follower.lacksEnvironment(folder)
       ? [described(item('database', 'Choose Environment…', 'thinClones.branch.chooseEnvironment'), reason)]
       : (state === 'none' || state === 'failed' || state === 'asking') && canHaveDatabase(checkout)
-        ? [described(item('add', `Create Clone for ${headText(checkout)}`, 'thinClones.branch.use'), reason)]
+        ? [described(databaseItem(services, checkout), reason)]
         : []),
     ...(problem === null
       ? []
@@ -117,6 +117,13 @@ function branchItems(services: Services, { folder, checkout }: Place): MenuItem[
     ...(clone === null ? [] : [item('debug-disconnect', 'Unbind', 'thinClones.clone.unbind')]),
     described(item('settings', 'Follow Branches…', 'thinClones.branch.follow'), followTexts[follow]),
   ];
+}
+
+/** A clone that was stopped is started, and none is made beside it. */
+function databaseItem(services: Services, checkout: Place['checkout']): PickItem<Choice> {
+  return services.session.model.clones.get(checkout.clone ?? '')?.state === 'stopped'
+    ? item('debug-start', `Start the Database of ${headText(checkout)}`, 'thinClones.branch.use')
+    : item('add', `Create Clone for ${headText(checkout)}`, 'thinClones.branch.use');
 }
 
 const followTexts: Readonly<Record<Follow, string>> = {

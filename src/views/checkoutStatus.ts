@@ -148,7 +148,7 @@ export function checkoutHover(
   return `### ${escaped(headText(checkout))}\n\n${lines.join('  \n')}\n\n---\n\n${links(current, engineStopped).join(' · ')}`;
 }
 
-function links({ checkout, migrations }: CurrentCheckout, engineStopped: boolean): string[] {
+function links({ checkout, clone, migrations }: CurrentCheckout, engineStopped: boolean): string[] {
   if (engineStopped)
     return [link('Start Engine', 'thinClones.engine.start'), link('Menu', 'thinClones.showMenu')];
   return [
@@ -158,7 +158,7 @@ function links({ checkout, migrations }: CurrentCheckout, engineStopped: boolean
       : checkout.environment === null
         ? [link('Choose Environment', 'thinClones.branch.chooseEnvironment')]
         : canHaveDatabase(checkout)
-          ? [link('Create Clone', 'thinClones.branch.use')]
+          ? [link(clone?.state === 'stopped' ? 'Start Clone' : 'Create Clone', 'thinClones.branch.use')]
           : [link('Use a Clone…', 'thinClones.clone.bind')]),
     ...(isTaken(checkout) ? [link('Other Ports', 'thinClones.branch.otherPorts')] : []),
     ...(checkout.clone === null

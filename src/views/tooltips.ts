@@ -10,7 +10,7 @@ import type {
 import { ageOf, percentOf, sizeOf, timeUntil } from './amounts.ts';
 import type { RowReference } from './rowId.ts';
 import { escaped } from './markdown.ts';
-import { isProtected, type TreeState } from './treeRows.ts';
+import { isProtected, stoppedText, type TreeState } from './treeRows.ts';
 import { rowId } from './rowId.ts';
 
 const code = (text: string): string => `\`${text.replaceAll('`', "'")}\``;
@@ -57,7 +57,7 @@ function cloneFacts(clone: Clone, state: TreeState): Facts {
   const snapshot = state.entities.snapshots.get(clone.snapshot);
   const { unshared, logical } = clone.bytes;
   return [
-    ['State', clone.state],
+    ['State', escaped(clone.state === 'stopped' ? stoppedText(clone) : clone.state)],
     ['Problem', clone.problem === null ? undefined : escaped(clone.problem)],
     ['Environment', escaped(clone.environment)],
     ['Snapshot', escaped(snapshot?.name ?? clone.snapshot)],

@@ -401,6 +401,7 @@ const doingByState = {
   resetting: 'resetting',
   committing: 'committing',
   destroying: 'destroying',
+  stopping: 'stopping',
 } as const;
 
 /** "1.2 MB own"; the full size where that is not known. */
@@ -421,6 +422,10 @@ function protectionText(clone: Clone, now: number): string | undefined {
     : `protected for ${timeUntil(clone.protectedUntil, now)}`;
 }
 
+/** "stopped by alice"; of one that ended by itself, or could not be started, "stopped". */
+export const stoppedText = ({ stoppedBy }: Clone): string =>
+  stoppedBy === null ? 'stopped' : `stopped by ${stoppedBy}`;
+
 function cloneStateOf(
   clone: Clone,
   job: Job | undefined,
@@ -432,6 +437,7 @@ function cloneStateOf(
     case 'resetting':
     case 'committing':
     case 'destroying':
+    case 'stopping':
       return { text: workText(doingByState[clone.state], job), busy: true };
     case 'ready':
       return job === undefined
@@ -441,7 +447,7 @@ function cloneStateOf(
       // Also without a job: an engine that starts brings up what should run.
       return job?.type === 'clone.start' || clone.members.some((member) => member.state === 'starting')
         ? { text: workText('starting', job), busy: true }
-        : { text: 'stopped', busy: job !== undefined };
+        : { text: stoppedText(clone), busy: job !== undefined };
     case 'failed':
       return { text: 'failed', busy: job !== undefined };
   }
@@ -461,6 +467,7 @@ function cloneIcon(
     case 'resetting':
     case 'committing':
     case 'destroying':
+    case 'stopping':
     case 'stopped':
       return { id: 'circle-outline' };
   }

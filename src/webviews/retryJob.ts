@@ -21,6 +21,8 @@ export function retryOf(job: Job): (() => Promise<void>) | undefined {
       return () => runCommand('thinClones.clone.reset', { kind: 'clone', key: id });
     case 'clone.start':
       return () => runCommand('thinClones.clone.start', { kind: 'clone', key: id });
+    case 'clone.stop':
+      return () => runCommand('thinClones.clone.stop', { kind: 'clone', key: id });
     case 'clone.commit':
       return () => runCommand('thinClones.clone.commit', { kind: 'clone', key: id });
     case 'clone.destroy':

@@ -184,6 +184,15 @@ environments:
     assert.deepEqual([clone.name, clone.state, clone.members.length], ['feature/a', 'ready', 1]);
     assert.deepEqual(await query('SELECT count(*)::int AS n FROM orders'), [{ n: 1000 }]);
   });
+  it('stops a clone whose data stays, and starts it again', async () => {
+    const stopped = parsed<Clone>(await run('clone', 'stop', 'feature/a', '--json'));
+    assert.deepEqual([stopped.state, stopped.problem], ['stopped', null]);
+    assert.notEqual(stopped.stoppedBy, null);
+    await assert.rejects(query('SELECT 1'), /ECONNREFUSED/);
+    const started = parsed<Clone>(await run('clone', 'start', 'feature/a', '--json'));
+    assert.deepEqual([started.state, started.stoppedBy], ['ready', null]);
+    assert.deepEqual(await query('SELECT count(*)::int AS n FROM orders'), [{ n: 1000 }]);
+  });
   it('refuses the same name again, a snapshot in use and an environment in use', async () => {
     assert.deepEqual(await refused('clone', 'create', 'shop', '--name', 'feature/a'), {
       exit: 3,

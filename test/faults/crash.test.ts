@@ -150,6 +150,19 @@ const operations: readonly Operation[] = [
     },
   },
   {
+    name: 'stop',
+    type: 'clone.stop',
+    prepare: ensureSubject,
+    request: (client) => client.call('cloneStop', { params }),
+    async check(world, succeeded, round) {
+      const { state, stoppedBy } = await world.clone(subject);
+      assert.deepEqual([state, stoppedBy !== null], succeeded ? ['stopped', true] : ['ready', false]);
+      if (succeeded) await world.done((client) => client.call('cloneStart', { params }));
+      assert.equal((await world.clone(subject)).stoppedBy, null);
+      assert.equal(await world.read(subject), `changed ${round}`);
+    },
+  },
+  {
     name: 'destroy',
     type: 'clone.destroy',
     prepare: ensureSubject,

@@ -617,6 +617,7 @@ async function violationsIn(engine: MemoryEngine): Promise<string[]> {
     const life = engine.life();
     const password = life.services.clones.connection(ref(clone.id))[0]?.password ?? '';
     const isUp = clone.members.every(({ state: each }) => each === 'ready');
+    check(state !== 'ready' || clone.stoppedBy === null, `${name} runs although a person stopped it`);
     check(isUp === (state === 'ready'), `the members of ${name} do not fit ${state}`);
     for (const member of clone.members) {
       const identity = { identity: member.dataset, dataDirectory: storage.path(member.dataset) };

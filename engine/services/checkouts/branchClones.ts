@@ -35,6 +35,8 @@ export interface MakeRequest {
 export interface BranchClones {
   create(request: MakeRequest): void;
   start(key: string, head: string, clone: Reference, user: string): void;
+  /** One is being made or started for it. */
+  isAtWork(key: string): boolean;
   jobOf(key: string): Job['id'] | undefined;
   /** Resolves with the job once it is accepted; undefined when nothing is on its way or it was refused. */
   submitted(key: string): Promise<Job | undefined>;
@@ -189,6 +191,7 @@ export function createBranchClones({
   return {
     create: (request) => run(request.key, request.head, () => create(request)),
     start: (key, head, clone, user) => run(key, head, async () => clones.start(clone, { user })),
+    isAtWork: (key) => making.has(key),
     jobOf: (key) => making.get(key)?.job?.id,
     submitted: async (key) => making.get(key)?.submitted,
     failureOf(key, head) {

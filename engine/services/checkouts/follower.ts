@@ -19,6 +19,7 @@ import { createCheckoutPorts } from './ports.ts';
 import { createCheckoutRow } from './row.ts';
 import { createSight, type PresentAnswer } from './sight.ts';
 import { createCheckoutSituation } from './situation.ts';
+import { createStartRequest } from './startRequest.ts';
 import { createRetryOfTakenPorts } from './takenPorts.ts';
 import { createCheckoutVariables } from './variables.ts';
 
@@ -36,6 +37,8 @@ export interface Follower {
   answerNow(answer: PresentAnswer['answer'], from?: string): Promise<void>;
   /** What failed before is worth another try. */
   retry(): Promise<void>;
+  /** As `retry`, and a clone that a person stopped is to run again. */
+  askFor(): Promise<void>;
   exchangePorts(): Promise<void>;
   /** Binds a clone to a branch, or to none. */
   bind(clone: CloneRecord, to: BindingTarget): Promise<void>;
@@ -76,7 +79,8 @@ export function createFollower(options: FollowerOptions): Follower {
     ...{ context, clones, dropSnapshot },
     onChange: () => void looking.look(),
   });
-  const look = createLook({ context, row, sight, situation, ports, making });
+  const startRequest = createStartRequest();
+  const look = createLook({ context, row, sight, situation, ports, making, startRequest });
   const retryTakenPorts = createRetryOfTakenPorts(context, stop.signal, () => looking.look());
 
   const sortedVariables = (environment: EnvironmentName | null): SortedVariables => {
@@ -151,10 +155,16 @@ export function createFollower(options: FollowerOptions): Follower {
     async answerNow(answer, from) {
       await sight.readHead();
       sight.setAnswer(answer, from);
+      if (answer === 'clone') startRequest.ask();
       making.forgetFailures();
       await looking.look();
     },
     async retry() {
+      making.forgetFailures();
+      await looking.look();
+    },
+    async askFor() {
+      startRequest.ask();
       making.forgetFailures();
       await looking.look();
     },

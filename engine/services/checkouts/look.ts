@@ -12,9 +12,12 @@ import type { CheckoutPorts } from './ports.ts';
 import type { CheckoutRow } from './row.ts';
 import { standsAt, type Sight } from './sight.ts';
 import type { CheckoutSituation } from './situation.ts';
+import type { StartRequest } from './startRequest.ts';
 
 /** HEAD has to stand still for this long before a clone is made for it: who steps through branches does not want one of each. */
 const makeAfterMs = 150;
+
+const stopsItsServers: ReadonlySet<CloneRecord['state']> = new Set(['resetting', 'committing', 'stopping']);
 
 export interface LookOptions {
   context: ServiceContext;
@@ -23,20 +26,21 @@ export interface LookOptions {
   situation: CheckoutSituation;
   ports: Pick<CheckoutPorts, 'open'>;
   making: BranchClones;
+  startRequest: StartRequest;
 }
 
 export interface Look {
   /** Looks once; with the environment whose ports are open then, if there is one. */
   look(): Promise<EnvironmentName | undefined>;
   /**
-   * Lets connections wait if a job has begun on this clone that stops its servers, in the turn that tells of it: a look takes its
-   * time, and what connects meanwhile would reach servers that are about to end.
+   * Lets connections wait, or refuses them, if a job has begun on this clone that stops its servers, in the turn that tells of it: a
+   * look takes its time, and what connects meanwhile would reach servers that are about to end.
    */
   letWait(clone: CloneId): void;
 }
 
 export function createLook(options: LookOptions): Look {
-  const { context, row, sight, situation, ports, making } = options;
+  const { context, row, sight, situation, ports, making, startRequest } = options;
   const { store } = context;
   const { lead, goesOn } = createLeadToClone(options);
 
@@ -60,7 +64,9 @@ export function createLook(options: LookOptions): Look {
       situation.lead(found === 'gone' ? goneLead(row.read()) : foreignLead(row.read(), sight));
       return undefined;
     }
-    if (before !== standsAt(sight.head())) making.forgetFailures();
+    const stand = standsAt(sight.head());
+    if (before !== stand) making.forgetFailures();
+    if (sight.follow() !== 'off') startRequest.sees(sight.head().kind === 'unreadable' ? undefined : stand);
     const name = sight.environment();
     const environment = name === undefined ? undefined : store.environments.get(name);
     if (environment === undefined) {
@@ -79,7 +85,7 @@ export function createLook(options: LookOptions): Look {
       const { state, key, clone: current } = situation.now();
       const clone = state === 'ready' && id === current ? store.clones.get(id) : undefined;
       if (clone === undefined || key === null || goesOn(clone)) return;
-      if (clone.state !== 'resetting' && clone.state !== 'committing') return;
+      if (!stopsItsServers.has(clone.state)) return;
       const job = context.runner.holder([exclusiveLane(clone)])?.id ?? null;
       situation.lead(leadTo(clone, { key, job, failure: undefined }), clone);
     },
@@ -248,7 +254,7 @@ function makeClone(
 }
 
 /** Leads to a clone in whichever state it is, and does what that needs. */
-function createLeadToClone({ context, row, sight, situation, making }: LookOptions): {
+function createLeadToClone({ context, row, sight, situation, making, startRequest }: LookOptions): {
   lead: LeadToClone;
   goesOn: (clone: CloneRecord) => boolean;
 } {
@@ -269,8 +275,11 @@ function createLeadToClone({ context, row, sight, situation, making }: LookOptio
     situation.now().clone === clone.id &&
     situation.now().state === 'ready';
 
+  const isStarting = ({ members }: CloneRecord): boolean => members.some(({ state }) => state === 'starting');
+
   const start = (clone: CloneRecord, key: string): void => {
-    if (clone.members.some(({ state }) => state === 'starting')) return;
+    if (isStarting(clone)) return;
+    if (clone.stoppedBy !== null && !startRequest.take()) return;
     making.start(key, standsAt(sight.head()), referenceSchema.parse(clone.id), row.read().createdBy);
   };
 
@@ -279,6 +288,7 @@ function createLeadToClone({ context, row, sight, situation, making }: LookOptio
     const failure = making.failureOf(key, standsAt(sight.head()));
     let job = runner.holder([exclusiveLane(clone)])?.id ?? null;
     if (clone.state === 'ready') {
+      startRequest.forget();
       await making.giveKnownPassword(clone, row.read());
       rememberWorktree(clone.id);
     } else if (clone.state === 'stopped' && failure === undefined) {
@@ -292,7 +302,8 @@ function createLeadToClone({ context, row, sight, situation, making }: LookOptio
     // A job may have begun on it meanwhile.
     const present = store.clones.get(clone.id) ?? clone;
     if (goesOn(present)) return;
-    situation.lead(leadTo(present, { key, job, failure: told }), present);
+    const isWanted = isStarting(present) || making.isAtWork(key);
+    situation.lead(leadTo(present, { key, job, failure: told, isWanted }), present);
   };
   return { lead, goesOn };
 }

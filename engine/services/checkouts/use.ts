@@ -67,7 +67,7 @@ export async function useNamedClone(
     else await bindInstead(context, follower, before, clone, to);
     follower.change({ chosen: null, answers: answers.filter(({ pattern }) => pattern !== branch) });
   }
-  await follower.retry();
+  await follower.askFor();
 }
 
 /** Takes back a clone that was chosen, else unbinds the branch's. Errors: `no_clone_for_branch`. */

@@ -106,7 +106,8 @@ export function createCloneServers(context: ServiceContext, servers: Servers): C
         // best effort: the row then says which servers run, and why the clone is stopped
         log.warning('a clone could not be started again', { clone: id, problem: String(error) });
       }
-      const told = members.length === 0 ? 'It was stopped before. Start it again.' : problem;
+      const before = clone.stoppedBy === null ? 'It was stopped before. Start it again.' : null;
+      const told = members.length === 0 ? before : problem;
       return settle(id, told, { datasets });
     },
   };

@@ -1,4 +1,4 @@
-/** Use cases of clones: create, copy, reset, start, destroy, commit, bind, protect, connect. */
+/** Use cases of clones: create, copy, reset, start, stop, destroy, commit, bind, protect, connect. */
 import type { JobKind } from '../../jobs/steps.ts';
 import type { Clone, CloneChanges, Connection, Job } from '../../protocol/entities.ts';
 import type { Reference } from '../../protocol/ids.ts';
@@ -19,12 +19,14 @@ import { protectClone } from './protect.ts';
 import { createResetClone, type ResetRequest } from './reset.ts';
 import type { Servers } from './servers.ts';
 import { createStartClone } from './start.ts';
+import { createStopClone } from './stop.ts';
 import { createCloneTagging } from './tagging.ts';
 
 export interface Clones {
   create(request: CreateRequest, caller: Caller): Promise<Job>;
   reset(clone: Reference, request: ResetRequest, caller: Caller): Job;
   start(clone: Reference, caller: Caller): Job;
+  stop(clone: Reference, caller: Caller): Job;
   destroy(clone: Reference, caller: Caller): Job;
   /** Makes a clone of a clone as it is. */
   copy: CloneOfClone;
@@ -51,6 +53,7 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
   const create = createCreateClone(parts);
   const reset = createResetClone(parts);
   const start = createStartClone(parts);
+  const stop = createStopClone(parts);
   const destroy = createDestroyClone(parts);
   const commit = createCommitClone(parts);
   const bind = createBindClone(parts);
@@ -59,6 +62,7 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
     create: (request, caller) => create.request(request, caller),
     reset: (clone, request, caller) => reset.request(clone, request, caller),
     start: (clone, caller) => start.request(clone, caller),
+    stop: (clone, caller) => stop.request(clone, caller),
     destroy: (clone, caller) => destroy.request(clone, caller),
     commit: (clone, request, caller) => commit.request(clone, request, caller),
     copy,
@@ -73,6 +77,6 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
         ...{ name, engine, host, port, user, database, password },
       }));
     },
-    kinds: [create.kind, reset.kind, start.kind, destroy.kind, commit.kind, bind.kind],
+    kinds: [create.kind, reset.kind, start.kind, stop.kind, destroy.kind, commit.kind, bind.kind],
   };
 }

@@ -281,6 +281,6 @@ function newClone(
     repository: binding?.repository ?? null,
     branch: binding?.branch ?? null,
     sealedPassword: vault.seal(binding?.password ?? random.password()),
-    ...{ problem: null, generation: 0, worktree: null, finished: null, countedAt: null },
+    ...{ problem: null, stoppedBy: null, generation: 0, worktree: null, finished: null, countedAt: null },
   };
 }

@@ -150,7 +150,13 @@ function handOverStep(context: ServiceContext): ResetStep {
         const clone = onDatasets(cloneOf(context, input.clone), input.datasets);
         return {
           ...withMembers(clone, 'ready'),
-          ...{ snapshot: input.target, generation: clone.generation + 1, state: 'ready', problem: null },
+          ...{
+            snapshot: input.target,
+            generation: clone.generation + 1,
+            state: 'ready',
+            problem: null,
+            stoppedBy: null,
+          },
           ...{ resetAt: at, usedAt: at, bytes: { ...clone.bytes, unshared: null } },
         };
       };

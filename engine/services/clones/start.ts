@@ -1,4 +1,4 @@
-/** Starts the servers of a clone that is stopped. */
+/** Starts the servers of a clone that is stopped; that a person stopped it is over then. */
 import * as z from 'zod';
 import { datasetsOf, withMembers } from '../../domain/cloneRow.ts';
 import type { JobKind } from '../../jobs/steps.ts';
@@ -7,16 +7,21 @@ import { cloneIdSchema, type Reference } from '../../protocol/ids.ts';
 import { jobOn, type Caller } from '../caller.ts';
 import { exclusiveLane } from '../laneKeys.ts';
 import type { CloneParts } from './parts.ts';
-import { cloneOf, memberDatasetSchema } from './rows.ts';
+import { cloneOf, memberDatasetSchema, tagReady } from './rows.ts';
 
-const startInput = z.object({ clone: cloneIdSchema, datasets: z.array(memberDatasetSchema) });
+const startInput = z.object({
+  clone: cloneIdSchema,
+  datasets: z.array(memberDatasetSchema),
+  /** A person had stopped it: its tags say so. */
+  wasStopped: z.boolean().default(false),
+});
 
 export interface StartClone {
   readonly kind: JobKind<z.infer<typeof startInput>, object>;
   request(clone: Reference, caller: Caller): Job;
 }
 
-export function createStartClone({ context, cloneServers }: CloneParts): StartClone {
+export function createStartClone({ context, cloneServers, tagging }: CloneParts): StartClone {
   const { store, catalog, runner, clock, log } = context;
   const kind: StartClone['kind'] = {
     type: 'clone.start',
@@ -26,7 +31,9 @@ export function createStartClone({ context, cloneServers }: CloneParts): StartCl
       {
         name: 'Start',
         async run({ input, signal }) {
-          await cloneServers.start(cloneOf(context, input.clone), { signal });
+          const clone = cloneOf(context, input.clone);
+          await cloneServers.start(clone, { signal });
+          if (input.wasStopped) await tagReady(context, { ...clone, stoppedBy: null });
           const change = { usedAt: clock.now().toISOString() };
           return await cloneServers.settle(input.clone, null, { change });
         },
@@ -43,6 +50,10 @@ export function createStartClone({ context, cloneServers }: CloneParts): StartCl
         },
       },
     ],
+    async ended({ clone, wasStopped }) {
+      // It may be stopped as before, or run after all.
+      if (wasStopped) await tagging.write(clone);
+    },
   };
   return {
     kind,
@@ -51,7 +62,7 @@ export function createStartClone({ context, cloneServers }: CloneParts): StartCl
       return runner.submit({
         kind,
         title: `Start clone ${clone.name}`,
-        input: { clone: clone.id, datasets: datasetsOf(clone) },
+        input: { clone: clone.id, datasets: datasetsOf(clone), wasStopped: clone.stoppedBy !== null },
         data: {},
         lanes: [exclusiveLane(clone)],
         fingerprint: JSON.stringify(['clone.start', clone.id]),

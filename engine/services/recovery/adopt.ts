@@ -1,4 +1,5 @@
 /** Takes snapshots and clones that the state does not know, or not as they are, from the tags on their data. */
+import { atRest } from '../../domain/cloneRow.ts';
 import { freeName } from '../../domain/naming.ts';
 import type { ReconcilePlan } from '../../domain/reconcile.ts';
 import { cloneNameSchema, snapshotNameSchema, type DatasetId } from '../../protocol/ids.ts';
@@ -56,11 +57,7 @@ function adoptClone(
   const name = cloneNameSchema.parse(freeName(clone.name, new Set(others.map((each) => each.name))));
   const now = clock.now().toISOString();
   store.clones.put({
-    ...clone,
-    name,
-    state: 'ready',
-    members: clone.members.map((member) => ({ ...member, state: 'ready' as const })),
-    problem: null,
+    ...atRest({ ...clone, name }),
     generation,
     sealedPassword,
     ...{ usedAt: now, countedAt: now, worktree: null, finished: null },

@@ -62,7 +62,8 @@ export function createBringUp(parts: RecoveryParts, cloneServers: CloneServers):
     }
     if (clone.state === 'ready' && isUp && !renewed) return;
     const members = clone.members.map((member) => ({ ...member, state: 'starting' as const }));
-    store.clones.put({ ...clone, state: 'stopped', members, problem: 'It is being started.' });
+    const started = { stoppedBy: null, problem: 'It is being started.' };
+    store.clones.put({ ...clone, state: 'stopped', members, ...started });
     waiting.add(clone.id);
   };
 
@@ -141,7 +142,7 @@ async function bringUp(
       continue;
     }
     const clone = store.clones.get(id);
-    if (isOver() || clone?.state !== 'stopped') return;
+    if (isOver() || clone?.state !== 'stopped' || clone.stoppedBy !== null) return;
     let problem: string | null = null;
     try {
       log.info('starting a clone that should run', { clone: id, name: clone.name });

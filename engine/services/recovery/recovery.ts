@@ -52,8 +52,8 @@ export function createRecovery(context: ServiceContext, servers: Servers): Recov
       if (plan.adoptSnapshots.length === 0 && plan.puzzling.length === 0) await releaseBranchStarts(parts);
       beginIdleTimeAnew(context);
       const renewed = renewPasswords(context);
-      await bestEffort('tags could not be compared', {}, () => retag(parts, datasets));
       await bringUp.find(renewed);
+      await bestEffort('tags could not be compared', {}, () => retag(parts, datasets));
       await bestEffort('leftovers could not be removed', {}, () => clearLeftovers(parts, servers, datasets));
       const report: RecoveryReport = {
         adopted: { snapshots: plan.adoptSnapshots.length, clones: plan.adoptClones.length },

@@ -1,4 +1,5 @@
 /** Brings the rows of clones and snapshots to what the storage holds and no job works on. */
+import { atRest } from '../../domain/cloneRow.ts';
 import type { DatasetId } from '../../protocol/ids.ts';
 import type { ServiceContext } from '../context.ts';
 import { stillAtWork } from './stillAtWork.ts';
@@ -13,7 +14,7 @@ export function settleRows(context: ServiceContext): void {
     if (busy.on(clone.id) || ['ready', 'stopped', 'failed'].includes(clone.state)) continue;
     // Nobody has seen it, and its copy may be half: its data is swept as unfinished.
     if (clone.state === 'creating') store.clones.remove(clone.id);
-    else store.clones.put({ ...clone, state: 'ready' });
+    else store.clones.put(clone.stoppedBy === null ? { ...clone, state: 'ready' } : atRest(clone));
   }
   for (const snapshot of store.snapshots.list()) {
     if (busy.on(snapshot.id) || snapshot.state === 'ready') continue;
@@ -32,7 +33,9 @@ export function markLost(context: ServiceContext, lost: ReadonlySet<DatasetId>):
       const members = clone.members.map((member) => ({ ...member, state: 'failed' as const }));
       store.clones.put({ ...clone, state: 'failed', members, problem: lostProblem });
     } else if (clone.state === 'failed' && clone.problem === lostProblem) {
-      store.clones.put({ ...clone, state: 'ready', problem: null });
+      store.clones.put(
+        clone.stoppedBy === null ? { ...clone, state: 'ready', problem: null } : atRest(clone),
+      );
     }
   }
 }

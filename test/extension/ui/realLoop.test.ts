@@ -75,6 +75,19 @@ describe('the whole loop with a real database', () => {
     await workbench.screenshot('loop-clone');
   });
 
+  it('stops it, says who did, and starts it again with its data', async function () {
+    this.timeout(2 * minutes);
+    const { workbench } = ui();
+    await workbench.contextMenu('feature/a', 'Stop Clone');
+    await rowIs('feature/a', /^stopped by \S+ · /);
+    await assert.rejects(query('select 1'));
+    await workbench.screenshot('loop-stopped');
+    await workbench.inlineAction('feature/a', 'Start Clone');
+    await rowIs('feature/a', /^ready/);
+    assert.deepEqual(await query('select count(*)::int from orders'), [{ count: 20_000 }]);
+    assert.deepEqual(await surprises(), []);
+  });
+
   it('opens psql on it in a terminal, without a password in sight', async function () {
     const { workbench, install } = ui();
     if (install.limits.some((limit) => limit.includes('terminal'))) this.skip();

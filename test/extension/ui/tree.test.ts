@@ -70,6 +70,7 @@ describe('the tree', () => {
       'Copy Connection URL',
       'Copy Connection As…',
       'Open in Database Extension…',
+      'Stop Clone',
       'Create Clone of This Clone…',
       'Commit Clone as Snapshot…',
       'Show Changes',

@@ -408,6 +408,27 @@ describe('thin-clones', () => {
     });
   });
 
+  describe('clone stop', () => {
+    const stopped = () => fakeClone({ state: 'stopped', stoppedBy: 'anna' });
+    it('stops without a question, for nothing is lost, and says how to start it', async () => {
+      engine.script.cloneStop = succeeded;
+      engine.script.cloneShow = stopped;
+      const ended = await type(['clone', 'stop', 'feature/a'], { engine });
+      assert.equal(ended.code, 0, ended.stderr);
+      assert.equal(
+        ended.stdout,
+        'Clone feature/a is stopped; its data stays. Start it: thin-clones clone start feature/a\n',
+      );
+      const { stdout } = await type(['clone', 'stop', 'feature/a', '--json'], { engine });
+      assert.equal((JSON.parse(stdout) as { stoppedBy: string }).stoppedBy, 'anna');
+    });
+    it('is told with who did it', async () => {
+      engine.script.cloneShow = stopped;
+      const { stdout } = await type(['clone', 'show', 'feature/a'], { engine });
+      assert.match(stdout, /^state: +stopped by anna$/m);
+    });
+  });
+
   describe('clone protect', () => {
     for (const [words, minutes] of [
       [[], 'forever'],

@@ -7,11 +7,14 @@ const id = cloneIdSchema.parse('clone-aaaaaaaaaaaaaaaa');
 const name = cloneNameSchema.parse('main');
 const job = jobIdSchema.parse('job-aaaaaaaaaaaaaaaa');
 
-const lead = (state: Clone['state'], rest: { problem?: string; failure?: Lead['situation'] } = {}): Lead =>
+const lead = (
+  state: Clone['state'],
+  rest: { problem?: string; failure?: Lead['situation']; stoppedBy?: string; isWanted?: boolean } = {},
+): Lead =>
   leadTo(
-    { id, name, state, problem: rest.problem ?? null },
+    { id, name, state, problem: rest.problem ?? null, stoppedBy: rest.stoppedBy ?? null },
     {
-      ...{ key: 'main', job },
+      ...{ key: 'main', job, isWanted: rest.isWanted ?? false },
       failure: rest.failure && { reason: rest.failure.reason ?? '', next: rest.failure.next ?? '' },
     },
   );
@@ -42,6 +45,17 @@ describe('where the ports of a checkout lead', () => {
       next: 'Make another one: thin-clones use',
     });
     assert.deepEqual([situation.state, situation.clone, situation.key], ['none', null, 'main']);
+  });
+
+  it('leads nowhere from one that a person stopped, and says who and how to start it', () => {
+    const next = 'Start it: thin-clones clone start main';
+    const stopping = lead('stopping');
+    assert.deepEqual(stopping.to, { kind: 'none', reason: 'Clone main is being stopped.', next });
+    assert.deepEqual([stopping.situation.state, stopping.situation.job], ['none', job]);
+    const { situation, to } = lead('stopped', { stoppedBy: 'alice' });
+    assert.deepEqual(to, { kind: 'none', reason: 'Clone main was stopped by alice.', next });
+    assert.deepEqual([situation.state, situation.clone, situation.key], ['none', id, 'main']);
+    assert.equal(lead('stopped', { stoppedBy: 'alice', isWanted: true }).to.kind, 'waiting');
   });
 
   it('tells why a stopped clone could not be started', () => {

@@ -117,6 +117,24 @@ describe('what the status bar says of a checkout', () => {
     assert.ok(!text.includes('[x](command:evil)'), text);
   });
 
+  it('offers to start the clone that somebody stopped, and to make none beside it', () => {
+    const hover = (state: 'stopped' | 'failed'): string =>
+      checkoutHover(
+        {
+          checkout: fakeCheckout({ state: 'none', reason: 'Clone a was stopped by anna.' }),
+          clone: fakeClone({ state, stoppedBy: state === 'stopped' ? 'anna' : null }),
+          folder: undefined,
+          migrations: undefined,
+          sourceFiles: [],
+        },
+        { now, jobs: [] },
+      );
+    assert.match(hover('stopped'), /\[Start Clone\]\(command:thinClones\.branch\.use\)/);
+    assert.match(hover('stopped'), /no database: Clone a was stopped by anna/);
+    assert.doesNotMatch(hover('stopped'), /Create Clone/);
+    assert.match(hover('failed'), /Create Clone/);
+  });
+
   it('offers a clone instead of making one where HEAD is on no branch, and no command of the command line', () => {
     const head = { kind: 'detached', commit, operation: null, branch: null };
     const hover = (changes: object): string =>

@@ -269,6 +269,15 @@ describe('the rows of the tree', () => {
     );
   });
 
+  it('say who stopped a clone, and that it is being started or stopped', () => {
+    const drawn = (clone: object, jobs: object[] = []): string =>
+      draw({ environments: [{}], snapshots: [{}], clones: [clone], jobs });
+    const stopped = { state: 'stopped', stoppedBy: 'anna' };
+    assert.match(drawn(stopped), /\(circle-outline\) feature\/a \| stopped by anna · .*\| clone\.stopped$/m);
+    assert.match(drawn({ ...stopped, state: 'stopping' }), /loading~spin\) feature\/a \| stopping… · /);
+    assert.match(drawn(stopped, [{ type: 'clone.start', progress: 0 }]), /feature\/a \| starting… · /);
+  });
+
   it('show how far a running job is in the row of its object, and that it can be canceled', () => {
     assert.equal(
       draw({

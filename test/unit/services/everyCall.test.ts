@@ -23,7 +23,7 @@ interface Operation {
   /** More that has to be there before. */
   prepare?: (engine: MemoryEngine) => Promise<void>;
   /** What must hold besides, when the next engine has looked. */
-  check?: (engine: MemoryEngine) => void;
+  check?: (engine: MemoryEngine) => void | Promise<void>;
   /** The states that clone `a` may be in afterwards; default: ready. */
   states?: (succeeded: boolean) => readonly CloneState[];
 }
@@ -54,6 +54,20 @@ const checkBranchStart = (engine: MemoryEngine): void => {
   const { store } = engine;
   const kept = store.snapshots.list().filter(({ origin }) => origin === 'branch');
   for (const { id } of kept) assert.ok(store.clones.list().some(({ snapshot }) => snapshot === id));
+};
+
+const stopForGood = async (engine: MemoryEngine): Promise<void> => {
+  await engine.done(({ clones }) => clones.stop(ref('a'), caller));
+};
+/** Tags and row say the same, and a clone that nobody stopped runs. */
+const checkStopped = async (engine: MemoryEngine): Promise<void> => {
+  const { stoppedBy, state, problem, members } = engine.clone('a');
+  for (const { dataset } of members) {
+    const tags = (await engine.storage.get(dataset))?.tags.content;
+    assert.equal(tags?.kind === 'clone' && tags.clone.stoppedBy, stoppedBy, 'the tags');
+  }
+  if (state === 'stopped')
+    assert.ok(stoppedBy === caller.user || problem !== null, 'nobody says why it is stopped');
 };
 
 const operations: readonly Operation[] = [
@@ -145,6 +159,37 @@ const operations: readonly Operation[] = [
     check: checkBranchStart,
   },
   {
+    name: 'stop',
+    request: ({ clones }) => clones.stop(ref('a'), caller),
+    after: ['mine'],
+    states: (succeeded) => [succeeded ? 'stopped' : 'ready'],
+    check: checkStopped,
+  },
+  {
+    name: 'start of a clone that a person stopped',
+    prepare: stopForGood,
+    request: ({ clones }) => clones.start(ref('a'), caller),
+    after: ['mine'],
+    states: (succeeded) => (succeeded ? ['ready'] : ['stopped', 'ready']),
+    check: checkStopped,
+  },
+  {
+    name: 'reset of a clone that a person stopped',
+    prepare: stopForGood,
+    request: ({ clones }) => clones.reset(ref('a'), {}, caller),
+    after: ['mine', 'first'],
+    states: (succeeded) => [succeeded ? 'ready' : 'stopped'],
+    check: checkStopped,
+  },
+  {
+    name: 'commit of a clone that a person stopped',
+    prepare: stopForGood,
+    request: ({ clones }) => clones.commit(ref('a'), { message: 'm' }, caller),
+    after: ['mine'],
+    states: () => ['stopped'],
+    check: checkStopped,
+  },
+  {
     name: 'commit',
     request: ({ clones }) => clones.commit(ref('a'), { message: 'm', name: snapshotName('c') }, caller),
     after: ['mine'],
@@ -231,7 +276,7 @@ async function everyCall(
         if (half !== undefined) await engine.done(({ clones }) => clones.destroy(ref(half.id), caller));
       }
       assert.deepEqual(await engine.violations(), [], where());
-      operation.check?.(engine);
+      await operation.check?.(engine);
       const a = engine.store.clones.list().find(({ name }) => name === cloneName('a'));
       if (a === undefined) assert.ok(operation.after.includes('none'), `${where()}: clone a is gone`);
       else {

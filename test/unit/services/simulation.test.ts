@@ -63,7 +63,7 @@ async function simulate(seed: number): Promise<void> {
     const clone = pick(clones);
     // Only those whose text is known: others are being made in this very moment.
     const snapshot = pick(engine.store.snapshots.list().filter(({ id }) => model.snapshots.has(id)));
-    switch (below(clones.length > 4 ? 11 : 14)) {
+    switch (below(clones.length > 4 ? 12 : 15)) {
       case 0:
         return {
           text: 'refresh',
@@ -131,7 +131,13 @@ async function simulate(seed: number): Promise<void> {
           request: ({ clones: use }) => use.bind(ref(clone.id), null, undefined, caller),
         };
       case 11:
-      case 12: {
+        if (clone === undefined) return undefined;
+        return {
+          text: `stop ${clone.name}`,
+          request: ({ clones: use }) => use.stop(ref(clone.id), caller),
+        };
+      case 12:
+      case 13: {
         const branch = pick(branches);
         if (branch === undefined) return undefined;
         const name = cloneName(`clone-${++names}`);
