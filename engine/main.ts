@@ -15,6 +15,7 @@ import { createApp, listen } from './http/server.ts';
 import type { Failpoint } from './jobs/parts.ts';
 import { busyWith } from './jobs/runner.ts';
 import { createLife, type Life } from './life.ts';
+import { waitAtMost } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
 import { dropOldCode } from './process/compiledCode.ts';
 import { addLine, openLog, parseLevel } from './process/fileLog.ts';
@@ -35,6 +36,13 @@ import { openReserve, type Reserve } from './state/reserve.ts';
 import { explainStorage } from './storage/choose.ts';
 
 declare const __THIN_CLONES_VERSION__: string | undefined;
+
+/** Longer than jobs take to be undone, unless something hangs or much is to be removed. */
+const closePatienceMs = 20_000;
+
+/** Not the engine's clock, whose sleep keeps no process alive: Node would end this one with code 13. */
+const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
+  sleep(ms, undefined, signal === undefined ? {} : { signal });
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -94,7 +102,7 @@ function takeThisHome(paths: HomePaths, foreground: boolean): Promise<TakenHome<
     openState: () => openState(paths.state),
     anotherAnswers: () => anotherAnswers(paths),
     now: () => performance.now(),
-    pause: (ms) => sleep(ms),
+    pause,
     tell: (text) => {
       addLine(paths.log, text);
       if (foreground) process.stderr.write(`${text}\n`);
@@ -283,7 +291,8 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   await ownFiles.close();
   await rm(paths.discovery, { force: true });
   await listening.close();
-  await life.close();
+  if (!(await waitAtMost({ sleep: pause }, closePatienceMs, life.close())))
+    log.warning('something does not end: it is left to the next engine, as after a kill');
   log.info('engine stopped');
   await closeLog();
   await rm(paths.holder, { force: true });

@@ -33,6 +33,7 @@ import type { Reserve } from './state/reserve.ts';
 import { roomyStore } from './state/roomyStore.ts';
 import type { Store } from './state/store.ts';
 import { createVault, loadKey } from './state/vault.ts';
+import { answeringStorage } from './storage/answeringStorage.ts';
 import { chooseStorage } from './storage/choose.ts';
 import { POOL_FILE } from './storage/pool.ts';
 import { ensurePoolFile, poolFileOf } from './storage/poolFile.ts';
@@ -111,7 +112,7 @@ export async function startServices(
   const machine = trace('machine', surroundings.machine);
   const settings = readSettings(paths.settings, process.env);
   const { storage: opened, installation } = await openStorage(paths, machine, settings, state, signal);
-  const storage = trace('storage', opened);
+  const storage = trace('storage', answeringStorage(opened));
   await makeOwnFolder(paths.socketRoot, machine.serverUser === undefined ? 0o700 : 0o711);
   await machine.files.makeDirectory(paths.scratch, { mode: 0o711 });
   await machine.files.makeDirectory(paths.serverLogs, { mode: 0o700 });

@@ -21,6 +21,7 @@ import {
   type StorageOptions,
 } from './storage.ts';
 import { endLeftTools, systemCode } from './tools.ts';
+import { createTrash } from './trash.ts';
 
 /** What a file system must be able to do. Paths are absolute; errors are of the table. */
 export interface TreeDriver {
@@ -52,6 +53,8 @@ export interface TaggedStoreOptions {
   installation: InstallationId;
   driver: TreeDriver;
   now?: () => Date;
+  /** How long the removal of one tree may keep others waiting. */
+  patienceMs?: number;
 }
 
 /** Each is an open file for a moment. */
@@ -61,7 +64,7 @@ type ReadTag = { kind: 'none' } | { kind: 'foreign'; problem: string } | { kind:
 
 /** Opens the store at `root`, making it when the folder is missing or empty. Errors: storage_foreign, storage_failed. */
 export async function openTaggedStore(options: TaggedStoreOptions): Promise<Storage> {
-  const { machine, root, installation, driver, now = () => new Date() } = options;
+  const { machine, root, installation, driver, now = () => new Date(), patienceMs = 10_000 } = options;
   const { files } = machine;
   const folder = { data: join(root, 'data'), tags: join(root, 'tags'), trash: join(root, 'trash') };
   const dataPath = (id: DatasetId): string => join(folder.data, id);
@@ -267,16 +270,7 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
     return found.filter((dataset) => dataset !== undefined).sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
-  let emptying = Promise.resolve();
-  async function emptyTrash({ signal, onProgress }: StorageOptions): Promise<void> {
-    await assertThere();
-    const entries = await files.list(folder.trash);
-    for (const [index, { name }] of entries.entries()) {
-      signal?.throwIfAborted();
-      await driver.dropTree(join(folder.trash, name), signal);
-      onProgress?.((index + 1) / entries.length);
-    }
-  }
+  const trash = createTrash({ machine, folder: folder.trash, driver, patienceMs });
 
   return {
     driver: driver.driver,
@@ -365,12 +359,9 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
       await files.remove(tagPath(id));
     },
 
-    emptyTrash(options = {}) {
-      // One after the other: two at once would trip over each other's half-removed trees.
-      const turn = emptying.then(() => emptyTrash(options));
-      // best effort: the next turn does not depend on this one, whose error its own caller gets.
-      emptying = turn.catch(() => undefined);
-      return turn;
+    async emptyTrash(options = {}) {
+      await assertThere();
+      await trash.empty(options);
     },
 
     async usage(id) {
@@ -378,9 +369,7 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
       return driver.usage(dataPath(id));
     },
 
-    async close() {
-      await emptying;
-    },
+    close: () => trash.close(),
   };
 }
 

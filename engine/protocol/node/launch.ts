@@ -84,6 +84,9 @@ const shouldReplace = ({ info, discovery }: EngineConnection, program: EnginePro
     ? discovery.build !== program.build
     : isNewer(program.version, info.version);
 
+/** An engine leaves to the next one what does not end in 20 s. */
+const stopPatienceMs = 30_000;
+
 /** Asks an engine to stop and waits until its process is gone, so that its home is nobody's; clones go on. */
 export async function stopEngine(
   connection: EngineConnection,
@@ -98,10 +101,12 @@ export async function stopEngine(
     if (!isFailure(error, 'engine_unreachable')) throw error;
   }
   connection.close();
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + stopPatienceMs;
   while (await runs(pid)) {
     if (performance.now() > deadline)
-      throw fail('engine_unreachable', { problem: `engine ${pid} did not stop within 10 s` });
+      throw fail('engine_unreachable', {
+        problem: `engine ${pid} did not stop within ${stopPatienceMs / 1000} s`,
+      });
     await sleep(5, undefined, { signal: options.signal });
   }
 }
