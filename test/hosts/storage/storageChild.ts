@@ -12,11 +12,18 @@ export interface ChildTask {
   root: string;
   driver: StorageDriver;
   installation: string;
+  /** Whom the process becomes for good before it touches anything; who started it may be the only one who can read this file. */
+  user?: { uid: number; gid: number };
 }
 
 export const FILES = 12;
 
-const { task, root, driver, installation: owner } = JSON.parse(process.argv[2] ?? '') as ChildTask;
+const { task, root, driver, installation: owner, user } = JSON.parse(process.argv[2] ?? '') as ChildTask;
+if (user !== undefined) {
+  process.setgroups?.([user.gid]);
+  process.setgid?.(user.gid);
+  process.setuid?.(user.uid);
+}
 const installation = installationIdSchema.parse(owner);
 const machine = createLocalMachine({
   name: hostNameSchema.parse('local'),
