@@ -38,6 +38,8 @@ const descriptions: Readonly<Record<string, string>> = {
   'environments.*.members.*.dump': 'For dump: a file or directory of pg_dump, or SQL; also gzipped.',
   'environments.*.members.*.database': 'The database that people work with, if it is not that of the URL.',
   'environments.*.members.*.version': "PostgreSQL major version of the copies, if not the source's.",
+  'environments.*.members.*.onRestoreError':
+    'What an object that cannot be restored costs: warn (the default), or fail. Rows that cannot always fail.',
   'environments.*.clones': 'Settings of all clones of this environment.',
   'environments.*.clones.idleTtl':
     'A clone that nobody connected to for this long is destroyed, unless protected: 30m, 24h, 7d.',

@@ -101,6 +101,8 @@ export const memberDefinitionSchema = z.strictObject({
   database: z.string().min(1).max(63).optional(),
   /** PostgreSQL major version of the copies; default: the source's own. */
   version: z.number().int().min(13).max(18).optional(),
+  /** What an object costs that can't be restored: a warning (the default), or the refresh. Rows that can't always fail it. */
+  onRestoreError: z.enum(['fail', 'warn']).optional(),
 });
 export type MemberDefinition = z.infer<typeof memberDefinitionSchema>;
 

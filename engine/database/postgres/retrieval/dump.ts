@@ -18,6 +18,7 @@ import {
 } from '../workbench.ts';
 import { readArchive } from './archive.ts';
 import { prepareDump, readPlainHead, type PreparedDump } from './dumpFile.ts';
+import { applySettings } from './databaseSettings.ts';
 import { findRoleNames } from './dumpRoles.ts';
 import { makeCluster, RESTORE_SETTINGS } from './newCluster.ts';
 import { restoreArchive, restoreScript } from './restore.ts';
@@ -77,10 +78,13 @@ async function retrieveArchive(
     { ...FIRST_START, ...RESTORE_SETTINGS },
     async (server) => {
       const schema = path.join(request.scratch, 'schema.sql');
-      const shape = await writeSchema(bench, request, prepared, dump, schema);
+      const { shape, settings } = await writeSchema(bench, request, prepared, dump, schema);
       await makeRoles(bench, server, schema);
       const warn = (text: string): void => bench.report.line(text, 'warning');
       await createDatabase(server.query, database, shape, warn);
+      const searchPath = await server.query(database, (client) =>
+        applySettings(client, database, settings, warn),
+      );
       await restoreArchive({ ...bench, report: portion(bench.report, 0.1, 0.85) }, server, {
         client,
         file: prepared.file,
@@ -91,6 +95,9 @@ async function retrieveArchive(
         partial: false,
         weights: new Map(),
         dump,
+        searchPath,
+        scratch: request.scratch,
+        onObjectError: definition.onRestoreError ?? 'warn',
       });
       return await complete(bench, server, [database]);
     },
@@ -103,14 +110,14 @@ async function retrieveArchive(
   };
 }
 
-/** The dump's schema as SQL, read for its roles; with it comes how its database was made. */
+/** The dump's schema as SQL, read for its roles; with it comes how its database was made and set. */
 async function writeSchema(
   bench: Workbench,
   request: DumpRequest,
   prepared: PreparedDump,
   dump: string,
   into: string,
-): Promise<DatabaseShape> {
+): Promise<{ shape: DatabaseShape; settings: readonly string[] }> {
   await bench.machine.run(
     {
       program: request.client.pg_restore,
@@ -131,13 +138,21 @@ async function writeSchema(
   const lines = await bench.machine.run(
     {
       program: 'grep',
-      args: ['-m', '1', '-aE', '^CREATE DATABASE ', '--', into],
+      args: [
+        '-aE',
+        '^(CREATE DATABASE |ALTER DATABASE .* SET |ALTER ROLE .* IN DATABASE .* SET )',
+        '--',
+        into,
+      ],
       env: { LC_ALL: 'C' },
-      parse: (result) => result.stdout,
+      parse: (result) => result.stdout.split('\n'),
     },
     { signal: bench.signal },
   );
-  return shapeOf(lines);
+  return {
+    shape: shapeOf(lines.find((line) => line.startsWith('CREATE DATABASE ')) ?? ''),
+    settings: lines.filter((line) => line.startsWith('ALTER ')),
+  };
 }
 
 /** From `CREATE DATABASE x WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = icu LOCALE = '...' ...`. */

@@ -49,6 +49,8 @@ interface SourcePlan {
   roles: SourceRoles;
   selected: SelectedSource;
   extensions: readonly string[];
+  /** Schemas in which the source looks for unqualified names. */
+  searchPath: readonly string[];
 }
 
 /** Two parallel connections already hide most waiting; more would be felt by the source. */
@@ -93,6 +95,9 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
             plan.selected.tables.map((table) => [`${table.schema}.${table.name}`, table.dataBytes]),
           ),
           dump: undefined,
+          searchPath: plan.searchPath,
+          scratch: request.scratch,
+          onObjectError: definition.onRestoreError ?? 'warn',
         });
         await bench.machine.files.remove(dump);
         await server.query(source.database, (client) => gatherStatistics(client, bench));
@@ -126,7 +131,9 @@ async function planSource(
       throw fail('source_too_new', { source: facts.version, tools: request.client.version });
     }
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
-    const { rows } = await client.query<{ now: Date }>('SELECT pg_catalog.now() AS now');
+    const { rows } = await client.query<{ now: Date; schemas: string[] }>(
+      'SELECT pg_catalog.now() AS now, pg_catalog.current_schemas(false)::text[] AS schemas',
+    );
     const snapshot = await exportSnapshot(client);
     const selected = await selectTables(client, request.definition);
     checkReadable(selected, source);
@@ -141,6 +148,7 @@ async function planSource(
       roles: await readRoles(client),
       selected,
       extensions: extensions.rows.map((row) => row.extname),
+      searchPath: rows[0]?.schemas ?? [],
     };
   } catch (error) {
     throw explainQueryError(error, source, request.member);

@@ -1,9 +1,12 @@
 /** Restores a dump into the temporary server: pg_restore for archives, psql for plain SQL, with their errors sorted. */
+import { saysFullDisk } from '../../../domain/fullDisk.ts';
 import { fail, type ThinClonesError } from '../../../protocol/errors.ts';
 import type { ClientPrograms } from '../programs/locate.ts';
 import { ADMIN_ROLE, APPLICATION_NAME, socketNumber } from '../admin.ts';
 import type { Archive } from './archive.ts';
 import { explainUnreadable } from './archive.ts';
+import { putChecksBack, setChecksAside } from './laterChecks.ts';
+import { restoreAgain, type RestoreNote } from './restoreAgain.ts';
 import { fullDisk, type TemporaryServer, type Workbench } from '../workbench.ts';
 
 export interface RestoreOptions {
@@ -19,6 +22,12 @@ export interface RestoreOptions {
   weights: ReadonlyMap<string, number>;
   /** What errors name: the dump as people know it. */
   dump: string | undefined;
+  /** Schemas in which the source looks for unqualified names. */
+  searchPath: readonly string[];
+  /** A folder for files of this job. */
+  scratch: string;
+  /** What an object costs that can't be restored; rows that can't always fail. */
+  onObjectError: 'warn' | 'fail';
 }
 
 export function adminEnvironment(server: TemporaryServer): Record<string, string> {
@@ -40,16 +49,82 @@ export function connectionString(database: string): string {
   return `dbname='${database.replace(/[\\']/g, (character) => `\\${character}`)}'`;
 }
 
-/** Errors: dump_unreadable, restore_failed, storage_full. */
+/**
+ * Resolves to what did not come as it was. Definitions come first, so that what fails among them is there before its rows are.
+ * Errors: dump_unreadable, restore_failed, storage_full.
+ */
 export async function restoreArchive(
   bench: Workbench,
   server: TemporaryServer,
   options: RestoreOptions,
-): Promise<void> {
+): Promise<readonly RestoreNote[]> {
   const { report } = bench;
+  const { database, searchPath } = options;
   report.phase('restoring');
   report.line(`Restoring into PostgreSQL ${bench.server.version}.`);
   const progress = trackRestore(options, report);
+  const notes: RestoreNote[] = [];
+  const part = async (sections: readonly string[], jobs: number): Promise<void> => {
+    const failed = await runSections(bench, server, options, { sections, jobs, progress });
+    if (failed.size === 0) return;
+    report.line(
+      `${failed.size === 1 ? 'One object' : `${failed.size} objects`} could not be restored at once: trying again.`,
+    );
+    const entries = options.archive.entries.filter(({ dumpId }) => failed.has(dumpId));
+    const again = await restoreAgain(bench, server, entries, options);
+    notes.push(...again.notes);
+    const lost = again.lost.map(
+      ({ entry, problem }) => failed.get(entry.dumpId) ?? { message: problem, command: '' },
+    );
+    const costly = again.notes.flatMap((note) => costOf(note, failed, options));
+    if (lost.length > 0 || costly.length > 0) {
+      const causes = lost.length > 0 ? tablesThatFailed(notes) : [];
+      await refuse(bench, options.dump, [...causes, ...costly, ...lost]);
+    }
+  };
+  await part(['pre-data'], 1);
+  const checks = await server.query(database, setChecksAside);
+  await part(['data', 'post-data'], options.jobs);
+  const back = await server.query(database, (client) => putChecksBack(client, checks, searchPath));
+  notes.push(...back);
+  const costly = back.flatMap((note) => costOf(note, new Map(), options));
+  if (costly.length > 0) await refuse(bench, options.dump, costly);
+  for (const { object, what, problem } of notes)
+    report.line(`The ${object} ${what}${problem === undefined ? '' : `: ${problem}`}.`, 'warning');
+  report.progress(1);
+  return notes;
+}
+
+/** Rows are lost because their table is. */
+const tablesThatFailed = (notes: readonly RestoreNote[]): readonly RestoreError[] =>
+  notes.flatMap(({ entry, problem }) =>
+    entry?.kind === 'TABLE' && problem !== undefined ? [{ message: problem, command: '' }] : [],
+  );
+
+/** The error that a note is for who wants none. What copies of parts lack, and what is no object of its own, is only told. */
+function costOf(
+  { entry, problem }: RestoreNote,
+  failed: ReadonlyMap<number, RestoreError>,
+  { onObjectError, partial }: RestoreOptions,
+): readonly RestoreError[] {
+  if (onObjectError === 'warn' || problem === undefined) return [];
+  const error = { message: problem, command: failed.get(entry?.dumpId ?? -1)?.command ?? '' };
+  return judgeRestoreError(error, partial) === 'fatal' ? [error] : [];
+}
+
+interface Sections {
+  sections: readonly string[];
+  jobs: number;
+  progress: (line: string) => void;
+}
+
+/** Entries of the archive that failed, each with its first error. */
+async function runSections(
+  bench: Workbench,
+  server: TemporaryServer,
+  options: RestoreOptions,
+  { sections, jobs, progress }: Sections,
+): Promise<ReadonlyMap<number, RestoreError>> {
   const errors = createErrorCollector();
   const result = await bench.machine.run(
     {
@@ -61,7 +136,8 @@ export async function restoreArchive(
         // A subscription holds production's password and would call it.
         '--no-subscriptions',
         '--no-security-labels',
-        `--jobs=${options.jobs}`,
+        ...sections.map((section) => `--section=${section}`),
+        `--jobs=${jobs}`,
         `--dbname=${connectionString(options.database)}`,
         '--',
         options.file,
@@ -78,9 +154,34 @@ export async function restoreArchive(
       },
     },
   );
-  await judge(bench, options, errors.list(), result.code, result.stderr);
-  report.progress(1);
+  const found = errors.list().filter((error) => judgeRestoreError(error, options.partial) !== 'harmless');
+  if (found.length === 0 && (result.code === 0 || (result.code === 1 && errors.list().length > 0)))
+    return new Map();
+  const text = found.map(({ message }) => message).join('\n');
+  const entries = errors.entries();
+  const isAboutObjects = result.code === 1 && entries.length > 0 && !BEYOND_OBJECTS.test(text);
+  if (!isAboutObjects || MISSING_EXTENSION.test(text) || saysFullDisk(text) || isDamaged(options.dump, text))
+    await refuse(bench, options.dump, found, result.stderr);
+  const fallback: RestoreError = { message: text.split('\n')[0] ?? '', command: '' };
+  return new Map(entries.map((entry) => [entry, found.find((error) => error.entry === entry) ?? fallback]));
 }
+
+/** The server or a process of the restore is gone. */
+const BEYOND_OBJECTS =
+  /server closed the connection|terminating connection|connection to server|worker process (?:died|failed)|no connection to the server|could not fork/;
+
+/** Tells every error and throws. */
+async function refuse(
+  bench: Workbench,
+  dump: string | undefined,
+  errors: readonly RestoreError[],
+  stderr = '',
+): Promise<never> {
+  for (const error of errors) bench.report.line(`${error.message}${commandOf(error)}`, 'error');
+  throw await restoreFailure(bench, dump, errors, stderr);
+}
+
+const commandOf = ({ command }: RestoreError): string => (command === '' ? '' : ` (${shorten(command)})`);
 
 /** What takes its time in a restore, and what is said when it is there. */
 const slowEntries: Readonly<Record<string, string>> = {
@@ -129,17 +230,34 @@ export interface RestoreError {
   /** The server's or the program's own words. */
   message: string;
   command: string;
+  /** The entry of the archive that was worked on; undefined: none, or not told. */
+  entry?: number | undefined;
 }
 
 /** Puts pg_restore's lines together again: one error has several, and one ends where the next message begins. */
 export function createErrorCollector(): {
   take: (line: string) => void;
   list: () => readonly RestoreError[];
+  /**
+   * Every entry that failed. Processes beside each other may mix up their lines, so which error is whose is a guess; and one that has
+   * only connected names what its parent did last, which it did not launch.
+   */
+  entries: () => readonly number[];
 } {
   const errors: RestoreError[] = [];
+  const entries = new Set<number>();
+  const launched = new Set<number>();
+  let entry: number | undefined;
   let current: RestoreError | undefined;
   return {
     take: (line) => {
+      const launch = /^pg_restore: launching item (\d+) /.exec(line)?.[1];
+      if (launch !== undefined) launched.add(Number(launch));
+      const from = /^pg_restore: from TOC entry (\d+);/.exec(line)?.[1];
+      if (from !== undefined) {
+        entry = Number(from);
+        entries.add(entry);
+      }
       const error =
         /^(?:pg_restore|psql)(?::.*?)?: (?:error|fatal): (.*)$/i.exec(line) ??
         /^(?:psql:.*: )?(?:ERROR|FATAL|PANIC): +(.*)$/.exec(line);
@@ -149,7 +267,7 @@ export function createErrorCollector(): {
           .replace(/^could not execute query: /, '')
           .replace(/^ERROR: +/, '')
           .trim();
-        current = { message, command: '' };
+        current = { message, command: '', ...(entry === undefined ? {} : { entry }) };
         errors.push(current);
       } else if (/^(?:pg_restore|psql): /.test(line)) {
         current = undefined;
@@ -160,6 +278,7 @@ export function createErrorCollector(): {
       }
     },
     list: () => errors,
+    entries: () => [...entries].filter((each) => launched.size === 0 || launched.has(each)),
   };
 }
 
@@ -189,27 +308,12 @@ export function judgeRestoreError(error: RestoreError, partial: boolean): 'harml
 const MISSING_EXTENSION =
   /extension "([^"]+)" is not available|extension control file "[^"]*\/([^/"]+)\.control"/;
 
-async function judge(
-  bench: Workbench,
-  options: Pick<RestoreOptions, 'partial' | 'dump'>,
-  errors: readonly RestoreError[],
-  code: number | null,
-  stderr: string,
-): Promise<void> {
-  const { report } = bench;
-  const fatal: RestoreError[] = [];
-  for (const error of errors) {
-    const verdict = judgeRestoreError(error, options.partial);
-    const where = error.command === '' ? '' : ` (${shorten(error.command)})`;
-    if (verdict === 'warning') report.line(`Left out: ${error.message}${where}`, 'warning');
-    if (verdict === 'fatal') {
-      report.line(`${error.message}${where}`, 'error');
-      fatal.push(error);
-    }
-  }
-  if (fatal.length === 0 && (code === 0 || (code === 1 && errors.length > 0))) return;
-  throw await restoreFailure(bench, options.dump, fatal, stderr);
-}
+const DAMAGED =
+  /end of file|unexpected EOF|could not read|could not uncompress|incorrect (?:header|data) check|did not find magic string|corrupt|found unexpected block ID|could not open input file|could not close data file|could not seek|unsupported version|invalid .* in archive/;
+
+/** A dump, since what we have just written ourselves is whole. */
+const isDamaged = (dump: string | undefined, text: string): boolean =>
+  dump !== undefined && DAMAGED.test(text);
 
 async function restoreFailure(
   bench: Workbench,
@@ -222,10 +326,8 @@ async function restoreFailure(
   const extension = MISSING_EXTENSION.exec(all);
   if (extension !== null)
     return missingExtensions([extension[1] ?? extension[2] ?? ''], bench.server.version);
-  const damaged =
-    /end of file|unexpected EOF|could not read|could not uncompress|incorrect (?:header|data) check|did not find magic string|corrupt|found unexpected block ID|could not open input file|could not close data file|could not seek|unsupported version|invalid .* in archive/;
-  if (dump !== undefined && damaged.test(`${all}\n${stderr.slice(-4000)}`)) {
-    const text = damaged.test(all) ? all : stderr;
+  if (dump !== undefined && isDamaged(dump, `${all}\n${stderr.slice(-4000)}`)) {
+    const text = DAMAGED.test(all) ? all : stderr;
     return fail('dump_unreadable', { file: dump, problem: explainUnreadable(text) });
   }
   const problem =
@@ -233,7 +335,7 @@ async function restoreFailure(
       ? explainUnreadable(stderr)
       : fatal
           .slice(0, 3)
-          .map((error) => `${error.message}${error.command === '' ? '' : ` (${shorten(error.command)})`}`)
+          .map((error) => `${error.message}${commandOf(error)}`)
           .join('; ') + (fatal.length > 3 ? ` and ${fatal.length - 3} more` : '');
   return await fullDisk(bench, fail('restore_failed', { problem }), `${all}\n${stderr}`);
 }
