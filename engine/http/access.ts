@@ -13,13 +13,14 @@ export interface AccessRequest {
 
 /**
  * Throws `forbidden_origin` for anything that a web page could have sent, `unauthorized` without the right token,
- * `protocol_mismatch` for a client of another protocol. Looks at headers only: no body was read yet.
+ * `protocol_mismatch` for a client of another protocol, `invalid_request` where a header makes no sense. Looks at headers only: no body was read yet.
  */
 export function checkAccess(request: AccessRequest, token: string): void {
   if (request.header('origin') !== undefined) throw fail('forbidden_origin', { header: 'Origin' });
   if (request.header('sec-fetch-site') !== undefined)
     throw fail('forbidden_origin', { header: 'Sec-Fetch-Site' });
   const host = (request.header('host') ?? '').replace(/:[0-9]+$/, '').toLowerCase();
+  if (host === '') throw fail('invalid_request', { problems: ['the header Host is missing'] });
   if (!loopbackHosts.has(host)) throw fail('forbidden_origin', { header: 'Host' });
   const given = /^Bearer (.+)$/.exec(request.header('authorization') ?? '')?.[1] ?? '';
   if (!timingSafeEqual(digest(given), digest(token))) throw fail('unauthorized', {});

@@ -1,17 +1,9 @@
-/** The engine's HTTP side: validates every request by the routes table and hands it to its handler. */
+/** The engine's HTTP side, whatever carries its bytes: validates every request by the routes table and hands it to its handler. */
 import { createHash } from 'node:crypto';
-import { chmod, rm } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import { getRequestListener } from '@hono/node-server';
-import { Hono, type Context } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
-import { streamSSE } from 'hono/streaming';
 import type * as z from 'zod';
 import { canonicalText } from '../domain/canonicalText.ts';
 import { writePosition } from '../protocol/client.ts';
 import { fail, toFailure } from '../protocol/errors.ts';
-import type { Event } from '../protocol/events.ts';
-import { openapiDocument } from '../protocol/openapi.ts';
 import { routes, type RouteName, type Routes } from '../protocol/routes.ts';
 import {
   clientHeader,
@@ -24,6 +16,9 @@ import type { Caller } from '../services/caller.ts';
 import type { Feed } from '../jobs/feed.ts';
 import type { Log } from '../ports/log.ts';
 import { checkAccess } from './access.ts';
+import type { App, AppAnswer, AppRequest } from './app.ts';
+import { streamEvents } from './eventStream.ts';
+import { findRoute } from './routing.ts';
 
 export interface RouteRequest<Name extends RouteName> {
   params: z.output<Routes[Name]['params']>;
@@ -53,111 +48,112 @@ export interface ServerOptions {
 /** Routes that a client of another protocol may call: how one engine is replaced by another. */
 const acrossProtocols: ReadonlySet<string> = new Set([routes.engineInfo.path, routes.engineStop.path]);
 const bodyBytes = 1024 * 1024;
-const keepAliveMs = 15_000;
-const mostWaiting = 20_000;
 
-export function createApp({ handlers, feed, log, token, version, signal }: ServerOptions): Hono {
-  const app = new Hono();
-  const answerFailure = (context: Context, error: unknown): Response => {
-    const failure = toFailure(error);
-    if (failure.status >= 500 && failure.code === 'internal') {
-      const cause = failure.cause instanceof Error ? failure.cause.stack : undefined;
-      log.error('request failed', { path: context.req.path, problem: failure.message, cause });
+type Headers = Record<string, string>;
+
+const json = (status: number, document: unknown, headers: Headers): AppAnswer => ({
+  status,
+  headers: { ...headers, 'content-type': 'application/json' },
+  body: JSON.stringify(document),
+});
+
+/**
+ * The HTTP frameworks looked at are made of the classes of fetch(), which are undici in Node: with its HTTP/2 they take
+ * 8 MB of an idle engine's memory and 40 ms of each start, for a table of routes that stands here anyway.
+ */
+export function createApp(options: ServerOptions): App {
+  const { log, token } = options;
+  return async (request) => {
+    const headers: Headers = {};
+    const { path, query } = splitTarget(request.target);
+    try {
+      const isAcross = acrossProtocols.has(path);
+      const header = (name: string) =>
+        isAcross && name.startsWith('thin-clones-protocol') ? undefined : request.header(name);
+      checkAccess({ header, method: request.method }, token);
+      return await answer(options, { ...request, path, query }, headers);
+    } catch (error) {
+      const failure = toFailure(error);
+      if (failure.status >= 500 && failure.code === 'internal' && !request.signal.aborted) {
+        const cause = failure.cause instanceof Error ? failure.cause.stack : undefined;
+        log.error('request failed', { path, problem: failure.message, cause });
+      }
+      return json(failure.status, { error: failure.document }, headers);
     }
-    return context.json({ error: failure.document }, failure.status as 400);
   };
-  app.onError((error, context) => answerFailure(context, error));
-  app.notFound((context) => answerFailure(context, fail('unknown_route', { path: context.req.path })));
-  app.use(async (context, next) => {
-    const across = acrossProtocols.has(context.req.path);
-    const header = (name: string) =>
-      across && name.startsWith('thin-clones-protocol') ? undefined : context.req.header(name);
-    checkAccess({ header, method: context.req.method }, token);
-    await next();
-  });
-  app.use(
-    bodyLimit({
-      maxSize: bodyBytes,
-      onError: () => {
-        throw fail('invalid_request', { problems: [`the body is larger than ${bodyBytes} bytes`] });
-      },
-    }),
-  );
+}
 
-  for (const name of Object.keys(routes) as RouteName[]) {
-    const route = routes[name];
-    const handler: (request: never) => unknown = handlers[name];
-    app.on(route.method, route.path, async (context) => {
-      const parsed = {
-        params: route.params.safeParse(context.req.param()),
-        query: route.query.safeParse(context.req.query()),
-        // Also where none is known: whoever sends one means something by it.
-        body: route.body.safeParse(route.method === 'GET' ? {} : await readJson(context)),
-      };
-      const problems = Object.values(parsed).flatMap(({ error }) =>
-        (error?.issues ?? []).map(({ path, message }) =>
-          [path.join('.'), message].filter(Boolean).join(': '),
-        ),
-      );
-      if (problems.length > 0 || !parsed.params.success || !parsed.query.success || !parsed.body.success) {
-        throw fail('invalid_request', { problems });
-      }
-      // Where it is before the change, or the look: whoever asked follows what comes without asking first where the stream is.
-      if (!acrossProtocols.has(route.path)) {
-        const at = await feed().catch(() => undefined); // best effort: an engine that can't run says so below
-        if (at !== undefined)
-          context.header(positionHeader, writePosition({ epoch: at.epoch, seq: at.seq() }));
-      }
-      const caller = readCaller(context, () => requestText(name, parsed.params.data, parsed.body.data));
-      const answer = await handler({
-        params: parsed.params.data,
-        query: parsed.query.data,
-        body: parsed.body.data,
-        caller,
-        signal: context.req.raw.signal,
-      } as never);
-      return context.json(route.response.parse(answer) as object);
-    });
+interface ReadRequest extends AppRequest {
+  path: string;
+  query: URLSearchParams;
+}
+
+function splitTarget(target: string): { path: string; query: URLSearchParams } {
+  const at = target.indexOf('?');
+  return at < 0
+    ? { path: target, query: new URLSearchParams() }
+    : { path: target.slice(0, at), query: new URLSearchParams(target.slice(at)) };
+}
+
+/** `headers` are sent with a refusal too. */
+async function answer(options: ServerOptions, request: ReadRequest, headers: Headers): Promise<AppAnswer> {
+  const { handlers, feed, version, signal } = options;
+  // As GET; whoever carries the bytes leaves the body out.
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  const { path, query } = request;
+  if (method === 'GET' && path === openapiPath) {
+    // For people who look around: most engines are never asked for it.
+    const { openapiDocument } = await import('../protocol/openapi.ts');
+    return json(200, openapiDocument(version), headers);
   }
+  if (method === 'GET' && path === eventsPath) {
+    const from = { epoch: query.get('epoch') ?? '', seq: Number(query.get('after') ?? 0) };
+    const current = await feed();
+    return {
+      status: 200,
+      headers: { ...headers, 'content-type': 'text/event-stream', 'cache-control': 'no-cache' },
+      body: (write) => streamEvents(current, from, write, AbortSignal.any([signal, request.signal])),
+    };
+  }
+  const found = findRoute(method, path);
+  if (found === undefined) throw fail('unknown_route', { path });
+  const { name } = found;
+  const route = routes[name];
+  const handler: (request: never) => unknown = handlers[name];
+  const parsed = {
+    params: route.params.safeParse(found.params),
+    query: route.query.safeParse(firstOfEach(query)),
+    // Also where none is known: whoever sends one means something by it.
+    body: route.body.safeParse(method === 'GET' ? {} : await readJson(request)),
+  };
+  const problems = Object.values(parsed).flatMap(({ error }) =>
+    (error?.issues ?? []).map(({ path: field, message }) =>
+      [field.join('.'), message].filter(Boolean).join(': '),
+    ),
+  );
+  if (problems.length > 0 || !parsed.params.success || !parsed.query.success || !parsed.body.success) {
+    throw fail('invalid_request', { problems });
+  }
+  // Where it is before the change, or the look: whoever asked follows what comes without asking first where the stream is.
+  if (!acrossProtocols.has(path)) {
+    const at = await feed().catch(() => undefined); // best effort: an engine that can't run says so below
+    if (at !== undefined) headers[positionHeader] = writePosition({ epoch: at.epoch, seq: at.seq() });
+  }
+  const caller = readCaller(request, () => requestText(name, parsed.params.data, parsed.body.data));
+  const answered = await handler({
+    params: parsed.params.data,
+    query: parsed.query.data,
+    body: parsed.body.data,
+    caller,
+    signal: request.signal,
+  } as never);
+  return json(200, route.response.parse(answered), headers);
+}
 
-  app.get(openapiPath, (context) => context.json(openapiDocument(version)));
-  app.get(eventsPath, (context) => {
-    const from = { epoch: context.req.query('epoch') ?? '', seq: Number(context.req.query('after') ?? 0) };
-    return streamSSE(context, async (stream) => {
-      const current = await feed();
-      const ending = AbortSignal.any([signal, current.ended]);
-      const waiting: Event[] = [];
-      let wake = (): void => undefined;
-      const client = { tooSlow: false };
-      const unsubscribe = current.subscribe(from, (event) => {
-        // A client that does not read must not fill the engine's memory: it comes back and reads the overview.
-        if (waiting.length >= mostWaiting) client.tooSlow = true;
-        else waiting.push(event);
-        wake();
-      });
-      const timer = setInterval(() => wake(), keepAliveMs);
-      const onEnd = (): void => wake();
-      ending.addEventListener('abort', onEnd);
-      stream.onAbort(onEnd);
-      try {
-        await stream.write(': ready\n\n');
-        while (!stream.aborted && !client.tooSlow) {
-          const batch = waiting.splice(0);
-          const text = batch.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('');
-          await stream.write(text === '' ? ': still here\n\n' : text);
-          if (waiting.length > 0) continue;
-          // What came before the end is told.
-          if (ending.aborted) break;
-          await new Promise<void>((resolve) => (wake = resolve));
-        }
-      } finally {
-        clearInterval(timer);
-        ending.removeEventListener('abort', onEnd);
-        unsubscribe();
-      }
-    });
-  });
-  return app;
+function firstOfEach(query: URLSearchParams): Record<string, string> {
+  const first = new Map<string, string>();
+  for (const [name, value] of query) if (!first.has(name)) first.set(name, value);
+  return Object.fromEntries(first);
 }
 
 const longestKey = 200;
@@ -170,12 +166,12 @@ function requestText(name: RouteName, params: unknown, body: object | undefined)
     .digest('hex');
 }
 
-function readCaller(context: Context, request: () => string): Caller {
-  const key = context.req.header(idempotencyHeader);
+function readCaller(asked: AppRequest, request: () => string): Caller {
+  const key = asked.header(idempotencyHeader);
   // Cut short, two keys could become one.
   if (key !== undefined && (key === '' || key.length > longestKey))
     throw fail('invalid_request', { problems: [`${idempotencyHeader}: 1 to ${longestKey} characters`] });
-  const name = context.req.header(clientHeader) ?? 'unknown';
+  const name = asked.header(clientHeader) ?? 'unknown';
   try {
     const user = decodeURIComponent(name).slice(0, 100);
     return { user, idempotencyKey: key === undefined ? undefined : { key, request: request() } };
@@ -184,81 +180,14 @@ function readCaller(context: Context, request: () => string): Caller {
   }
 }
 
-async function readJson(context: Context): Promise<unknown> {
-  const text = await context.req.text();
+async function readJson(request: AppRequest): Promise<unknown> {
+  const text = await request.text(bodyBytes);
+  if (text === undefined)
+    throw fail('invalid_request', { problems: [`the body is larger than ${bodyBytes} bytes`] });
   if (text === '') return {};
   try {
     return JSON.parse(text);
   } catch (error) {
     throw fail('invalid_request', { problems: ['the body is not JSON'] }, { cause: error });
   }
-}
-
-export interface Listening {
-  tcpPort: number | null;
-  /** Listens at the socket's path once more, after the socket file was removed; open connections stay. */
-  reopenSocket(): Promise<void>;
-  close(): Promise<void>;
-}
-
-/** Listens on a unix socket of mode 0600 (or a named pipe), and on loopback TCP when a port is given (0: any). */
-export async function listen(
-  app: Hono,
-  address: { socket: string; tcpPort: number | null; onTcpProblem?: (error: unknown) => void },
-): Promise<Listening> {
-  const servers: Server[] = [];
-  const open = async (target: { path: string } | { host: string; port: number }): Promise<Server> => {
-    const answer = getRequestListener(app.fetch);
-    const server = createServer(
-      { keepAliveTimeout: 30_000 },
-      (request, response) => void answer(request, response),
-    );
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      // A socket file is made inside of this call, and nobody else may connect before its mode is set.
-      const umask = process.platform === 'win32' ? undefined : process.umask(0o177);
-      try {
-        server.listen(target, resolve);
-      } finally {
-        if (umask !== undefined) process.umask(umask);
-      }
-    });
-    servers.push(server);
-    return server;
-  };
-  const openSocket = async (): Promise<void> => {
-    const pipe = address.socket.startsWith('\\\\');
-    // Only the holder of the engine's lock comes here: a socket that is left is of an engine that is gone.
-    if (!pipe) await rm(address.socket, { force: true });
-    await open({ path: address.socket });
-    if (!pipe) await chmod(address.socket, 0o600);
-  };
-  await openSocket();
-  let tcp: Server | undefined;
-  try {
-    if (address.tcpPort !== null) tcp = await open({ host: '127.0.0.1', port: address.tcpPort });
-  } catch (error) {
-    // The socket is what clients use; a port that is taken must not keep them from their clones.
-    if (address.onTcpProblem === undefined) throw error;
-    address.onTcpProblem(error);
-  }
-  const bound = tcp?.address();
-  return {
-    tcpPort: typeof bound === 'object' && bound !== null ? bound.port : null,
-    // The server without a name stays: closing it would remove the name of the new one.
-    reopenSocket: openSocket,
-    async close() {
-      await Promise.all(
-        servers.map(
-          (server) =>
-            new Promise<void>((resolve) => {
-              server.close(() => resolve());
-              server.closeIdleConnections();
-              // Open streams have ended by the signal; what still hangs is cut.
-              setTimeout(() => server.closeAllConnections(), 200).unref();
-            }),
-        ),
-      );
-    },
-  };
 }

@@ -70,7 +70,7 @@ describe('access to the engine', function () {
     });
   }
   it('refuses a request without a host', async () => {
-    // Node's parser does, before any code of ours.
+    // Where the header is missing, Node's parser does, before any code of ours.
     for (const headers of [{ host: '' }, { host: undefined }])
       assert.equal((await ask(discovery, { method: 'GET', path: '/v1/engine', headers })).status, 400);
   });

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { listen } from '../../../engine/http/server.ts';
+import { listen } from '../../../engine/http/listen.ts';
 import { createClient, fillPath, type Client } from '../../../engine/protocol/client.ts';
 import { errorSchema } from '../../../engine/protocol/entities.ts';
 import { errorTable, isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';

@@ -1,5 +1,5 @@
 /** The engine's HTTP side over an engine in memory, called in process or through a real socket. */
-import type { Hono } from 'hono';
+import type { App, AppAnswer } from '../../../engine/http/app.ts';
 import { createHandlers } from '../../../engine/http/handlers.ts';
 import { createApp } from '../../../engine/http/server.ts';
 import type { Transport } from '../../../engine/protocol/client.ts';
@@ -10,7 +10,7 @@ import { openMemoryEngine, type MemoryEngine } from '../../support/memoryEngine.
 export const token = 'a-token-of-43-characters-as-the-engine-makes-';
 
 export interface MemoryApp {
-  app: Hono;
+  app: App;
   engine: MemoryEngine;
   /** What the engine wrote into its log. */
   log: string[];
@@ -73,10 +73,19 @@ export async function openMemoryApp(): Promise<MemoryApp> {
       ...headers,
     };
     const sent = Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined);
-    const text = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
+    const text = body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body);
     const type: [string, string][] =
       body === undefined || 'content-type' in headers ? [] : [['content-type', 'application/json']];
-    return app.request(path, { method, headers: [...sent, ...type], ...text });
+    const given = new Map([...sent, ...type].map(([name, value]) => [name.toLowerCase(), value]));
+    const leaving = new AbortController();
+    const answer = await app({
+      method,
+      target: path,
+      header: (name) => given.get(name),
+      text: async (mostBytes) => (Buffer.byteLength(text) > mostBytes ? undefined : text),
+      signal: leaving.signal,
+    });
+    return responseOf(answer, () => leaving.abort());
   };
   return {
     app,
@@ -102,6 +111,19 @@ export async function openMemoryApp(): Promise<MemoryApp> {
       },
     },
   };
+}
+
+function responseOf({ status, headers, body }: AppAnswer, leave: () => void): Response {
+  if (typeof body === 'string') return new Response(body, { status, headers });
+  const encoder = new TextEncoder();
+  const stream = new ReadableStream<Uint8Array>({
+    async start(controller) {
+      // Not waited for: what is written can be read meanwhile.
+      void body(async (text) => controller.enqueue(encoder.encode(text))).then(() => controller.close());
+    },
+    cancel: leave,
+  });
+  return new Response(stream, { status, headers });
 }
 
 /** A request that fits each route: its parameters name what is not there. */

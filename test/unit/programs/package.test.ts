@@ -13,6 +13,7 @@ import {
   platformOf,
   type Platform,
 } from '../../../engine/database/postgres/programs/fetch/pinned.ts';
+import { makeTestEngine } from '../../support/engine.ts';
 import { componentOf } from '../../support/package/bundledLibraries.ts';
 import { checkContents, packageExtension, type Packaged } from '../../support/package/package.ts';
 import { zipListing, type ZipEntry } from '../../support/package/zipListing.ts';
@@ -91,6 +92,42 @@ describe('The VSIX of a platform', function () {
       const { stdout } = await run(file, ['--version']);
       assert.match(stdout, /PostgreSQL\) 18\./);
     }
+  });
+
+  it('carries an engine that answers without loading fetch() or HTTP/2, which take 8 MB', async () => {
+    const list = path.join(work, 'loaded.json');
+    const preload = `process.on('exit', () => process.getBuiltinModule('node:fs').writeFileSync(${JSON.stringify(list)}, JSON.stringify(process.moduleLoadList)))`;
+    const { version } = JSON.parse(
+      await readFile(path.join(work, 'unpacked', 'extension', 'package.json'), 'utf8'),
+    ) as { version: string };
+    const engine = await makeTestEngine({
+      variables: { THIN_CLONES_STORAGE_DRIVER: 'copy' },
+      program: {
+        file: path.join(work, 'unpacked', 'extension', 'dist', 'engine.mjs'),
+        version,
+        env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}` },
+      },
+    });
+    try {
+      const client = await engine.client();
+      const { epoch, seq } = await client.call('overview', {});
+      const url = 'postgresql://reader@127.0.0.1:1/app';
+      const definition = { members: { main: { engine: 'postgres', retrieval: 'logical', url } } } as const;
+      await client.call('environmentApply', { params: { name: 'shop' }, body: { definition } });
+      for await (const event of client.events({ epoch, seq })) {
+        assert.equal(event.kind, 'environment');
+        break;
+      }
+      await engine.stop();
+    } finally {
+      await engine.dispose();
+    }
+    const loaded = JSON.parse(await readFile(list, 'utf8')) as string[];
+    assert.ok(loaded.includes('NativeModule http'));
+    assert.deepEqual(
+      loaded.filter((name) => /undici|http2/.test(name)),
+      [],
+    );
   });
 
   it('carries the licence of every bundled package, of PostgreSQL and of the libraries', async () => {

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { listen } from '../../../engine/http/server.ts';
+import { listen } from '../../../engine/http/listen.ts';
 import { createClient } from '../../../engine/protocol/client.ts';
 import { createShortTransport } from '../../../engine/protocol/node/shortTransport.ts';
 import { openMemoryApp, token, type MemoryApp } from '../http/memoryApp.ts';

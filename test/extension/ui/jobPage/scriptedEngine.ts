@@ -1,6 +1,7 @@
 /** An engine whose jobs do what a test says: the real routes, event stream and feed, without anything behind them. */
 import { rm } from 'node:fs/promises';
-import { createApp, listen, type Handlers, type Listening } from '../../../../engine/http/server.ts';
+import { listen, type Listening } from '../../../../engine/http/listen.ts';
+import { createApp, type Handlers } from '../../../../engine/http/server.ts';
 import type { Job, JobLine } from '../../../../engine/protocol/entities.ts';
 import { fail } from '../../../../engine/protocol/errors.ts';
 import { routes } from '../../../../engine/protocol/routes.ts';
