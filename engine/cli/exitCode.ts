@@ -1,7 +1,7 @@
-/** What the process ends with: 0 done, 1 failed, 2 usage, 3 refused, 4 engine or host unreachable. */
+/** What the process ends with: 0 done, 1 failed, 2 usage, 3 refused, 4 engine or host unreachable, 5 what was asked can not be told. */
 import type { ErrorCode, ThinClonesError } from '../protocol/errors.ts';
 
-export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, unreachable: 4 } as const;
+export const exitCodes = { done: 0, failed: 1, usage: 2, refused: 3, unreachable: 4, unknown: 5 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
 /** Codes whose HTTP status alone would tell a script the wrong thing. */

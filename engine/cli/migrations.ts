@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import type { MigrationReport } from '../protocol/migrationReport.ts';
 import { migrationToolTitles } from '../protocol/migrationTools.ts';
-import { exitCodes } from './exitCode.ts';
+import { exitCodes, type ExitCode } from './exitCode.ts';
 import { formatTable, printable } from './format.ts';
 import type { Session } from './session.ts';
 import { noteProblem, notReady, openCheckout, settled } from './workingTree.ts';
@@ -38,12 +38,20 @@ function reportText(report: MigrationReport): string {
     .join('\n');
 }
 
+/** One that is known not to match counts more than one of which nothing is known. */
+function checked(reports: readonly MigrationReport[]): ExitCode {
+  const states = new Set(reports.map(({ state }) => state));
+  const hasUnknown = states.delete('unknown');
+  if (reports.length === 0 || [...states].some((state) => state !== 'in-step')) return exitCodes.failed;
+  return hasUnknown ? exitCodes.unknown : exitCodes.done;
+}
+
 export function addMigrationsCommand(program: Command, session: Session): void {
   const { output, signal } = session;
   program
     .command('migrations')
     .description("compare the migration files of this checkout with the databases of its branch's clone")
-    .option('--check', 'end with 1 unless all are in step')
+    .option('--check', 'end with 1 unless all are in step, with 5 when that can not be told')
     .option('-C, --directory <dir>', 'a folder of the checkout (default: the present one)')
     .addHelpText(
       'after',
@@ -61,7 +69,6 @@ export function addMigrationsCommand(program: Command, session: Session): void {
         text: () =>
           answer.items.length === 0 ? 'No migrations were found.' : answer.items.map(reportText).join('\n\n'),
       });
-      const isInStep = answer.items.length > 0 && answer.items.every(({ state }) => state === 'in-step');
-      if (check === true && !isInStep) session.exitCode = exitCodes.failed;
+      if (check === true) session.exitCode = checked(answer.items);
     });
 }

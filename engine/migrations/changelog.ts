@@ -140,14 +140,15 @@ export interface Changelog {
   sets: ChangeSet[];
   /** Files that were read, the first included. */
   files: ReadonlySet<string>;
-  notes: string[];
+  /** What it includes and could not be followed, in sentences without their ends. */
+  unread: string[];
 }
 
 /** Reads a changelog and all that it includes; `roots` are folders that paths may be relative to, best first. */
 export async function readChangelog(tree: Tree, first: string, roots: readonly string[]): Promise<Changelog> {
   const sets: ChangeSet[] = [];
   const files = new Set<string>();
-  const notes: string[] = [];
+  const unread: string[] = [];
   const read = async (file: string, isIncluded: boolean): Promise<void> => {
     if (files.has(file)) return;
     files.add(file);
@@ -165,16 +166,16 @@ export async function readChangelog(tree: Tree, first: string, roots: readonly s
           isConditional: false,
           isForOthers: false,
         });
-      else notes.push(`${file} can not be read as a changelog.`);
+      else unread.push(`${file} can not be read as a changelog`);
       return;
     }
     for (const entry of content.entries) {
       if (entry.kind === 'set') sets.push(changeSet(entry, file, content.logicalPath));
-      else for (const each of resolved(tree, file, entry, roots, notes)) await read(each, true);
+      else for (const each of resolved(tree, file, entry, roots, unread)) await read(each, true);
     }
   };
   await read(first, false);
-  return { sets, files, notes };
+  return { sets, files, unread };
 }
 
 function changeSet(
@@ -209,7 +210,7 @@ function resolved(
   from: string,
   entry: Extract<Entry, { path: string }>,
   roots: readonly string[],
-  notes: string[],
+  unread: string[],
 ): string[] {
   const path = entry.path
     .replace(/^classpath\*?:/, '')
@@ -222,6 +223,6 @@ function resolved(
     if (entry.kind === 'include' && tree.has(at)) return [at];
     if (entry.kind === 'includeAll' && tree.hasFolder(at)) return tree.filesBelow(at).filter(isChangelogName);
   }
-  notes.push(`${from} includes ${entry.path}, which was not found in the checkout.`);
+  unread.push(`${from} includes ${entry.path}, which was not found in the checkout`);
   return [];
 }

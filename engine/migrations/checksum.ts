@@ -1,7 +1,7 @@
 /** Digests of a file's content that stay the same when Git changed its line ends. */
 import { createHash } from 'node:crypto';
 
-export type Digest = 'md5' | 'sha1' | 'sha256';
+export type Digest = 'md5' | 'sha1' | 'sha256' | 'sha384';
 
 /** In hexadecimal: of the content as it is, with LF, and with CRLF line ends. */
 export function digests(content: Uint8Array, algorithm: Digest): string[] {

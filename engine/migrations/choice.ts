@@ -1,4 +1,5 @@
 /** Decides which of the found migrations belong to which database: the table of applied ones tells, and nothing is guessed. */
+import { posix } from 'node:path';
 import type { MemberName } from '../protocol/ids.ts';
 import type { MigrationReport } from '../protocol/migrationReport.ts';
 import { migrationToolTitles } from '../protocol/migrationTools.ts';
@@ -6,7 +7,7 @@ import type { AppliedTable, FoundTables, MemberDatabase } from './appliedTables.
 import type { Comparison, Evidence, Layout } from './layout.ts';
 import { limits, merged, reportOf, subjectOf, unknownReport } from './report.ts';
 import { otherToolsTables } from './toolModules.ts';
-import type { Tree } from './tree.ts';
+import { isWithin, type Tree } from './tree.ts';
 
 /** A layout, and a table in a member's database that may be its. */
 export interface Pair {
@@ -19,36 +20,77 @@ export interface Pair {
 /** For one database: folders of the same tool that share a table are one history, and so is every other tool with a table of its own. */
 export function decided(
   tree: Tree,
-  pairs: readonly Pair[],
+  all: readonly Pair[],
   /** Layouts that no database knows. */
   unused: readonly Layout[],
 ): MigrationReport[] {
-  const byTable = Map.groupBy(pairs, ({ table }) => `${table.schema}.${table.name}`);
+  const isUnused = ({ layout }: Pair): boolean => unused.includes(layout);
+  const pairs = all.filter(({ comparison }) => comparison.shared > 0);
+  const byTable = Map.groupBy(pairs, nameOf);
   const reports: MigrationReport[] = [];
   for (const same of byTable.values()) {
     const most = Math.max(...same.map(({ comparison }) => comparison.shared));
     const best = same.find(({ comparison }) => comparison.shared === most);
     if (best === undefined) continue;
-    const together = same.filter(({ layout }) => layout.tool === best.layout.tool);
+    const idle = all.filter((pair) => isUnused(pair) && nameOf(pair) === nameOf(best) && isKin(pair, best));
+    // A folder that somebody named is this database's, whatever was applied of it.
+    const stated = idle.filter(({ layout }) => layout.evidence === 'settings');
+    const doubtful = idle.filter(({ layout }) => layout.evidence === 'files').map(({ layout }) => layout);
+    const together = [...same.filter(({ layout }) => layout.tool === best.layout.tool), ...stated];
+    const layouts = together.map(({ layout }) => layout);
     const others = unused.filter(
-      ({ evidence, directory }) => evidence !== 'files' && directory !== best.layout.directory,
+      (layout) =>
+        layout.evidence === 'configuration' &&
+        layout.directory !== best.layout.directory &&
+        !alone(all, pairs, unused).some((pair) => pair.layout === layout),
     );
-    const notes = [
-      ...limits(
-        tree,
-        together.map(({ layout }) => layout),
-      ),
-      ...alsoFound(others),
-    ];
     reports.push(
       reportOf(subjectOf(best.layout, { member: best.database.member, table: best.table }), {
         ...merged([best, ...together.filter((pair) => pair !== best)].map(({ comparison }) => comparison)),
-        moreNotes: notes,
+        moreNotes: alsoFound(others),
+        moreUnread: [...limits(tree, layouts), ...mayBelong(doubtful)],
       }),
     );
   }
+  if (reports.length === 0) return reports;
+  for (const { layout, database, table, comparison } of alone(all, pairs, unused))
+    reports.push(
+      reportOf(subjectOf(layout, { member: database.member, table }), {
+        ...comparison,
+        moreUnread: limits(tree, [layout]),
+      }),
+    );
   return reports;
 }
+
+const nameOf = ({ table }: Pair): string => `${table.schema}.${table.name}`;
+
+/** Numbers in front of SQL files are used for much else: only those beside the known ones count. */
+const isKin = ({ layout }: Pair, { layout: best }: Pair): boolean =>
+  layout.tool === best.tool &&
+  (layout.tool !== 'sql' ||
+    isWithin(layout.directory, best.directory) ||
+    (/migrat/i.test(posix.dirname(best.directory)) &&
+      isWithin(layout.directory, posix.dirname(best.directory))));
+
+/** Tools whose configuration and whose table are there, and nothing of which was applied yet. */
+function alone(all: readonly Pair[], known: readonly Pair[], unused: readonly Layout[]): Pair[] {
+  const idle = all.filter(
+    ({ layout }) => layout.tool !== 'sql' && layout.evidence === 'configuration' && unused.includes(layout),
+  );
+  const byTable = Map.groupBy(
+    idle.filter((pair) => !known.some((other) => nameOf(other) === nameOf(pair))),
+    nameOf,
+  );
+  return [...byTable.values()].flatMap((pairs) => (pairs.length === 1 ? pairs : []));
+}
+
+const mayBelong = (layouts: readonly Layout[]): string[] =>
+  layouts.length === 0
+    ? []
+    : [
+        `whether this database is to have ${layouts.map(named).join(', ')} too can not be told, since nothing of it is applied: name tool and directory of what belongs here in workspace.migrations`,
+      ];
 
 const alsoFound = (layouts: readonly Layout[]): string[] =>
   layouts.length === 0
@@ -88,7 +130,7 @@ export async function undecided(state: {
   }
   if (pair !== undefined) {
     const subject = subjectOf(layout, { member: pair.database.member, table: pair.table });
-    return [reportOf(subject, { ...pair.comparison, moreNotes: limits(tree, [layout]) })];
+    return [reportOf(subject, { ...pair.comparison, moreUnread: limits(tree, [layout]) })];
   }
   return [await nothingApplied({ tree, layout, member, found: found.get(database.member) })];
 }
@@ -118,7 +160,7 @@ async function nothingApplied(state: {
   const comparison = await layout.compare([], []);
   return reportOf(
     { ...subjectOf(layout, { member, table: null }), table: name },
-    { ...comparison, moreNotes: [...notes, ...limits(tree, [layout])] },
+    { ...comparison, moreNotes: notes, moreUnread: limits(tree, [layout]) },
   );
 }
 

@@ -3,6 +3,7 @@ import type { Row } from '../database/database.ts';
 import { isFailure } from '../protocol/errors.ts';
 import type { MemberName } from '../protocol/ids.ts';
 import type { MigrationReport, MigrationSettings } from '../protocol/migrationReport.ts';
+import { migrationToolTitles } from '../protocol/migrationTools.ts';
 import {
   findTables,
   MAX_ROWS,
@@ -107,7 +108,7 @@ async function answer(
   const reports = readable.flatMap((database) =>
     decided(
       tree,
-      known.filter((pair) => pair.database === database),
+      pairs.filter((pair) => pair.database === database),
       unused,
     ),
   );
@@ -184,9 +185,12 @@ async function nothingFound(
   databases: readonly MemberDatabase[],
   settings: MigrationSettings,
 ): Promise<MigrationReport> {
-  const modules = settings.tool === undefined ? Object.values(toolModules) : [toolModules[settings.tool]];
   const where = settings.directory === undefined ? 'the checkout' : settings.directory;
-  const sought = modules.map(({ lookedFor }) => lookedFor).join('; ');
+  const what =
+    settings.tool === undefined
+      ? 'migrations of a known tool'
+      : `migrations of ${migrationToolTitles[settings.tool]}`;
+  const sought = settings.tool === undefined ? '' : ` (looked for ${toolModules[settings.tool].lookedFor})`;
   const [only] = databases;
   const member = databases.length === 1 && only !== undefined ? only.member : null;
   const others: string[] = [];
@@ -196,7 +200,7 @@ async function nothingFound(
       others.push(`${database.member} has ${name} of ${otherToolsTables[name] ?? 'another tool'}`);
   }
   const problem = [
-    `no migrations of a known tool are in ${where} (looked for ${sought})`,
+    `no ${what} are in ${where}${sought}`,
     ...(others.length === 0 ? [] : [`${others.join(', ')}, which is not known here`]),
     'say in workspace.migrations which tool, directory, table and column it is',
     ...limits(tree, []),

@@ -28,6 +28,8 @@ export interface Layout {
     readonly schema: string | undefined;
     readonly columns: TableColumns;
   };
+  /** Why the tool may read more than was found, each a sentence without its end: then a database is not told to be in step. */
+  readonly unread?: readonly string[];
   /** The tool's lock, which tells a run that broke off. */
   readonly lock?: { readonly name: string; readonly columns: readonly string[] };
   /** `lock`: rows of the lock table beside the table, none when there is none. */
@@ -49,6 +51,8 @@ export interface Comparison {
   readonly ordered: boolean;
   /** What could not be taken into account, in sentences. */
   readonly notes: readonly string[];
+  /** As of a layout, found while comparing. */
+  readonly unread?: readonly string[];
   /** Nothing can be told, and why. */
   readonly problem?: string;
 }

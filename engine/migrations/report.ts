@@ -41,11 +41,13 @@ export function unknownReport(subject: Subject, problem: string): MigrationRepor
 
 export function reportOf(
   subject: Subject,
-  comparison: Comparison & { moreNotes: readonly string[] },
+  comparison: Comparison & { moreNotes?: readonly string[]; moreUnread?: readonly string[] },
 ): MigrationReport {
   if (comparison.problem !== undefined) return unknownReport(subject, comparison.problem);
-  const { files, applied, pending, missing, edited, failed, outOfOrder, notes, moreNotes } = comparison;
-  const all = [...moreNotes, ...notes];
+  const { files, applied, pending, missing, edited, failed, outOfOrder, notes } = comparison;
+  const unread = [...new Set([...(comparison.moreUnread ?? []), ...(comparison.unread ?? [])])];
+  if (isHidden(comparison, unread)) return unknownReport(subject, unread.join('; '));
+  const all = [...(comparison.moreNotes ?? []), ...notes, ...unread.map(sentence)];
   return {
     ...subject,
     state: stateOf(comparison),
@@ -65,6 +67,12 @@ export function reportOf(
     message: messageOf(subject, comparison),
     problem: all.length === 0 ? null : all.join(' '),
   };
+}
+
+/** Whether what was not read could make it another state: it may hold pending ones, and those that seem to be missing. */
+function isHidden(comparison: Comparison, unread: readonly string[]): boolean {
+  if (unread.length === 0 || comparison.failed.length > 0) return false;
+  return comparison.missing.length > 0 || comparison.pending.length === 0;
 }
 
 export function stateOf(comparison: Comparison): MigrationState {
@@ -113,15 +121,18 @@ function adviceOf(comparison: Comparison, tool: MigrationTool | null): string {
     case 'behind':
       return `${run} against the clone`;
     case 'ahead':
-      return 'reset the clone, or check out the branch that they come from';
+      return `check out the branch that they come from; a reset of the clone takes away only what came after its snapshot, ${loss}`;
     case 'edited':
     case 'diverged':
-      return `reset the clone or rebase it on the latest snapshot, then ${run}`;
+      return `reset the clone or move it to the latest snapshot, ${loss}, then ${run}`;
     case 'in-step':
     case 'unknown':
       return 'nothing is to be done';
   }
 }
+
+/** The command line and the window can both keep the data under a name before a reset. */
+const loss = 'and with it everything that was changed in the clone since (keep it as a snapshot first)';
 
 const count = (items: readonly unknown[], noun: string): string =>
   `${items.length} ${noun}${items.length === 1 ? '' : 's'}`;
@@ -132,20 +143,21 @@ const first = (items: readonly { name: string }[]): string =>
     .map(({ name }) => name)
     .join(', ')}${items.length > 3 ? ', …' : ''}`;
 
+/** A path at the beginning stays as it is. */
 const sentence = (text: string): string =>
-  `${text.charAt(0).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`;
+  (/^[a-z]+(?=[\s,])/.test(text) ? text.charAt(0).toUpperCase() + text.slice(1) : text).replace(/\.?$/, '.');
 
 /** What of the checkout was not looked at, as far as it touches these migrations. */
 export function limits(tree: Tree, layouts: readonly Layout[]): string[] {
   const touches = (path: string): boolean =>
     layouts.some(({ directory }) => isWithin(path, directory) || isWithin(directory, path));
-  const notes: string[] = [];
-  if (tree.listing.truncated) notes.push('The checkout has more files or folders than are looked at.');
+  const found = layouts.flatMap(({ unread = [] }) => unread);
+  if (tree.listing.truncated) found.push('the checkout has more files or folders than are looked at');
   for (const { path, problem } of tree.listing.notFollowed)
-    if (touches(path)) notes.push(`${path} was left out: ${problem}.`);
+    if (touches(path)) found.push(`${path} was left out: ${problem}`);
   for (const [path, problem] of tree.unreadable)
-    if (touches(path)) notes.push(`${path} could not be read: ${problem}.`);
-  return notes;
+    if (touches(path)) found.push(`${path} could not be read: ${problem}`);
+  return found;
 }
 
 /** Several folders of one tool over one table: missing is what none of them has. */
@@ -167,6 +179,7 @@ export function merged(comparisons: readonly Comparison[]): Comparison {
       outOfOrder: [...all.outOfOrder, ...next.outOfOrder],
       ordered: all.ordered || next.ordered,
       notes,
+      unread: [...(all.unread ?? []), ...(next.unread ?? [])],
     };
   }, one);
 }

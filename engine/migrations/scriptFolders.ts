@@ -4,7 +4,8 @@ import * as z from 'zod';
 import type { MigrationSettings } from '../protocol/migrationReport.ts';
 import type { Evidence } from './layout.ts';
 import { withoutComments } from './sourceText.ts';
-import { foldersUpFrom, normalFolder, type Tree } from './tree.ts';
+import { sourceFolder } from './statedPaths.ts';
+import { isWithin, normalFolder, type Tree } from './tree.ts';
 
 const script = /\.(?:js|cjs|mjs|ts|cts|mts|coffee)$/;
 const declaration = /\.d\.[cm]?ts$/;
@@ -16,7 +17,10 @@ export const stem = (path: string): string => posix.basename(path).replace(/\.[^
 
 export interface ScriptFolder {
   directory: string;
+  /** All that the tool reads together, the directory first. */
+  folders: readonly string[];
   evidence: Evidence;
+  unread: readonly string[];
 }
 
 /**
@@ -41,25 +45,44 @@ export async function scriptFolders(tree: Tree, words: RegExp): Promise<string[]
   return found;
 }
 
-/** The folder of the settings, else the folders that the configuration names, else those found by their words. */
+/** What one configuration file says: all of its folders are one history. */
+export interface ConfiguredFolders {
+  folders: readonly string[];
+  unread: readonly string[];
+}
+
+/**
+ * The folder of the settings, else the folders that each configuration names, else those found by their words. Folders that are not
+ * there are left out.
+ */
 export async function foldersFor(options: {
   tree: Tree;
   settings: MigrationSettings;
-  /** From configuration files; those that are not there are left out. */
-  configured: readonly string[];
+  configured: readonly ConfiguredFolders[];
   words: RegExp;
 }): Promise<ScriptFolder[]> {
   const { tree, settings, configured, words } = options;
+  const present = configured.flatMap(({ folders, unread }): ScriptFolder[] => {
+    const found = [...new Set(folders.flatMap((folder) => sourceFolder(tree, folder) ?? []))];
+    const [directory] = found;
+    return directory === undefined ? [] : [{ directory, folders: found, evidence: 'configuration', unread }];
+  });
+  // Where nothing that is configured was found, what could not be followed is the reason.
+  const lost = present.length > 0 ? [] : configured.flatMap(({ unread }) => unread);
   if (settings.directory !== undefined) {
     const directory = normalFolder(settings.directory);
-    if (settings.tool !== undefined) return [{ directory, evidence: 'settings' }];
+    const inside = present.filter(({ folders }) => folders.some((folder) => isWithin(folder, directory)));
+    if (inside.length > 0) return inside.map((each) => ({ ...each, evidence: 'settings' }));
+    if (settings.tool !== undefined)
+      return [{ directory, folders: [directory], evidence: 'settings', unread: [] }];
     const found = await scriptFolders(tree, words);
-    const inside = found.filter((folder) => foldersUpFrom(folder).includes(directory));
-    return inside.map((folder) => ({ directory: folder, evidence: 'settings' }));
+    return found
+      .filter((folder) => isWithin(folder, directory))
+      .map((folder) => ({ directory: folder, folders: [folder], evidence: 'settings', unread: [] }));
   }
-  const present = [...new Set(configured.map(normalFolder))].filter((folder) => tree.hasFolder(folder));
-  if (present.length > 0) return present.map((directory) => ({ directory, evidence: 'configuration' }));
-  return (await scriptFolders(tree, words)).map((directory) => ({ directory, evidence: 'files' }));
+  if (present.length > 0) return present;
+  const found = await scriptFolders(tree, words);
+  return found.map((folder) => ({ directory: folder, folders: [folder], evidence: 'files', unread: lost }));
 }
 
 const packageSchema = z.object({

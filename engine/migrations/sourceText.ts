@@ -1,5 +1,6 @@
 /** Finds settings in the text of programs that are not run: string literals after a key, without comments. */
 import { posix } from 'node:path';
+import type { Tree } from './tree.ts';
 
 /** Removes `//` and block comments of JavaScript, TypeScript and Java, outside of strings. */
 export function withoutComments(text: string): string {
@@ -51,19 +52,6 @@ export function literalAfter(text: string, key: string): string | undefined {
   return literalsAfter(text, key)[0];
 }
 
-/** Paths that follow `key:`: a literal, a list of literals, or `path.join(__dirname, 'db', 'migrations')`. */
-export function pathsAfter(text: string, key: string): string[] {
-  const found = literalsAfter(text, key);
-  const joined = new RegExp(
-    `(?<![\\w$])["']?${key}["']?\\s*[:=]\\s*(?:path\\.)?(?:join|resolve)\\(([^()]*)\\)`,
-    'g',
-  );
-  for (const [, inside = ''] of text.matchAll(joined)) found.push(posix.join('.', ...literals(inside)));
-  const listed = new RegExp(`(?<![\\w$])["']?${key}["']?\\s*[:=]\\s*\\[([^\\][]*)\\]`, 'g');
-  for (const [, inside = ''] of text.matchAll(listed)) found.push(...literals(inside));
-  return [...new Set(found)];
-}
-
 export function literals(text: string): string[] {
   return [...text.matchAll(/"([^"\n]*)"|'([^'\n]*)'|`([^`$\n]*)`/g)].map(([, a, b, c]) => a ?? b ?? c ?? '');
 }
@@ -86,3 +74,11 @@ export function properties(text: string): Map<string, string> {
 
 /** Parsing takes up to 10 us for a character, and everybody else waits meanwhile: settings and changelogs written by hand are shorter. */
 export const maxYamlCharacters = 300_000;
+
+/** Files of a name that mention a dependency: `go.mod`, `Cargo.toml`. */
+export async function dependencyFiles(tree: Tree, name: string, dependency: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const path of tree.paths.filter((each) => posix.basename(each) === name))
+    if ((await tree.text(path))?.includes(dependency) === true) found.push(path);
+  return found;
+}

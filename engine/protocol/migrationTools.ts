@@ -13,6 +13,12 @@ export const migrationToolTitles = {
   alembic: 'Alembic',
   'golang-migrate': 'golang-migrate',
   'node-pg-migrate': 'node-pg-migrate',
+  goose: 'goose',
+  sqlx: 'SQLx',
+  ecto: 'Ecto',
+  'ef-core': 'EF Core',
+  'mikro-orm': 'MikroORM',
+  atlas: 'Atlas',
   sql: 'plain SQL',
 } as const;
 export type MigrationTool = keyof typeof migrationToolTitles;

@@ -8,6 +8,7 @@ import { namedFolder } from '../folders.ts';
 import type { Comparison, Layout, ToolModule } from '../layout.ts';
 import { withoutHashComments } from '../sourceText.ts';
 import { isWithin, type Tree } from '../tree.ts';
+import { appPackages, usualPackages, type AppPackages } from './djangoModules.ts';
 
 export const django: ToolModule = {
   tool: 'django',
@@ -39,28 +40,18 @@ async function projectsOf(tree: Tree, settings: MigrationSettings): Promise<stri
     .filter((folder) => isWithin(folder, settings.directory));
   const found: string[] = [];
   for (const project of projects)
-    if (moduleFolders(tree, project).length > 0 && (await usesDjango(tree, project))) found.push(project);
+    if ((await hasApps(tree, project)) && (await usesDjango(tree, project))) found.push(project);
   const [only] = projects;
-  if (
-    found.length === 0 &&
-    projects.length === 1 &&
-    only !== undefined &&
-    moduleFolders(tree, '.').length > 0
-  )
+  if (found.length === 0 && projects.length === 1 && only !== undefined && (await hasApps(tree, '.')))
     return (await usesDjango(tree, only)) ? ['.'] : [];
   return found;
 }
 
+const hasApps = async (tree: Tree, project: string): Promise<boolean> =>
+  usualPackages(tree, project).length > 0 || (await appPackages(tree, project)).folders.size > 0;
+
 const usesDjango = async (tree: Tree, project: string): Promise<boolean> =>
   /\bdjango\b/i.test((await tree.text(posix.join(project, 'manage.py'))) ?? '');
-
-function moduleFolders(tree: Tree, project: string): string[] {
-  const packages = tree
-    .filesBelow(project)
-    .filter((path) => /(^|\/)migrations\/__init__\.py$/.test(path))
-    .map((path) => posix.dirname(path));
-  return packages.filter((folder) => folder !== 'migrations');
-}
 
 interface Module extends LocalMigration {
   app: string;
@@ -70,12 +61,9 @@ interface Module extends LocalMigration {
 
 const isModule = (path: string): boolean => path.endsWith('.py') && !/^[_~]/.test(posix.basename(path));
 
-async function modulesOf(tree: Tree, project: string): Promise<{ modules: Module[]; apps: Set<string> }> {
+async function modulesOf(tree: Tree, packages: AppPackages): Promise<Module[]> {
   const modules: Module[] = [];
-  const apps = new Set<string>();
-  for (const folder of moduleFolders(tree, project)) {
-    const app = await labelOf(tree, posix.dirname(folder));
-    apps.add(app);
+  for (const [app, folder] of packages.folders) {
     for (const file of tree.filesIn(folder).filter(isModule)) {
       const text = await tree.text(file);
       if (text !== undefined && !/\bMigration\b/.test(text)) continue;
@@ -91,13 +79,7 @@ async function modulesOf(tree: Tree, project: string): Promise<{ modules: Module
       });
     }
   }
-  return { modules, apps };
-}
-
-/** The folder's name, unless the app's configuration says another label. */
-async function labelOf(tree: Tree, folder: string): Promise<string> {
-  const text = withoutHashComments((await tree.text(posix.join(folder, 'apps.py'))) ?? '');
-  return /^[ \t]+label\s*(?::\s*str\s*)?=\s*["'](\w+)["']/m.exec(text)?.[1] ?? posix.basename(folder);
+  return modules;
 }
 
 /** `("app", "0001_initial")` in the list after a name. */
@@ -110,9 +92,13 @@ function pairsIn(code: string, attribute: string): string[] {
 }
 
 async function compare(tree: Tree, project: string, rows: readonly Row[]): Promise<Comparison> {
-  const { modules, apps } = await modulesOf(tree, project);
+  const packages = await appPackages(tree, project);
+  const modules = await modulesOf(tree, packages);
+  const apps = new Set(packages.folders.keys());
   const recorded = rows.flatMap(({ app, name }) => (app == null || name == null ? [] : [{ app, name }]));
-  const others = [...new Set(recorded.map(({ app }) => app))].filter((app) => !apps.has(app)).sort();
+  const others = [...new Set(recorded.map(({ app }) => app))]
+    .filter((app) => !apps.has(app) && !packages.disabled.has(app))
+    .sort();
   const own = recorded.filter(({ app }) => apps.has(app)).map(({ app, name }) => `${app}.${name}`);
 
   const done = new Set(own);
@@ -135,12 +121,13 @@ async function compare(tree: Tree, project: string, rows: readonly Row[]): Promi
       `Not compared, since no app of this checkout has that label: ${others.slice(0, 20).join(', ')}.`,
     );
   notes.push(...conflicts(local));
-  return await compareLists({
+  const compared = await compareLists({
     local,
     applied: applied.map((key) => ({ key, name: key })),
     ordered: false,
     notes,
   });
+  return { ...compared, unread: packages.unread };
 }
 
 /** Dependencies first; among equals by name. */

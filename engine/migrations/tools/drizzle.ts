@@ -4,12 +4,14 @@ import * as z from 'zod';
 import type { Row } from '../../database/database.ts';
 import type { MigrationSettings } from '../../protocol/migrationReport.ts';
 import { digests } from '../checksum.ts';
+import { valueAfter } from '../codeValue.ts';
 import { compareLists, type LocalMigration } from '../compareLists.ts';
 import { namedFolder } from '../folders.ts';
 import type { Comparison, Layout, ToolModule } from '../layout.ts';
 import { parseJson } from '../scriptFolders.ts';
 import { blocksAfter, literalAfter, withoutComments } from '../sourceText.ts';
-import { foldersUpFrom, isWithin, pathFrom, type Tree } from '../tree.ts';
+import { statedPaths } from '../statedPaths.ts';
+import { foldersUpFrom, isWithin, type Tree } from '../tree.ts';
 
 export const drizzle: ToolModule = {
   tool: 'drizzle',
@@ -26,6 +28,7 @@ export const drizzle: ToolModule = {
         tool: 'drizzle',
         directory,
         evidence: settings.directory === undefined ? 'configuration' : 'settings',
+        unread: own?.unread ?? [],
         table: {
           names: [own?.table ?? '__drizzle_migrations'],
           schema: own?.schema,
@@ -40,6 +43,7 @@ export const drizzle: ToolModule = {
 interface Configuration {
   folder: string;
   out: string | undefined;
+  unread: readonly string[];
   dialect: string | undefined;
   table: string | undefined;
   schema: string | undefined;
@@ -64,12 +68,19 @@ async function configurationsIn(tree: Tree): Promise<Configuration[]> {
       )
     )
       continue;
-    const text = withoutComments((await tree.text(file)) ?? '');
+    const content = (await tree.text(file)) ?? '';
+    const text = withoutComments(content);
     const folder = posix.dirname(file);
+    const stated = (await valueAfter({ path: file, text: content }, 'out')) ?? {
+      values: ['drizzle'],
+      isPartly: false,
+    };
+    const { paths, unread } = statedPaths(stated, { file, key: 'out', folder });
     const migrations = blocksAfter(text, 'migrations');
     found.push({
       folder,
-      out: pathFrom(folder, literalAfter(text, 'out') ?? 'drizzle'),
+      out: paths[0],
+      unread,
       dialect: literalAfter(text, 'dialect'),
       table: migrations.map((block) => literalAfter(block, 'table')).find(Boolean),
       schema: migrations.map((block) => literalAfter(block, 'schema')).find(Boolean),

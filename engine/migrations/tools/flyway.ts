@@ -1,94 +1,38 @@
 /** Flyway: files named `V1__name.sql` and `R__name.sql`, and a row with CRC32 for each in `flyway_schema_history`. */
 import { posix } from 'node:path';
 import { crc32 } from 'node:zlib';
-import * as yaml from 'yaml';
 import type { Row } from '../../database/database.ts';
-import type { MigrationSettings } from '../../protocol/migrationReport.ts';
 import { compareLists, type AppliedMigration, type LocalMigration } from '../compareLists.ts';
-import { namedFolder } from '../folders.ts';
-import type { Comparison, Evidence, Layout, ToolModule } from '../layout.ts';
-import { maxYamlCharacters, properties } from '../sourceText.ts';
-import { foldersUpFrom, isWithin, type Tree } from '../tree.ts';
+import type { Comparison, Layout, ToolModule } from '../layout.ts';
+import type { Tree } from '../tree.ts';
+import { locationsOf } from './flywayLocations.ts';
 
 export const flyway: ToolModule = {
   tool: 'flyway',
   lookedFor: 'flyway.toml, flyway.conf or V1__name.sql',
   applyWith: 'flyway migrate',
   async find(tree, settings) {
-    const configuration = await configurationOf(tree);
-    return locationsOf(tree, settings, configuration).map(({ directory, folders, evidence }): Layout => ({
+    const locations = await locationsOf(tree, settings, isMigration);
+    return locations.map(({ directory, folders, evidence, unread, configuration }): Layout => ({
       tool: 'flyway',
       directory,
       evidence,
+      unread,
       table: {
         // The second is the name before Flyway 5.
         names:
-          configuration.table === undefined
+          configuration?.table === undefined
             ? ['flyway_schema_history', 'schema_version']
             : [configuration.table],
-        schema: configuration.schema,
+        schema: configuration?.schema,
         columns: {
           needed: ['installed_rank', 'version', 'description', 'type', 'script', 'checksum', 'success'],
         },
       },
-      compare: (rows) => compare({ tree, folders, rows, isOrdered: !configuration.outOfOrder }),
+      compare: (rows) => compare({ tree, folders, rows, isOrdered: configuration?.outOfOrder !== true }),
     }));
   },
 };
-
-interface Configuration {
-  isPresent: boolean;
-  table: string | undefined;
-  schema: string | undefined;
-  outOfOrder: boolean;
-  /** Folders, or ends of folders for those on the class path. */
-  locations: readonly string[];
-}
-
-/** Files of Flyway itself and of Spring Boot; keys in lower case without `-`. */
-async function configurationOf(tree: Tree): Promise<Configuration> {
-  const values = new Map<string, string>();
-  let isPresent = false;
-  for (const path of tree.paths) {
-    const name = posix.basename(path);
-    const text = async (): Promise<string> => (await tree.text(path)) ?? '';
-    if (/^flyway(\.user)?\.(conf|toml)$/.test(name)) {
-      isPresent = true;
-      for (const [key, value] of properties(await text())) values.set(key.replace(/^.*flyway\./, ''), value);
-    } else if (/^application([-.][\w-]+)?\.properties$/.test(name)) {
-      for (const [key, value] of properties(await text()))
-        if (key.startsWith('spring.flyway.')) values.set(key.slice('spring.flyway.'.length), value);
-    } else if (/^application([-.][\w-]+)?\.ya?ml$/.test(name)) {
-      for (const [key, value] of springYaml(await text())) values.set(key, value);
-    }
-  }
-  const list = (key: string): string[] =>
-    (values.get(key) ?? '').split(/[\s,[\]"']+/).filter((each) => each !== '' && !each.includes('$'));
-  return {
-    isPresent: isPresent || values.size > 0,
-    table: list('table')[0],
-    schema: list('defaultschema')[0] ?? list('schemas')[0],
-    outOfOrder: values.get('outoforder') === 'true',
-    locations: list('locations').map((each) =>
-      each.replace(/^(filesystem|classpath):/, '').replace(/^\.?\//, ''),
-    ),
-  };
-}
-
-function springYaml(text: string): [string, string][] {
-  const found: [string, string][] = [];
-  if (text.length > maxYamlCharacters) return found;
-  for (const document of yaml.parseAllDocuments(text, { logLevel: 'silent' })) {
-    const flywayNode: unknown = document.getIn(['spring', 'flyway']);
-    if (!yaml.isMap(flywayNode)) continue;
-    for (const [key, value] of Object.entries(flywayNode.toJSON() as Record<string, unknown>)) {
-      const plain = Array.isArray(value) ? value.join(',') : value;
-      if (['string', 'boolean', 'number'].includes(typeof plain))
-        found.push([key.toLowerCase().replaceAll(/[-_]/g, ''), String(plain)]);
-    }
-  }
-  return found;
-}
 
 /** Prefix, version, two underscores, description: https://documentation.red-gate.com/flyway/reference/usage/migrations */
 const versioned = /^V(\d[\d._]*?)__(.*)\.(sql|java|kt)$/;
@@ -98,40 +42,6 @@ const isMigration = (path: string): boolean => {
   if (!versioned.test(name) && !repeatable.test(name)) return false;
   return name.endsWith('.sql') || /(^|\/)db\/migration(\/|$)/.test(posix.dirname(path));
 };
-
-interface Location {
-  directory: string;
-  /** On the class path one location lies in several folders: those of programs, and those of resources. */
-  folders: readonly string[];
-  evidence: Evidence;
-}
-
-function locationsOf(
-  tree: Tree,
-  settings: MigrationSettings,
-  { isPresent, locations }: Configuration,
-): Location[] {
-  const named = namedFolder(settings);
-  if (named !== undefined) return [{ directory: named, folders: [named], evidence: 'settings' }];
-  const folders = [...new Set(tree.paths.filter(isMigration).map((path) => posix.dirname(path)))];
-  const stated = folders.flatMap((folder) =>
-    foldersUpFrom(folder).filter((up) => locations.some((each) => up === each || up.endsWith(`/${each}`))),
-  );
-  // A location holds all folders below it; Spring Boot's usual one is db/migration.
-  const usual = folders.map((folder) => /^(?:.*\/)?db\/migration(?=\/|$)/.exec(folder)?.[0] ?? folder);
-  const all = [...new Set(stated.length > 0 ? stated : usual)];
-  const roots = all.filter((folder) => !all.some((other) => other !== folder && isWithin(folder, other)));
-  const evidence = settings.directory !== undefined ? 'settings' : isPresent ? 'configuration' : 'files';
-  const places = Map.groupBy(
-    roots.filter((folder) => isWithin(folder, settings.directory)),
-    (folder) => folder.replace(/src\/main\/(java|kotlin|resources)(?=\/)/, 'src/main'),
-  );
-  return [...places.values()].map((same) => ({
-    directory: same.find((folder) => folder.includes('/resources/')) ?? same[0] ?? '.',
-    folders: same,
-    evidence,
-  }));
-}
 
 interface Script extends LocalMigration {
   version: readonly bigint[] | undefined;

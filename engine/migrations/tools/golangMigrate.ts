@@ -4,6 +4,7 @@ import type { Row } from '../../database/database.ts';
 import { compareLists, type LocalMigration } from '../compareLists.ts';
 import { foldersWith } from '../folders.ts';
 import type { Comparison, Layout, ToolModule } from '../layout.ts';
+import { dependencyFiles } from '../sourceText.ts';
 import type { Tree } from '../tree.ts';
 
 export const golangMigrate: ToolModule = {
@@ -12,7 +13,7 @@ export const golangMigrate: ToolModule = {
   applyWith: 'migrate -path <directory> -database <url> up',
   async find(tree, settings) {
     const folders = foldersWith(tree, settings, isUp);
-    const usesIt = await isDependency(tree);
+    const usesIt = (await dependencyFiles(tree, 'go.mod', 'golang-migrate/migrate')).length > 0;
     return folders.map((directory): Layout => ({
       tool: 'golang-migrate',
       directory,
@@ -28,12 +29,6 @@ export const golangMigrate: ToolModule = {
 };
 
 const isUp = (path: string): boolean => /^\d+_.*\.up\.\w+$/.test(posix.basename(path));
-
-async function isDependency(tree: Tree): Promise<boolean> {
-  for (const path of tree.paths.filter((each) => posix.basename(each) === 'go.mod'))
-    if ((await tree.text(path))?.includes('golang-migrate/migrate') === true) return true;
-  return false;
-}
 
 async function compare(tree: Tree, directory: string, rows: readonly Row[]): Promise<Comparison> {
   const local = tree

@@ -123,7 +123,7 @@ async function compare(
   const done = new Set(applied.map(({ key }) => key));
   const open = sets.filter((each) => !done.has(keyOf(each)));
   const conditional = open.filter(({ isConditional }) => isConditional);
-  const notes = [...changelog.notes];
+  const notes: string[] = [];
   if (conditional.length > 0)
     notes.push(
       `Not compared, since contexts or labels decide whether they run: ${conditional.slice(0, 10).map(keyOf).join(', ')}.`,
@@ -138,7 +138,7 @@ async function compare(
       `Whether ${unchecked.length} of the applied change sets were changed since is not known: only checksums of Liquibase 4.22 and later over plain SQL are compared.`,
     );
   const others = changelog.sets.filter((each) => each.isForOthers && done.has(keyOf(each)));
-  const compared = await compareLists({
+  const lists = await compareLists({
     local: [...sets.filter((each) => !conditional.includes(each)), ...others].map((each): LocalMigration => ({
       key: keyOf(each),
       name: keyOf(each),
@@ -152,6 +152,7 @@ async function compare(
     },
     notes,
   });
+  const compared = { ...lists, unread: changelog.unread };
   const holder = lock.find(({ locked }) => locked === 't');
   if (holder === undefined) return compared;
   const problem = `${holder['lockedby'] ?? 'somebody'} holds the lock: a run is under way or broke off`;

@@ -3,11 +3,13 @@ import { posix } from 'node:path';
 import type { Row } from '../../database/database.ts';
 import type { MigrationSettings } from '../../protocol/migrationReport.ts';
 import { digests } from '../checksum.ts';
+import { valueAfter } from '../codeValue.ts';
 import { compareLists, type AppliedMigration, type LocalMigration } from '../compareLists.ts';
 import { namedFolder } from '../folders.ts';
 import type { Comparison, Evidence, Layout, ToolModule } from '../layout.ts';
-import { blocksAfter, pathsAfter, withoutComments } from '../sourceText.ts';
-import { isWithin, pathFrom, type Tree } from '../tree.ts';
+import { blocksAfter, withoutComments } from '../sourceText.ts';
+import { statedPaths } from '../statedPaths.ts';
+import { isWithin, type Tree } from '../tree.ts';
 
 export const prisma: ToolModule = {
   tool: 'prisma',
@@ -15,31 +17,44 @@ export const prisma: ToolModule = {
   applyWith: 'npx prisma migrate deploy',
   async find(tree, settings) {
     const folders = await foldersOf(tree, settings);
-    return [...folders].map(([directory, evidence]) => layoutAt(tree, directory, evidence));
+    return [...folders].map(([directory, place]) => layoutAt(tree, directory, place));
   },
 };
 
-async function foldersOf(tree: Tree, settings: MigrationSettings): Promise<Map<string, Evidence>> {
-  const found = new Map<string, Evidence>();
+interface Place {
+  evidence: Evidence;
+  unread: readonly string[];
+}
+
+async function foldersOf(tree: Tree, settings: MigrationSettings): Promise<Map<string, Place>> {
+  const found = new Map<string, Place>();
+  const lost: string[] = [];
+  const configured: Place = { evidence: 'configuration', unread: lost };
   const named = namedFolder(settings);
-  if (named !== undefined) return found.set(named, 'settings');
+  if (named !== undefined) return found.set(named, { evidence: 'settings', unread: [] });
   for (const path of tree.paths) {
     const name = posix.basename(path);
     const folder = posix.dirname(path);
     if (name === 'migration_lock.toml') {
       if (isPostgres(/^[ \t]*provider\s*=\s*"([^"]*)"/m.exec((await tree.text(path)) ?? '')?.[1]))
-        found.set(folder, 'configuration');
+        found.set(folder, configured);
     } else if (name.endsWith('.prisma')) {
       const source = /\bdatasource\s+\w+\s*\{([^{}]*)\}/.exec(withoutComments((await tree.text(path)) ?? ''));
       if (source !== null && isPostgres(/\bprovider\s*=\s*"([^"]*)"/.exec(source[1] ?? '')?.[1])) {
         const beside = posix.join(folder, 'migrations');
-        if (!found.has(beside)) found.set(beside, 'configuration');
+        if (!found.has(beside)) found.set(beside, configured);
       }
     } else if (/^prisma\.config\.[cm]?[jt]s$/.test(name)) {
-      const text = withoutComments((await tree.text(path)) ?? '');
-      for (const stated of blocksAfter(text, 'migrations').flatMap((block) => pathsAfter(block, 'path'))) {
-        const directory = pathFrom(folder, stated);
-        if (directory !== undefined) found.set(directory, 'configuration');
+      const text = (await tree.text(path)) ?? '';
+      for (const block of blocksAfter(withoutComments(text), 'migrations')) {
+        // The constants stand in the rest of the file.
+        const value = await valueAfter(
+          { path, text: `${block}\n;${text.replaceAll(/\bpath\s*:/g, '')}` },
+          'path',
+        );
+        const { paths, unread } = statedPaths(value, { file: path, key: 'migrations.path', folder });
+        for (const directory of paths) found.set(directory, configured);
+        lost.push(...unread);
       }
     }
   }
@@ -52,11 +67,12 @@ async function foldersOf(tree: Tree, settings: MigrationSettings): Promise<Map<s
 const isPostgres = (provider: string | undefined): boolean =>
   provider === undefined || ['postgresql', 'postgres', 'cockroachdb'].includes(provider);
 
-function layoutAt(tree: Tree, directory: string, evidence: Evidence): Layout {
+function layoutAt(tree: Tree, directory: string, { evidence, unread }: Place): Layout {
   return {
     tool: 'prisma',
     directory,
     evidence,
+    unread,
     table: {
       names: ['_prisma_migrations'],
       schema: undefined,

@@ -1,10 +1,12 @@
 /** Sequelize (its command line, and Umzug): scripts in a folder, and a row with the file's name in `SequelizeMeta`. */
 import { posix } from 'node:path';
+import { valueAfter } from '../codeValue.ts';
 import { compareLists } from '../compareLists.ts';
 import type { Layout, ToolModule } from '../layout.ts';
-import { foldersFor, stem } from '../scriptFolders.ts';
-import { literalAfter, literals, withoutComments } from '../sourceText.ts';
-import { pathFrom, type Tree } from '../tree.ts';
+import { foldersFor, stem, type ConfiguredFolders } from '../scriptFolders.ts';
+import { literalAfter, withoutComments } from '../sourceText.ts';
+import { statedPaths } from '../statedPaths.ts';
+import type { Tree } from '../tree.ts';
 import { scriptsIn } from './knex.ts';
 
 const words = /\bqueryInterface\b/i;
@@ -17,10 +19,11 @@ export const sequelize: ToolModule = {
     const configured = await configuredFolders(tree);
     const { table, schema } = await configuredTable(tree);
     const folders = await foldersFor({ tree, settings, configured, words });
-    return folders.map(({ directory, evidence }): Layout => ({
+    return folders.map(({ directory, evidence, unread }): Layout => ({
       tool: 'sequelize',
       directory,
       evidence,
+      unread,
       table: { names: [table ?? 'SequelizeMeta'], schema, columns: { needed: ['name'] } },
       compare: async (rows) =>
         await compareLists({
@@ -32,13 +35,17 @@ export const sequelize: ToolModule = {
   },
 };
 
-async function configuredFolders(tree: Tree): Promise<string[]> {
-  const found: string[] = [];
+async function configuredFolders(tree: Tree): Promise<ConfiguredFolders[]> {
+  const found: ConfiguredFolders[] = [];
   for (const file of tree.paths.filter((path) => posix.basename(path) === '.sequelizerc')) {
-    const text = withoutComments((await tree.text(file)) ?? '');
-    const stated = /["']migrations-path["']\s*:\s*([^\n]*)/.exec(text)?.[1];
-    const path = stated === undefined ? 'migrations' : posix.join('.', ...literals(stated));
-    found.push(...[pathFrom(posix.dirname(file), path) ?? []].flat());
+    const text = (await tree.text(file)) ?? '';
+    const key = 'migrations-path';
+    const value = (await valueAfter({ path: file, text }, key)) ?? {
+      values: ['migrations'],
+      isPartly: false,
+    };
+    const { paths, unread } = statedPaths(value, { file, key, folder: posix.dirname(file) });
+    found.push({ folders: paths, unread });
   }
   return found;
 }

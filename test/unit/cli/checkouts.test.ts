@@ -793,12 +793,19 @@ describe('thin-clones in a checkout', () => {
         'migrations: unknown\nUnknown: no files are there; say where.\n',
       );
     });
-    it('ends with 1 with --check unless all are in step', async () => {
+    it('ends with 1 with --check unless all are in step, and with 5 where that can not be told', async () => {
       tell(report());
       assert.equal((await type(['migrations', '--check'], here())).code, 0);
-      for (const items of [[report(), diverged], [report({ state: 'unknown' })], []]) {
+      const unknown = report({ state: 'unknown' });
+      for (const [code, ...items] of [
+        [exitCodes.failed, report(), diverged],
+        [exitCodes.failed, unknown, diverged],
+        [exitCodes.failed],
+        [exitCodes.unknown, unknown],
+        [exitCodes.unknown, report(), unknown],
+      ] as const) {
         tell(...items);
-        assert.equal((await type(['migrations', '--check', '--json'], here())).code, exitCodes.failed);
+        assert.equal((await type(['migrations', '--check', '--json'], here())).code, code);
         assert.equal((await type(['migrations'], here())).code, 0);
       }
     });

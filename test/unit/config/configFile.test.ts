@@ -356,7 +356,7 @@ workspace:
         'thin-clones.yaml:16:34: expected text, found number 5',
         'thin-clones.yaml:17:5: "form" is not known here; did you mean "from"?',
         'thin-clones.yaml:18:19: expected a number and m, h or d, e.g. 7d, found "soon"',
-        'thin-clones.yaml:20:15: expected prisma, knex, typeorm, sequelize, drizzle, flyway, liquibase, rails, django, alembic, golang-migrate, node-pg-migrate or sql, found "prismaa"; did you mean "prisma"?',
+        'thin-clones.yaml:20:15: expected prisma, knex, typeorm, sequelize, drizzle, flyway, liquibase, rails, django, alembic, golang-migrate, node-pg-migrate, goose, sqlx, ecto, ef-core, mikro-orm, atlas or sql, found "prismaa"; did you mean "prisma"?',
         'thin-clones.yaml:21:20: expected a path inside the checkout, e.g. db/migrations, found "/etc"',
         'thin-clones.yaml:21:26: "tabel" is not known here; did you mean "table"?',
         'thin-clones.yaml:22:7: expected a mapping (lines of "key: value"), found "sql"',
@@ -367,7 +367,7 @@ workspace:
         'thin-clones.yaml:2:26: expected a mapping (lines of "key: value") or a list, found "sql"',
       ]);
       assert.match(
-        String(problems('version: 1\nworkspace: { migrations: { tool: sqll } }\n')),
+        String(problems('version: 1\nworkspace: { migrations: { tool: ssql } }\n')),
         /^thin-clones\.yaml:2:34: expected prisma, .* did you mean "sql"\?$/,
       );
     });

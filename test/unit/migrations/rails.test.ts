@@ -107,8 +107,11 @@ describe('migrations of golang-migrate', () => {
   });
 
   it('are not claimed where the database has another tool’s table', async () => {
-    const found = await report({ files: three, tables: { 'public._sqlx_migrations': [{ version: '1' }] } });
+    const found = await report({
+      files: three,
+      tables: { 'public.refinery_schema_history': [{ version: '1' }] },
+    });
     assert.equal(found.state, 'unknown');
-    assert.match(found.problem ?? '', /_sqlx_migrations of SQLx/);
+    assert.match(found.problem ?? '', /refinery_schema_history of Refinery/);
   });
 });

@@ -3,11 +3,12 @@ import { dependencyOrder } from '../../../engine/migrations/dependencyOrder.ts';
 import {
   blocksAfter,
   literalAfter,
-  pathsAfter,
+  literalsAfter,
   properties,
   withoutComments,
   withoutHashComments,
 } from '../../../engine/migrations/sourceText.ts';
+import { placeOf, valueAfter } from '../../../engine/migrations/codeValue.ts';
 import { xmlTags } from '../../../engine/migrations/xmlTags.ts';
 import { report } from './checkout.ts';
 
@@ -24,15 +25,46 @@ describe('settings in the text of programs', () => {
     const text =
       'seeds: { directory: "s" }, migrations: { directory: "m", nested: { directory: "n" } }, directory: "d"';
     assert.deepEqual(
-      blocksAfter(text, 'migrations').map((block) => pathsAfter(block, 'directory')),
+      blocksAfter(text, 'migrations').map((block) => literalsAfter(block, 'directory')),
       [['m', 'n']],
     );
   });
 
-  it('are paths as texts, lists and joins, and never computed ones', () => {
-    assert.deepEqual(pathsAfter('a: ["x", \'y\']', 'a'), ['x', 'y']);
-    assert.deepEqual(pathsAfter("a: path.join(__dirname, '..', 'db')", 'a'), ['../db']);
-    assert.deepEqual(pathsAfter('a: `${root}/db`, b: somewhere()', 'a'), []);
+  it('are paths as texts, lists and joins, and what only the program knows is told', async () => {
+    const values = async (text: string) => {
+      const value = await valueAfter({ path: 'src/db/source.ts', text }, 'a');
+      const places = value?.values.map((each) => placeOf(each)) ?? [];
+      return [value?.isPartly, ...places.map(({ kind, path }) => `${kind} ${path}`)];
+    };
+    const cases: [string, boolean | undefined, ...string[]][] = [
+      ['a: ["x", \'y\']', false, 'relative x', 'relative y'],
+      ["a: path.join(__dirname, '..', 'db')", false, 'checkout src/db'],
+      ["a: [__dirname + '/../m/**/*{.ts,.js}']", false, 'checkout src/m/**/*{.ts,.js}'],
+      ["const root = resolve(process.cwd(), 'x');\na: [`${root}/*.ts`] as const", false, 'relative x/*.ts'],
+      [
+        "const here = dirname(fileURLToPath(import.meta.url));\na: [join(here, '../m')]",
+        false,
+        'checkout src/m',
+      ],
+      ["a: new URL('./m/*.ts', import.meta.url).pathname", false, 'checkout src/db/m/*.ts'],
+      ["a: process.env.WHERE ?? 'm'", false, 'relative m'],
+      [
+        "a: mode === 'built' ? ['dist/*.js'] : ['src/*.ts']",
+        false,
+        'relative dist/*.js',
+        'relative src/*.ts',
+      ],
+      ["a: ['x', ...more]", true, 'relative x'],
+      ["a: ['x'].concat(more)", true, 'relative x'],
+      ["let d = 'x';\nlet d = 'y';\na: d", true],
+      ['a: `${root}/db`, b: somewhere()', true],
+      ['a: somewhere()', true],
+      ['a: { b: "x" }', undefined],
+      ['a: string[];', undefined],
+    ];
+    for (const [text, ...expected] of cases) assert.deepEqual(await values(text), expected, text);
+    const [, outside] = await values("a: [__dirname + '/../../../../x']");
+    assert.match(String(outside), /^outside /);
   });
 
   it('are read from properties with sections, whatever the case and the dashes', () => {
@@ -62,7 +94,7 @@ describe('the tags of XML', () => {
 
 describe('hostile text', () => {
   // Patterns that look for an end which never comes start over at every beginning; recursion overflows the stack.
-  it('is read in no time', () => {
+  it('is read in no time', async () => {
     const many = 200_000;
     const began = process.hrtime.bigint();
     withoutComments('/* '.repeat(many));
@@ -70,7 +102,8 @@ describe('hostile text', () => {
     xmlTags('<!-- '.repeat(many));
     xmlTags('<![CDATA['.repeat(many));
     xmlTags('<!x '.repeat(many));
-    pathsAfter('a: [ '.repeat(many), 'a');
+    for (const open of ['a: [ ', 'a: ( ', 'a: `${', 'a: join(', 'a: b, '])
+      await valueAfter({ path: 'a.ts', text: open.repeat(many / 10) }, 'a');
     blocksAfter('a: { '.repeat(many), 'a');
     properties(`[${' '.repeat(many)}`);
     assert.ok(process.hrtime.bigint() - began < 5_000_000_000n);
