@@ -3,11 +3,13 @@ import type { MemberDefinition } from '../protocol/entities.ts';
 
 /** What an engine says of the URLs of its sources. */
 export interface UrlRules {
-  /** Without the colon; the first is the one that we write. */
-  readonly urlSchemes: readonly string[];
-  /** What else is wrong with one of these schemes and without a password, as "it names ..."; undefined: nothing. */
-  urlProblem(url: string): string | undefined;
+  readUrl(url: string): UrlReading;
 }
+
+export type UrlReading =
+  | { readonly ok: true; readonly hasPassword: boolean; readonly withoutPassword: string }
+  /** As "it names ...", without any value. `scheme`: one that is none of the engine's; null: it is nothing that is known. */
+  | { readonly ok: false; readonly problem: string; readonly scheme?: string | null };
 
 /** Which key says where the data is, for each way of retrieval that this version has. */
 const placeKeys = { logical: 'url', dump: 'dump', directory: 'directory' } as const;
@@ -24,7 +26,7 @@ export type MemberProblem =
   | { kind: 'scheme'; key: 'url'; scheme: string | null }
   | { kind: 'url'; key: 'url'; problem: string };
 
-/** As the name of a parameter, in which any letter may be percent-encoded. */
+/** For what can't be read, and is shown by nobody before these have looked at it. As the name of a parameter, in which any letter may be percent-encoded. */
 const password = Array.from('password', (letter) => {
   const codes = [letter, letter.toUpperCase()].map((each) => each.charCodeAt(0).toString(16));
   return `(?:${letter}|%${codes.join('|%')})`;
@@ -65,12 +67,15 @@ export function memberProblems(
 }
 
 function urlProblem(url: string, rules: UrlRules): MemberProblem | undefined {
+  const read = rules.readUrl(url);
+  if (read.ok)
+    return read.hasPassword
+      ? { kind: 'password', key: 'url', withoutPassword: read.withoutPassword }
+      : undefined;
   // First: nothing else that is said of it may show it.
   if (passwordInUrl.some((pattern) => pattern.test(url)))
     return { kind: 'password', key: 'url', withoutPassword: withoutPassword(url) };
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase();
-  if (scheme === undefined || !rules.urlSchemes.includes(scheme))
-    return { kind: 'scheme', key: 'url', scheme: scheme ?? null };
-  const problem = rules.urlProblem(url);
-  return problem === undefined ? undefined : { kind: 'url', key: 'url', problem };
+  return read.scheme === undefined
+    ? { kind: 'url', key: 'url', problem: read.problem }
+    : { kind: 'scheme', key: 'url', scheme: read.scheme };
 }

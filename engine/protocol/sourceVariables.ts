@@ -1,4 +1,5 @@
 /** Finds what still leads to the source of an environment in the text of a `.env` file. */
+import { readConnectionUrl } from './connectionUrl/connectionUrl.ts';
 import type { EnvironmentDefinition } from './entities.ts';
 
 export interface SourceVariable {
@@ -10,17 +11,27 @@ export interface SourceVariable {
 }
 
 const assignment = /^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*[=:]\s*(.*)$/;
-const url = /^["'`]?(?:jdbc:)?(postgres(?:ql)?:\/\/[^\s"'`]+)/i;
-const loopback = /^(localhost|127(\.\d+){3}|\[::1\])$/;
+const loopback = /^(localhost|127(\.\d+){3}|::1|)$/;
 
 /** Where a URL leads, however it is written; undefined when it leads nowhere in particular. */
 function addressOf(text: string): string | undefined {
-  if (!URL.canParse(text)) return undefined;
-  const parsed = new URL(text);
-  const host = (parsed.searchParams.get('host') ?? parsed.hostname).toLowerCase();
-  const port = parsed.searchParams.get('port') ?? parsed.port;
-  const database = parsed.searchParams.get('dbname') ?? parsed.pathname.replace(/^\//, '');
-  return JSON.stringify([loopback.test(host) ? 'localhost' : host, port === '' ? '5432' : port, database]);
+  const read = readConnectionUrl(text);
+  if (!read.ok || (read.value.servers.length === 0 && read.value.parameters['service'] !== undefined))
+    return undefined;
+  const { servers, database, user } = read.value;
+  const places = (servers.length === 0 ? [{ host: '', hostaddr: undefined, port: undefined }] : servers).map(
+    ({ host, hostaddr, port }) => {
+      const name = (host || (hostaddr ?? '')).toLowerCase();
+      return `${loopback.test(name) ? 'localhost' : name} ${port ?? 5432}`;
+    },
+  );
+  return JSON.stringify([places.sort(), database ?? user ?? '']);
+}
+
+/** Ends at its closing quote, or at a comment after a space. */
+function valueOf(text: string): string {
+  const quoted = /^(["'`])(.*?)\1/.exec(text);
+  return quoted?.[2] ?? text.replace(/\s+#.*$/, '').trim();
 }
 
 /** Of a variable that is set several times the last value counts, as for every program that reads such files. */
@@ -35,7 +46,7 @@ export function sourceVariables(text: string, { members }: EnvironmentDefinition
   for (const [index, line] of text.split(/\r?\n/).entries()) {
     const [, variable, value = ''] = assignment.exec(line) ?? [];
     if (variable === undefined) continue;
-    const address = addressOf(url.exec(value)?.[1] ?? '');
+    const address = addressOf(valueOf(value));
     const member = address === undefined ? undefined : sources.get(address);
     if (member === undefined) found.delete(variable);
     else found.set(variable, { variable, line: index + 1, member });

@@ -16,7 +16,12 @@ import { sentences } from '../dialogs/sentences.ts';
 import { withToast } from '../dialogs/toast.ts';
 import { openPage } from '../documents.ts';
 import type { Services } from '../services.ts';
-import { nameFrom, parseConnectionUrl, type ConnectionUrl } from '../sources/connectionUrl.ts';
+import {
+  nameFrom,
+  parseConnectionUrl,
+  type ConnectionUrl,
+  type ParsedUrl,
+} from '../sources/connectionUrl.ts';
 import { findConfigFiles, findWorkspaceUrls } from '../sources/workspaceFiles.ts';
 import { countOf, sizeOf } from '../views/amounts.ts';
 import { escaped } from '../views/markdown.ts';
@@ -108,6 +113,14 @@ async function sourceFrom(
   }
 }
 
+function urlMessage(parsed: ParsedUrl): string | vscode.InputBoxValidationMessage | undefined {
+  if (!parsed.ok) return parsed.problem;
+  const { notes } = parsed.value;
+  return notes.length === 0
+    ? undefined
+    : { message: notes.join(' '), severity: vscode.InputBoxValidationSeverity.Info };
+}
+
 async function askUrl(value: string): Promise<ConnectionUrl | undefined> {
   const answer = await vscode.window.showInputBox({
     title,
@@ -117,8 +130,7 @@ async function askUrl(value: string): Promise<ConnectionUrl | undefined> {
     value,
     ignoreFocusOut: true,
     validateInput: (text) => {
-      const parsed = parseConnectionUrl(text);
-      return parsed.ok ? undefined : parsed.problem;
+      return urlMessage(parseConnectionUrl(text));
     },
   });
   const parsed = answer === undefined ? undefined : parseConnectionUrl(answer);
@@ -136,7 +148,10 @@ async function urlSource(
     const member: MemberDefinition = { engine: 'postgres', retrieval: 'logical', url: connection.url };
     const report = await testSource(client, member, password);
     if (report === undefined) return undefined;
-    if (isUsable(report)) return { member, password, report, nameHint: connection.database };
+    if (isUsable(report)) {
+      const warnings = [...connection.notes, ...report.warnings];
+      return { member, password, report: { ...report, warnings }, nameHint: connection.database };
+    }
     const step = await askNextStep(services, report, connection);
     switch (step) {
       case undefined:
@@ -151,7 +166,7 @@ async function urlSource(
       case 'password': {
         const answer = await askPassword({
           title,
-          prompt: `Password for ${connection.user} at ${connection.host}`,
+          prompt: `Password for ${connection.user ?? 'the user'} at ${connection.host}`,
         });
         if (answer === undefined) return undefined;
         password = answer;

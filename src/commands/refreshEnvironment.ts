@@ -68,7 +68,11 @@ function memberMeant(environment: Environment, details: Record<string, unknown>)
   const named = members.find(([name]) => name === details.member);
   const byHost = members.find(([, { url }]) => {
     const parsed = parseConnectionUrl(url ?? '');
-    return parsed.ok && parsed.value.host === details.host && parsed.value.user === details.user;
+    return (
+      parsed.ok &&
+      parsed.value.host.split(', ').includes(String(details.host)) &&
+      parsed.value.user === details.user
+    );
   });
   return (named ?? byHost ?? (members.length === 1 ? members[0] : undefined))?.[0];
 }
@@ -76,5 +80,5 @@ function memberMeant(environment: Environment, details: Record<string, unknown>)
 function userAt(environment: Environment, member: string): string {
   const url = Object.entries(environment.definition.members).find(([name]) => name === member)?.[1].url ?? '';
   const parsed = parseConnectionUrl(url);
-  return parsed.ok ? `${parsed.value.user} at ${parsed.value.host}` : member;
+  return parsed.ok ? `${parsed.value.user ?? 'the user'} at ${parsed.value.host}` : member;
 }

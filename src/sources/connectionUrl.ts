@@ -1,14 +1,23 @@
-/** Reads a connection URL as people paste it, and takes the password out of it. */
+/** Reads a connection as people paste it, and takes the password out of it. */
+import {
+  readConnectionUrl,
+  shownServers,
+  writeConnectionUrl,
+} from '../../engine/protocol/connectionUrl/connectionUrl.ts';
 import { namePattern } from '../../engine/protocol/names.ts';
 
 export interface ConnectionUrl {
   /** The URL without its password: this is what is saved and shown. */
   readonly url: string;
   readonly password: string | undefined;
-  readonly user: string;
+  /** As error texts name the user; undefined: the one who runs the engine. */
+  readonly user: string | undefined;
+  /** For people; several have commas. */
   readonly host: string;
   readonly port: number | undefined;
   readonly database: string;
+  /** What was left out of it, in sentences. */
+  readonly notes: readonly string[];
 }
 
 export type ParsedUrl =
@@ -16,104 +25,39 @@ export type ParsedUrl =
 
 const refused = (problem: string): ParsedUrl => ({ ok: false, problem });
 
-/**
- * Accepts `postgres://` and `postgresql://`, quotes around it, and `NAME=` in front, as lines of an .env file have; also the other form
- * of libpq, `host=... dbname=...`.
- */
+/** Beyond what the engine reads: quotes around it, `NAME=` in front as lines of an .env file have, and `psql`. */
 export function parseConnectionUrl(pasted: string): ParsedUrl {
-  const keywords = keywordsOf(
-    pasted
+  const unquoted = (text: string): string =>
+    text
       .trim()
-      .replace(/^psql\s+/, '')
-      .replace(/^(["'])(.*)\1$/, '$2'),
-  );
-  if (keywords !== undefined) return urlOfKeywords(keywords);
-  const text = pasted
-    .trim()
-    .replace(/^(export\s+)?[A-Za-z_][A-Za-z0-9_]*=(?=["']?postgres)/, '')
-    .replace(/^(["'])(.*)\1$/, '$2')
-    .replace(/^jdbc:(?=postgresql:)/, '')
-    .trim();
-  if (text === '') return refused('Paste a URL like postgresql://user@host:5432/database');
-  if (/[\s\u0000-\u001f]/.test(text)) return refused('A URL has no spaces or line breaks.');
-  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
-  if (scheme === undefined) return refused('It starts with postgresql://');
-  if (scheme.startsWith('mongodb')) return refused('MongoDB sources are not supported by this version.');
-  if (scheme !== 'postgres' && scheme !== 'postgresql')
-    return refused(`It starts with postgresql://, not ${scheme}://`);
-  let parsed: URL;
-  try {
-    parsed = new URL(text);
-  } catch {
-    // best effort: the URL class says only "Invalid URL"; the usual reason is a password with special characters
-    return refused(
-      'This is not a valid URL. Special characters in a password are written as %40 for "@", %2F for "/".',
-    );
-  }
-  if (parsed.hostname === '') return refused('The host is missing: postgresql://user@host:5432/database');
-  const database = decoded(parsed.pathname.replace(/^\//, ''));
-  const user = decoded(parsed.searchParams.get('user') ?? parsed.username);
-  if (user === undefined || database === undefined) return refused('A % in a URL is written as %25.');
-  if (database === '') return refused('The database is missing: it is the last part, after the "/".');
-  if (user === '') return refused('The user is missing: postgresql://user@host:5432/database');
-  const password = decoded(parsed.searchParams.get('password') ?? parsed.password);
-  if (password === undefined) return refused('A % in a password is written as %25.');
-  parsed.searchParams.delete('password');
-  parsed.searchParams.delete('user');
-  parsed.username = encodeURIComponent(user);
-  parsed.password = '';
+      .replace(/^(["'])(.*)\1$/s, '$2')
+      .trim();
+  const whole = unquoted(pasted.trim().replace(/^psql\s+/, ''));
+  if (whole === '') return refused('Paste a URL like postgresql://user@host:5432/database');
+  const asIs = readConnectionUrl(whole);
+  const named = /^(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*=(.+)$/s.exec(whole)?.[1];
+  const read = asIs.ok || named === undefined ? asIs : readConnectionUrl(unquoted(named));
+  if (!read.ok) return refused(told(read.problem, read.scheme));
+  const { password, user, database, servers, parameters, notes } = read.value;
   return {
     ok: true,
     value: {
-      url: parsed.href.replace(/^postgres:/, 'postgresql:'),
-      password: password === '' ? undefined : password,
+      url: writeConnectionUrl(read.value),
+      password,
       user,
-      host: parsed.hostname,
-      port: parsed.port === '' ? undefined : Number(parsed.port),
-      database,
+      host: servers.length === 0 ? (parameters['service'] ?? 'localhost') : shownServers(read.value),
+      port: servers[0]?.port,
+      database: database ?? user ?? parameters['service'] ?? '',
+      notes,
     },
   };
 }
 
-/** https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE; undefined: it is written otherwise. */
-function keywordsOf(text: string): ReadonlyMap<string, string> | undefined {
-  const pair = /\s*([a-z_]+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^\s'\\]|\\.)*)(?=\s|$)/y;
-  const found = new Map<string, string>();
-  while (pair.lastIndex < text.length) {
-    const match = pair.exec(text);
-    if (match === null) return undefined;
-    const [, name = '', raw = ''] = match;
-    found.set(name, raw.replace(/^'(.*)'$/s, '$1').replace(/\\(.)/g, '$1'));
-  }
-  return ['host', 'hostaddr', 'dbname', 'user'].some((name) => found.has(name)) ? found : undefined;
-}
-
-function urlOfKeywords(keywords: ReadonlyMap<string, string>): ParsedUrl {
-  const { host, hostaddr, port, user, password, dbname, ...others } = Object.fromEntries(keywords);
-  const server = host ?? hostaddr;
-  if (server === undefined || server === '')
-    return refused('The host is missing: host=... port=5432 user=... dbname=...');
-  if (server.startsWith('/'))
-    return refused('A unix socket is no source yet: name a host, such as host=localhost.');
-  if (user === undefined || user === '')
-    return refused('The user is missing: host=... port=5432 user=... dbname=...');
-  if (dbname === undefined || dbname === '')
-    return refused('The database is missing: host=... port=5432 user=... dbname=...');
-  const login = [user, ...(password === undefined ? [] : [password])].map(encodeURIComponent).join(':');
-  const where = server.includes(':') ? `[${server}]` : server;
-  const query = new URLSearchParams(others).toString();
-  return parseConnectionUrl(
-    `postgresql://${login}@${where}${port === undefined ? '' : `:${port}`}/${encodeURIComponent(dbname)}${query === '' ? '' : `?${query}`}`,
-  );
-}
-
-function decoded(text: string): string | undefined {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // best effort: a stray "%"; the caller says what to do about it
-    return undefined;
-  }
+function told(problem: string, scheme: string | null | undefined): string {
+  if (scheme?.startsWith('mongodb') === true) return 'MongoDB sources are not supported by this version.';
+  if (scheme === null) return 'It starts with postgresql://';
+  if (problem.startsWith('its scheme')) return `It starts with postgresql://, not ${scheme ?? ''}://`;
+  return `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`;
 }
 
 /** A name that the engine accepts, made from what there is; `shop` from `/srv/dumps/shop.sql.gz`. */

@@ -1,4 +1,4 @@
-/** Finds PostgreSQL connection URLs in the text of .env files. */
+/** Finds connections to PostgreSQL in the text of .env files. */
 import { parseConnectionUrl, type ConnectionUrl } from './connectionUrl.ts';
 
 export interface FoundUrl {
@@ -18,6 +18,15 @@ function valueOf(text: string): string {
   return text.replace(/\s+#.*$/, '').trim();
 }
 
+/** Nothing is put in for a `$` between single quotes. */
+const isLiteral = (text: string): boolean => text.startsWith("'");
+
+/** A URL of PostgreSQL, or libpq's keywords and the like with a host: `user=anna` alone is anything. */
+const namesPlace = (value: string): boolean =>
+  value.includes('://') ||
+  /^(?:jdbc|pgsql|dbi):/i.test(value) ||
+  /\b(?:host|hostaddr|server)\s*=/i.test(value);
+
 /** Variables that refer to others (`${HOST}`) are left out: only the program that reads the file knows their value. */
 export function findUrls(text: string): FoundUrl[] {
   const found: FoundUrl[] = [];
@@ -25,9 +34,9 @@ export function findUrls(text: string): FoundUrl[] {
     const match = assignment.exec(line);
     const variable = match?.[1];
     const value = valueOf(match?.[2] ?? '');
-    if (variable === undefined || !/^postgres(ql)?:\/\//i.test(value) || value.includes('$')) continue;
+    if (variable === undefined || (value.includes('$') && !isLiteral(match?.[2] ?? ''))) continue;
     const parsed = parseConnectionUrl(value);
-    if (!parsed.ok) continue;
+    if (!parsed.ok || !namesPlace(value)) continue;
     if (found.some(({ connection }) => connection.url === parsed.value.url)) continue;
     found.push({ variable, line: index + 1, connection: parsed.value });
   }

@@ -9,7 +9,8 @@ import { inspectDirectory } from './retrieval/directory.ts';
 import { prepareDump, readPlainHead } from './retrieval/dumpFile.ts';
 import { checkReadable, readSourceVersion } from './retrieval/logical.ts';
 import { selectTables } from './selection.ts';
-import { openSource, parseSourceUrl } from './sourceConnection.ts';
+import { checkTools } from './access/libpq.ts';
+import { openSource } from './sourceConnection.ts';
 import { explainQueryError } from './sourceErrors.ts';
 
 export interface SourceTestOptions {
@@ -56,9 +57,11 @@ async function examine(options: SourceTestOptions, findings: Findings): Promise<
 }
 
 async function examineServer(options: SourceTestOptions, findings: Findings): Promise<void> {
-  const { definition, programs, signal } = options;
-  const source = parseSourceUrl(definition.url, options.password);
-  const { client } = await openSource(source, MEMBER, signal);
+  const { machine, definition, programs, signal } = options;
+  const { url } = definition;
+  const session = await openSource({ machine, url, password: options.password, member: MEMBER, signal });
+  const { client, source } = session;
+  findings.warnings.push(...session.notes);
   const abort = (): void => {
     void client.end().catch(() => undefined); // best effort: the abort's reason is thrown
   };
@@ -76,6 +79,8 @@ async function examineServer(options: SourceTestOptions, findings: Findings): Pr
     findings.warnings.push(...(await findWarnings(client)));
     checkReadable(selected, source);
     await checkPrograms(programs, facts, definition, findings);
+    const { startOptions } = session;
+    await checkTools(machine, await clientTools(programs), source, { startOptions, signal });
   } catch (error) {
     throw explainQueryError(error, source, MEMBER);
   } finally {

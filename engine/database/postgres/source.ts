@@ -1,13 +1,14 @@
 /** What a PostgreSQL source is named by. */
+import { readConnectionUrl, writeConnectionUrl } from '../../protocol/connectionUrl/connectionUrl.ts';
 import type { SourceRules } from '../database.ts';
 
 export const postgresSource: SourceRules = {
-  urlSchemes: ['postgresql', 'postgres'],
   urlExample: 'postgresql://user@host:port/database',
-  urlProblem(url) {
-    const authority = /^[^:]*:\/\/([^/?#]*)/.exec(url)?.[1] ?? '';
-    if (authority.includes(',')) return 'it names several hosts; name one';
-    return URL.canParse(url) ? undefined : 'it is not a URL';
+  readUrl(url) {
+    const read = readConnectionUrl(url);
+    if (!read.ok) return read;
+    const { password } = read.value;
+    return { ok: true, hasPassword: password !== undefined, withoutPassword: writeConnectionUrl(read.value) };
   },
   defaultDatabase: 'postgres',
 };

@@ -2,8 +2,6 @@
 import { fail, ThinClonesError } from '../../protocol/errors.ts';
 import { sqlState } from './admin.ts';
 
-export const CONNECT_TIMEOUT_SECONDS = 10;
-
 /** What a message names of a source. */
 interface Address {
   readonly host: string;
@@ -11,6 +9,7 @@ interface Address {
   readonly user: string;
   readonly database: string;
   readonly sslMode?: string;
+  readonly connectSeconds: number;
 }
 
 /** PgBouncer refuses start packets with options it does not know. */
@@ -39,7 +38,7 @@ export function explainConnectError(error: unknown, source: Address, member: str
     case 'ETIMEDOUT':
     case 'EHOSTUNREACH':
     case 'ENETUNREACH':
-      return fail('source_timeout', { host, port, seconds: CONNECT_TIMEOUT_SECONDS }, cause);
+      return fail('source_timeout', { host, port, seconds: source.connectSeconds }, cause);
     case '28P01':
       return fail('source_password', { user, host }, cause);
     case '28000':
@@ -59,7 +58,7 @@ export function explainConnectError(error: unknown, source: Address, member: str
       break;
   }
   if (/timeout expired|Connection terminated due to connection timeout/.test(message)) {
-    return fail('source_timeout', { host, port, seconds: CONNECT_TIMEOUT_SECONDS }, cause);
+    return fail('source_timeout', { host, port, seconds: source.connectSeconds }, cause);
   }
   if (/client password must be|SASL.*password/.test(message)) {
     return fail('source_password_missing', { member, reference: null }, cause);
@@ -124,7 +123,7 @@ export function explainDumpFailure(stderr: string, source: Address): Error {
     return fail('source_lost', { host, problem: message });
   }
   if (/timeout expired/.test(stderr)) {
-    return fail('source_timeout', { host, port, seconds: CONNECT_TIMEOUT_SECONDS });
+    return fail('source_timeout', { host, port, seconds: source.connectSeconds });
   }
   if (/no pg_hba\.conf entry/.test(stderr)) return fail('source_role', { user, host });
   if (/database ".*" does not exist/.test(stderr)) return fail('source_database', { database, host });

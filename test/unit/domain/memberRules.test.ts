@@ -29,10 +29,20 @@ describe("a member's definition", () => {
   });
 
   it('has a URL that its engine can use', () => {
-    assert.deepEqual(ofUrl('postgresql://u@a:1,b:2/d'), [
-      { kind: 'url', key: 'url', problem: 'it names several hosts; name one' },
+    for (const url of [
+      'postgresql://u@a:1,b:2/d',
+      'postgresql+psycopg2://u@h/d?connection_limit=5',
+      'host=/run/postgresql dbname=d',
+      'Host=h;Database=d;Username=u',
+    ])
+      assert.deepEqual(ofUrl(url), []);
+    assert.deepEqual(
+      ofUrl('postgresql://u@h:port/d').map(({ kind }) => kind),
+      ['url'],
+    );
+    assert.deepEqual(ofUrl('postgresql://u@h:99999/d'), [
+      { kind: 'url', key: 'url', problem: 'its port is not a number from 1 to 65535' },
     ]);
-    assert.deepEqual(ofUrl('postgresql://u@h:port/d').length, 1);
   });
 
   for (const [url, withoutPassword] of [
@@ -42,6 +52,9 @@ describe("a member's definition", () => {
     ['postgresql://u@h/d?Password=p&sslmode=require', 'postgresql://u@h/d?sslmode=require'],
     ['postgresql://u@h/d?pass%77ord=p', 'postgresql://u@h/d'],
     ['http://u:p@h/d', 'http://u@h/d'],
+    ['host=h dbname=d user=u password=p', 'postgresql://u@h/d'],
+    ['Host=h;Database=d;Username=u;Pwd=p', 'postgresql://u@h/d'],
+    ['jdbc:postgresql://h/d?user=u&password=p', 'postgresql://u@h/d'],
   ] as const)
     it(`has no password in its URL, as in ${url}`, () => {
       assert.deepEqual(ofUrl(url), [{ kind: 'password', key: 'url', withoutPassword }]);

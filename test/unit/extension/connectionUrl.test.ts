@@ -22,6 +22,7 @@ describe('a pasted connection URL', () => {
       host: 'db.example.org',
       port: 5433,
       database: 'shop',
+      notes: [],
     });
   });
 
@@ -35,14 +36,28 @@ describe('a pasted connection URL', () => {
         host: 'db.example.org',
         port: 5433,
         database: 'shop',
+        notes: [],
       },
     );
     assert.equal(parsed('psql "host=db user=reader dbname=shop"').url, 'postgresql://reader@db/shop');
     assert.equal(parsed('host=::1 user=reader dbname=shop').host, '[::1]');
-    assert.match(problem('host=db dbname=shop'), /user is missing/);
-    assert.match(problem('user=reader dbname=shop'), /host is missing/);
-    assert.match(problem('host=/run/postgresql user=reader dbname=shop'), /unix socket/);
-    assert.match(problem('host=db user=reader'), /database is missing/);
+    assert.equal(
+      parsed('host=/run/postgresql user=reader dbname=shop').url,
+      'postgresql://reader@/shop?host=/run/postgresql',
+    );
+    // As libpq: what is missing is this machine, whoever runs the engine, and a database of the user's name.
+    assert.equal(parsed('user=reader dbname=shop').host, 'localhost');
+    assert.equal(parsed('host=db dbname=shop').user, undefined);
+    assert.equal(parsed('host=db user=reader').database, 'reader');
+  });
+
+  it('may name several servers, and loses what is of another program with a note', () => {
+    const value = parsed(
+      'DATABASE_URL="postgres://a:p@one:1,two/shop?schema=public&target_session_attrs=primary"',
+    );
+    assert.equal(value.url, 'postgresql://a@one:1,two/shop?target_session_attrs=primary');
+    assert.equal(value.host, 'one, two');
+    assert.deepEqual(value.notes, ['"schema" of the connection URL is of another program and left out.']);
   });
 
   it('is accepted in the ways in which people copy it', () => {
@@ -79,8 +94,7 @@ describe('a pasted connection URL', () => {
     assert.match(problem('db.example.org'), /starts with postgresql/);
     assert.match(problem('mysql://a@h/d'), /not mysql/);
     assert.match(problem('mongodb://a@h/d'), /MongoDB/);
-    assert.match(problem('postgres://reader@db'), /database is missing/);
-    assert.match(problem('postgres://db/shop'), /user is missing/);
+    assert.match(problem('postgres://reader@'), /neither a host nor a database/);
     assert.match(problem('postgres://a:p%zz@db/shop'), /written as %25/);
     assert.match(problem('postgres://a b@db/shop'), /no spaces/);
   });
@@ -107,6 +121,10 @@ describe('an .env file', () => {
       'AGAIN=postgres://app:other@localhost:5432/shop',
       'MYSQL=mysql://a@h/d',
       'BUILT=postgres://${USER}:${PASS}@h/d',
+      "LITERAL='postgres://a:pa$$@h/d'",
+      'SQLALCHEMY_DATABASE_URI=postgresql+psycopg2://scott:tiger@h/e',
+      'ConnectionStrings__Default="Host=h;Database=f;Username=u;Password=w"',
+      'GREETING=user=anna',
       '',
     ].join('\r\n');
     assert.deepEqual(
@@ -119,6 +137,9 @@ describe('an .env file', () => {
       [
         ['DATABASE_URL', 3, 'postgresql://app@localhost:5432/shop', 'pw'],
         ['READ_URL', 4, 'postgresql://reader@replica/shop', undefined],
+        ['LITERAL', 8, 'postgresql://a@h/d', 'pa$$'],
+        ['SQLALCHEMY_DATABASE_URI', 9, 'postgresql://scott@h/e', 'tiger'],
+        ['ConnectionStrings__Default', 10, 'postgresql://u@h/f', 'w'],
       ],
     );
   });

@@ -13,8 +13,6 @@ import { settingAssignment } from '../../../engine/database/postgres/roles.ts';
 import { scramVerifier } from '../../../engine/database/postgres/scram.ts';
 import { parsePattern } from '../../../engine/database/postgres/selection.ts';
 import { socketDirectoryOf } from '../../../engine/database/postgres/serverSpec.ts';
-import { parseSourceUrl } from '../../../engine/database/postgres/sourceConnection.ts';
-import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
 import { datasetIdSchema } from '../../../engine/protocol/ids.ts';
 import { parseProcessList } from '../../../engine/runtime/process/serverProcesses.ts';
 import { postgresServerTraits } from '../../../engine/database/postgres/serverTraits.ts';
@@ -63,46 +61,6 @@ describe('a command that a restore failed on', () => {
     assert.equal(shorten('CREATE INDEX a ON b (c)'), 'CREATE INDEX a ON b (c)');
     assert.equal(shorten(`CREATE INDEX ${'a'.repeat(200)}`).length, 120);
   });
-});
-
-describe('connection URLs of sources', () => {
-  it('takes every part, decoded', () => {
-    const url = 'postgresql://re%40der@db.example.org:6432/my%20shop?sslmode=verify-full&sslrootcert=/ca.pem';
-    assert.deepEqual(parseSourceUrl(url, 'p'), {
-      host: 'db.example.org',
-      port: 6432,
-      user: 're@der',
-      database: 'my shop',
-      password: 'p',
-      sslMode: 'verify-full',
-      sslFiles: { sslrootcert: '/ca.pem' },
-    });
-  });
-
-  it('knows sockets, IPv6 and defaults', () => {
-    assert.equal(parseSourceUrl('postgres://u@/db?host=/run/postgresql', undefined).host, '/run/postgresql');
-    assert.equal(parseSourceUrl('postgres://u@[::1]:5433/db', undefined).host, '::1');
-    const plain = parseSourceUrl('postgres://u@h', undefined);
-    assert.deepEqual([plain.port, plain.database, plain.sslMode], [5432, 'u', 'prefer']);
-  });
-
-  for (const url of [
-    '',
-    'http://x',
-    'postgres://h/db',
-    'postgres://u@a,b/db',
-    'postgres://u@h:99999/db',
-    'postgres://u@h/%zz',
-    'postgres://u@h/d?options=-c',
-    'postgres://u@h/d%00',
-  ]) {
-    it(`refuses ${JSON.stringify(url)} as source_url`, () => {
-      assert.throws(
-        () => parseSourceUrl(url, undefined),
-        (error: ThinClonesError) => error.code === 'source_url',
-      );
-    });
-  }
 });
 
 describe('postgresql.conf', () => {

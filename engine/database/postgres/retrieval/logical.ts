@@ -2,6 +2,7 @@
 import path from 'node:path';
 import type { Client } from 'pg';
 import type { MemberDefinition } from '../../../protocol/entities.ts';
+import type { Machine } from '../../../machine/machine.ts';
 import { fail } from '../../../protocol/errors.ts';
 import type { ClientPrograms } from '../programs/locate.ts';
 import type { Retrieved } from '../../database.ts';
@@ -9,13 +10,8 @@ import { createDatabase, readDatabaseShape, type DatabaseShape } from '../create
 import { disarm, finish } from '../prepare.ts';
 import { readRoles, writeRoles, type SourceRoles } from '../roles.ts';
 import { selectTables, type SelectedSource } from '../selection.ts';
-import {
-  libpqEnvironment,
-  openSource,
-  parseSourceUrl,
-  type SourceConnection,
-  type SourceSession,
-} from '../sourceConnection.ts';
+import { libpqArguments, libpqEnvironment, libpqSecrets } from '../access/libpq.ts';
+import { openSource, type SourceConnection, type SourceSession } from '../sourceConnection.ts';
 import { explainDumpFailure, explainQueryError } from '../sourceErrors.ts';
 import { FIRST_START, fullDisk, portion, withTemporaryServer, type Workbench } from '../workbench.ts';
 import { readArchive } from './archive.ts';
@@ -33,6 +29,7 @@ export interface LogicalRequest {
   definition: MemberDefinition;
   password: string | undefined;
   scratch: string;
+  machine: Machine;
   client: ClientPrograms;
   /** Asked once the source's version is known. */
   openBench: (source: SourceFacts) => Promise<Workbench>;
@@ -60,8 +57,10 @@ const RESTORE_JOBS = 2;
 export async function retrieveLogical(request: LogicalRequest): Promise<Retrieved> {
   const { definition, member, signal, report } = request;
   report.phase('reading the source');
-  const source = parseSourceUrl(definition.url, request.password);
-  const session = await openSource(source, member, signal);
+  const { machine, password } = request;
+  const session = await openSource({ machine, url: definition.url, password, member, signal });
+  const { source } = session;
+  for (const note of session.notes) report.line(note);
   // A query of ours may wait for a lock there: hanging up ends the wait at both ends.
   const hangUp = (): void => {
     void session.client.end().catch(() => undefined); // best effort: the abort's reason is what the caller hears
@@ -77,7 +76,7 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
       async (server) => {
         await checkExtensions(server, plan.extensions, bench.server.version);
         const dump = path.join(request.scratch, 'dump');
-        await runDump(bench, source, session, plan, dump, request.client);
+        await runDump(bench, session, plan, dump, request);
         // The source is not needed any more: its snapshot holds back vacuum there.
         await session.client.end().catch(() => undefined); // best effort: it may have gone meanwhile
         const warn = (text: string): void => bench.report.line(text, 'warning');
@@ -199,12 +198,12 @@ async function checkExtensions(
 
 async function runDump(
   bench: Workbench,
-  source: SourceConnection,
   session: SourceSession,
   plan: SourcePlan,
   into: string,
-  client: ClientPrograms,
+  { client, scratch }: Pick<LogicalRequest, 'client' | 'scratch'>,
 ): Promise<void> {
+  const { source } = session;
   const report = portion(bench.report, 0.02, 0.5);
   const total = plan.selected.tables.filter((table) => table.holdsRows).length;
   report.phase('dumping');
@@ -220,6 +219,7 @@ async function runDump(
     {
       program: client.pg_dump,
       args: [
+        ...libpqArguments(source),
         '--format=directory',
         `--file=${into}`,
         `--jobs=${DUMP_JOBS}`,
@@ -235,7 +235,10 @@ async function runDump(
         ...plan.selected.excludedSchemas.map((pattern) => `--exclude-schema=${pattern}`),
         ...plan.selected.excludedTables.map((pattern) => `--exclude-table=${pattern}`),
       ],
-      env: libpqEnvironment(source, session),
+      env: {
+        ...libpqEnvironment(source, session),
+        ...(await libpqSecrets(source, bench.machine, scratch)),
+      },
       mark: bench.mark,
       parse: (output) => output,
     },

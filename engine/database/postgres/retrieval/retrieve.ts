@@ -58,6 +58,7 @@ export async function retrieveData(options: RetrieveOptions): Promise<Retrieved>
           definition,
           password: request.password,
           scratch: request.scratch,
+          machine,
           client: await clientTools(programs),
           openBench: ({ major }) => openBench(major),
           report,
