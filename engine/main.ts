@@ -229,7 +229,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   await mkdir(paths.home, { recursive: true, mode: isRoot ? 0o711 : 0o700 });
   await makeOwnFolder(paths.engineDirectory, 0o700);
   const reserve = openReserve(join(paths.engineDirectory, 'reserve'));
-  reserve.giveWhenFull();
+  reserve.giveWhenFull(paths.code);
   const opened = await takeThisHome(paths, foreground);
   if (opened === undefined) return false;
 

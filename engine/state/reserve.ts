@@ -8,8 +8,8 @@ export interface Reserve {
   keep(): boolean;
   /** Gives the space to whoever writes next. False: there was none to give. */
   give(): boolean;
-  /** For a start on a full disk, which has files to write as well. */
-  giveWhenFull(): void;
+  /** For a start on a full disk, which has files to write as well; if there was nothing to give, `spare` goes, which is made again. */
+  giveWhenFull(spare: string): void;
 }
 
 /** Some hundred jobs with their lines, and the files of an engine's start. */
@@ -30,8 +30,9 @@ export function openReserve(path: string): Reserve {
   };
   return {
     give,
-    giveWhenFull() {
+    giveWhenFull(spare) {
       if (free() < startBytes) give();
+      if (free() < startBytes) rmSync(spare, { recursive: true, force: true });
     },
     keep() {
       if (isKept()) return free() >= startBytes;

@@ -1,10 +1,12 @@
 /** The disk of the state gets full: it is told as that, nothing is half-done, and destroying is the way out, also for a new engine. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, rm } from 'node:fs/promises';
+import { randomBytes } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Connection } from '../../engine/protocol/entities.ts';
+import { isFailure } from '../../engine/protocol/errors.ts';
 import { makePool, poolObstacle, type TestPool } from '../support/pools.ts';
 import { skipSuite } from '../support/skips.ts';
 import { fillDisk } from './fillDisk.ts';
@@ -73,6 +75,38 @@ describe('a full disk of the state', function () {
     assert.deepEqual(await names(), ['subject', 'two']);
     await world.done((c) => c.call('cloneDestroy', { params: { clone: 'two' } }));
     assert.deepEqual(await names(), ['subject']);
+  });
+
+  /** As another program may: also what the engine had kept for this is used up. */
+  const fillAgain = async (): Promise<void> => {
+    await world.engine.stop();
+    await rm(filler(), { force: true });
+    await rm(join(pool.path, 'reserve'), { force: true });
+    await mkdir(world.engine.paths.code, { recursive: true });
+    await writeFile(join(world.engine.paths.code, 'compiled'), randomBytes(600_000));
+    await fillDisk(filler());
+  };
+
+  it('is no obstacle either when what was kept is gone and compiled code can make room', async () => {
+    await rm(filler());
+    await world.done((c) => c.call('cloneCreate', { body: { environment, name: 'two' } }));
+    await fillAgain();
+    await refused();
+    await world.done((c) => c.call('cloneDestroy', { params: { clone: 'two' } }));
+    assert.deepEqual(await names(), ['subject']);
+  });
+
+  it('is told with what to do when not even that is there, and clones go on', async () => {
+    await fillAgain();
+    await rm(world.engine.paths.code, { recursive: true });
+    await fillDisk(join(pool.path, 'more'));
+    await assert.rejects(world.connect(), (error: unknown) => {
+      assert.ok(isFailure(error, 'engine_start_failed'));
+      assert.match(error.message, /the disk of .* is full, .*: make 5 MB of room on it, clones go on/);
+      return true;
+    });
+    assert.equal(await world.readAt(mine), 'mine');
+    await rm(join(pool.path, 'more'));
   });
 
   it('lets everything go on when there is room again', async () => {

@@ -1,6 +1,6 @@
 /** Finds the running engine of this user and machine, starts one when there is none, and replaces an older one. */
 import { spawn } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, statfs } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createClient, type Client, type Transport } from '../client.ts';
 import type { EngineInfo } from '../entities.ts';
@@ -164,11 +164,17 @@ async function start(options: ConnectOptions, program: EngineProgram): Promise<E
       // The one that was started waits for the end of one that was killed or is stopping.
       if (end === undefined && holder !== undefined && deadline < last)
         deadline = Math.min(performance.now() + patienceMs, last);
-      else throw startFailed(options, `${end?.problem ?? 'it did not answer in time'}${tellOf(holder)}`);
+      else {
+        const problem = end?.problem ?? 'it did not answer in time';
+        throw startFailed(options, `${problem}${tellOf(holder)}${await tellFull(options)}`);
+      }
     }
     await sleep(5, undefined, { signal: options.signal });
   }
 }
+
+/** Bytes: less than the files of an engine that starts. */
+const roomToStart = 128 * 2 ** 10;
 
 const startFailed = ({ paths }: ConnectOptions, problem: string): Error =>
   fail('engine_start_failed', { problem, log: paths.log });
@@ -177,6 +183,17 @@ const tellOf = (holder: number | undefined): string =>
   holder === undefined
     ? ''
     : `; engine ${holder} holds this home, does not answer and has not ended: end that process, clones go on`;
+
+/** An engine that has no room for its own files has none to say so in its log either. */
+async function tellFull({ paths: { engineDirectory } }: ConnectOptions): Promise<string> {
+  try {
+    const { bavail, bsize } = await statfs(engineDirectory);
+    if (bavail * bsize > roomToStart) return '';
+    return `; the disk of ${engineDirectory} is full, and so is what the engine keeps free there for itself: make 5 MB of room on it, clones go on meanwhile`;
+  } catch {
+    return ''; // best effort: what is known of the end is told
+  }
+}
 
 async function otherHolder({ paths }: ConnectOptions, own: number | undefined): Promise<number | undefined> {
   const holder = await readHolder(paths.holder);
