@@ -4,12 +4,13 @@ import * as vscode from 'vscode';
 import { homePaths, processEnvironment } from '../engine/protocol/node/home.ts';
 import type { ConnectOptions } from '../engine/protocol/node/launch.ts';
 import { createWindowCheckouts } from './checkouts/windowCheckouts.ts';
-import { registerCommands } from './commands/registerCommands.ts';
+import { registerCommands, restoreDetailsPage } from './commands/registerCommands.ts';
 import { runCommand } from './commands/runCommand.ts';
 import { registerDocuments } from './documents.ts';
 import { createSession } from './engine/session.ts';
 import { NotTrusted, type Services } from './services.ts';
 import { createSourcePasswords } from './sources/sourcePasswords.ts';
+import { registerDetailsPages } from './webviews/detailsPages.ts';
 import { registerJobPages } from './webviews/jobPages.ts';
 import { retryAndShow, retryOf } from './webviews/retryJob.ts';
 import { publishContextKeys } from './views/contextKeys.ts';
@@ -95,6 +96,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionExports {
     },
     log: (text) => log.info(text),
   });
+  const detailsPages = registerDetailsPages((row, panel) => restoreDetailsPage(services, row, panel));
   const services: Services = Object.freeze({
     context,
     session,
@@ -104,6 +106,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionExports {
     tree: tree.access,
     checkouts,
     jobPages,
+    detailsPages,
     async client() {
       if (!vscode.workspace.isTrusted) throw new NotTrusted(untrusted);
       if (session.state.kind === 'connected') return await session.connect();
@@ -129,6 +132,7 @@ export function activate(context: vscode.ExtensionContext): ExtensionExports {
     publishContextKeys(session, checkouts),
     createStatusBar(session, checkouts),
     jobPages,
+    detailsPages,
     registerDocuments(),
     offerRestart(services),
     registerCommands(services),

@@ -8,6 +8,7 @@ import type { SourcePasswords } from './sources/sourcePasswords.ts';
 import type { FocusedRow } from './views/focusedRow.ts';
 import type { RowReference } from './views/rowId.ts';
 import type { RowCommand } from './views/treeRows.ts';
+import type { DetailsPages } from './webviews/detailsPages.ts';
 
 export interface Services {
   readonly context: ExtensionContext;
@@ -18,6 +19,7 @@ export interface Services {
   readonly tree: TreeAccess;
   readonly checkouts: WindowCheckouts;
   readonly jobPages: { show(id: string): Promise<void> };
+  readonly detailsPages: Pick<DetailsPages, 'open'>;
   /** The engine's client; starts the engine when none runs, with progress shown. Throws `NotTrusted` in an untrusted folder. */
   client(): Promise<Client>;
 }

@@ -21,7 +21,10 @@ const withoutStyleElement = {
 
 export function webviewTarget(outdir) {
   return {
-    entryPoints: { job: join(import.meta.dirname, 'jobs', 'main.ts') },
+    entryPoints: {
+      job: join(import.meta.dirname, 'jobs', 'main.ts'),
+      details: join(import.meta.dirname, 'details', 'main.ts'),
+    },
     outdir,
     bundle: true,
     format: 'iife',

@@ -1,5 +1,7 @@
 /** Which module runs which command: all that only commands need is a file of its own, which activation does not read. */
+import type { WebviewPanel } from 'vscode';
 import type { Services } from '../services.ts';
+import type { DetailedRow } from '../webviews/detailsPages.ts';
 import type { CommandArguments, CommandId } from './commandIds.ts';
 
 export type Command<Id extends CommandId> = (
@@ -62,3 +64,13 @@ export const commandTable: { readonly [Id in CommandId]: () => Promise<Command<I
   'thinClones.showMenu': async () => (await import('./showMenu.ts')).showMenu,
   'thinClones.openWalkthrough': async () => (await import('./showMenu.ts')).openWalkthrough,
 };
+
+/** Fills a page of details that a reload brings back; the engine is connected for it, as for one that is opened. */
+export async function restoreDetails(
+  services: Services,
+  row: DetailedRow,
+  panel: WebviewPanel,
+): Promise<void> {
+  (await import('./showDetails.ts')).fillPage(services, row, panel);
+  await services.client();
+}

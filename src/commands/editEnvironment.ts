@@ -8,7 +8,7 @@ import { pickEnvironment, pickValue, type PickItem } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { parseConnectionUrl } from '../sources/connectionUrl.ts';
 import { findConfigFiles } from '../sources/workspaceFiles.ts';
-import { sourceText } from '../views/tooltips.ts';
+import { sourceText } from '../views/facts.ts';
 import type { EnvironmentRow } from './commandIds.ts';
 import { runCommand } from './runCommand.ts';
 

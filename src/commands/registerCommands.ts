@@ -1,6 +1,7 @@
 /** Registers every command, and shows what went wrong with any of them in the same way. */
 import * as vscode from 'vscode';
 import type { Services } from '../services.ts';
+import type { DetailedRow } from '../webviews/detailsPages.ts';
 import { isKeyPress, readArguments } from './commandArguments.ts';
 import { commandIds, type CommandId } from './commandIds.ts';
 import type { Command } from './commandTable.ts';
@@ -36,3 +37,13 @@ function register(services: Services, id: CommandId): vscode.Disposable {
 
 export const registerCommands = (services: Services): vscode.Disposable =>
   vscode.Disposable.from(...commandIds.map((id) => register(services, id)));
+
+/** What fills it is read with the commands, which open such pages. */
+export async function restoreDetailsPage(
+  services: Services,
+  row: DetailedRow,
+  panel: vscode.WebviewPanel,
+): Promise<void> {
+  const { restoreDetails } = await import('./commandTable.ts');
+  await restoreDetails(services, row, panel);
+}

@@ -75,6 +75,10 @@ function engineOf({ state: { kind } }: EngineSession): WindowState['engine'] {
   return kind === 'connected' || kind === 'idle' ? 'running' : kind;
 }
 
+/** What the tree would show now. */
+export const treeNow = (session: EngineSession, checkouts: WindowCheckouts): TreeState =>
+  treeState(session.model, Date.now(), { ...windowState(checkouts), engine: engineOf(session) });
+
 export function createTree(
   session: EngineSession,
   window: TreeWindow,

@@ -160,6 +160,28 @@ export function rowsUnder(state: TreeState, parent: RowReference | undefined): R
   }
 }
 
+/** The row of one object; undefined when it is not there. */
+export function rowOf(
+  state: TreeState,
+  { kind, key }: RowOf<'environment' | 'clone' | 'snapshot'>,
+): Row | undefined {
+  const { environments, clones, snapshots } = state.entities;
+  switch (kind) {
+    case 'environment': {
+      const environment = environments.get(key);
+      return environment && environmentRow(state, environment);
+    }
+    case 'clone': {
+      const clone = clones.get(key);
+      return clone && cloneRow(state, clone);
+    }
+    case 'snapshot': {
+      const snapshot = snapshots.get(key);
+      return snapshot && snapshotRow(state, snapshot);
+    }
+  }
+}
+
 function topRows(state: TreeState): Row[] {
   const { environments, hosts } = state.entities;
   const broken = [...hosts.values()].some((host) => host.state !== 'ready');

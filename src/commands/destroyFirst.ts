@@ -1,0 +1,57 @@
+/** Goes the whole way where clones keep something from being deleted: names them before anything is refused, and destroys them if that is wanted. */
+import * as vscode from 'vscode';
+import type { Clone } from '../../engine/protocol/entities.ts';
+import { fail } from '../../engine/protocol/errors.ts';
+import { referenceSchema } from '../../engine/protocol/ids.ts';
+import { runJob } from '../dialogs/followJob.ts';
+import { openPage } from '../documents.ts';
+import type { Services } from '../services.ts';
+import { ageOf, countOf, someOf } from '../views/amounts.ts';
+import { escaped } from '../views/markdown.ts';
+import { isProtected } from '../views/treeRows.ts';
+
+export const namesOf = (clones: readonly Clone[]): string =>
+  someOf(
+    clones.map(({ name }) => name),
+    4,
+  );
+
+export interface DestroyFirst {
+  readonly message: string;
+  readonly detail: string;
+  /** The title of the page with all of them. */
+  readonly page: string;
+}
+
+/**
+ * Resolves with whether all of them are gone. Asked whatever the settings say, as they speak of less than this. Throws
+ * `clone_protected` instead of asking when one of them is.
+ */
+export async function destroyFirst(
+  services: Services,
+  clones: readonly Clone[],
+  { message, detail, page }: DestroyFirst,
+): Promise<boolean> {
+  const guarded = clones.find((clone) => isProtected(clone, Date.now()));
+  if (guarded !== undefined)
+    throw fail('clone_protected', { clone: guarded.name, until: guarded.protectedUntil ?? 'forever' });
+  const destroy = `Destroy ${countOf(clones.length, 'clone')} and Delete`;
+  const show = 'Show Clones';
+  const chosen = await vscode.window.showWarningMessage(message, { modal: true, detail }, destroy, show);
+  if (chosen === show) await openPage(page, `# ${escaped(page)}\n\n${clones.map(lineOf).join('\n')}\n`);
+  if (chosen !== destroy) return false;
+  const outcomes = await Promise.allSettled(
+    clones.map(({ id }) =>
+      runJob(services, (client, options) =>
+        client.call('cloneDestroy', { params: { clone: referenceSchema.parse(id) } }, options),
+      ),
+    ),
+  );
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
+  // One that was canceled is still there.
+  return outcomes.every((outcome) => outcome.status === 'fulfilled' && outcome.value !== undefined);
+}
+
+const lineOf = ({ name, branch, createdBy, createdAt }: Clone): string =>
+  `- ${escaped(name)}${branch === null ? '' : `, branch ${escaped(branch)}`}: by ${escaped(createdBy)}, ${ageOf(createdAt, Date.now())}`;
