@@ -17,6 +17,7 @@ import { createRunner } from './jobs/runner.ts';
 import { createLocalFiles } from './migrations/local/localFiles.ts';
 import type { Log } from './ports/log.ts';
 import { systemClock, systemRandom } from './process/clock.ts';
+import { openHomeCertificates } from './process/certificates/homeCertificates.ts';
 import { hasInstallation, loadInstallation } from './process/installation.ts';
 import { keepStorage, storageInUse, type StorageInUse } from './process/keptStorage.ts';
 import { readSettings, type Settings } from './process/settings.ts';
@@ -111,7 +112,10 @@ export async function startServices(
     process.env.THIN_CLONES_TRACE === '1' ? traced(name, port, log) : port;
   const machine = trace('machine', surroundings.machine);
   const settings = readSettings(paths.settings, process.env);
-  const { storage: opened, installation } = await openStorage(paths, machine, settings, state, signal);
+  const [{ storage: opened, installation }, certificates] = await Promise.all([
+    openStorage(paths, machine, settings, state, signal),
+    openHomeCertificates({ machine, clock: systemClock, log, secrets: paths.secrets, forServers: paths.tls }),
+  ]);
   const storage = trace('storage', answeringStorage(opened));
   await makeOwnFolder(paths.socketRoot, machine.serverUser === undefined ? 0o700 : 0o711);
   await machine.files.makeDirectory(paths.scratch, { mode: 0o711 });
@@ -119,13 +123,18 @@ export async function startServices(
   const runtime = trace('runtime', createProcessRuntime({ machine, traits: serverTraits }));
   const programs = programPlaces({ ...surroundings, machine }, settings);
   const found = await Promise.all(
-    engines.map((engine) => engine.create({ machine, runtime, socketRoot: paths.socketRoot, programs })),
+    engines.map((engine) =>
+      engine.create({
+        ...{ machine, runtime, socketRoot: paths.socketRoot, programs },
+        certificate: () => certificates.serverFile(),
+      }),
+    ),
   );
   const databases = Object.fromEntries(
     found.map((database) => [database.engine, trace('database', database)]),
   );
   const context = createContext(surroundings, state.store, {
-    ...{ installation, machine, storage, runtime, databases },
+    ...{ installation, machine, storage, runtime, databases, certificates },
   });
   const services = createServices(context);
   // A state that can't be trusted decides nothing: no recovery, no watch, no sweep.
@@ -160,7 +169,10 @@ async function openStorage(
 function createContext(
   { paths, log, failpoint, reserve }: Surroundings,
   store: Store,
-  ports: Pick<ServiceContext, 'installation' | 'machine' | 'storage' | 'runtime' | 'databases'>,
+  ports: Pick<
+    ServiceContext,
+    'installation' | 'machine' | 'storage' | 'runtime' | 'databases' | 'certificates'
+  >,
 ): ServiceContext {
   const feed = createFeed(systemRandom.id());
   const makeRoom = (): boolean => {
@@ -187,6 +199,7 @@ function createContext(
     git: createLocalGit({ environment: process.env }),
     endpoints: createTcpEndpoints({
       wires: byEngine(({ wire }) => wire),
+      certificate: () => ports.certificates.current(),
       onProblem: (error) => log.warning('a port of a checkout', { problem: error.message }),
     }),
     workspaceFiles: { read: readWorkspace, writeBlock },

@@ -70,6 +70,21 @@ export function addHostCommands(program: Command, session: Session): void {
     });
 
   host
+    .command('certificate')
+    .description('the authority to trust for TLS with servers and ports (sslmode=verify-full with localhost)')
+    .argument('[name]', 'a host', 'local')
+    .option('--path', 'print the path of its file instead')
+    .action(async (name: string, { path }: { path?: true }) => {
+      const answer = await (
+        await session.client()
+      ).call('hostCertificate', { params: { host: name } }, { signal });
+      output.answer({
+        json: answer,
+        text: () => (path === true ? answer.path : answer.certificate.trimEnd()),
+      });
+    });
+
+  host
     .command('doctor')
     .description('what is missing on a host, and what to do about it; ends with 1 on a problem')
     .argument('[name]', 'a host', 'local')

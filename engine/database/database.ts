@@ -122,6 +122,8 @@ export interface Database {
   ): Promise<void>;
   /** Makes what is in memory reach the data files, before a live copy (PostgreSQL: CHECKPOINT). */
   flush(spec: ServerSpec, signal?: AbortSignal): Promise<void>;
+  /** Has a running server read its certificate again. */
+  reload(spec: ServerSpec, signal?: AbortSignal): Promise<void>;
   /** How to start a server on a dataset. */
   server(options: ServerOptions): Promise<ServerSpec>;
   /** Differs when what lies in the data directory may have changed since; a few file operations, and no session. */

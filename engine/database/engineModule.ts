@@ -30,6 +30,8 @@ export interface EngineModule {
     runtime: Runtime;
     socketRoot: string;
     programs: ProgramPlaces;
+    /** For TLS of a server that starts now: a file with certificate and key that it may read, or none. */
+    certificate: () => Promise<string | undefined>;
   }): Promise<Database>;
   /** What the doctor says of its programs. */
   examine(programs: ProgramPlaces): Promise<readonly DoctorCheck[]>;

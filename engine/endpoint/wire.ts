@@ -6,6 +6,11 @@ export type Greeting =
   | { kind: 'more' }
   /** A question that the endpoint answers itself; the next greeting begins after `length` bytes. */
   | { kind: 'question'; length: number; answer: Buffer }
+  /**
+   * Asks for TLS, which begins after `length` bytes. `agree` is said before it: nothing to a client that has begun with it, and must
+   * name the protocol in there. `decline` has it go on without; undefined: it never would.
+   */
+  | { kind: 'secure'; length: number; agree: Buffer | undefined; decline: Buffer | undefined }
   /** Asks to cancel what the session with this key runs; all bytes go to that session's server. */
   | { kind: 'cancel'; key: string }
   /** A client waits for its server: these `length` bytes may go to any, and to another one while that has not answered. */
@@ -30,7 +35,17 @@ export interface ServerStream {
   key(): string | undefined;
 }
 
+/** How an endpoint itself goes over to TLS with a server. */
+export interface WireSecurity {
+  /** The protocol's name in the handshake (ALPN). */
+  readonly protocol: string;
+  readonly request: Buffer;
+  /** Whether a server that was sent the request goes over to TLS now. undefined: that is no answer to it. */
+  agreed(answer: Buffer): boolean | undefined;
+}
+
 export interface Wire {
+  readonly security: WireSecurity;
   /** Longer first packets are no greeting, bytes. */
   readonly maxGreeting: number;
   greet(bytes: Buffer): Greeting;

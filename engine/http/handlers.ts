@@ -5,7 +5,7 @@ import { fail } from '../protocol/errors.ts';
 import { jobIdSchema, type JobId } from '../protocol/ids.ts';
 import type { Caller } from '../services/caller.ts';
 import type { ServiceContext } from '../services/context.ts';
-import { examineHost, hostEntity, type Examine } from '../services/upkeep/hosts.ts';
+import { examineHost, hostCertificate, hostEntity, type Examine } from '../services/upkeep/hosts.ts';
 import type { Services } from '../services/services.ts';
 import type { Handlers } from './server.ts';
 
@@ -106,6 +106,10 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     hostDoctor: async ({ params }) => {
       await theHost(params.host);
       return { items: await examineHost(dependencies.examine) };
+    },
+    hostCertificate: async ({ params }) => {
+      await theHost(params.host);
+      return hostCertificate((await running()).context.certificates);
     },
 
     environmentList: async () => {

@@ -49,6 +49,16 @@ export const hostSchema = z.object({
 });
 export type Host = z.infer<typeof hostSchema>;
 
+/** The authority that signed the certificates of a host's servers and ports. */
+export const hostCertificateSchema = z.object({
+  /** Where it lies, for programs of this machine. */
+  path: z.string(),
+  /** PEM. */
+  certificate: z.string(),
+  validUntil: timeSchema,
+});
+export type HostCertificate = z.infer<typeof hostCertificateSchema>;
+
 /** One thing that a host needs or could use. */
 export const doctorCheckSchema = z.object({
   name: z.string(),

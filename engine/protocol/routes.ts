@@ -9,6 +9,7 @@ import {
   engineInfoSchema,
   environmentDefinitionSchema,
   environmentSchema,
+  hostCertificateSchema,
   hostSchema,
   jobLineSchema,
   jobSchema,
@@ -111,6 +112,13 @@ export const routes = {
     params: { host: referenceSchema },
     response: items(doctorCheckSchema),
   }),
+  hostCertificate: route(
+    'hostCertificate',
+    'GET',
+    '/v1/hosts/:host/certificate',
+    'The authority that clients trust to know servers and ports of this host over TLS.',
+    { params: { host: referenceSchema }, response: hostCertificateSchema },
+  ),
 
   environmentList: route('environmentList', 'GET', '/v1/environments', 'All environments.', {
     response: items(environmentSchema),

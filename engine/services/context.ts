@@ -14,6 +14,7 @@ import type { Storage } from '../storage/storage.ts';
 import type { Catalog } from './catalog.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Feed } from '../jobs/feed.ts';
+import type { Certificates } from '../ports/certificates.ts';
 import type { Log } from '../ports/log.ts';
 import type { Vault } from '../ports/vault.ts';
 import type { WorkspaceFiles } from './workspaceFiles.ts';
@@ -33,6 +34,7 @@ export interface ServiceContext {
   readonly runtime: Runtime;
   readonly git: Git;
   readonly endpoints: Endpoints;
+  readonly certificates: Certificates;
   readonly workspaceFiles: WorkspaceFiles;
   /** The files of a checkout, by its top folder. */
   readonly openCheckout: (folder: string) => WorkingFiles;

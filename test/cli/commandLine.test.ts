@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { access, chmod, mkdir, writeFile } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { access, chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import pg from 'pg';
@@ -192,6 +193,33 @@ environments:
     const started = parsed<Clone>(await run('clone', 'start', 'feature/a', '--json'));
     assert.deepEqual([started.state, started.stoppedBy], ['ready', null]);
     assert.deepEqual(await query('SELECT count(*)::int AS n FROM orders'), [{ n: 1000 }]);
+  });
+  it('shows over TLS the certificate of this host, after a reset too, of which the data has nothing', async () => {
+    const path = (await run('host', 'certificate', '--path')).stdout.trim();
+    const authority = await readFile(path, 'utf8');
+    assert.equal((await run('host', 'certificate')).stdout, authority);
+    const shown = parsed<{ path: string; certificate: string; validUntil: string }>(
+      await run('host', 'certificate', '--json'),
+    );
+    assert.deepEqual([shown.path, shown.certificate], [path, authority]);
+    const url = new URL((await run('clone', 'url', 'feature/a')).stdout.trim());
+    const login = { user: url.username, password: decodeURIComponent(url.password), database: 'shop' };
+    const isTls = async (): Promise<unknown> => {
+      const client = new pg.Client({
+        ...{ host: 'localhost', port: Number(url.port), ssl: { ca: authority }, ...login },
+      });
+      await client.connect();
+      const { rows } = await client.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
+      await client.end();
+      return rows;
+    };
+    assert.deepEqual(await isTls(), [{ ssl: true }]);
+    await run('clone', 'reset', 'feature/a', '--yes');
+    assert.deepEqual(await isTls(), [{ ssl: true }]);
+    const { status, stdout } = spawnSync('grep', ['-rlaF', 'PRIVATE KEY', join(engine.home, 'pool')], {
+      encoding: 'utf8',
+    });
+    assert.deepEqual([status, stdout], [1, '']);
   });
   it('refuses the same name again, a snapshot in use and an environment in use', async () => {
     assert.deepEqual(await refused('clone', 'create', 'shop', '--name', 'feature/a'), {

@@ -452,6 +452,12 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
       runtime: gated(runtime, 'runtime', gate, ['crash', 'reboot']),
       git,
       endpoints,
+      certificates: {
+        authorityFile: '/home/tls/authority.crt',
+        current: () => undefined,
+        serverFile: async () => undefined,
+        renew: async () => false,
+      },
       workspaceFiles: {
         read: async (tree) => ({ workspace: workspaces.get(tree), problem: null }),
         writeBlock: async (tree, file, variables) => {

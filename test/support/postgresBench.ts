@@ -60,14 +60,17 @@ export interface PostgresBench {
   close(): Promise<void>;
 }
 
-export async function openPostgresBench(programs: FindPrograms = testPrograms()): Promise<PostgresBench> {
+export async function openPostgresBench(
+  programs: FindPrograms = testPrograms(),
+  certificate: () => Promise<string | undefined> = async () => undefined,
+): Promise<PostgresBench> {
   const root = await mkdtemp(path.join(tmpdir(), 'tc-pg-'));
   await chmod(root, 0o755);
   const socketRoot = path.join(root, 's');
   await mkdir(socketRoot, { mode: 0o755 });
   const machine = await testHost();
   const runtime = createProcessRuntime({ machine, traits: serverTraits });
-  const database = createPostgres({ machine, runtime, programs, socketRoot });
+  const database = createPostgres({ machine, runtime, programs, socketRoot, certificate });
   const running = new Set<RunningServer>();
   let number = 0;
 

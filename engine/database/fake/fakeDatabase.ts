@@ -138,6 +138,10 @@ export function createFakeDatabase(options: FakeDatabaseOptions): FakeDatabase {
       await requireRunning(spec);
     },
 
+    async reload(spec) {
+      await requireRunning(spec);
+    },
+
     async server(server) {
       return {
         identity: server.dataset,

@@ -31,10 +31,12 @@ export interface PostgresOptions {
   programs: FindPrograms;
   /** A short path: below it lies one folder with a unix socket for each server (at most 107 bytes with the socket's name). */
   socketRoot: string;
+  /** As of `EngineModule.create`. */
+  certificate: () => Promise<string | undefined>;
 }
 
 export function createPostgres(options: PostgresOptions): Database {
-  const { machine, runtime, programs, socketRoot } = options;
+  const { machine, runtime, programs, socketRoot, certificate } = options;
   const known = new Map<number, ServerPrograms>();
 
   /** Looking through the folders of a machine takes milliseconds, so it is done once for each version. */
@@ -79,17 +81,25 @@ export function createPostgres(options: PostgresOptions): Database {
       );
     },
 
+    async reload(spec, signal) {
+      signal?.throwIfAborted();
+      const bounds = { timeoutMs: CONNECTIONS_MS, queryTimeoutMs: CONNECTIONS_MS, signal };
+      await withAdmin({ ...session(spec), ...bounds }, (client) => client.query('SELECT pg_reload_conf()'));
+    },
+
     async server(serverOptions) {
       // Loading pg takes 50 ms, once: let it happen while the storage makes the copy.
       void import('pg');
       const major = majorNumber(serverOptions.version);
-      const [{ postgres }] = await Promise.all([
+      const [{ postgres }, certificateFile] = await Promise.all([
         serverPrograms(major, `which ${serverOptions.title} needs`),
+        serverOptions.port === null ? undefined : certificate(),
         makeSocketDirectory(machine, socketRoot, serverOptions.dataset),
       ]);
       return buildServerSpec({
         ...serverOptions,
         major,
+        certificateFile,
         program: postgres,
         socketRoot,
         platform: machine.platform,

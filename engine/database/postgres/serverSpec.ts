@@ -15,6 +15,8 @@ export interface SpecOptions extends Omit<ServerOptions, 'version'> {
   major: number;
   socketRoot: string;
   platform: NodeJS.Platform;
+  /** Holds the certificate and its key; without it the server has no TLS. */
+  certificateFile?: string | undefined;
   /** Settings of a server that only we use for a moment, e.g. while data is restored. They win over `durable`. */
   extra?: Readonly<Record<string, string>>;
 }
@@ -24,6 +26,7 @@ export function buildServerSpec(options: SpecOptions): ServerSpec {
   const settings: Record<string, string> = {
     ...identitySettings(options, socketDirectory),
     ...isolationSettings(options.dataDirectory),
+    ...tlsSettings(options.certificateFile),
     ...durabilitySettings(options.durable),
     // Whoever has no password keeps one of its connections no longer than this, seconds (default: 60).
     authentication_timeout: '10',
@@ -89,12 +92,21 @@ function isolationSettings(dataDirectory: string): Record<string, string> {
     external_pid_file: '',
     logging_collector: 'off',
     log_destination: 'stderr',
-    ssl: 'off',
     archive_mode: 'off',
     restore_command: '',
     primary_conninfo: '',
     // It is in the title of every process, which is how children are found after their parent died.
     update_process_title: 'on',
+  };
+}
+
+/** One file for both: it is replaced in one step, so that a certificate is never read with the key of another. */
+function tlsSettings(file: string | undefined): Record<string, string> {
+  if (file === undefined) return { ssl: 'off' };
+  return {
+    ...{ ssl: 'on', ssl_cert_file: file, ssl_key_file: file },
+    // Files of the server that the data came from.
+    ...{ ssl_ca_file: '', ssl_crl_file: '', ssl_dh_params_file: '', ssl_passphrase_command: '' },
   };
 }
 

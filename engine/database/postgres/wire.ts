@@ -7,6 +7,9 @@ const HEADER_BYTES = 5;
 /** A key has 4 to 256 bytes since protocol 3.2, after the process id. */
 const MAX_KEY_BYTES = 4 + 256;
 
+/** What a TLS client begins with: ContentType handshake, RFC 8446 section 5.1. */
+const TLS_HANDSHAKE = 22;
+
 /** Codes where a startup packet has its protocol version. */
 const CANCEL_REQUEST = 80_877_102;
 const SSL_REQUEST = 80_877_103;
@@ -22,6 +25,12 @@ const CANNOT_CONNECT_NOW = '57P03';
 
 export const postgresWire: Wire = {
   maxGreeting: MAX_STARTUP_BYTES,
+  security: {
+    // https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL
+    protocol: 'postgresql',
+    request: Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]),
+    agreed: (answer) => ({ S: true, N: false })[answer.toString('latin1')],
+  },
   greet,
   follow,
   cancel(key) {
@@ -36,7 +45,8 @@ export const postgresWire: Wire = {
 };
 
 function greet(bytes: Buffer): Greeting {
-  // A TLS or HTTP client is told by its first bytes: as a length they are enormous.
+  if (bytes[0] === TLS_HANDSHAKE) return { kind: 'secure', length: 0, agree: undefined, decline: undefined };
+  // An HTTP client is told by its first bytes: as a length they are enormous.
   if (bytes.length < 4) return { kind: 'more' };
   const length = bytes.readInt32BE(0);
   if (length < 8 || length > MAX_STARTUP_BYTES) return { kind: 'garbage' };
@@ -44,8 +54,9 @@ function greet(bytes: Buffer): Greeting {
   const code = bytes.readInt32BE(4);
   switch (code) {
     case SSL_REQUEST:
+      return { kind: 'secure', length, agree: Buffer.from('S'), decline: Buffer.from('N') };
     case GSSENC_REQUEST:
-      // Loopback needs no encryption: the client goes on without it, or says that it must have it.
+      // There is no Kerberos here: the client goes on without it, or says that it must have it.
       return { kind: 'question', length, answer: Buffer.from('N') };
     case CANCEL_REQUEST:
       return { kind: 'cancel', key: bytes.toString('hex', 8, length) };

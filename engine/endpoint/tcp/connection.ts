@@ -1,10 +1,11 @@
 /** One client of an endpoint: from its first bytes over its way to a clone's server until it is parted from it. */
 import type { Socket } from 'node:net';
 import { leadsToSame, type EndpointTarget } from '../endpoint.ts';
-import type { Wire } from '../wire.ts';
+import type { Wire, WireSecurity } from '../wire.ts';
 import type { Limits } from './limits.ts';
 import { openLink, type CloneTarget, type Link } from './link.ts';
 import type { Seat, Seats } from './seats.ts';
+import type { Security } from './security.ts';
 
 export interface ConnectionContext {
   /** Undefined for an engine whose protocol is not known: bytes are passed on, and nothing can be said. */
@@ -18,6 +19,10 @@ export interface ConnectionContext {
   mayHold(): boolean;
   /** Connections that the server has not logged in yet. */
   seats: Seats;
+  /** undefined: nobody goes over to TLS here. */
+  security(): Security | undefined;
+  /** A client goes over to TLS: it is served through this socket from now on. */
+  secured(client: Socket, through: Socket, security: Security): void;
   /** Passes a client's cancel request on to the server of the session with this key, and ends the client. */
   passCancel(key: string, client: Socket): void;
   /** Cancels what a server runs for a session that was parted from its client. */
@@ -44,8 +49,19 @@ export interface Connection {
 const nothing = Buffer.alloc(0);
 const again = 'Try again in a moment.';
 
-/** The socket must come from a server with `allowHalfOpen`, unread. */
-export function serveClient(client: Socket, context: ConnectionContext): Connection {
+export interface Client {
+  /** Comes from a server with `allowHalfOpen`, unread. */
+  socket: Socket;
+  /** What is read and written: the socket itself, or TLS over it. */
+  through: Socket;
+  /** Of a client that has gone over to TLS. */
+  security: Security | undefined;
+}
+
+export function serveClient(
+  { socket, through: client, security }: Client,
+  context: ConnectionContext,
+): Connection {
   const { wire, limits } = context;
   const maxEarly = wire?.maxGreeting ?? 0;
   let stage: Stage = 'greeting';
@@ -107,6 +123,29 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
           }
           client.write(greeting.answer);
           break;
+        case 'secure': {
+          const others = context.security();
+          early = early.subarray(greeting.length);
+          // What follows the question was not said under TLS, and must not pass for that.
+          if (
+            security !== undefined ||
+            (others !== undefined && greeting.agree !== undefined && early.length > 0)
+          ) {
+            drop();
+            return;
+          }
+          if (wire !== undefined && others !== undefined) {
+            secure(greeting.agree, wire.security, others);
+            return;
+          }
+          questionBytes += greeting.length;
+          if (greeting.decline === undefined || questionBytes > maxEarly) {
+            drop();
+            return;
+          }
+          client.write(greeting.decline);
+          break;
+        }
         case 'cancel':
           stage = 'ending';
           clearTimeout(timer);
@@ -125,6 +164,17 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
           return;
       }
     }
+  };
+
+  /** This connection goes on as another one, which reads and writes through TLS. */
+  const secure = (agree: Buffer | undefined, security: WireSecurity, others: Security): void => {
+    clearTimeout(timer);
+    for (const [event, listener] of Object.entries(listeners)) client.off(event, listener);
+    client.pause();
+    // Whoever closes it meanwhile is heard through TLS.
+    client.on('error', () => undefined);
+    if (agree !== undefined) client.write(agree);
+    context.secured(client, others.withClient(client, early, security, agree === undefined), others);
   };
 
   const seat: Seat = {
@@ -166,8 +216,9 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
   const open = (target: CloneTarget): void => {
     stage = 'opening';
     link = openLink({
-      ...{ target, wire, ownPort: context.port },
+      ...{ target, wire, security, ownPort: context.port },
       first: early.subarray(0, firstBytes),
+      onReached: () => context.seats.begin(seat),
       onOpen() {
         stage = 'open';
         if (loggedIn) clearTimeout(timer);
@@ -202,7 +253,7 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
     });
   };
 
-  client.on('data', (chunk: Buffer) => {
+  const onData = (chunk: Buffer): void => {
     switch (stage) {
       case 'greeting':
         early = early.length === 0 ? chunk : Buffer.concat([early, chunk]);
@@ -221,19 +272,23 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
       case 'ending':
         return;
     }
-  });
-  client.on('drain', () => link?.resume());
-  client.on('end', () => {
-    if (stage === 'open') link?.end();
-    else if (stage !== 'ending') drop();
-  });
-  client.on('close', () => {
-    clearTimeout(timer);
-    stage = 'ending';
-    context.seats.leave(seat);
-    unlink();
-  });
-  client.on('error', () => undefined); // best effort: `close` follows, and nobody is left to be told
+  };
+  const listeners = {
+    data: onData,
+    drain: () => link?.resume(),
+    end() {
+      if (stage === 'open') link?.end();
+      else if (stage !== 'ending') drop();
+    },
+    close() {
+      clearTimeout(timer);
+      stage = 'ending';
+      context.seats.leave(seat);
+      unlink();
+    },
+    error: () => undefined, // best effort: `close` follows, and nobody is left to be told
+  };
+  for (const [event, listener] of Object.entries(listeners)) client.on(event, listener);
 
   within(limits.greetingMs, drop);
   // Where nothing is known of the protocol, the server may be the one who speaks first.
@@ -258,7 +313,8 @@ export function serveClient(client: Socket, context: ConnectionContext): Connect
     unlink();
     stage = 'ending';
     context.seats.leave(seat);
-    client.resetAndDestroy();
+    socket.resetAndDestroy();
+    client.destroy();
   };
 
   return {

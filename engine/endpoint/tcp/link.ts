@@ -1,7 +1,8 @@
 /** The way from an endpoint to the server of one clone, for one client. */
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type { EndpointTarget } from '../endpoint.ts';
 import type { ServerStream, Wire } from '../wire.ts';
+import type { Security } from './security.ts';
 
 export type CloneTarget = Extract<EndpointTarget, { kind: 'clone' }>;
 
@@ -10,8 +11,12 @@ export interface LinkOptions {
   /** The endpoint's own port, which is never a server's. */
   ownPort: number;
   wire: Wire | undefined;
+  /** For a client that has gone over to TLS itself: so does its server, if it can. */
+  security: Security | undefined;
   /** Sent when the server has accepted. */
   first: Buffer;
+  /** The server is there, and has been sent the first bytes. */
+  onReached: () => void;
   /** The server has answered (where the protocol is not known: accepted). */
   onOpen: () => void;
   /** False when the client can't take more now: `resume` goes on. */
@@ -34,8 +39,9 @@ export interface Link {
 }
 
 export function openLink(options: LinkOptions): Link {
-  const { target, ownPort, wire, first, onOpen, onData, onDrain, onClosed } = options;
-  const socket = connect({ host: '127.0.0.1', port: target.port, noDelay: true, allowHalfOpen: true });
+  const { target, ownPort, wire, security, first, onReached, onOpen, onData, onDrain, onClosed } = options;
+  const raw = connect({ host: '127.0.0.1', port: target.port, noDelay: true, allowHalfOpen: true });
+  let socket: Socket = raw;
   const stream = wire?.follow();
   let isOpen = false;
   let gone = false;
@@ -48,31 +54,43 @@ export function openLink(options: LinkOptions): Link {
     if (gone) return;
     gone = true;
     socket.destroy();
+    raw.destroy();
     onClosed();
   };
 
-  socket.on('connect', () => {
-    if (gone) return;
-    // A port that nobody listens on can, once in a while, be the one that a connection to it begins from.
-    if (target.port === ownPort || socket.localPort === target.port) {
-      close();
+  /** Through this one it talks to its server from now on. */
+  const talk = (ready: Socket): void => {
+    socket = ready;
+    if (gone) {
+      socket.destroy();
       return;
     }
+    socket.on('data', (chunk: Buffer) => {
+      if (gone) return;
+      if (!isOpen) open();
+      stream?.push(chunk);
+      if (!onData(chunk)) socket.pause();
+    });
+    socket.on('drain', () => {
+      if (!gone) onDrain();
+    });
+    socket.on('end', close);
+    if (socket !== raw) socket.on('close', close);
     if (first.length > 0) socket.write(first);
+    onReached();
     if (wire === undefined) open();
-  });
-  socket.on('data', (chunk: Buffer) => {
+  };
+
+  raw.on('connect', () => {
     if (gone) return;
-    if (!isOpen) open();
-    stream?.push(chunk);
-    if (!onData(chunk)) socket.pause();
+    // A port that nobody listens on can, once in a while, be the one that a connection to it begins from.
+    if (target.port === ownPort || raw.localPort === target.port) close();
+    else if (wire === undefined || security === undefined) talk(raw);
+    else security.withServer(raw, wire.security, talk);
   });
-  socket.on('drain', () => {
-    if (!gone) onDrain();
-  });
-  socket.on('end', close);
-  socket.on('close', close);
-  socket.on('error', () => undefined); // best effort: `close` follows, and the client is told there
+  raw.on('end', close);
+  raw.on('close', close);
+  raw.on('error', () => undefined); // best effort: `close` follows, and the client is told there
 
   return {
     target,
@@ -83,6 +101,7 @@ export function openLink(options: LinkOptions): Link {
     destroy() {
       gone = true;
       socket.destroy();
+      raw.destroy();
     },
   };
 }

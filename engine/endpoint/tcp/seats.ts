@@ -11,6 +11,8 @@ export interface Seat {
 export interface Seats {
   /** Admits at once, or when one of the others leaves. */
   take(seat: Seat): void;
+  /** From now on it is up to the client how long it takes: its time begins. */
+  begin(seat: Seat): void;
   /** It has logged in, or is gone. Idempotent. */
   leave(seat: Seat): void;
 }
@@ -28,28 +30,32 @@ export interface SeatsOptions {
  * and the queue with what never logs in, whoever comes is next.
  */
 export function createSeats({ count, waiting, ownMs }: SeatsOptions): Seats {
-  /** With the time of each one's admission; the first is the oldest. */
-  const seated = new Map<Seat, number>();
+  const seated = new Set<Seat>();
+  /** With the moment at which each one's time began; the first is the oldest. */
+  const begun = new Map<Seat, number>();
   const queue: Seat[] = [];
   let timer: NodeJS.Timeout | undefined;
 
   const admit = (seat: Seat): void => {
-    seated.set(seat, performance.now());
+    seated.add(seat);
     seat.admit();
   };
 
   const arrange = (): void => {
     clearTimeout(timer);
     while (queue.length > 0) {
-      const [oldest, since] = [...seated.entries()][0] ?? [undefined, 0];
-      if (seated.size >= count && oldest !== undefined) {
+      if (seated.size >= count) {
+        const [oldest] = begun;
+        if (oldest === undefined) return;
+        const [seat, since] = oldest;
         const left = since + ownMs - performance.now();
         if (left > 0) {
           timer = setTimeout(arrange, left);
           return;
         }
-        seated.delete(oldest);
-        oldest.dismiss();
+        seated.delete(seat);
+        begun.delete(seat);
+        seat.dismiss();
       }
       const next = queue.pop();
       if (next !== undefined) admit(next);
@@ -66,7 +72,13 @@ export function createSeats({ count, waiting, ownMs }: SeatsOptions): Seats {
       queue.push(seat);
       arrange();
     },
+    begin(seat) {
+      if (!seated.has(seat) || begun.has(seat)) return;
+      begun.set(seat, performance.now());
+      arrange();
+    },
     leave(seat) {
+      begun.delete(seat);
       if (seated.delete(seat)) {
         arrange();
         return;

@@ -3,16 +3,20 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { DatabaseEngine } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
+import type { HomeCertificate } from '../../ports/certificates.ts';
 import type { Endpoint, Endpoints, OpenEndpointOptions } from '../endpoint.ts';
 import type { Wire } from '../wire.ts';
 import { serveClient, type Connection, type ConnectionContext } from './connection.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { createSeats } from './seats.ts';
+import { createSecurity, type Security } from './security.ts';
 
 export interface TcpEndpointsOptions {
   /** What is known of engines' protocols; for others bytes are just passed on. */
   wires: Partial<Record<DatabaseEngine, Wire>>;
   limits?: Partial<Limits>;
+  /** What TLS clients are shown, who else are told that there is no TLS. */
+  certificate?: () => HomeCertificate | undefined;
   /** A listener could not take a connection, e.g. because the process has too many open files. */
   onProblem?: (error: Error) => void;
 }
@@ -20,6 +24,7 @@ export interface TcpEndpointsOptions {
 export function createTcpEndpoints(options: TcpEndpointsOptions): Endpoints {
   const { wires, onProblem } = options;
   const limits = { ...defaultLimits, ...options.limits };
+  const security = createSecurity(options.certificate ?? (() => undefined));
   return {
     async open(endpoint) {
       const server = createServer({ allowHalfOpen: true, noDelay: true });
@@ -27,7 +32,7 @@ export function createTcpEndpoints(options: TcpEndpointsOptions): Endpoints {
       // Before a connection is taken, and so that a failed accept ends nothing.
       server.on('error', (error) => onProblem?.(error));
       server.maxConnections = limits.connections;
-      return serve(server, { ...endpoint, port }, wires[endpoint.engine], limits);
+      return serve(server, { ...endpoint, port }, wires[endpoint.engine], limits, security);
     },
   };
 }
@@ -56,6 +61,7 @@ function serve(
   { port, title, target }: OpenEndpointOptions,
   wire: Wire | undefined,
   limits: Limits,
+  security: () => Security | undefined,
 ): Endpoint {
   const connections = new Map<Socket, Connection>();
   /** Connections of our own to servers that carry a cancel request, and the clients that asked for one. */
@@ -83,6 +89,10 @@ function serve(
     target: () => current,
     mayHold: () => count('held') < limits.held,
     seats: createSeats({ count: limits.strangers, waiting: limits.held, ownMs: limits.strangerMs }),
+    security,
+    secured(client, through, secured) {
+      connections.set(client, serveClient({ socket: client, through, security: secured }, context));
+    },
     cancel,
     passCancel(key, client) {
       const session = [...connections.values()]
@@ -105,7 +115,7 @@ function serve(
 
   server.on('connection', (client) => {
     makeRoom();
-    connections.set(client, serveClient(client, context));
+    connections.set(client, serveClient({ socket: client, through: client, security: undefined }, context));
     client.on('close', () => connections.delete(client));
   });
 

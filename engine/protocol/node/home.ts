@@ -52,6 +52,8 @@ export interface HomePaths {
   settings: string;
   pool: string;
   programs: string;
+  /** What servers and clients need for TLS. */
+  tls: string;
   serverLogs: string;
   scratch: string;
   /** Short, since unix socket paths are: one folder for each server is made inside. May be in the temporary directory. */
@@ -95,6 +97,7 @@ export function homePaths(environment: HomeEnvironment): HomePaths {
     settings: join(home, 'settings.json'),
     pool: join(home, 'pool'),
     programs: join(home, 'programs'),
+    tls: join(home, 'tls'),
     serverLogs: join(home, 'logs'),
     scratch: join(home, 'scratch'),
     socketRoot: run.length <= socketRootRoom ? run : short(),

@@ -1,7 +1,8 @@
 /** The hosts as people see them: where clones live, what is missing there, and what mends it. */
-import type { DoctorCheck, Host as HostEntity } from '../../protocol/entities.ts';
+import type { DoctorCheck, Host as HostEntity, HostCertificate } from '../../protocol/entities.ts';
 import type { Machine } from '../../machine/machine.ts';
-import { toFailure } from '../../protocol/errors.ts';
+import type { Certificates } from '../../ports/certificates.ts';
+import { fail, toFailure } from '../../protocol/errors.ts';
 import type { Storage } from '../../storage/storage.ts';
 
 /** What an adapter can tell about one thing that it needs. */
@@ -39,6 +40,19 @@ export async function hostEntity(
       problem: toFailure(error).message,
     };
   }
+}
+
+export function hostCertificate(certificates: Certificates): HostCertificate {
+  const current = certificates.current();
+  if (current === undefined) {
+    const instead = "The engine's log says why it has no certificate; connect without TLS meanwhile.";
+    throw fail('not_supported', { feature: 'TLS on this host', instead });
+  }
+  return {
+    path: certificates.authorityFile,
+    certificate: current.authority,
+    validUntil: current.validUntil.toISOString(),
+  };
 }
 
 /** All checks; one that fails itself is a problem to tell, not a reason to stop. */

@@ -6,6 +6,7 @@ import type { CloneRecord } from '../../state/store.ts';
 import type { Clones } from '../clones/clones.ts';
 import type { Servers } from '../clones/servers.ts';
 import type { ServiceContext } from '../context.ts';
+import { createCertificateLook } from './certificates.ts';
 import type { CountedTime } from './countedTime.ts';
 import { hostEntity } from './hosts.ts';
 import { createIdleClones } from './idleClones.ts';
@@ -18,6 +19,7 @@ const livenessIntervalMs = 1000;
 const usageIntervalMs = 10_000;
 const idleIntervalMs = 30_000;
 const hostIntervalMs = 10_000;
+const certificateIntervalMs = 3_600_000;
 const looksAtOnce = 12;
 /** Each opens a session, for which the server starts a process. */
 const sessionsAtOnce = 4;
@@ -88,6 +90,7 @@ export function createWatch(
       },
     },
     { everyMs: hostIntervalMs, look: createHostNews(context) },
+    { everyMs: certificateIntervalMs, look: createCertificateLook(context, servers) },
   ];
 
   async function repeat({ everyMs, look }: Row, signal: AbortSignal): Promise<void> {

@@ -11,6 +11,8 @@ export interface Psql {
 }
 
 export interface PsqlOptions {
+  /** Default: the one that comes along, which has no TLS. */
+  program?: string;
   port: number;
   /** More parts of the connection string. */
   connection?: string;
@@ -23,7 +25,7 @@ export interface PsqlOptions {
 
 export async function startPsql(options: PsqlOptions): Promise<Psql> {
   const { port, connection = '', password = SOURCE_PASSWORD, args } = options;
-  const { psql } = await clientTools(testPrograms());
+  const psql = options.program ?? (await clientTools(testPrograms())).psql;
   const where = `host=127.0.0.1 port=${port} user=${SOURCE_USER} dbname=postgres ${connection}`;
   const child = spawn(psql, ['-X', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', where, ...args], {
     env: { PATH: process.env['PATH'], PGPASSWORD: password, LC_ALL: 'C' },

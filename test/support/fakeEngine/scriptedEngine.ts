@@ -264,6 +264,11 @@ export async function startScriptedEngine(home: string): Promise<ScriptedEngine>
       put({ kind: 'job', entity: canceled });
       return canceled;
     },
+    hostCertificate: () => ({
+      path: '/home/you/.local/share/thin-clones/tls/authority.crt',
+      certificate: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+      validUntil: '2036-11-20T03:00:00.000Z',
+    }),
     hostDoctor: () => ({
       items: [
         { name: 'storage', status: 'ok', message: 'btrfs at /srv/thin-clones', fix: null },

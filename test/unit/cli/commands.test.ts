@@ -180,6 +180,21 @@ describe('thin-clones', () => {
     });
   });
 
+  describe('host certificate', () => {
+    it('prints what clients trust, to be put into a file, or where that file is', async () => {
+      engine.script.hostCertificate = () => ({
+        path: '/home/you/thin-clones/tls/authority.crt',
+        certificate: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+        validUntil: '2036-11-20T03:00:00.000Z',
+      });
+      const printed = await type(['host', 'certificate'], { engine });
+      assert.equal(printed.stdout, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
+      const path = await type(['host', 'certificate', '--path'], { engine });
+      assert.equal(path.stdout, '/home/you/thin-clones/tls/authority.crt\n');
+      assert.equal(engine.calls[0]?.params.host, 'local');
+    });
+  });
+
   describe('clone url', () => {
     for (const [format, expected] of [
       ['uri', "postgresql://clone:p%20w'd@127.0.0.1:54321/shop\n"],

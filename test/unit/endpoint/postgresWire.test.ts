@@ -34,16 +34,33 @@ describe("PostgreSQL's first packets", () => {
     }
   });
 
-  for (const [name, code] of [
-    ['TLS', 80_877_103],
-    ['GSSAPI encryption', 80_877_104],
-  ] as const) {
-    it(`answers the question for ${name} with no, whatever follows it`, () => {
-      const answer = { kind: 'question', length: 8, answer: Buffer.from('N') };
-      assert.deepEqual(postgresWire.greet(firstPacket(code)), answer);
-      assert.deepEqual(postgresWire.greet(Buffer.concat([firstPacket(code), startup()])), answer);
-    });
-  }
+  it('answers the question for GSSAPI encryption with no, whatever follows it', () => {
+    const question = firstPacket(80_877_104);
+    const answer = { kind: 'question', length: 8, answer: Buffer.from('N') };
+    assert.deepEqual(postgresWire.greet(question), answer);
+    assert.deepEqual(postgresWire.greet(Buffer.concat([question, startup()])), answer);
+  });
+
+  it('has both answers to the question for TLS, whatever follows it', () => {
+    const { request } = postgresWire.security;
+    assert.deepEqual(request, firstPacket(80_877_103));
+    const answers = { kind: 'secure', length: 8, agree: Buffer.from('S'), decline: Buffer.from('N') };
+    assert.deepEqual(postgresWire.greet(request), answers);
+    assert.deepEqual(postgresWire.greet(Buffer.concat([request, startup()])), answers);
+    assert.deepEqual(
+      ['S', 'N', 'E', 'SS', ''].map((text) => postgresWire.security.agreed(Buffer.from(text))),
+      [true, false, undefined, undefined, undefined],
+    );
+  });
+
+  it('knows TLS from its first byte on, which nothing is said to before', () => {
+    const hello = Buffer.from('16030100c8010000c40303', 'hex');
+    for (const bytes of [hello, hello.subarray(0, 1)]) {
+      assert.deepEqual(postgresWire.greet(bytes), {
+        ...{ kind: 'secure', length: 0, agree: undefined, decline: undefined },
+      });
+    }
+  });
 
   it('finds the key of a cancel request, and makes the same request of it again', () => {
     for (const bytes of [key, Buffer.concat([key, Buffer.alloc(28, 7)]), Buffer.alloc(260, 9)]) {
@@ -62,7 +79,6 @@ describe("PostgreSQL's first packets", () => {
 
   for (const [name, bytes] of [
     ['an HTTP request', Buffer.from('GET / HTTP/1.1\r\n')],
-    ['a TLS ClientHello', Buffer.from('16030100c8010000c40303', 'hex')],
     ['a length below 8', Buffer.from('0000000700030000', 'hex')],
     ['a negative length', Buffer.from('ffffffff00030000', 'hex')],
     ['a length that no server takes', Buffer.from('0000271100030000', 'hex')],
