@@ -181,6 +181,7 @@ export function describeHead(head: Head): string {
     case 'branch':
       return head.operation === null ? head.branch : `${head.branch} (${head.operation} under way)`;
     case 'detached': {
+      if (head.tool === 'jj') return `no bookmark (jj, at ${head.commit.slice(0, 10)})`;
       const at = `detached at ${head.commit.slice(0, 10)}`;
       return head.operation === null
         ? at

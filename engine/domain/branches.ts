@@ -157,6 +157,12 @@ export function decide({ head, policy, answers, bound, formerNames, current }: D
   if (branch === null) {
     // The older kind of rebase (--apply) writes the name of its branch only when it has to stop.
     if (operation === 'rebase' && current !== null) return { kind: 'stay', reason: 'a rebase is under way' };
+    if (head.kind === 'detached' && head.tool === 'jj')
+      return {
+        kind: 'none',
+        reason: 'no bookmark of jj is at the working copy or before it',
+        next: 'Make one: jj bookmark create NAME, or name a clone: thin-clones use CLONE',
+      };
     const commit = head.commit?.slice(0, 10) ?? 'no commit';
     const during = operation === null ? '' : ` during ${operationNames[operation]}`;
     return {

@@ -267,6 +267,8 @@ export const headSchema = z.discriminatedUnion('kind', [
     operation: gitOperationSchema.nullable(),
     /** The branch that the operation is on and will return to. */
     branch: z.string().nullable(),
+    /** HEAD is always detached here, since another tool moves it; no bookmark stands for a branch. */
+    tool: z.literal('jj').optional(),
   }),
   z.object({ kind: z.literal('unreadable'), problem: z.string() }),
 ]);

@@ -7,6 +7,8 @@ export interface FakeTree {
   readonly tree: WorkingTree;
   /** Makes the branch when there is none yet. */
   checkout(branch: string): void;
+  /** jj moves its HEAD from now on, and no bookmark is there. */
+  useJujutsu(): void;
   detach(): void;
   commit(): void;
   /** A rebase and a bisect leave the branch until they end; the others stay on it. */
@@ -51,6 +53,7 @@ interface TreeState {
   operation: Operation | null;
   /** Where it will return to. */
   left: string | null;
+  isJujutsu: boolean;
   watchers: Set<() => void>;
   tracked: Set<string>;
   ignored: Set<string>;
@@ -117,6 +120,11 @@ export function createFakeGit({ now }: { now: () => number }): FakeGit {
         tell();
       },
       detach: () => {
+        state.head = { commit: present() };
+        tell();
+      },
+      useJujutsu: () => {
+        state.isJujutsu = true;
         state.head = { commit: present() };
         tell();
       },
@@ -230,7 +238,9 @@ export function createFakeGit({ now }: { now: () => number }): FakeGit {
           kind: 'unreadable',
           problem: `HEAD in ${tree.gitDirectory} is neither a branch nor a commit`,
         };
-      if ('commit' in head) return { kind: 'detached', commit: head.commit, operation, branch: left };
+      const tool = state.isJujutsu ? { tool: 'jj' as const } : {};
+      if ('commit' in head)
+        return { kind: 'detached', commit: head.commit, operation, branch: left, ...tool };
       const commit = memoryOf(tree).branches.get(head.branch)?.commit ?? null;
       return { kind: 'branch', branch: head.branch, commit, operation };
     },
@@ -282,6 +292,7 @@ function newTree(tree: WorkingTree): TreeState {
     head: { branch: DEFAULT_BRANCH },
     operation: null,
     left: null,
+    isJujutsu: false,
     watchers: new Set(),
     tracked: new Set(),
     ignored: new Set(),

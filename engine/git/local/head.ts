@@ -5,6 +5,7 @@ import type { Head } from '../../protocol/entities.ts';
 import { isFailure } from '../../protocol/errors.ts';
 import type { Operation, WorkingTree } from '../git.ts';
 import { isAbsence, readText } from './files.ts';
+import { isJujutsu, nearestBookmark } from './jujutsu.ts';
 import { readOperation, type OperationState } from './operations.ts';
 import type { GitProgram } from './program.ts';
 import { branchOfRef, isCommitId, readRef } from './refs.ts';
@@ -12,17 +13,35 @@ import { branchOfRef, isCommitId, readRef } from './refs.ts';
 /** What HEAD says where refs are not files: gitformat-reftable(5). */
 const REFTABLE_STUB = 'ref: refs/heads/.invalid';
 
+/** jj has a commit before the first one, which Git has not. */
+const ROOT_OF_JUJUTSU = 'ref: refs/jj/root';
+
 export async function readHead(tree: WorkingTree, program: GitProgram): Promise<Head> {
   try {
     // A working tree that was removed by hand leaves its HEAD behind, and another repository may have one in its place.
     if ((await gitDirectoryAt(tree.path)) !== tree.gitDirectory)
       return { kind: 'unreadable', problem: `${tree.path} is a working tree of another Git directory now` };
-    return await headOf(tree.gitDirectory, tree.commonDirectory, program);
+    const head = await headOf(tree.gitDirectory, tree.commonDirectory, program);
+    const isBare = head.kind === 'detached' && head.branch === null && head.operation === null;
+    return isBare && (await isJujutsu(tree)) ? await headOfJujutsu(tree, head, program) : head;
   } catch (error) {
     if (isAbsence(error)) return { kind: 'unreadable', problem: `the working tree ${tree.path} is gone` };
     const problem = isFailure(error) || error instanceof Error ? error.message : String(error);
     return { kind: 'unreadable', problem: `HEAD of ${tree.path} can't be read: ${problem}` };
   }
+}
+
+/** Its bookmarks are branches; without one every commit there is the same work. */
+async function headOfJujutsu(
+  tree: WorkingTree,
+  head: Extract<Head, { kind: 'detached' }>,
+  program: GitProgram,
+): Promise<Head> {
+  const { commit, operation } = head;
+  const bookmark = await nearestBookmark(tree, commit, program);
+  return bookmark === undefined
+    ? { ...head, tool: 'jj' }
+    : { kind: 'branch', branch: bookmark, commit, operation };
 }
 
 /** Real path of where the `.git` of a working tree is, or leads: gitrepository-layout(5). */
@@ -41,6 +60,7 @@ export async function headOf(
 ): Promise<Head> {
   const [text, state] = await Promise.all([readHeadFile(gitDirectory), readOperation(gitDirectory)]);
   if (text === undefined) return { kind: 'unreadable', problem: `there is no HEAD in ${gitDirectory}` };
+  if (text === ROOT_OF_JUJUTSU) return { kind: 'detached', commit: '0'.repeat(40), ...state };
   if (text === REFTABLE_STUB) return askForHead(gitDirectory, state, program);
   if (isCommitId(text)) return { kind: 'detached', commit: text, ...state };
   const branch = text.startsWith('ref:') ? branchOfRef(text.slice('ref:'.length).trim()) : undefined;

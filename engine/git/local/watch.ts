@@ -22,13 +22,14 @@ interface WatchedDirectory {
 /**
  * Git renames `HEAD.lock` onto HEAD, so directories are watched and not files. Beside HEAD and the files of operations these count:
  * `logs/HEAD`, which every move of the branch is added to; the table list of the reftable kind; and `.git` of a tree whose Git directory is
- * elsewhere, because the tree can go without it.
+ * elsewhere, because the tree can go without it. jj writes `checkout` at each of its operations, also where only a bookmark moved.
  */
 function directoriesOf({ path, gitDirectory }: WorkingTree): readonly WatchedDirectory[] {
   return [
     { path: gitDirectory, names: new Set(['HEAD', 'logs', 'reftable', ...operationFiles]) },
     { path: join(gitDirectory, 'logs'), names: new Set(['HEAD']) },
     { path: join(gitDirectory, 'reftable'), names: new Set(['tables.list']) },
+    { path: join(path, '.jj', 'working_copy'), names: new Set(['checkout']) },
     ...(dirname(gitDirectory) === path ? [] : [{ path, names: new Set(['.git']) }]),
   ];
 }

@@ -38,6 +38,8 @@ export const standsAt = (head: Head): string => {
     case 'branch':
       return `branch ${head.branch}`;
     case 'detached':
+      // Every command of jj moves it.
+      if (head.tool === 'jj') return 'jj';
       // A rebase or bisect comes back to its branch.
       return head.branch === null ? `commit ${head.commit}` : `branch ${head.branch}`;
     case 'unreadable':

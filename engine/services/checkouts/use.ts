@@ -107,7 +107,12 @@ export function refuseWithoutStart(context: Context, follower: Follower, from: s
 function refuseWithoutBranch(follower: Follower): void {
   const head = follower.head();
   if (head.kind === 'branch') return;
-  const reason = head.kind === 'detached' ? `HEAD is detached at ${head.commit.slice(0, 10)}` : head.problem;
+  const reason =
+    head.kind === 'unreadable'
+      ? head.problem
+      : head.tool === 'jj'
+        ? 'no bookmark of jj is at the working copy or before it'
+        : `HEAD is detached at ${head.commit.slice(0, 10)}`;
   throw fail('no_branch', { path: follower.record().path, reason });
 }
 

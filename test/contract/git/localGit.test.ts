@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { existsSync, lstatSync, readdirSync } from 'node:fs';
 import { chown, mkdir, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
@@ -227,6 +228,115 @@ describe('local Git', () => {
       await place.stop(person.path, 'rebase', '--apply', '--onto', 'HEAD~2', 'HEAD~1');
       const head = await git.head(tree);
       assert.ok(head.kind === 'detached' && head.operation === 'rebase' && head.branch === 'feature');
+    });
+  });
+
+  describe('HEAD that jj moves', () => {
+    /** Fields that hold bytes, as protobuf writes them. */
+    const message = (...fields: [number, Buffer][]): Buffer =>
+      Buffer.concat(fields.flatMap(([field, bytes]) => [Buffer.from([field * 8 + 2, bytes.length]), bytes]));
+    const id = (text: string): Buffer => createHash('blake2b512').update(text).digest();
+
+    /** The files of jj 0.45 that tell where the working copy is. */
+    const standAt = async (path: string, commit: string, operation: string): Promise<void> => {
+      const store = join(path, '.jj', 'repo', 'op_store');
+      for (const folder of [
+        join(store, 'operations'),
+        join(store, 'views'),
+        join(path, '.jj', 'working_copy'),
+      ])
+        await mkdir(folder, { recursive: true });
+      const view = message(
+        [1, Buffer.from(commit, 'hex')],
+        [8, message([1, Buffer.from('other')], [2, id('x').subarray(0, 20)])],
+        [8, message([1, Buffer.from('default')], [2, Buffer.from(commit, 'hex')])],
+      );
+      await writeFile(join(store, 'views', id(`view ${operation}`).toString('hex')), view);
+      const content = message([1, id(`view ${operation}`)], [2, id('parent')]);
+      await writeFile(join(store, 'operations', id(operation).toString('hex')), content);
+      const written = join(path, '.jj', 'working_copy', 'written');
+      await writeFile(written, message([2, id(operation)], [3, Buffer.from('default')]));
+      await rename(written, join(path, '.jj', 'working_copy', 'checkout'));
+    };
+    /** As after each command of jj: the working copy is a commit of its own, and HEAD is at the one before. */
+    const work = async (person: Person, operation: string): Promise<string> => {
+      const tree = await place.run(person.path, 'write-tree');
+      const commit = await place.run(person.path, 'commit-tree', tree, '-p', 'HEAD', '-m', operation);
+      await standAt(person.path, commit, operation);
+      return commit;
+    };
+
+    it('is on the bookmark of the working copy, else on the nearest one before it', async () => {
+      const { person, tree } = await repository();
+      const trunk = await place.run(person.path, 'rev-parse', 'HEAD');
+      await place.run(person.path, 'checkout', '--quiet', '--detach');
+      const first = await work(person, 'first');
+      assert.deepEqual(await git.head(tree), {
+        kind: 'branch',
+        branch: 'main',
+        commit: trunk,
+        operation: null,
+      });
+      await place.run(person.path, 'update-ref', 'refs/heads/feature/a', first);
+      assert.deepEqual(await git.head(tree), {
+        kind: 'branch',
+        branch: 'feature/a',
+        commit: trunk,
+        operation: null,
+      });
+      await place.run(person.path, 'update-ref', '--no-deref', 'HEAD', first);
+      await work(person, 'second');
+      assert.deepEqual(await git.head(tree), {
+        kind: 'branch',
+        branch: 'feature/a',
+        commit: first,
+        operation: null,
+      });
+      await place.run(person.path, 'update-ref', '--no-deref', 'HEAD', trunk);
+      await work(person, 'third');
+      assert.deepEqual(await git.head(tree), {
+        kind: 'branch',
+        branch: 'main',
+        commit: trunk,
+        operation: null,
+      });
+      await place.run(person.path, 'update-ref', 'refs/heads/zebra', trunk);
+      const head = await git.head(tree);
+      assert.ok(head.kind === 'branch' && head.branch === 'zebra');
+    });
+
+    it('is of no commit in particular without a bookmark, also before the first commit', async () => {
+      const { person, tree } = await repository();
+      const commit = await place.run(person.path, 'rev-parse', 'HEAD');
+      await place.run(person.path, 'checkout', '--quiet', '--detach');
+      await place.run(person.path, 'update-ref', '-d', 'refs/heads/main');
+      await work(person, 'first');
+      const bare = { kind: 'detached', operation: null, branch: null, tool: 'jj' };
+      assert.deepEqual(await git.head(tree), { ...bare, commit });
+      await writeFile(join(person.path, '.git', 'HEAD'), 'ref: refs/jj/root\n');
+      assert.deepEqual(await git.head(tree), { ...bare, commit: '0'.repeat(40) });
+    });
+
+    it('is read from what Git knows where the files of jj are other ones', async () => {
+      const { person, tree } = await repository();
+      await place.run(person.path, 'checkout', '--quiet', '--detach');
+      await mkdir(join(person.path, '.jj', 'working_copy'), { recursive: true });
+      for (const content of ['', '\xff\xff', 'text', message([2, id('gone')], [3, Buffer.from('default')])]) {
+        await writeFile(join(person.path, '.jj', 'working_copy', 'checkout'), content);
+        const head = await git.head(tree);
+        assert.ok(head.kind === 'branch' && head.branch === 'main');
+      }
+    });
+
+    it('is told anew when only a bookmark moved', async () => {
+      const { person, tree } = await repository();
+      await place.run(person.path, 'checkout', '--quiet', '--detach');
+      const commit = await work(person, 'first');
+      const following = await follow(git, tree);
+      await place.run(person.path, 'update-ref', 'refs/heads/feature', commit);
+      await standAt(person.path, commit, 'bookmark');
+      await following.until((head) => head.kind === 'branch' && head.branch === 'feature');
+      following.watch.close();
     });
   });
 

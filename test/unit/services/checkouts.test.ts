@@ -299,6 +299,24 @@ describe('a checkout in memory', () => {
     assert.equal(answering(), 'feature/a');
   });
 
+  it('keeps a clone that was chosen by hand where jj moves a detached HEAD, until there is a bookmark', async () => {
+    await open('automatic');
+    await settled();
+    tree.useJujutsu();
+    await settled();
+    assert.equal(show().state, 'none');
+    assert.match(show().reason ?? '', /no bookmark of jj/);
+    await checkouts().use(ref(path), { clone: ref('main') }, caller);
+    for (let commit = 0; commit < 3; commit++) {
+      tree.commit();
+      await settled();
+      assert.equal(answering(), 'main');
+    }
+    tree.checkout('feature/a');
+    await settled();
+    assert.equal(answering(), 'feature/a');
+  });
+
   it('tells why there is no clone, and makes it when the reason is gone', async () => {
     await engine.done(({ environments }) =>
       environments.deleteSnapshot(ref(engine.store.snapshots.list()[0]?.id ?? ''), caller),
