@@ -8,6 +8,7 @@ import pg from 'pg';
 import type { Connection } from '../../engine/protocol/entities.ts';
 import { routes, type RouteName } from '../../engine/protocol/routes.ts';
 import { readDiscovery } from '../../engine/protocol/node/discovery.ts';
+import { skipSuite } from '../support/skips.ts';
 import { seededBytes } from './seeds.ts';
 import { codeOf, environment, fillWorld, openWorld, type World } from './world.ts';
 import { ask, openStream } from './rawRequest.ts';
@@ -154,6 +155,29 @@ describe('a state that is lost or damaged', function () {
     assert.equal((await client.call('engineInfo', {})).state, 'ready');
     assert.deepEqual(await world.portrait(), before_);
     await world.checkNothingLeft();
+  });
+
+  it('serves on when the damaged state can not be put aside, and is whole after the next try', async function () {
+    // A name on which something is mounted can't be renamed, by nobody.
+    if (!world.thin) skipSuite(this, 'mounting needs root');
+    const { state } = world.engine.paths;
+    await writeFile(state, 'no database');
+    for (const file of files().slice(1)) await rm(file, { force: true });
+    const { client } = await world.connect();
+    const name = 'feature/a';
+    execFileSync('mount', ['--bind', state, state]);
+    try {
+      await assert.rejects(client.call('engineRebuild', {}), /EBUSY/);
+      assert.equal((await client.call('engineInfo', {})).state, 'blocked');
+      await client.call('overview', {});
+      assert.equal(await codeOf(client.call('cloneDestroy', { params: { clone: name } })), 'state_blocked');
+    } finally {
+      execFileSync('umount', [state]);
+    }
+    const { keptAs } = await client.call('engineRebuild', {});
+    assert.deepEqual(await world.portrait(), before_);
+    await world.checkNothingLeft();
+    await rm(keptAs ?? '');
   });
 
   it('tells those who listen to read everything again after a rebuild, and ends their streams', async () => {

@@ -10,6 +10,7 @@ import {
   datasetIdSchema,
   environmentNameSchema,
   memberNameSchema,
+  referenceSchema,
   snapshotIdSchema,
   type EnvironmentName,
   type MemberName,
@@ -27,6 +28,8 @@ import { sourcePasswords, type Passwords } from './passwords.ts';
 export interface RefreshRequest {
   name?: SnapshotName | undefined;
   passwords?: Passwords | undefined;
+  /** For who must not be refused, as a schedule: waits as `queued` until nothing else works on the environment. */
+  waits?: boolean | undefined;
 }
 
 export interface Refresh {
@@ -99,10 +102,26 @@ export function createRefresh(context: ServiceContext): Refresh {
         fingerprint,
         ...jobOn('snapshot', record, caller),
         secrets,
-        prepare: () => store.snapshots.put(record),
+        waits: request.waits === true,
+        prepare: () => store.snapshots.put(atItsTurn(context, record, request)),
       });
     },
   };
+}
+
+/** The row as it is when the job begins: one that waited finds other snapshots, or its environment gone. */
+function atItsTurn(
+  { store, catalog, clock }: ServiceContext,
+  record: SnapshotRecord,
+  request: RefreshRequest,
+): SnapshotRecord {
+  const { name } = catalog.environment(referenceSchema.parse(record.environment));
+  const others = store.snapshots.list().map((each) => each.createdAt);
+  const createdAt = newestTime(clock.now().toISOString(), others);
+  const taken = new Set<string>(catalog.snapshotsOf(name).map((each) => each.name));
+  if (!taken.has(record.name)) return { ...record, createdAt };
+  if (request.name !== undefined) throw fail('name_taken', { kind: 'snapshot', name: request.name });
+  return { ...record, createdAt, name: freeSnapshotName(createdAt, taken) };
 }
 
 /** Brings one member's data into a new dataset, still tagged `filling`. */

@@ -25,7 +25,7 @@ describe('the progress of several members', () => {
     assert.equal(told.at(-1), 1);
   });
 
-  it('is what the copy of a clone with two members tells', async () => {
+  it('is what the copy for a clone, and of one, with two members tells', async () => {
     const engine = await openMemoryEngine();
     engine.declare('shop', { orders: 'first', users: 'first' });
     await engine.done(({ environments }) => environments.refresh(ref('shop'), {}, caller));
@@ -33,24 +33,35 @@ describe('the progress of several members', () => {
     const before = { ...context.storage };
     const copying: (() => void)[] = [];
     const storage = context.storage as { clone: (typeof before)['clone'] };
-    const steps: number[] = [];
+    const steps = new Map<string, number[]>();
     context.feed.subscribe({ epoch: context.feed.epoch, seq: context.feed.seq() }, (event) => {
-      if (event.kind === 'job') steps.push(event.entity.tasks[0]?.progress ?? 0);
+      if (event.kind !== 'job') return;
+      const { id, tasks } = event.entity;
+      for (const { name, progress } of tasks.filter((task) => task.name.startsWith('Copy')))
+        steps.set(`${id} ${name}`, [...(steps.get(`${id} ${name}`) ?? []), progress ?? 0]);
     });
     storage.clone = async (from, to, tags, options) => {
       if (tags.member === 'orders') options?.onProgress?.(1);
       else await new Promise<void>((resolve) => copying.push(resolve));
       return before.clone(from, to, tags, options);
     };
-    const job = await services.clones.create({ environment: ref('shop'), name: cloneName('a') }, caller);
-    while (copying.length === 0) await new Promise((resolve) => setImmediate(resolve));
-    assert.equal(context.runner.get(job.id)?.tasks[0]?.progress, 0.5);
-    for (const go of copying) go();
-    assert.equal((await context.runner.ended(job.id)).state, 'succeeded');
-    assert.deepEqual(
-      steps,
-      [...steps].sort((a, b) => a - b),
-    );
+    for (const request of [
+      () => services.clones.create({ environment: ref('shop'), name: cloneName('a') }, caller),
+      () => services.clones.commit(ref('a'), { message: 'm' }, caller),
+    ]) {
+      const job = await request();
+      while (copying.length === 0) await new Promise((resolve) => setImmediate(resolve));
+      const copy = context.runner.get(job.id)?.tasks.find(({ name }) => name.startsWith('Copy'));
+      assert.equal(copy?.progress, 0.5);
+      for (const go of copying.splice(0)) go();
+      assert.equal((await context.runner.ended(job.id)).state, 'succeeded');
+    }
+    assert.equal(steps.size, 2);
+    for (const told of steps.values())
+      assert.deepEqual(
+        told,
+        [...told].sort((a, b) => a - b),
+      );
     await engine.close();
   });
 });
