@@ -40,13 +40,17 @@ export async function freezeClone(
       const tags = snapshotTags(context, snapshot, member.name, target.dataset, 'filling', step.job);
       await storage.clone(member.dataset, target.dataset, tags, {
         signal: step.signal,
-        onProgress,
+        onProgress: (fraction) => onProgress(fraction / 2),
       });
     } finally {
       if (running && !storage.capabilities.live && restart) {
         await servers.start(member, options);
       }
     }
+    const settling = {
+      ...step.report,
+      progress: (fraction: number) => onProgress(0.5 + fraction / 2),
+    };
     await database.settle(
       {
         target: storage.path(target.dataset),
@@ -54,7 +58,7 @@ export async function freezeClone(
         mark: step.job,
         version: member.version,
       },
-      step.report,
+      settling,
       step.signal,
     );
     await storage.makeReadOnly(target.dataset);

@@ -50,7 +50,9 @@ describe('the progress of several members', () => {
       () => services.clones.commit(ref('a'), { message: 'm' }, caller),
     ]) {
       const job = await request();
-      while (copying.length === 0) await new Promise((resolve) => setImmediate(resolve));
+      // Until all that does not wait has been done.
+      for (let turn = 0; turn < 50 || copying.length === 0; turn++)
+        await new Promise((resolve) => setImmediate(resolve));
       const copy = context.runner.get(job.id)?.tasks.find(({ name }) => name.startsWith('Copy'));
       assert.equal(copy?.progress, 0.5);
       for (const go of copying.splice(0)) go();
