@@ -47,7 +47,7 @@ export function addEngineCommands(program: Command, session: Session): void {
         const connection = await session.running();
         const ports = await openPorts(connection.client, session.signal);
         await surroundings.stop(connection, session.signal);
-        const { pid } = connection.info;
+        const { pid } = connection.discovery;
         output.answer({
           json: { stopped: true, pid },
           text: () =>

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import type { Client } from '../protocol/client.ts';
 import { fail } from '../protocol/errors.ts';
-import type { EngineConnection } from '../protocol/node/launch.ts';
+import type { CommandConnection } from '../protocol/node/quickConnection.ts';
 import { createOutput, type Output, type TextStream } from './output.ts';
 import { createPrompter, type Prompter } from './prompt.ts';
 
@@ -22,9 +22,9 @@ export interface Surroundings {
   /** Calls back at each Ctrl-C; returns how to stop that. */
   onInterrupt(callback: () => void): () => void;
   /** Errors: `engine_unreachable` when none runs and `start` is false. */
-  connect(options: { start: boolean; signal: AbortSignal }): Promise<EngineConnection>;
+  connect(options: { start: boolean; signal: AbortSignal }): Promise<CommandConnection>;
   /** Stops a running engine and waits until it is gone. */
-  stop(connection: EngineConnection, signal: AbortSignal): Promise<void>;
+  stop(connection: CommandConnection, signal: AbortSignal): Promise<void>;
   /** Runs an engine in this terminal until it is stopped; resolves with its exit code. Errors: `engine_running`. */
   serve(): Promise<number>;
   /**
@@ -51,7 +51,7 @@ export interface Session {
   /** The engine, started when none runs. The same one for the whole command, unless it went away. */
   client(): Promise<Client>;
   /** A running engine, or `engine_unreachable`. */
-  running(): Promise<EngineConnection>;
+  running(): Promise<CommandConnection>;
   /** Forgets the connection: the next one is made anew, to whatever engine runs then. */
   disconnect(): void;
   /** While `work` runs, Ctrl-C calls `callback` instead of ending the command. */
@@ -62,11 +62,11 @@ export interface Session {
 
 export function createSession(surroundings: Surroundings): Session {
   const abort = new AbortController();
-  let connection: Promise<EngineConnection> | undefined;
-  let opened: EngineConnection | undefined;
+  let connection: Promise<CommandConnection> | undefined;
+  let opened: CommandConnection | undefined;
   let onInterrupt = () => abort.abort(fail('canceled', {}));
   const ignore = surroundings.onInterrupt(() => onInterrupt());
-  const connect = async (start: boolean): Promise<EngineConnection> => {
+  const connect = async (start: boolean): Promise<CommandConnection> => {
     connection ??= surroundings.connect({ start, signal: abort.signal }).then((made) => (opened = made));
     try {
       return await connection;

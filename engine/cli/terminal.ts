@@ -6,7 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fail } from '../protocol/errors.ts';
 import { readHolder } from '../protocol/node/holder.ts';
 import { homePaths, processEnvironment } from '../protocol/node/home.ts';
-import { connectEngine, stopEngine, type ConnectOptions } from '../protocol/node/launch.ts';
+import { connectEngine, stopEngine } from '../protocol/node/launch.ts';
+import { connectQuickly } from '../protocol/node/quickConnection.ts';
 import { createShortTransport } from '../protocol/node/shortTransport.ts';
 import { locateEngineProgram, thisNodeCanRunEngine } from './engineProgram.ts';
 import { execute } from './execute.ts';
@@ -42,10 +43,9 @@ export async function runInTerminal(moduleUrl: string): Promise<number> {
     platform: process.platform,
   });
   const user = userName();
-  const connectOptions = (start: boolean, signal: AbortSignal): ConnectOptions => ({
+  const common = (signal: AbortSignal) => ({
     paths: homePaths(processEnvironment()),
     user,
-    program: start ? program : undefined,
     signal,
     transport: createShortTransport,
   });
@@ -85,8 +85,11 @@ export async function runInTerminal(moduleUrl: string): Promise<number> {
       process.on('SIGINT', callback);
       return () => process.off('SIGINT', callback);
     },
-    connect: ({ start, signal }) => connectEngine(connectOptions(start, signal)),
-    stop: (connection, signal) => stopEngine(connection, connectOptions(false, signal)),
+    connect: ({ start, signal }) =>
+      start
+        ? connectQuickly({ ...common(signal), program })
+        : connectEngine({ ...common(signal), program: undefined }),
+    stop: (connection, signal) => stopEngine(connection, { ...common(signal), program: undefined }),
     serve,
     execute,
   });

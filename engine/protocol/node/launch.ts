@@ -56,7 +56,8 @@ export function isNewer(version: string, than: string): boolean {
 /** An engine answers this in a millisecond; one that is stopped (SIGSTOP) or hangs never does. */
 const ANSWER_PATIENCE_MS = 15_000;
 
-async function tryConnect(options: ConnectOptions): Promise<EngineConnection | undefined> {
+/** The engine that runs, or undefined. Errors: `engine_unreachable` when it hangs. */
+export async function tryConnect(options: ConnectOptions): Promise<EngineConnection | undefined> {
   const discovery = await readDiscovery(options.paths.discovery);
   if (discovery === undefined) return undefined;
   const transport = (options.transport ?? createTransport)({ socketPath: discovery.socket });
@@ -89,11 +90,11 @@ const stopPatienceMs = 30_000;
 
 /** Asks an engine to stop and waits until its process is gone, so that its home is nobody's; clones go on. */
 export async function stopEngine(
-  connection: EngineConnection,
+  connection: Omit<EngineConnection, 'info'>,
   options: ConnectOptions,
   query: { unless?: 'working' } = {},
 ): Promise<void> {
-  const { pid } = connection.info;
+  const { pid } = connection.discovery;
   try {
     await connection.client.call('engineStop', { query }, { signal: options.signal });
   } catch (error) {
