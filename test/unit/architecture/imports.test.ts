@@ -129,6 +129,24 @@ describe('the imports', () => {
     ]);
   });
 
+  it('load neither schemas nor YAML with a command of the command line', () => {
+    // The bundle has a compact one in its place.
+    const bundled = { ...inputs, 'engine/protocol/answers.ts': { bytes: 0, imports: [] } };
+    const files = Object.keys(inputs).filter(
+      // Loaded for those who give passwords, and for nobody else.
+      (path) => path.startsWith('engine/cli/') && path !== 'engine/cli/givenPasswords.ts',
+    );
+    assert.ok(files.length > 20, `only ${files.length} files were found`);
+    const heavy = files.flatMap((file) =>
+      [...loadedWith(file, bundled)]
+        .filter((path) =>
+          ['zod', 'yaml', 'engine/protocol/ids.ts', 'engine/protocol/routes.ts'].includes(path),
+        )
+        .map((path) => `${file} loads ${path}`),
+    );
+    assert.deepEqual(heavy, []);
+  });
+
   it('reach the engine from the extension and the webviews through the protocol alone', () => {
     const engineFiles = [...graph]
       .filter(([file]) => file.startsWith('src/') || file.startsWith('webview-ui/'))
