@@ -9,22 +9,18 @@ import type {
 } from '../../engine/protocol/entities.ts';
 import { environmentDefinitionSchema } from '../../engine/protocol/entities.ts';
 import { memberNameSchema } from '../../engine/protocol/ids.ts';
-import { askPassword } from '../dialogs/askPassword.ts';
+import { askSource } from '../dialogs/askSource.ts';
 import { nameEnvironment } from '../dialogs/nameEnvironment.ts';
 import { pickValue } from '../dialogs/pick.ts';
 import { sentences } from '../dialogs/sentences.ts';
 import { withToast } from '../dialogs/toast.ts';
 import { openPage } from '../documents.ts';
 import type { Services } from '../services.ts';
-import {
-  nameFrom,
-  parseConnectionUrl,
-  type ConnectionUrl,
-  type ParsedUrl,
-} from '../sources/connectionUrl.ts';
+import { nameFrom, type ConnectionUrl } from '../sources/connectionUrl.ts';
 import { findConfigFiles, findWorkspaceUrls } from '../sources/workspaceFiles.ts';
 import { countOf, sizeOf } from '../views/amounts.ts';
 import { escaped } from '../views/markdown.ts';
+import { chooseTables } from './chooseTables.ts';
 import { commandLink } from './commandLink.ts';
 import { refreshNow } from './refreshEnvironment.ts';
 import { runCommand } from './runCommand.ts';
@@ -56,9 +52,8 @@ export async function addEnvironment(services: Services): Promise<void> {
   }
   const source = await sourceFrom(services, client, start);
   if (source === undefined) return;
-  const selected = await chooseTables(source);
-  if (selected === undefined) return;
-  await save(services, client, selected);
+  const member = await chooseTables(title, source.member, source.report?.tables ?? []);
+  if (member !== undefined) await save(services, client, { ...source, member });
 }
 
 async function chooseStart(): Promise<Start | undefined> {
@@ -113,70 +108,35 @@ async function sourceFrom(
   }
 }
 
-function urlMessage(parsed: ParsedUrl): string | vscode.InputBoxValidationMessage | undefined {
-  if (!parsed.ok) return parsed.problem;
-  const { notes } = parsed.value;
-  return notes.length === 0
-    ? undefined
-    : { message: notes.join(' '), severity: vscode.InputBoxValidationSeverity.Info };
-}
-
-async function askUrl(value: string): Promise<ConnectionUrl | undefined> {
-  const answer = await vscode.window.showInputBox({
-    title,
-    prompt:
-      'Connection URL of the database to copy. A password in it is kept in the secret storage, apart from the URL.',
-    placeHolder: 'postgresql://user:password@host:5432/database?sslmode=require',
-    value,
-    ignoreFocusOut: true,
-    validateInput: (text) => {
-      return urlMessage(parseConnectionUrl(text));
-    },
-  });
-  const parsed = answer === undefined ? undefined : parseConnectionUrl(answer);
-  return parsed?.ok === true ? parsed.value : undefined;
-}
-
 async function urlSource(
   services: Services,
   client: Client,
   found: ConnectionUrl | undefined,
 ): Promise<Source | undefined> {
-  let connection = found ?? (await askUrl(''));
-  let password = connection?.password;
-  while (connection !== undefined) {
-    const member: MemberDefinition = { engine: 'postgres', retrieval: 'logical', url: connection.url };
-    const report = await testSource(client, member, password);
-    if (report === undefined) return undefined;
-    if (isUsable(report)) {
-      const warnings = [...connection.notes, ...report.warnings];
-      return { member, password, report: { ...report, warnings }, nameHint: connection.database };
-    }
-    const step = await askNextStep(services, report, connection);
-    switch (step) {
-      case undefined:
-        return undefined;
-      case 'edit': {
-        const edited = await askUrl(connection.url);
-        // The box shows the URL without its password: one that is not typed again stays.
-        password = edited === undefined ? undefined : (edited.password ?? password);
-        connection = edited;
-        break;
-      }
-      case 'password': {
-        const answer = await askPassword({
-          title,
-          prompt: `Password for ${connection.user ?? 'the user'} at ${connection.host}`,
-        });
-        if (answer === undefined) return undefined;
-        password = answer;
-        break;
-      }
-      case 'again':
-        break;
-    }
-  }
-  return undefined;
+  let showDetails = (): Promise<void> => Promise.resolve();
+  const memberOf = ({ url }: ConnectionUrl): MemberDefinition => ({
+    ...{ engine: 'postgres', retrieval: 'logical', url },
+  });
+  const source = await askSource({
+    ...{ title, found },
+    async test(connection, password, signal) {
+      const body = { member: memberOf(connection), ...(password !== undefined && { password }) };
+      const report = await client.call('sourceTest', { body }, { signal });
+      if (isUsable(report)) return report;
+      const problem = problemOf(services, report);
+      showDetails = () => openPage('Source test', detailsOf(problem, report, connection));
+      const { code, message, next } = problem;
+      return { text: sentences(message, next), wantsPassword: wantsPassword(code) };
+    },
+    showDetails: () => showDetails(),
+  });
+  if (source === undefined) return undefined;
+  const { connection, password, report } = source;
+  const warnings = [...connection.notes, ...report.warnings];
+  return {
+    ...{ member: memberOf(connection), password, report: { ...report, warnings } },
+    nameHint: connection.database,
+  };
 }
 
 async function pathSource(
@@ -195,29 +155,20 @@ async function pathSource(
       })) ?? [];
     if (chosen === undefined) return undefined;
     const member: MemberDefinition = { engine: 'postgres', retrieval, [retrieval]: chosen.fsPath };
-    const report = await testSource(client, member, undefined);
+    const report = await testSource(client, member);
     if (report === undefined) return undefined;
     if (isUsable(report)) {
       return { member, password: undefined, report, nameHint: chosen.fsPath };
     }
-    const step = await askNextStep(services, report, undefined);
-    if (step === undefined) return undefined;
+    if (!(await wantsAnother(services, report))) return undefined;
   }
 }
 
 /** undefined when it was canceled. */
-async function testSource(
-  client: Client,
-  member: MemberDefinition,
-  password: string | undefined,
-): Promise<SourceReport | undefined> {
+async function testSource(client: Client, member: MemberDefinition): Promise<SourceReport | undefined> {
   const { result, gone } = await withToast('Testing the source', async (signal) => {
     try {
-      return await client.call(
-        'sourceTest',
-        { body: { member, ...(password !== undefined && { password }) } },
-        { signal },
-      );
+      return await client.call('sourceTest', { body: { member } }, { signal });
     } catch (error) {
       if (signal.aborted) return undefined;
       throw error;
@@ -230,14 +181,10 @@ async function testSource(
 
 const isUsable = ({ error, ok }: SourceReport): boolean => error === null && ok;
 
-type NextStep = 'edit' | 'password' | 'again';
+const wantsPassword = (code: string): boolean =>
+  ['source_password', 'source_password_missing'].includes(code);
 
-/** The exact problem, its next step, and a button for each thing that can be done about it. */
-async function askNextStep(
-  services: Services,
-  report: SourceReport,
-  connection: ConnectionUrl | undefined,
-): Promise<NextStep | undefined> {
+function problemOf(services: Services, report: SourceReport): ErrorDocument {
   const problem: ErrorDocument = report.error ?? {
     code: 'source_failed',
     message: 'The source can not be used.',
@@ -246,26 +193,18 @@ async function askNextStep(
     details: {},
   };
   services.log.warn(`Source test: ${problem.code}: ${problem.message}`);
-  const password = 'Enter Password';
-  const edit = connection === undefined ? 'Choose Another' : 'Edit URL';
-  const again = 'Try Again';
+  return problem;
+}
+
+/** The exact problem of a file or folder, its next step, and the way to another one. */
+async function wantsAnother(services: Services, report: SourceReport): Promise<boolean> {
+  const problem = problemOf(services, report);
+  const another = 'Choose Another';
   const details = 'Show Details';
-  const wantsPassword = ['source_password', 'source_password_missing'].includes(problem.code);
-  const buttons = [...(wantsPassword ? [password] : []), edit, ...(wantsPassword ? [] : [again]), details];
-  const chosen = await vscode.window.showErrorMessage(sentences(problem.message, problem.next), ...buttons);
-  switch (chosen) {
-    case password:
-      return 'password';
-    case edit:
-      return 'edit';
-    case again:
-      return 'again';
-    case details:
-      await openPage('Source test', detailsOf(problem, report, connection));
-      return undefined;
-    default:
-      return undefined;
-  }
+  const text = sentences(problem.message, problem.next);
+  const chosen = await vscode.window.showErrorMessage(text, another, details);
+  if (chosen === details) await openPage('Source test', detailsOf(problem, report, undefined));
+  return chosen === another;
 }
 
 function detailsOf(
@@ -284,42 +223,6 @@ function detailsOf(
     '```json\n' + JSON.stringify(problem.details, undefined, 2) + '\n```',
     commandLink('Add the environment again', 'thinClones.environment.add'),
   ].join('\n\n');
-}
-
-/** Everything, or some schemas. A source without a list of tables is taken as a whole. */
-async function chooseTables(source: Source): Promise<Source | undefined> {
-  const tables = source.report?.tables ?? [];
-  const schemas = new Map<string, { tables: number; bytes: number }>();
-  for (const { schema, bytes } of tables) {
-    const known = schemas.get(schema) ?? { tables: 0, bytes: 0 };
-    schemas.set(schema, { tables: known.tables + 1, bytes: known.bytes + bytes });
-  }
-  if (source.member.retrieval !== 'logical' || schemas.size < 2) return source;
-  const bytes = tables.reduce((sum, table) => sum + table.bytes, 0);
-  const all = await pickValue(
-    [
-      {
-        label: '$(database) Everything',
-        description: `${countOf(tables.length, 'table')}, ${sizeOf(bytes)}`,
-        value: true,
-      },
-      { label: '$(list-selection) Choose schemas…', description: `${schemas.size} schemas`, value: false },
-    ],
-    { title, placeHolder: 'What should be copied?' },
-  );
-  if (all === undefined) return undefined;
-  if (all) return source;
-  const chosen = await vscode.window.showQuickPick(
-    [...schemas].map(([label, known]) => ({
-      label,
-      description: `${countOf(known.tables, 'table')}, ${sizeOf(known.bytes)}`,
-      picked: label === 'public',
-    })),
-    { title, placeHolder: 'Which schemas should be copied?', canPickMany: true, ignoreFocusOut: true },
-  );
-  if (chosen === undefined) return undefined;
-  if (chosen.length === 0 || chosen.length === schemas.size) return source;
-  return { ...source, member: { ...source.member, include: { schemas: chosen.map(({ label }) => label) } } };
 }
 
 async function save(services: Services, client: Client, source: Source): Promise<void> {

@@ -1,5 +1,7 @@
 /** The whole loop as a person does it, with a real engine and a real PostgreSQL: add, snapshot, clone, break, reset, destroy. */
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import pg from 'pg';
 import { SOURCE_PASSWORD, startPostgresSource, type PostgresSource } from '../../support/postgresSource.ts';
 import { themes } from '../../support/vscode/server.ts';
@@ -18,9 +20,16 @@ describe('the whole loop with a real database', () => {
       'shop',
       'create table orders (id int primary key, note text)',
       "insert into orders select n, 'order ' || n from generate_series(1, 20000) n",
+      'create schema audit',
+      'create table audit.log as select n, md5(n::text) as line from generate_series(1, 50000) n',
     );
   });
-  const ui = useWorkbench({ settings: { 'workbench.colorTheme': themes.dark } });
+  const withPassword = (database: string): string =>
+    source.url(database).replace('@', `:${encodeURIComponent(SOURCE_PASSWORD)}@`);
+  const ui = useWorkbench({
+    settings: { 'workbench.colorTheme': themes.dark },
+    prepare: (scratch) => writeFile(join(scratch.workspace, '.env'), `OLD_URL=${withPassword('shopp')}\n`),
+  });
   after('stop the source', () => source.remove());
 
   let url = '';
@@ -49,14 +58,21 @@ describe('the whole loop with a real database', () => {
   const surprises = async (): Promise<string[]> =>
     (await ui().workbench.notifications()).filter((text) => !/ is ready/.test(text));
 
-  it('adds an environment from a pasted URL and takes its first snapshot', async function () {
+  it('keeps the URL of a .env file that fails in the box with the reason, leaves the largest table out, and takes the first snapshot', async function () {
     this.timeout(3 * minutes);
     const { workbench } = ui();
     await workbench.openView('Thin Clones');
     await workbench.pressWelcomeButton('Add Environment');
-    await workbench.quickPick(/Connection URL/);
-    const pasted = source.url('shop').replace('@', `:${encodeURIComponent(SOURCE_PASSWORD)}@`);
-    await workbench.inputBox(pasted, { prompt: 'Connection URL of the database' });
+    await workbench.quickPick(/shopp at/);
+    const refused = await workbench.quickInput({ title: 'Add Environment', prompt: '"shopp"' });
+    assert.equal(refused.value, source.url('shopp'), 'without its password');
+    await workbench.screenshot('loop-source-fails');
+    // The password of the file stays: it is not typed again.
+    await workbench.inputBox(source.url('shop'), { title: 'Add Environment' });
+    await workbench.quickPick(/Leave out large tables/, { placeholder: 'What should be copied?' });
+    const tables = await workbench.quickInput({ placeholder: 'Which tables should be left out' });
+    assert.deepEqual(tables.items, ['audit.log', 'public.orders'], 'the largest first');
+    await workbench.quickPickMany(['audit.log']);
     await workbench.inputBox('shop', { prompt: 'PostgreSQL' });
     await rowIs('shop', /^data of just now/);
     assert.deepEqual(await surprises(), []);
@@ -72,6 +88,7 @@ describe('the whole loop with a real database', () => {
     await workbench.statusBarItem('URL copied');
     url = await workbench.clipboardText();
     assert.deepEqual(await query('select count(*)::int from orders'), [{ count: 20_000 }]);
+    assert.deepEqual(await query("select to_regclass('audit.log') as log"), [{ log: null }]);
     await workbench.screenshot('loop-clone');
   });
 
