@@ -84,6 +84,7 @@ async function main(): Promise<number> {
       only: { type: 'string' },
       grep: { type: 'string' },
       list: { type: 'boolean', default: false },
+      long: { type: 'boolean', default: false },
     },
   });
   const all = suitesOf(checkout, { grep: values.grep });
@@ -91,6 +92,8 @@ async function main(): Promise<number> {
     say(formatTable(all.map(({ name, about }) => [name, about])));
     return 0;
   }
+  // Read by the tests that can do more of the same.
+  if (values.long) process.env['THIN_CLONES_THOROUGH'] = '1';
   const suites = choose(all, values.only);
   const strict = ['1', 'true'].includes(process.env['CI'] ?? '');
 

@@ -465,6 +465,33 @@ describe('the job runner', () => {
     assert.equal(events.filter(({ kind: each }) => each === 'jobLine').length, lines.length);
   });
 
+  it('keeps twenty thousand lines of a job, told page by page without a gap, also by the next engine', async () => {
+    const { runner, store, story } = open();
+    const count = 20_000;
+    const talkative: Partial<TestStep> = {
+      run: async ({ report }) => {
+        for (let line = 1; line <= count; line++) report.line(`line ${line}`);
+        return undefined;
+      },
+    };
+    const job = runner.submit(submission(kindOf(story, ['a'], { a: talkative })));
+    assert.equal((await runner.ended(job.id)).state, 'succeeded');
+    for (const each of [runner, open(store).runner]) {
+      const texts: string[] = [];
+      for (let after = 0; ;) {
+        const lines = each.lines(job.id, after);
+        if (lines.length === 0) break;
+        assert.equal(lines[0]?.line, after + 1);
+        texts.push(...lines.map(({ text }) => text));
+        after = lines.at(-1)?.line ?? after;
+      }
+      assert.deepEqual(
+        texts,
+        Array.from({ length: count }, (_, index) => `line ${index + 1}`),
+      );
+    }
+  });
+
   it('changes the state and the journal together, or neither', async () => {
     const { runner, store, story } = open();
     const kind = kindOf(story, ['a'], {
