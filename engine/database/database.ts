@@ -38,6 +38,8 @@ export interface Retrieved {
 export interface Login {
   user: string;
   password: string;
+  /** The role is the data's own: it gets the password, and keeps its rights. Else it is made, and may do everything. */
+  isOfSource?: boolean;
 }
 
 export interface ServerOptions {

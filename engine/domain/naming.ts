@@ -37,5 +37,9 @@ export function freeName(name: string, taken: ReadonlySet<string>): string {
   }
 }
 
-/** Whom people log in as, in every clone. */
+/** Whom people log in to a clone as, where the environment names nobody. */
 export const cloneUser = 'thin_clone';
+
+/** Whom a new clone lets in to a member. */
+export const userOf = (member: { user?: string | undefined } | undefined): string =>
+  member?.user ?? cloneUser;

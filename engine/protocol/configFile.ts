@@ -37,6 +37,8 @@ const descriptions: Readonly<Record<string, string>> = {
     'For directory: the data directory of a PostgreSQL server that is stopped.',
   'environments.*.members.*.dump': 'For dump: a file or directory of pg_dump, or SQL; also gzipped.',
   'environments.*.members.*.database': 'The database that people work with, if it is not that of the URL.',
+  'environments.*.members.*.user':
+    'The role of the source that applications connect to clones as, with its own rights. Default: a superuser.',
   'environments.*.members.*.version': "PostgreSQL major version of the copies, if not the source's.",
   'environments.*.members.*.onRestoreError':
     'What an object that cannot be restored costs: warn (the default), or fail. Rows that cannot always fail.',

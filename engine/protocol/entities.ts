@@ -109,6 +109,19 @@ export const memberDefinitionSchema = z.strictObject({
   dump: z.string().min(1).max(4096).optional(),
   /** The database inside the server that people work with; default: the source's own. */
   database: z.string().min(1).max(63).optional(),
+  /**
+   * The role of the source that people and applications log in to clones as, with its own rights and settings; default: a superuser
+   * of the clone's own.
+   */
+  user: z
+    .string()
+    .min(1)
+    .max(63)
+    .regex(
+      /^(?!pg_|thin_clone)[^\u0000-\u001f]+$/,
+      'a role of the source, neither a built-in one nor one of ours',
+    )
+    .optional(),
   /** PostgreSQL major version of the copies; default: the source's own. */
   version: z.number().int().min(13).max(18).optional(),
   /** What an object costs that can't be restored: a warning (the default), or the refresh. Rows that can't always fail it. */

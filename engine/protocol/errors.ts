@@ -347,6 +347,14 @@ export const errorTable = {
         ? 'Give it when asked, or name it in the file: password: { env: NAME } or { file: PATH }.'
         : 'Set it and try again.',
   ),
+  member_user: define<{ user: string; known?: readonly string[] }>(
+    422,
+    (d) => `The data has no role "${d.user}", which the member names as its user.`,
+    (d) =>
+      d.known !== undefined && d.known.length > 0
+        ? `Name one of these as user, or none: ${list(d.known.slice(0, 10))}.`
+        : 'Name a role of the source as user, or none.',
+  ),
   source_role: define<{ user: string; host: string }>(
     422,
     (d) => `${d.host} does not let user "${d.user}" in.`,

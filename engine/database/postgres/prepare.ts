@@ -7,6 +7,7 @@ import { forgetCounters } from './counters.ts';
 import { controlState } from './controlFile.ts';
 import { tellFailure } from './ready.ts';
 import { quoteName, quoteText } from './quoting.ts';
+import { checkRoleOf } from './roleOfSource.ts';
 import { verifyDatabase } from './verify.ts';
 import {
   FIRST_START,
@@ -210,6 +211,8 @@ export interface FinishOptions {
   /** Also reads every index of people's tables: for data files that we did not write ourselves. */
   thorough: boolean;
   prepared: number;
+  /** A role that the data must have. */
+  user?: string | undefined;
 }
 
 /**
@@ -234,6 +237,7 @@ export async function finish(bench: Workbench, options: FinishOptions): Promise<
       bench,
       { min_wal_size: twoSegments, max_wal_size: twoSegments, wal_recycle: 'off' },
       async (server) => {
+        await server.query('postgres', (client) => checkRoleOf(client, options.user));
         const found = await server.query('postgres', (client) => listDatabases(client));
         const checks = portion(report, 0, 0.9);
         let done = 0;
@@ -298,9 +302,7 @@ async function shrinkWal(client: Client, signal: AbortSignal): Promise<void> {
   }
 }
 
-export interface SettleOptions {
-  thorough: boolean;
-}
+export type SettleOptions = Pick<FinishOptions, 'thorough' | 'user'>;
 
 /** From any stopped or crashed data directory to a prepared one. */
 export async function settleData(
@@ -323,6 +325,6 @@ export async function settleData(
   report.progress(0.6);
   return await finish(
     { ...bench, report: portion(report, 0.6, 1) },
-    { thorough: options.thorough, prepared: value.prepared },
+    { ...options, prepared: value.prepared },
   );
 }

@@ -7,6 +7,7 @@ import type { ServerSpec } from '../../runtime/runtime.ts';
 import type { Login } from '../database.ts';
 import { inSession, openAdminSession, socketPath, sqlState, type AdminSession } from './admin.ts';
 import { quoteName, quoteText } from './quoting.ts';
+import { giveLogin } from './roleOfSource.ts';
 import { scramVerifier } from './scram.ts';
 import { majorOf } from './serverSpec.ts';
 
@@ -41,8 +42,9 @@ export async function waitUntilReady(options: ReadyOptions): Promise<void> {
   try {
     const work = async (client: Client): Promise<void> => {
       const isKnown = await checkIdentity(client, spec, login?.user);
-      if (login !== undefined && verifier !== undefined)
-        await setPassword(client, login.user, isKnown, await verifier);
+      if (login === undefined || verifier === undefined) return;
+      if (login.isOfSource === true) await giveLogin(client, login.user, await verifier);
+      else await setPassword(client, login.user, isKnown, await verifier);
     };
     await inSession(session, signal, work, { waits: false });
   } catch (error) {

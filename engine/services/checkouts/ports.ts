@@ -1,6 +1,6 @@
 /** The stable ports of one checkout: one for each member of its environment, led to one clone together. */
 import { portsFor } from '../../domain/ports.ts';
-import { cloneUser } from '../../domain/naming.ts';
+import { userOf } from '../../domain/naming.ts';
 import type { Endpoint as Listener, EndpointTarget } from '../../endpoint/endpoint.ts';
 import type { Endpoint } from '../../protocol/entities.ts';
 import { fail, isFailure, toFailure } from '../../protocol/errors.ts';
@@ -154,13 +154,20 @@ export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): 
         engine,
         host: '127.0.0.1',
         port: number,
-        user: cloneUser,
+        user: userAt(member),
         database: databaseOf(member),
         state: listener === undefined ? 'taken' : 'listening',
       })),
     someTaken: () => [...ports.values()].some(({ listener }) => listener === undefined),
     close: closeAll,
   };
+
+  /** Who may log in where it leads; before there is a clone, whom a new one would let in. */
+  function userAt(member: MemberName): string {
+    const clone = destination.kind === 'clone' ? destination.clone : undefined;
+    const found = clone?.members.find((each) => each.name === member);
+    return found?.user ?? userOf(environment?.definition.members[member]);
+  }
 
   /** As the clone has it; before there is one, as the latest snapshot has it. */
   function databaseOf(member: MemberName): string {

@@ -1,5 +1,6 @@
 /** Starts and stops all servers of a clone, and brings its row to what really runs. */
 import { onDatasets, tellServers, type MemberDataset } from '../../domain/cloneRow.ts';
+import type { Login } from '../../database/database.ts';
 import { isDurable } from '../../domain/durability.ts';
 import { cloneUser } from '../../domain/naming.ts';
 import type { PortLease } from '../../machine/machine.ts';
@@ -48,23 +49,28 @@ export interface CloneServers {
   bringBack(id: CloneId, problem: string, datasets?: readonly MemberDataset[]): Promise<() => void>;
 }
 
-/** How the servers of a clone are started, and who may log in. */
+/** How the servers of a clone are started. */
 export function startOptions(
-  { catalog, vault }: ServiceContext,
-  { name, environment, sealedPassword }: CloneRecord,
-): Pick<StartOptions, 'title' | 'durable' | 'login'> {
-  return {
-    title: name,
-    durable: isDurable(catalog.environment(environment).definition),
-    login: { user: cloneUser, password: vault.open(sealedPassword) },
-  };
+  { catalog }: ServiceContext,
+  { name, environment }: CloneRecord,
+): Pick<StartOptions, 'title' | 'durable'> {
+  return { title: name, durable: isDurable(catalog.environment(environment).definition) };
 }
+
+/** Who may log in to a member: the one that its row names since it was made, also after a reset. */
+export const loginOf = ({ vault }: ServiceContext, clone: CloneRecord, { user }: Member): Login => ({
+  ...{ user, password: vault.open(clone.sealedPassword), isOfSource: user !== cloneUser },
+});
 
 export function createCloneServers(context: ServiceContext, servers: Servers): CloneServers {
   const { store, log } = context;
 
   const startMember: CloneServers['startMember'] = (clone, member, options) =>
-    servers.start(member, { ...startOptions(context, clone), ...options });
+    servers.start(member, {
+      ...startOptions(context, clone),
+      login: loginOf(context, clone, member),
+      ...options,
+    });
 
   const start: CloneServers['start'] = async (clone, { members = clone.members, isFresh, signal } = {}) => {
     await all(members, (member) => startMember(clone, member, { isFresh, signal }));

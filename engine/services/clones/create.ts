@@ -1,7 +1,7 @@
 /** Creates a clone of a snapshot: copies its data, starts its servers, hands it over. */
 import * as z from 'zod';
 import { withMembers } from '../../domain/cloneRow.ts';
-import { cloneUser, freeCloneName } from '../../domain/naming.ts';
+import { freeCloneName, userOf } from '../../domain/naming.ts';
 import type { PortLease } from '../../machine/machine.ts';
 import type { JobKind, Step } from '../../jobs/steps.ts';
 import type { Job } from '../../protocol/entities.ts';
@@ -261,7 +261,8 @@ function newClone(
   caller: Caller,
   held: readonly PortLease[],
 ): CloneRecord {
-  const { store, random, vault, clock } = context;
+  const { store, random, vault, clock, catalog } = context;
+  const declared = catalog.environment(snapshot.environment).definition.members;
   const at = clock.now().toISOString();
   return {
     id: cloneIdSchema.parse(`clone-${random.id()}`),
@@ -274,7 +275,7 @@ function newClone(
     bytes: { unshared: null, logical: snapshot.bytes.logical },
     members: snapshot.members.map(({ name: member, engine, version, database }, index) => ({
       ...{ name: member, engine, version, database },
-      ...{ host: '127.0.0.1', port: held[index]?.port ?? 0, user: cloneUser },
+      ...{ host: '127.0.0.1', port: held[index]?.port ?? 0, user: userOf(declared[member]) },
       state: 'starting',
       dataset: newDatasetId(context),
     })),

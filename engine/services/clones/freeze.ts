@@ -4,7 +4,7 @@ import type { DatasetId, MemberName } from '../../protocol/ids.ts';
 import type { CloneRecord, SnapshotRecord } from '../../state/store.ts';
 import { all, databaseOf, type ServiceContext } from '../context.ts';
 import { allTelling } from '../memberProgress.ts';
-import { startOptions } from './cloneServers.ts';
+import { loginOf, startOptions } from './cloneServers.ts';
 import type { Servers } from './servers.ts';
 import { snapshotTags } from '../tags.ts';
 
@@ -44,7 +44,7 @@ export async function freezeClone(
       });
     } finally {
       if (running && !storage.capabilities.live && restart) {
-        await servers.start(member, options);
+        await servers.start(member, { ...options, login: loginOf(context, clone, member) });
       }
     }
     const settling = {

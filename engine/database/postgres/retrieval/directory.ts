@@ -3,6 +3,7 @@ import path from 'node:path';
 import type { FileEntry } from '../../../machine/machine.ts';
 import { mapBounded } from '../../../domain/mapBounded.ts';
 import { fail } from '../../../protocol/errors.ts';
+import type { MemberDefinition } from '../../../protocol/entities.ts';
 import { UnfitFileError } from '../../../protocol/node/regularFile.ts';
 import type { Machine } from '../../../machine/machine.ts';
 import { controlState, type ControlState } from '../controlFile.ts';
@@ -194,7 +195,7 @@ export async function retrieveDirectory(
   bench: Workbench,
   directory: string,
   facts: DirectoryFacts,
-  wanted: string | undefined,
+  { database: wanted, user }: Pick<MemberDefinition, 'database' | 'user'>,
 ): Promise<string> {
   const { machine, report, signal } = bench;
   report.phase('copying');
@@ -213,7 +214,7 @@ export async function retrieveDirectory(
     const problem = `it changed while it was copied (${written}), so something writes to it. Stop its server first`;
     throw fail('directory_unusable', { directory, problem });
   }
-  const databases = await settleData({ ...bench, report: portion(report, 0.6, 1) }, { thorough: true });
+  const databases = await settleData({ ...bench, report: portion(report, 0.6, 1) }, { thorough: true, user });
   if (wanted === undefined) return databases[0]?.name ?? 'postgres';
   if (databases.some((database) => database.name === wanted)) return wanted;
   const known = databases.map((database) => database.name).join(', ');

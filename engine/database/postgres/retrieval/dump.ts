@@ -102,7 +102,7 @@ async function retrieveArchive(
       return await complete(bench, server, [database]);
     },
   );
-  await finishDump(bench, value.prepared);
+  await finishDump(bench, definition, value.prepared);
   return {
     version: String(bench.server.major),
     database,
@@ -213,7 +213,7 @@ async function retrieveScript(
       );
     },
   );
-  const databases = await finishDump(bench, value.prepared);
+  const databases = await finishDump(bench, definition, value.prepared);
   const database = facts.createsDatabase ? (definition.database ?? databases[0]?.name ?? named) : named;
   if (!databases.some((found) => found.name === database)) {
     const known = databases.map((found) => found.name).join(', ');
@@ -236,8 +236,13 @@ async function complete(
   return await disarm(bench, server);
 }
 
-async function finishDump(bench: Workbench, prepared: number): Promise<readonly PreparedDatabase[]> {
-  return await finish({ ...bench, report: portion(bench.report, 0.92, 1) }, { thorough: false, prepared });
+async function finishDump(
+  bench: Workbench,
+  { user }: MemberDefinition,
+  prepared: number,
+): Promise<readonly PreparedDatabase[]> {
+  const finishing = { ...bench, report: portion(bench.report, 0.92, 1) };
+  return await finish(finishing, { thorough: false, prepared, user });
 }
 
 /** A dump of one database says to whom things belong, but does not make these roles. */

@@ -8,6 +8,7 @@ import type { ClientPrograms } from '../programs/locate.ts';
 import type { Retrieved } from '../../database.ts';
 import { createDatabase, readDatabaseShape, type DatabaseShape } from '../createDatabase.ts';
 import { disarm, finish } from '../prepare.ts';
+import { checkRoleOf } from '../roleOfSource.ts';
 import { readRoles, writeRoles, type SourceRoles } from '../roles.ts';
 import { selectTables, type SelectedSource } from '../selection.ts';
 import { libpqArguments, libpqEnvironment, libpqSecrets } from '../access/libpq.ts';
@@ -105,7 +106,7 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
     );
     await finish(
       { ...bench, report: portion(bench.report, 0.92, 1) },
-      { thorough: false, prepared: value.prepared },
+      { thorough: false, prepared: value.prepared, user: definition.user },
     );
     return {
       version: String(bench.server.major),
@@ -136,6 +137,7 @@ async function planSource(
     const snapshot = await exportSnapshot(client);
     const selected = await selectTables(client, request.definition);
     checkReadable(selected, source);
+    await checkRoleOf(client, request.definition.user);
     const extensions = await client.query<{ extname: string }>(
       "SELECT extname FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' ORDER BY extname",
     );

@@ -84,7 +84,7 @@ export async function retrieveData(options: RetrieveOptions): Promise<Retrieved>
           throw fail('directory_unusable', { directory, problem });
         }
         const server = await serverOf(programs, facts.major, `which the data in ${directory} needs`);
-        const database = await retrieveDirectory(bench(server), directory, facts, definition.database);
+        const database = await retrieveDirectory(bench(server), directory, facts, definition);
         return { version: String(facts.major), database, dataStateAt: facts.dataStateAt };
       }
       case 'physical':
