@@ -29,7 +29,8 @@ export const receivers: readonly Receiver[] = [
     id: 'ms-ossdata.vscode-pgsql',
     name: 'PostgreSQL',
     // As Microsoft's own Azure Databases extension hands servers to it (openPostgresExtension in microsoft/vscode-cosmosdb).
-    open: (connection) => vscode.env.openExternal(pgsqlAddress(connection)),
+    // Not by env.openExternal, with which a VS Code in the browser starts one on the desktop.
+    open: (connection) => vscode.commands.executeCommand('vscode.open', pgsqlAddress(connection)),
     clipboard: ({ password }) => ({ text: password, what: 'Paste the password there, which was copied' }),
   },
   {

@@ -300,6 +300,31 @@ describe("the branch's database in the window", () => {
     show({ state: 'ready', clone, key, reason: null });
   });
 
+  it('offers to create a clone for the branch in the menu of the view and in the palette while it has none', async () => {
+    const { workbench } = ui();
+    const { clone, key } = engine.fake.overview.checkouts[0] ?? fakeCheckout();
+    const command = 'Create Clone for Current Branch';
+    const inMenu = async (): Promise<string[]> => {
+      await workbench.page.locator('.part.sidebar .composite.title .codicon-toolbar-more').click();
+      const items = workbench.page.locator('.monaco-menu .action-item:not(.disabled) .action-label');
+      await items.first().waitFor();
+      const titles = await items.allInnerTexts();
+      await workbench.screenshot('branch-view-menu');
+      await workbench.page.keyboard.press('Escape');
+      await items.first().waitFor({ state: 'detached' });
+      return titles;
+    };
+    await workbench.openView('Thin Clones');
+    assert.ok(!(await inMenu()).includes(command));
+    show({ state: 'none', clone: null, key: null, reason: 'It has none.', next: null });
+    await workbench.statusBarItem(': no database');
+    assert.equal((await inMenu())[0], command);
+    const before = engine.calls('checkoutUse').length;
+    await workbench.palette(`Thin Clones: ${command}`);
+    await until('the request', () => (engine.calls('checkoutUse').length > before ? true : undefined));
+    show({ state: 'ready', clone, key, reason: null });
+  });
+
   it('compares again when a migration file is saved', async () => {
     ui();
     const before = engine.calls('checkoutMigrations').length;

@@ -105,6 +105,44 @@ describe('the whole loop with a real database', () => {
     assert.deepEqual(await surprises(), []);
   });
 
+  it('makes a clone of it as it is, and shows what was changed since the snapshot', async function () {
+    this.timeout(3 * minutes);
+    const { workbench } = ui();
+    await query("insert into orders values (20001, 'mine')");
+    await query('alter table orders add column total numeric(12,2)');
+    await workbench.contextMenu('feature/a', 'Create Clone of This Clone…');
+    await workbench.inputBox('feature/b', { prompt: 'It begins with the data that feature/a has now' });
+    await rowIs('feature/b', /^ready · just now/);
+    await workbench.inlineAction('feature/b', 'Copy Connection URL');
+    await workbench.statusBarItem('URL copied');
+    const origin = url;
+    url = await workbench.clipboardText();
+    assert.deepEqual(await query('select total, note from orders where id = 20001'), [
+      { total: null, note: 'mine' },
+    ]);
+    url = origin;
+    // A session's work is counted when it has ended, which nobody waits for.
+    await until('the row to be counted', async () => {
+      const [row] = await query("select n_tup_ins::int from pg_stat_user_tables where relname = 'orders'");
+      return JSON.stringify(row) === '{"n_tup_ins":1}' ? true : undefined;
+    });
+    await workbench.contextMenu('feature/a', 'Show Changes');
+    const offer = await workbench.notification('Definitions were changed in feature/a');
+    const report = await workbench.webview('Preview Changes in feature∕a.md');
+    assert.match(await report.locator('table').innerText(), /orders\s+1\s+0\s+0/);
+    await offer.press('Compare Definitions');
+    const { page } = workbench;
+    await page.locator('.modified .view-line', { hasText: /total\snumeric\(12,2\)/ }).waitFor();
+    assert.equal(await page.locator('.original .view-line', { hasText: /total/ }).count(), 0);
+    await workbench.waitForNoRow('before-feature/a');
+    await workbench.screenshot('loop-definitions');
+    await workbench.palette('View: Close All Editors');
+    await workbench.contextMenu('feature/b', 'Destroy Clone…');
+    await (await workbench.dialog('Destroy clone feature/b?')).press('Destroy');
+    await workbench.waitForNoRow('feature/b');
+    assert.deepEqual(await surprises(), []);
+  });
+
   it('opens psql on it in a terminal, without a password in sight', async function () {
     const { workbench, install } = ui();
     if (install.limits.some((limit) => limit.includes('terminal'))) this.skip();

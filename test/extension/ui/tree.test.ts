@@ -8,6 +8,7 @@ import {
   startScriptedEngine,
   type ScriptedEngine,
 } from '../../support/fakeEngine/scriptedEngine.ts';
+import { writeReceivingExtension } from '../../support/vscode/receivingExtension.ts';
 import { themes } from '../../support/vscode/server.ts';
 import { until } from '../../support/vscode/until.ts';
 import { useWorkbench } from './useWorkbench.ts';
@@ -20,6 +21,12 @@ describe('the tree', () => {
       engine = await startScriptedEngine(scratch.home);
       furnish(engine);
     },
+    otherExtensions: async ({ runDir }) => [
+      await writeReceivingExtension(runDir, { publisher: 'ms-ossdata', name: 'vscode-pgsql' }),
+      await writeReceivingExtension(runDir, {
+        ...{ publisher: 'mtxr', name: 'sqltools', command: 'sqltools.openAddConnectionScreen' },
+      }),
+    ],
   });
   after('stop the engine', () => engine.close());
   afterEach('let held jobs go', () => {
@@ -132,6 +139,54 @@ describe('the tree', () => {
       await workbench.clipboardText(),
       /^jdbc:postgresql:\/\/127\.0\.0\.1:54321\/shop\?user=clone/,
     );
+  });
+
+  it('hands a connection to another database extension, and its password only by the clipboard', async () => {
+    const { workbench } = ui();
+    await workbench.contextMenu('feature/login', 'Open in Database Extension…');
+    assert.deepEqual((await workbench.quickInput({ placeholder: 'In which extension?' })).items, [
+      'PostgreSQL',
+      'SQLTools',
+    ]);
+    await workbench.screenshot('open-in');
+    await workbench.quickPick('SQLTools');
+    await workbench.notification('sqltools was given sqltools.openAddConnectionScreen []');
+    await workbench.notification(
+      'SQLTools asks for the connection to feature/login. Choose the connection string',
+    );
+    assert.equal(await workbench.clipboardText(), "postgresql://clone:p%20w'd@127.0.0.1:54321/shop");
+    await workbench.screenshot('open-in-sqltools');
+    await workbench.clearNotifications();
+    await workbench.palette('Thin Clones: Open in Database Extension…');
+    await workbench.quickPick('feature/login', { title: 'Open in Database Extension' });
+    await workbench.quickPick('PostgreSQL', { placeholder: 'In which extension?' });
+    await workbench.notification(
+      /vscode-pgsql was given \/connect server=127\.0\.0\.1&port=54321&database=shop&user=clone&authenticationType=SqlLogin$/,
+    );
+    await workbench.notification('PostgreSQL asks for the connection to feature/login. Paste the password');
+    assert.equal(await workbench.clipboardText(), "p w'd");
+    await workbench.clearNotifications();
+  });
+
+  it('makes a clone of a clone, under a name that is proposed', async () => {
+    const { workbench } = ui();
+    await workbench.contextMenu('feature/login', 'Create Clone of This Clone…');
+    assert.equal(
+      (await workbench.quickInput({ title: 'Create Clone of feature/login' })).value,
+      'feature/login-2',
+    );
+    await workbench.screenshot('clone-of-clone');
+    await workbench.inputBox('feature/copy', {
+      prompt: 'It begins with the data that feature/login has now',
+    });
+    await workbench.waitForRow('feature/copy');
+    const [call] = engine.calls('cloneCopy');
+    assert.deepEqual(
+      [call?.params.clone, call?.body],
+      [cloneNamed('feature/login').id, { name: 'feature/copy' }],
+    );
+    engine.put({ kind: 'clone.removed', id: cloneNamed('feature/copy').id });
+    await workbench.waitForNoRow('feature/copy');
   });
 
   it('creates a clone from the palette without any selection, and refuses a bad name while it is typed', async () => {

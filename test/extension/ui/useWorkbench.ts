@@ -27,6 +27,8 @@ export interface UseWorkbenchOptions {
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** Runs before VS Code starts, e.g. to fill `scratch.home` with an environment by the CLI. */
   readonly prepare?: (scratch: Scratch) => Promise<void>;
+  /** Extensions that are installed beside it, as folders that this may make. */
+  readonly otherExtensions?: (scratch: Scratch) => Promise<readonly string[]>;
   /** Another extension than the one at the checkout's root. */
   readonly extensionDevelopmentPath?: string;
 }
@@ -57,10 +59,12 @@ export function useWorkbench(options: UseWorkbenchOptions = {}): () => UiSession
       ...(options.settings && { settings: options.settings }),
     });
     undo.defer(async () => await server.stop());
+    const otherExtensions = (await options.otherExtensions?.(scratch)) ?? [];
     const workbench = await openWorkbench({
       server,
       folder: scratch.workspace,
       extensionDevelopmentPath: extension,
+      otherExtensions,
       screenshotsDir: join(checkout, 'out', 'screenshots', version),
     });
     undo.defer(async () => await workbench.close());

@@ -141,6 +141,27 @@ export async function startScriptedEngine(home: string): Promise<ScriptedEngine>
     return { job };
   };
 
+  const create = (
+    wanted: unknown,
+    from: { readonly environment: string; readonly snapshot: string | null },
+  ): { job: Job } => {
+    const id = newId('clone');
+    const name = typeof wanted === 'string' ? wanted : 'clone-1';
+    if (overview.clones.some((clone) => clone.name === name))
+      throw fail('name_taken', { kind: 'clone', name });
+    const clone = fakeClone({
+      ...{ id, name, ...from },
+      state: 'creating',
+      createdAt: new Date().toISOString(),
+      bytes: { unshared: 0, logical: 842_000_000 },
+    });
+    put({ kind: 'clone', entity: clone });
+    return play(
+      { type: 'clone.create', title: `Create clone ${name}`, object: { kind: 'clone', id, name } },
+      () => put({ kind: 'clone', entity: { ...clone, state: 'ready' } }),
+    );
+  };
+
   Object.assign(script, {
     engineInfo: () => ({ ...fakeInfo, version: '99.0.0', pid: process.pid, home }),
     environmentApply: ({ params, body }) => {
@@ -195,25 +216,12 @@ export async function startScriptedEngine(home: string): Promise<ScriptedEngine>
       );
     },
     cloneCreate: ({ body }) => {
-      const environment = environmentOf(body.environment);
-      const id = newId('clone');
-      const name = typeof body.name === 'string' ? body.name : 'clone-1';
-      if (overview.clones.some((clone) => clone.name === name))
-        throw fail('name_taken', { kind: 'clone', name });
-      const clone = fakeClone({
-        id,
-        name,
-        environment: environment.name,
-        snapshot: environment.latestSnapshot,
-        state: 'creating',
-        createdAt: new Date().toISOString(),
-        bytes: { unshared: 0, logical: 842_000_000 },
-      });
-      put({ kind: 'clone', entity: clone });
-      return play(
-        { type: 'clone.create', title: `Create clone ${name}`, object: { kind: 'clone', id, name } },
-        () => put({ kind: 'clone', entity: { ...clone, state: 'ready' } }),
-      );
+      const { name: environment, latestSnapshot } = environmentOf(body.environment);
+      return create(body.name, { environment, snapshot: latestSnapshot });
+    },
+    cloneCopy: (call) => {
+      const { environment, snapshot } = cloneOf(call);
+      return create(call.body.name, { environment, snapshot });
     },
     cloneReset: (call) => {
       const clone = cloneOf(call);

@@ -22,6 +22,8 @@ export interface OpenWorkbenchOptions {
   readonly folder: string;
   /** Loads an extension from its folder, as `code --extensionDevelopmentPath` does. */
   readonly extensionDevelopmentPath?: string;
+  /** Loaded in the same way, beside it. */
+  readonly otherExtensions?: readonly string[];
   /** A module that exports `run()`: it is called in the extension host once the extension is loaded. */
   readonly extensionTestsPath?: string;
   /** Called with the exit code when `extensionTestsPath` has ended. */
@@ -273,6 +275,7 @@ async function workbenchStarted(page: Page): Promise<void> {
 async function injectDevelopmentOptions(page: Page, options: OpenWorkbenchOptions): Promise<void> {
   const { server, extensionDevelopmentPath, extensionTestsPath, onTestsExit, onExtensionHostOutput } =
     options;
+  const { otherExtensions = [] } = options;
   await page.exposeFunction('codeAutomationExit', (code: number) => onTestsExit?.(code));
   await page.exposeFunction('codeAutomationLog', (type: string, texts: unknown[]) =>
     onExtensionHostOutput?.(type, texts.map(String).join(' ')),
@@ -297,7 +300,7 @@ async function injectDevelopmentOptions(page: Page, options: OpenWorkbenchOption
           };
           configuration.developmentOptions = {
             ...configuration.developmentOptions,
-            extensions: [onServer(extensionDevelopmentPath)],
+            extensions: [extensionDevelopmentPath, ...otherExtensions].map(onServer),
             ...(extensionTestsPath !== undefined && { extensionTestsPath: onServer(extensionTestsPath) }),
           };
           const text = JSON.stringify(configuration).replaceAll('&', '&amp;').replaceAll('"', '&quot;');
