@@ -19,11 +19,12 @@ export function createCloneOfClone(
   { commit, create }: { commit: CommitClone; create: CreateClone },
 ): CloneOfClone {
   const { catalog, runner } = context;
-  /** Named requests until their jobs have ended: the same one again is the same clone. */
+  /** Requests with a name or a key until their jobs have ended: the same one again is the same clone. */
   const making = new Map<string, Promise<Job>>();
 
-  const keep = async (reference: Reference, message: string, caller: Caller): Promise<SnapshotId> => {
-    const { id } = commit.request(reference, { message, origin: 'branch' }, caller);
+  const keep = async (reference: Reference, message: string, { user }: Caller): Promise<SnapshotId> => {
+    // Without the request's key, which is for the job that it is answered with.
+    const { id } = commit.request(reference, { message, origin: 'branch' }, { user });
     const { state, error, object } = await runner.ended(id);
     if (state !== 'succeeded' && error !== null) throw new ThinClonesError(error, 500);
     return catalog.snapshot(referenceSchema.parse(object.id)).id;
@@ -45,8 +46,9 @@ export function createCloneOfClone(
   };
 
   return async (reference, request, caller) => {
-    if (request.name === undefined) return await make(reference, request, caller);
-    const key = JSON.stringify([catalog.clone(reference).id, request.name, caller.user]);
+    const distinct = request.name ?? caller.idempotencyKey;
+    if (distinct === undefined) return await make(reference, request, caller);
+    const key = JSON.stringify([catalog.clone(reference).id, distinct, caller.user]);
     const known = making.get(key);
     if (known !== undefined) return await known;
     const made = make(reference, request, caller);

@@ -103,6 +103,31 @@ describe('the loop of an environment in memory', () => {
     );
   });
 
+  for (const name of ['b', undefined]) {
+    it(`makes one clone of a clone ${name === undefined ? 'without a name' : 'of a name'} for one key of idempotency`, async () => {
+      await refresh();
+      await create('a');
+      const idempotencyKey = { key: 'k', request: 'copy' };
+      const copy = () =>
+        engine.done(({ clones }) =>
+          clones.copy(
+            ref('a'),
+            { name: name === undefined ? undefined : cloneName(name) },
+            { ...caller, idempotencyKey },
+          ),
+        );
+      const made = await Promise.all([copy(), copy()]);
+      assert.deepEqual(
+        made.map(({ type, object }) => [type, object.name]),
+        Array.from({ length: 2 }, () => ['clone.create', name ?? 'clone-1']),
+      );
+      assert.deepEqual(
+        [engine.store.clones.list().length, engine.store.snapshots.list().map(({ origin }) => origin)],
+        [2, ['branch', 'refresh']],
+      );
+    });
+  }
+
   it('keeps nothing for a clone of a clone that can not be made', async () => {
     await refresh();
     await create('a');
