@@ -307,6 +307,20 @@ export function addCloneCommands(program: Command, session: Session): void {
     });
 
   clone
+    .command('rename')
+    .description('give a clone another name; port, user, password and branch stay')
+    .argument('<clone>', 'a clone')
+    .argument('<name>', 'its new name')
+    .action(async (reference: string, name: string) => {
+      const client = await session.client();
+      const before = await show(reference);
+      const input = { params: { clone: before.id }, body: { name } };
+      await runJob(session, (following) => client.call('cloneRename', input, following));
+      const renamed = await show(before.id);
+      output.answer({ json: renamed, text: () => `Clone ${before.name} is called ${renamed.name} now.` });
+    });
+
+  clone
     .command('commit')
     .description('make a snapshot of a clone as it is')
     .argument('<clone>', 'a clone')

@@ -142,6 +142,8 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
       const { catalog } = (await running()).context;
       return catalog.snapshotEntity(catalog.snapshot(params.snapshot));
     },
+    snapshotEdit: ({ params, body, caller }) =>
+      once(caller, ({ environments }) => environments.editSnapshot(params.snapshot, body, caller)),
     snapshotDelete: ({ params, caller }) =>
       once(caller, ({ environments }) => environments.deleteSnapshot(params.snapshot, caller)),
 
@@ -178,6 +180,8 @@ export function createHandlers(dependencies: HandlerDependencies): Handlers {
     cloneDestroy: ({ params, caller }) => once(caller, ({ clones }) => clones.destroy(params.clone, caller)),
     cloneProtect: async ({ params, body }) =>
       (await growing()).services.clones.protect(params.clone, body.minutes),
+    cloneRename: ({ params, body, caller }) =>
+      once(caller, ({ clones }) => clones.rename(params.clone, body.name, caller)),
     cloneCommit: ({ params, body, caller }) =>
       once(caller, ({ clones }) => clones.commit(params.clone, body, caller)),
 

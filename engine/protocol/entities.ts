@@ -170,6 +170,9 @@ export const snapshotMemberSchema = z.object({
 });
 export type SnapshotMember = z.infer<typeof snapshotMemberSchema>;
 
+/** What somebody writes of a snapshot; answers are not held to it. */
+export const snapshotMessageSchema = z.string().min(1).max(1000);
+
 export const snapshotSchema = z.object({
   id: snapshotIdSchema,
   name: snapshotNameSchema,
@@ -401,6 +404,7 @@ export const jobTypeSchema = z.enum([
   'environment.refresh',
   'environment.delete',
   'snapshot.delete',
+  'snapshot.edit',
   'clone.create',
   'clone.reset',
   'clone.destroy',
@@ -408,6 +412,7 @@ export const jobTypeSchema = z.enum([
   'clone.start',
   'clone.stop',
   'clone.bind',
+  'clone.rename',
 ]);
 export type JobType = z.infer<typeof jobTypeSchema>;
 export const jobStateSchema = z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);

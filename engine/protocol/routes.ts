@@ -15,6 +15,7 @@ import {
   jobSchema,
   memberDefinitionSchema,
   proposalSchema,
+  snapshotMessageSchema,
   snapshotSchema,
   sourceReportSchema,
 } from './entities.ts';
@@ -31,7 +32,7 @@ import { branchPatternSchema, followSchema, startFromSchema } from './workspace.
 
 export interface Route {
   name: string;
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** With `:name` parameters, percent-encoded on the wire. */
   path: string;
   summary: string;
@@ -172,6 +173,22 @@ export const routes = {
     params: snapshot,
     response: snapshotSchema,
   }),
+  snapshotEdit: route(
+    'snapshotEdit',
+    'PATCH',
+    '/v1/snapshots/:snapshot',
+    'Change what a snapshot is called and what is written of it.',
+    {
+      params: snapshot,
+      body: {
+        /** Default: as it is. */
+        name: snapshotNameSchema.optional(),
+        /** Default: as it is; null: none. */
+        message: snapshotMessageSchema.nullable().optional(),
+      },
+      response: jobAnswer,
+    },
+  ),
   snapshotDelete: route('snapshotDelete', 'DELETE', '/v1/snapshots/:snapshot', 'Delete a snapshot.', {
     params: snapshot,
     response: jobAnswer,
@@ -263,6 +280,11 @@ export const routes = {
     },
     response: cloneSchema,
   }),
+  cloneRename: route('cloneRename', 'PUT', '/v1/clones/:clone/name', 'Rename a clone.', {
+    params: clone,
+    body: { name: cloneNameSchema },
+    response: jobAnswer,
+  }),
   cloneCommit: route(
     'cloneCommit',
     'POST',
@@ -270,7 +292,7 @@ export const routes = {
     'Make a snapshot of a clone as it is.',
     {
       params: clone,
-      body: { message: z.string().min(1).max(1000), name: snapshotNameSchema.optional() },
+      body: { message: snapshotMessageSchema, name: snapshotNameSchema.optional() },
       response: jobAnswer,
     },
   ),

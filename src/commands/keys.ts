@@ -43,10 +43,25 @@ const deletion: Meaning = {
   needs: 'This key deletes clones and snapshots: select one first',
   limit: 'This key deletes clones, or one snapshot: select only what is meant',
 };
-/** The two deletions share their key: whichever of them VS Code takes, the row decides. */
+const renaming: Meaning = {
+  act: ([row, ...others]) =>
+    others.length > 0
+      ? undefined
+      : isRow(row, ['clone'])
+        ? () => runCommand('thinClones.clone.rename', row)
+        : isRow(row, ['snapshot'])
+          ? () => runCommand('thinClones.snapshot.rename', row)
+          : undefined,
+  effect: 'rename it',
+  needs: 'This key renames clones and snapshots: select one first',
+  limit: 'This key renames one at a time: select only what is meant',
+};
+/** The two deletions share their key, and so do the two renamings: whichever of them VS Code takes, the row decides. */
 const meanings: Readonly<Partial<Record<CommandId, Meaning>>> = {
   'thinClones.clone.destroy': deletion,
   'thinClones.snapshot.delete': deletion,
+  'thinClones.clone.rename': renaming,
+  'thinClones.snapshot.rename': renaming,
   'thinClones.clone.reset': {
     act: ofOneClone('thinClones.clone.reset'),
     effect: 'reset it',

@@ -17,6 +17,10 @@ export function retryOf(job: Job): (() => Promise<void>) | undefined {
       return () => runCommand('thinClones.environment.delete', { kind: 'environment', key: id });
     case 'snapshot.delete':
       return () => runCommand('thinClones.snapshot.delete', { kind: 'snapshot', key: id });
+    case 'snapshot.edit':
+      return () => runCommand('thinClones.snapshot.rename', { kind: 'snapshot', key: id });
+    case 'clone.rename':
+      return () => runCommand('thinClones.clone.rename', { kind: 'clone', key: id });
     case 'clone.reset':
       return () => runCommand('thinClones.clone.reset', { kind: 'clone', key: id });
     case 'clone.start':

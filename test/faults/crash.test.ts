@@ -141,6 +141,23 @@ const operations: readonly Operation[] = [
     },
   },
   {
+    name: 'rename',
+    type: 'clone.rename',
+    prepare: ensureSubject,
+    request: (client) => client.call('cloneRename', { params, body: { name: 'renamed' } }),
+    async check(world, succeeded, round) {
+      assert.deepEqual(
+        [await has(world, 'clones', subject), await has(world, 'clones', 'renamed')],
+        [!succeeded, succeeded],
+      );
+      if (succeeded)
+        await world.done((client) =>
+          client.call('cloneRename', { params: { clone: 'renamed' }, body: { name: subject } }),
+        );
+      assert.equal(await world.read(subject), `changed ${round}`);
+    },
+  },
+  {
     name: 'start',
     type: 'clone.start',
     prepare: ensureSubject,
@@ -181,6 +198,17 @@ const operations: readonly Operation[] = [
     async check(world, succeeded, round) {
       assert.equal(await has(world, 'snapshots', `refresh-${round}`), succeeded);
       await dropSnapshot(world, `refresh-${round}`);
+    },
+  },
+  {
+    name: 'snapshot edit',
+    type: 'snapshot.edit',
+    prepare: async () => undefined,
+    request: (client, round) =>
+      client.call('snapshotEdit', { params: { snapshot: 'first' }, body: { message: `edited ${round}` } }),
+    async check(world, succeeded, round) {
+      const found = await (await world.client()).call('snapshotShow', { params: { snapshot: 'first' } });
+      assert.equal(found.message === `edited ${round}`, succeeded);
     },
   },
   {

@@ -1,4 +1,4 @@
-/** Use cases of clones: create, copy, reset, start, stop, destroy, commit, bind, protect, connect. */
+/** Use cases of clones: create, copy, reset, start, stop, destroy, commit, bind, rename, protect, connect. */
 import type { JobKind } from '../../jobs/steps.ts';
 import type { Clone, CloneChanges, Connection, Job } from '../../protocol/entities.ts';
 import type { Reference } from '../../protocol/ids.ts';
@@ -16,6 +16,7 @@ import { readCloneDefinitions, type Definitions } from './definitions.ts';
 import { createDestroyClone } from './destroy.ts';
 import type { CloneParts } from './parts.ts';
 import { protectClone } from './protect.ts';
+import { createRenameClone, type RenameClone } from './rename.ts';
 import { createResetClone, type ResetRequest } from './reset.ts';
 import type { Servers } from './servers.ts';
 import { createStartClone } from './start.ts';
@@ -32,6 +33,7 @@ export interface Clones {
   copy: CloneOfClone;
   commit(clone: Reference, request: CommitRequest, caller: Caller): Job;
   bind: BindClone['request'];
+  rename: RenameClone['request'];
   /** Resolves when the protection stands on the data as well: a state that is lost must not lose it. */
   protect(clone: Reference, minutes: number | 'forever' | null): Promise<Clone>;
   connection(clone: Reference): Connection[];
@@ -57,6 +59,7 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
   const destroy = createDestroyClone(parts);
   const commit = createCommitClone(parts);
   const bind = createBindClone(parts);
+  const rename = createRenameClone(parts);
   const copy = createCloneOfClone(parts, { commit, create });
   return {
     create: (request, caller) => create.request(request, caller),
@@ -67,6 +70,7 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
     commit: (clone, request, caller) => commit.request(clone, request, caller),
     copy,
     bind: (...request) => bind.request(...request),
+    rename: (...request) => rename.request(...request),
     protect: (clone, minutes) => protectClone(parts, clone, minutes),
     changes: (clone, signal) => readCloneChanges(parts, clone, signal),
     definitions: (clone, signal) => readCloneDefinitions(parts, clone, signal),
@@ -77,6 +81,9 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
         ...{ name, engine, host, port, user, database, password },
       }));
     },
-    kinds: [create.kind, reset.kind, start.kind, stop.kind, destroy.kind, commit.kind, bind.kind],
+    kinds: [
+      ...[create.kind, reset.kind, start.kind, stop.kind, destroy.kind, commit.kind],
+      ...[bind.kind, rename.kind],
+    ],
   };
 }

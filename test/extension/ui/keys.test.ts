@@ -47,6 +47,15 @@ describe('a key pressed in the tree', () => {
     assert.equal(await workbench.page.locator('.quick-input-widget').isVisible(), false);
   };
 
+  const renameByKey = async (from: string, to: string): Promise<void> => {
+    const { workbench } = ui();
+    await workbench.clickRow(from);
+    await press('F2');
+    assert.equal((await workbench.quickInput({ title: `Rename ${from}` })).value, from);
+    await workbench.inputBox(to, { title: `Rename ${from}` });
+    await workbench.waitForRow(to);
+  };
+
   it('destroys nothing where another clone is selected than the one that is focused', async () => {
     const { workbench } = ui();
     await workbench.openView('Thin Clones');
@@ -131,17 +140,58 @@ describe('a key pressed in the tree', () => {
     assert.equal(engine.calls('cloneConnection').length, 1);
   });
 
+  it('renames the clone or the snapshot that is focused and selected, and no other', async () => {
+    const { workbench } = ui();
+    await workbench.clickRow('load-test');
+    await press('F2');
+    assert.match(
+      await workbench.inputBoxRefusal('feature/login', { prompt: 'New name of the clone' }),
+      /There is already a clone "feature\/login"/,
+    );
+    await workbench.screenshot('rename-clone');
+    await workbench.cancelQuickInput();
+    await renameByKey('load-test', 'load-2');
+    await renameByKey('refresh-2026-11-20', 'before-import');
+    assert.deepEqual(
+      [engine.calls('cloneRename'), engine.calls('snapshotEdit')].map((calls) =>
+        calls.map(({ body }) => body),
+      ),
+      [[{ name: 'load-2' }], [{ name: 'before-import' }]],
+    );
+    await goFrom('before-import', ['ArrowUp'], 'refresh-2026-11-21');
+    await press('F2');
+    await nothingIsAsked('refresh-2026-11-21 is selected now: press the key again to rename it');
+    await workbench.clickRow('local');
+    await press('F2');
+    await nothingIsAsked('This key renames clones and snapshots: select one first');
+  });
+
+  it('is not needed to write what is in a snapshot', async () => {
+    const { workbench } = ui();
+    await workbench.contextMenu('before-import', 'Edit Message of Snapshot…');
+    await workbench.inputBox('data of the old shop', { title: 'Message of before-import' });
+    await workbench.waitForRow('data of the old shop');
+    await workbench.screenshot('snapshot-message');
+    await workbench.palette('Thin Clones: Edit Message of Snapshot…');
+    await workbench.quickPick('before-import', { placeholder: 'Which snapshot?' });
+    await workbench.inputBox('', { title: 'Message of before-import' });
+    await workbench.waitForRow('before-import');
+    await renameByKey('before-import', 'refresh-2026-11-20');
+  });
+
   it('is named in the menus of the rows', async () => {
     const { workbench } = ui();
-    for (const [row, command] of [
-      ['experiment', 'Destroy Clone…'],
-      ['refresh-2026-11-20', 'Delete Snapshot…'],
+    for (const [row, command, key] of [
+      ['experiment', 'Destroy Clone…', /\nDel(ete)?$/],
+      ['refresh-2026-11-20', 'Delete Snapshot…', /\nDel(ete)?$/],
+      ['load-2', 'Rename Clone…', /\nF2$/],
+      ['refresh-2026-11-20', 'Rename Snapshot…', /\nF2$/],
     ] as const) {
       await workbench.page
         .locator('.part.sidebar .monaco-list-row', { hasText: row })
         .click({ button: 'right' });
       const item = workbench.page.locator('.monaco-menu .action-menu-item', { hasText: command });
-      assert.match(await item.innerText(), /\nDel(ete)?$/);
+      assert.match(await item.innerText(), key);
       await press('Escape');
       await item.waitFor({ state: 'detached' });
     }

@@ -82,6 +82,7 @@ describe('the tree', () => {
       'Commit Clone as Snapshot…',
       'Show Changes',
       'Protect Clone…',
+      'Rename Clone…',
       'Show Clone Details',
       'Show Job…',
       'Reset Clone',

@@ -223,6 +223,23 @@ export async function startScriptedEngine(home: string): Promise<ScriptedEngine>
       const { environment, snapshot } = cloneOf(call);
       return create(call.body.name, { environment, snapshot });
     },
+    cloneRename: (call) => {
+      const clone = cloneOf(call);
+      const { id, name } = clone;
+      return play(
+        { type: 'clone.rename', title: `Rename clone ${name}`, object: { kind: 'clone', id, name } },
+        () => put({ kind: 'clone', entity: fakeClone({ ...clone, ...call.body }) }),
+      );
+    },
+    snapshotEdit: ({ params, body }) => {
+      const found = overview.snapshots.find(({ id }) => id === params.snapshot);
+      if (found === undefined) throw fail('not_found', { kind: 'snapshot', name: params.snapshot ?? '' });
+      const { id, name } = found;
+      return play(
+        { type: 'snapshot.edit', title: `Edit snapshot ${name}`, object: { kind: 'snapshot', id, name } },
+        () => put({ kind: 'snapshot', entity: fakeSnapshot({ ...found, ...body }) }),
+      );
+    },
     cloneReset: (call) => {
       const clone = cloneOf(call);
       const { id, name } = clone;

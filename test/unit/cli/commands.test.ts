@@ -444,6 +444,53 @@ describe('thin-clones', () => {
     });
   });
 
+  describe('clone rename', () => {
+    it('sends the new name, and answers the clone under it', async () => {
+      engine.script.cloneRename = () => {
+        engine.overview.clones = [fakeClone({ name: 'feature/b' })];
+        return succeeded();
+      };
+      const ended = await type(['clone', 'rename', 'feature/a', 'feature/b'], { engine });
+      assert.equal(ended.stdout, 'Clone feature/a is called feature/b now.\n');
+      assert.deepEqual(bodyOf('cloneRename'), { name: 'feature/b' });
+      const again = await type(['clone', 'rename', 'feature/b', 'feature/b', '--json'], { engine });
+      assert.deepEqual(JSON.parse(again.stdout), fakeClone({ name: 'feature/b' }));
+    });
+    it('ends with 3 when another clone has the name', async () => {
+      engine.script.cloneRename = () => {
+        throw fail('name_taken', { kind: 'clone', name: 'feature/b' });
+      };
+      const ended = await type(['clone', 'rename', 'feature/a', 'feature/b', '--json'], { engine });
+      assert.deepEqual([ended.code, errorOf(ended).code], [exitCodes.refused, 'name_taken']);
+    });
+  });
+
+  describe('snapshot rename and edit', () => {
+    for (const [argv, body, told] of [
+      [['rename', 'nightly', 'before'], { name: 'before' }, 'Snapshot nightly is called before now.\n'],
+      [['edit', 'nightly', '-m', 'imported'], { message: 'imported' }, 'Snapshot before is edited.\n'],
+      [['edit', 'nightly', '--no-message'], { message: null }, 'Snapshot before is edited.\n'],
+    ] as const) {
+      it(`sends ${JSON.stringify(body)} for "${argv.join(' ')}"`, async () => {
+        const before = fakeSnapshot({ name: 'nightly' });
+        const after = fakeSnapshot({ name: 'before' });
+        engine.overview.snapshots = ['name' in body ? before : after];
+        engine.script.snapshotEdit = () => {
+          engine.overview.snapshots = [after];
+          return succeeded();
+        };
+        const ended = await type(['snapshot', ...argv], { engine });
+        assert.equal(ended.stdout, told, ended.stderr);
+        assert.deepEqual(bodyOf('snapshotEdit'), body);
+        const json = await type(['snapshot', ...argv, '--json'], { engine });
+        assert.deepEqual(JSON.parse(json.stdout), after);
+      });
+    }
+    it('ends with 2 when nothing says what to write', async () => {
+      assert.equal((await type(['snapshot', 'edit', 'nightly'], { engine })).code, exitCodes.usage);
+    });
+  });
+
   describe('clone protect', () => {
     for (const [words, minutes] of [
       [[], 'forever'],

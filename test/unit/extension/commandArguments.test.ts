@@ -50,7 +50,7 @@ describe('the arguments of a command', () => {
     // @ts-expect-error a key is a text
     assert.equal(take('thinClones.host.doctor', { kind: 'host', key: undefined }), 1);
     // @ts-expect-error there is no such command
-    assert.equal(take('thinClones.clone.rename', clone), 1);
+    assert.equal(take('thinClones.clone.relabel', clone), 1);
     assert.equal(take('thinClones.clone.reset', clone), 1);
   });
 });

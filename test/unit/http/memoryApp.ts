@@ -137,6 +137,7 @@ export function exampleOf(name: RouteName): { method: string; path: string; body
     cloneCreate: { environment: 'nowhere' },
     cloneProtect: { minutes: 5 },
     cloneCommit: { message: 'm' },
+    cloneRename: { name: 'another' },
     checkoutOpen: { folder: '/work/shop' },
     checkoutAnswer: { branch: 'main', answer: 'none' },
     checkoutEnvFile: { file: null },

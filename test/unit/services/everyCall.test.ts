@@ -20,6 +20,8 @@ interface Operation {
   /** What clone `a` may hold afterwards; `none`: it may be gone. */
   after: readonly ('mine' | 'first' | 'none')[];
   removes?: true;
+  /** What clone `a` may be called afterwards; default: a. */
+  called?: readonly string[];
   /** More that has to be there before. */
   prepare?: (engine: MemoryEngine) => Promise<void>;
   /** What must hold besides, when the next engine has looked. */
@@ -68,6 +70,19 @@ const checkStopped = async (engine: MemoryEngine): Promise<void> => {
   }
   if (state === 'stopped')
     assert.ok(stoppedBy === caller.user || problem !== null, 'nobody says why it is stopped');
+};
+
+/** What a lost state would be made of says what the rows say. */
+const checkTags = async (engine: MemoryEngine): Promise<void> => {
+  const { snapshots, clones } = engine.store;
+  for (const { tags } of await engine.storage.list()) {
+    const { content } = tags;
+    const [said, row] =
+      content.kind === 'clone'
+        ? [content.clone.name, clones.get(content.clone.id)?.name]
+        : [content.snapshot.name, snapshots.get(content.snapshot.id)?.name];
+    assert.equal(said, row);
+  }
 };
 
 const operations: readonly Operation[] = [
@@ -190,6 +205,34 @@ const operations: readonly Operation[] = [
     check: checkStopped,
   },
   {
+    name: 'rename',
+    prepare: (engine) =>
+      engine.done(({ clones }) => clones.bind(ref('a'), feature, 'shared', caller)).then(() => undefined),
+    request: ({ clones }) => clones.rename(ref('a'), cloneName('z'), caller),
+    after: ['mine'],
+    called: ['a', 'z'],
+    async check(engine) {
+      const [clone] = engine.store.clones.list();
+      assert.deepEqual([clone?.branch, clone?.repository], [feature.branch, feature.repository]);
+      await checkTags(engine);
+    },
+  },
+  {
+    name: 'snapshot edit',
+    request: ({ environments }) =>
+      environments.editSnapshot(ref('base'), { name: snapshotName('z'), message: 'm' }, caller),
+    after: ['mine'],
+    async check(engine) {
+      const edited = engine.store.snapshots.list().map(({ name, message }) => [name, message]);
+      assert.ok(
+        JSON.stringify(edited) === '[["base",null],["spare",null]]' ||
+          JSON.stringify(edited) === '[["z","m"],["spare",null]]',
+        JSON.stringify(edited),
+      );
+      await checkTags(engine);
+    },
+  },
+  {
     name: 'commit',
     request: ({ clones }) => clones.commit(ref('a'), { message: 'm', name: snapshotName('c') }, caller),
     after: ['mine'],
@@ -277,13 +320,13 @@ async function everyCall(
       }
       assert.deepEqual(await engine.violations(), [], where());
       await operation.check?.(engine);
-      const a = engine.store.clones.list().find(({ name }) => name === cloneName('a'));
+      const a = engine.store.clones.list().find(({ name }) => (operation.called ?? ['a']).includes(name));
       if (a === undefined) assert.ok(operation.after.includes('none'), `${where()}: clone a is gone`);
       else {
         const last = accepted === undefined ? undefined : engine.store.jobs.get(accepted.id);
         const states = operation.states?.(last?.state === 'succeeded') ?? ['ready'];
         assert.ok(states.includes(a.state), `${where()}: ${a.state} ${a.problem ?? ''}`);
-        const texts = new Set(Object.values(await engine.read('a')));
+        const texts = new Set(Object.values(await engine.read(a.name)));
         assert.equal(texts.size, 1, `${where()}: members differ`);
         const [text] = texts;
         assert.ok(

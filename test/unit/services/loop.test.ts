@@ -128,6 +128,113 @@ describe('the loop of an environment in memory', () => {
     });
   }
 
+  it('renames a clone, whose binding, login and data stay, and finds it by the new name when the state is lost', async () => {
+    await refresh();
+    await create('a');
+    await create('other');
+    await engine.write('a', 'mine');
+    const to = { repository: '/work/shop/.git', branch: 'feature' };
+    await engine.done(({ clones }) => clones.bind(ref('a'), to, 'shared', caller));
+    const before = { ...engine.clone('a'), usedAt: null, countedAt: null };
+    const login = services().clones.connection(ref('a'));
+    const rename = (from: string, name: string) =>
+      engine.done(({ clones }) => clones.rename(ref(from), cloneName(name), caller));
+    await assert.rejects(rename('a', 'other'), code('name_taken'));
+    await rename('a', 'a');
+    await rename('a', 'renamed/b');
+    assert.throws(() => engine.clone('a'));
+    assert.deepEqual(
+      { ...engine.clone('renamed/b'), usedAt: null, countedAt: null },
+      { ...before, name: 'renamed/b' },
+    );
+    await create('a');
+    await rename('a', 'clone-1');
+    await engine.restart({ loseState: true });
+    assert.deepEqual(
+      engine.store.clones.list().map(({ name, branch }) => [name, branch]),
+      [
+        ['clone-1', null],
+        ['other', null],
+        ['renamed/b', 'feature'],
+      ],
+    );
+    assert.deepEqual(await engine.read('renamed/b'), { orders: 'mine' });
+    assert.deepEqual(services().clones.connection(ref('renamed/b')), login);
+  });
+
+  it('renames a stopped clone, and none that a job works on', async () => {
+    await refresh();
+    await create('a');
+    const reset = services().clones.reset(ref('a'), {}, caller);
+    assert.throws(() => services().clones.rename(ref('a'), cloneName('b'), caller), code('busy'));
+    await engine.life().ended(reset);
+    for (const { dataset } of engine.clone('a').members) engine.runtime.crash(dataset);
+    await engine.clock.advance(1000);
+    await engine.done(({ clones }) => clones.rename(ref('a'), cloneName('b'), caller));
+    assert.equal(engine.clone('b').state, 'stopped');
+  });
+
+  it('renames a clone once for one key of idempotency', async () => {
+    await refresh();
+    await create('a');
+    const idempotencyKey = { key: 'k', request: 'rename' };
+    const rename = () =>
+      engine.done(({ clones }) => clones.rename(ref('a'), cloneName('a'), { ...caller, idempotencyKey }));
+    assert.equal((await rename()).id, (await rename()).id);
+  });
+
+  it('edits the name and the message of a snapshot, and finds them when the state is lost', async () => {
+    await refresh();
+    await create('a');
+    const commit = { message: 'm', name: snapshotName('c') };
+    await engine.done(({ clones }) => clones.commit(ref('a'), commit, caller));
+    const edit = (from: string, request: { name?: string; message?: string | null }) =>
+      engine.done(({ environments }) =>
+        environments.editSnapshot(
+          ref(from),
+          {
+            message: request.message,
+            name: request.name === undefined ? undefined : snapshotName(request.name),
+          },
+          caller,
+        ),
+      );
+    const [committed, refreshed] = engine.store.snapshots.list();
+    await assert.rejects(edit('c', { name: refreshed?.name ?? '' }), code('name_taken'));
+    await edit('c', { name: 'd' });
+    await edit('d', { message: 'orders migrated' });
+    await edit(refreshed?.name ?? '', { message: 'nightly' });
+    const wanted = [
+      { ...committed, name: 'd', message: 'orders migrated' },
+      { ...refreshed, message: 'nightly' },
+    ];
+    assert.deepEqual(engine.store.snapshots.list(), wanted);
+    await engine.restart({ loseState: true });
+    const found = engine.store.snapshots.list();
+    assert.deepEqual(
+      found.map(({ name, message }) => [name, message]),
+      wanted.map(({ name, message }) => [name, message]),
+    );
+    await edit('d', { message: null });
+    assert.equal(engine.life().context.catalog.snapshot(ref('d')).message, null);
+  });
+
+  it('lets no two snapshots get one name, also when a commit takes it while a rename is at work', async () => {
+    await refresh();
+    await create('a');
+    const [refreshed] = engine.store.snapshots.list();
+    const name = snapshotName('c');
+    const rename = services().environments.editSnapshot(ref(refreshed?.id ?? ''), { name }, caller);
+    const commit = services().clones.commit(ref('a'), { message: 'm', name }, caller);
+    const [renamed, committed] = [await engine.life().ended(rename), await engine.life().ended(commit)];
+    assert.deepEqual([renamed?.error?.code, committed?.state], ['name_taken', 'succeeded']);
+    await engine.restart({ loseState: true });
+    assert.deepEqual(
+      engine.store.snapshots.list().map((each) => each.name),
+      ['c', refreshed?.name],
+    );
+  });
+
   it('keeps nothing for a clone of a clone that can not be made', async () => {
     await refresh();
     await create('a');

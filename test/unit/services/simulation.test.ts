@@ -63,7 +63,7 @@ async function simulate(seed: number): Promise<void> {
     const clone = pick(clones);
     // Only those whose text is known: others are being made in this very moment.
     const snapshot = pick(engine.store.snapshots.list().filter(({ id }) => model.snapshots.has(id)));
-    switch (below(clones.length > 4 ? 12 : 15)) {
+    switch (below(clones.length > 4 ? 14 : 17)) {
       case 0:
         return {
           text: 'refresh',
@@ -136,8 +136,25 @@ async function simulate(seed: number): Promise<void> {
           text: `stop ${clone.name}`,
           request: ({ clones: use }) => use.stop(ref(clone.id), caller),
         };
-      case 12:
+      case 12: {
+        if (clone === undefined) return undefined;
+        const name = cloneName(`clone-${random() < 0.2 ? names : ++names}`);
+        return {
+          text: `rename ${clone.name} to ${name}`,
+          request: ({ clones: use }) => use.rename(ref(clone.id), name, caller),
+        };
+      }
       case 13: {
+        if (snapshot === undefined) return undefined;
+        const name = snapshotName(`named-${random() < 0.2 ? names : ++names}`);
+        return {
+          text: `rename ${snapshot.name} to ${name}`,
+          request: ({ environments }) =>
+            environments.editSnapshot(ref(snapshot.id), { name, message: name }, caller),
+        };
+      }
+      case 14:
+      case 15: {
         const branch = pick(branches);
         if (branch === undefined) return undefined;
         const name = cloneName(`clone-${++names}`);
@@ -182,6 +199,11 @@ async function simulate(seed: number): Promise<void> {
       );
     model.doomed.clear();
     for (const { id, origin } of snapshots.list()) if (origin === 'branch') model.branchStarts.add(id);
+    for (const [kind, rows] of [
+      ['clones', clones.list()],
+      ['snapshots', snapshots.list()],
+    ] as const)
+      assert.equal(new Set(rows.map(({ name }) => name)).size, rows.length, `two ${kind} of one name`);
     const bound = clones.list().filter(({ branch }) => branch !== null);
     assert.equal(new Set(bound.map(({ branch }) => branch)).size, bound.length, 'two clones of one branch');
     for (const { id, name } of bound)
@@ -268,9 +290,15 @@ async function simulate(seed: number): Promise<void> {
       await compare();
       await disturb(engine, pick, (text) => story.push(text), model);
     }
+    const called = (): unknown =>
+      [...engine.store.clones.list(), ...engine.store.snapshots.list()]
+        .map(({ id, name }) => [id, name])
+        .sort();
+    const before = called();
     await engine.restart({ loseState: true });
     story.push('the state was lost');
     await compare();
+    assert.deepEqual(called(), before);
   } catch (error) {
     throw new Error(`seed ${seed} (THIN_CLONES_SEED=${seed}): ${String(error)}\n  ${story.join('\n  ')}`, {
       cause: error,
