@@ -1,5 +1,6 @@
 /** `thin-clones snapshot`: moments of an environment that clones can be made of. */
 import type { Command } from 'commander';
+import { comparisonLines, comparisonText } from '../protocol/comparison.ts';
 import type { Snapshot } from '../protocol/entities.ts';
 import { confirm } from './confirm.ts';
 import { runJob } from './follow.ts';
@@ -23,6 +24,17 @@ export function snapshotText(snapshot: Snapshot, now: number): string {
     ...snapshot.members.map(
       ({ name, engine, version, database }) =>
         [`member ${name}`, `${engine} ${version}, ${database}`] as const,
+    ),
+    ...snapshot.members.flatMap(({ name, comparison }) =>
+      comparison === undefined
+        ? []
+        : [
+            [
+              'compared',
+              `${name} with its source, ${comparison.objects} objects: ${comparisonText(comparison) ?? ''}`,
+            ] as const,
+            ...comparisonLines(comparison).map((line) => ['', line] as const),
+          ],
     ),
     ['clones', snapshot.clones.length === 0 ? 'none' : snapshot.clones.join(', ')],
     ...(snapshot.message === null ? [] : [['message', snapshot.message] as const]),

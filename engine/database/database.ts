@@ -1,6 +1,6 @@
 /** The port to one database engine: retrieve data, prepare and verify it, start a server on it, hand out logins. */
 import type { UrlRules } from '../domain/memberRules.ts';
-import type { DatabaseEngine, MemberDefinition, SourceReport } from '../protocol/entities.ts';
+import type { Comparison, DatabaseEngine, MemberDefinition, SourceReport } from '../protocol/entities.ts';
 import type { DatasetId, MemberName } from '../protocol/ids.ts';
 import type { RunningServer, ServerSpec } from '../runtime/runtime.ts';
 
@@ -33,6 +33,8 @@ export interface Retrieved {
   database: string;
   /** The moment that the data shows. */
   dataStateAt: Date;
+  /** What came, compared with what was there; undefined: there is nothing to compare with. */
+  comparison?: Comparison | undefined;
 }
 
 export interface Login {
@@ -134,13 +136,14 @@ export interface Database {
   makeStartable(dataDirectory: string): Promise<void>;
   /**
    * Waits until *this* server (by identity) answers on its unix socket, and gives the login its password in the same
-   * session when one is passed. Rejects with `server_start_failed` or `port_taken`, with the log's last lines, as soon as the process is gone,
+   * session when one is passed; then, when it names a database, that login opens a session there as people do, by its port and with all
+   * settings that it finds. Rejects with `server_start_failed` or `port_taken`, with the log's last lines, as soon as the process is gone,
    * and when it accepts and says nothing for `patienceMs` (a minute without it): one that recovers for long says so.
    */
   ready(
     spec: ServerSpec,
     isAlive: () => Promise<boolean>,
-    login: Login | undefined,
+    login: (Login & { database?: string }) | undefined,
     signal?: AbortSignal,
     patienceMs?: number,
   ): Promise<void>;

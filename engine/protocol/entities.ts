@@ -160,6 +160,30 @@ export const environmentSchema = z.object({
 });
 export type Environment = z.infer<typeof environmentSchema>;
 
+/** One thing that a copy has not as its source had it. */
+export const differenceSchema = z.object({
+  /** "table", "foreign key" ... */
+  kind: z.string(),
+  object: z.string(),
+  /** For people: "is missing", "owner: a instead of b". */
+  what: z.string(),
+  /** Why that was to be expected, in words; null: nothing explains it. */
+  rule: z.string().nullable(),
+});
+export type Difference = z.infer<typeof differenceSchema>;
+
+/** What came of a source, compared with what was there. */
+export const comparisonSchema = z.object({
+  /** Objects that were looked for. */
+  objects: z.number().int().nonnegative(),
+  /** Differences found; the first of them are listed. */
+  total: z.number().int().nonnegative(),
+  differences: z.array(differenceSchema),
+  /** Why not everything could be compared; null: it was. */
+  problem: z.string().nullable(),
+});
+export type Comparison = z.infer<typeof comparisonSchema>;
+
 export const snapshotMemberSchema = z.object({
   name: memberNameSchema,
   engine: databaseEngineSchema,
@@ -167,6 +191,8 @@ export const snapshotMemberSchema = z.object({
   version: z.string(),
   database: z.string(),
   dataset: datasetIdSchema,
+  /** Not there: nothing was compared, as of a data directory, which is copied byte by byte. */
+  comparison: comparisonSchema.optional(),
 });
 export type SnapshotMember = z.infer<typeof snapshotMemberSchema>;
 

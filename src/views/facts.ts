@@ -1,6 +1,8 @@
 /** Everything known about the object of a row, as names and values: for the rich text beside the row and for its page. */
+import { comparisonText } from '../../engine/protocol/comparison.ts';
 import type {
   Clone,
+  Comparison,
   Environment,
   Host,
   Job,
@@ -95,6 +97,12 @@ function cloneFacts(clone: Clone, state: TreeState): Found {
   ];
 }
 
+/** What came of the source, compared with what was there. */
+function compared(comparison: Comparison | undefined): string {
+  const text = comparisonText(comparison);
+  return text === undefined ? '' : `, ${text} from its source`;
+}
+
 function snapshotFacts(snapshot: Snapshot, state: TreeState): Found {
   const clones = snapshot.clones.map((id) => state.entities.clones.get(id)?.name ?? id);
   return [
@@ -119,7 +127,7 @@ function snapshotFacts(snapshot: Snapshot, state: TreeState): Found {
       (member) =>
         [
           member.name,
-          said`${engineTitle[member.engine]} ${member.version}, ${code(member.database)}`,
+          said`${engineTitle[member.engine]} ${member.version}, ${code(member.database)}${compared(member.comparison)}`,
         ] as const,
     ),
   ];

@@ -1,4 +1,5 @@
 /** What a page of details shows of its row: how it stands, what is known, and what can be done. */
+import { comparisonLines } from '../../engine/protocol/comparison.ts';
 import type { DetailsView, PageFact } from '../../webview-ui/details/messages.ts';
 import { factsOf, type Fact } from '../views/facts.ts';
 import { rowActions, type Holds, type Manifest } from '../views/rowActions.ts';
@@ -32,6 +33,17 @@ function membersOf({ entities }: TreeState, { kind, key }: DetailedRow): number 
   return (kind === 'clone' ? entities.clones : entities.snapshots).get(key)?.members.length ?? 0;
 }
 
+/** What a snapshot has not as its sources had it. */
+function differencesOf({ entities }: TreeState, { kind, key }: DetailedRow): PageFact[] {
+  const snapshot = kind === 'snapshot' ? entities.snapshots.get(key) : undefined;
+  return (snapshot?.members ?? []).flatMap(({ name, comparison }) =>
+    (comparison === undefined ? [] : comparisonLines(comparison)).map((text) => ({
+      name: `${name} differs`,
+      value: [{ text, code: false }],
+    })),
+  );
+}
+
 /** Undefined when the object is not there. */
 export function detailsView(
   state: TreeState,
@@ -55,7 +67,10 @@ export function detailsView(
     facts: facts.filter(({ name }) => !toldAbove.has(name)).map(pageFact),
     members: {
       title: memberTitles[reference.kind],
-      facts: found.facts.slice(found.facts.length - members).map(pageFact),
+      facts: [
+        ...found.facts.slice(found.facts.length - members).map(pageFact),
+        ...differencesOf(state, reference),
+      ],
     },
     actions: [...rowActions(manifest, row, holds)].flatMap(([group, actions]) => {
       const others = actions.filter(({ id }) => !showsItself.test(id));

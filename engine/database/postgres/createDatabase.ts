@@ -17,7 +17,7 @@ export interface DatabaseShape {
 }
 
 /** They decide how money, dates and texts in the dump are read, and how queries show them. */
-const SHAPING = [
+export const SHAPING: readonly string[] = [
   'lc_monetary',
   'lc_numeric',
   'lc_time',

@@ -5,6 +5,7 @@ import { ADMIN_ROLE } from './admin.ts';
 import { writeConfiguration } from './configuration.ts';
 import { forgetCounters } from './counters.ts';
 import { controlState } from './controlFile.ts';
+import { withoutEventTriggers } from './eventTriggers.ts';
 import { tellFailure } from './ready.ts';
 import { quoteName, quoteText } from './quoting.ts';
 import { checkRoleOf } from './roleOfSource.ts';
@@ -122,8 +123,10 @@ export async function disarm(bench: Workbench, server: TemporaryServer): Promise
   for (const database of databases) {
     bench.signal.throwIfAborted();
     await server.query(database, async (client) => {
-      await dropSubscriptions(client, database, report);
-      await dropForeignPasswords(client, database, report);
+      await withoutEventTriggers(client, async () => {
+        await dropSubscriptions(client, database, report);
+        await dropForeignPasswords(client, database, report);
+      });
       const { rows } = await client.query<{ count: number }>(
         'SELECT count(*)::int AS count FROM pg_prepared_xacts WHERE database = current_database()',
       );

@@ -11,37 +11,53 @@ interface RoleRow {
   rolcreatedb: boolean;
   rolcanlogin: boolean;
   rolbypassrls: boolean;
+  rolreplication: boolean;
   rolconnlimit: number;
   validuntil: string | null;
+  comment: string | null;
+}
+
+interface Membership {
+  granted: string;
+  member: string;
+  admin: boolean;
+  /** Since PostgreSQL 16; null before. */
+  inherit: boolean | null;
+  set: boolean | null;
 }
 
 export interface SourceRoles {
   roles: readonly RoleRow[];
-  memberships: readonly { granted: string; member: string; admin: boolean }[];
-  /** `database` is set for ALTER ROLE ... IN DATABASE and for ALTER DATABASE (then `role` is null). */
-  settings: readonly { role: string | null; settings: readonly string[] }[];
+  memberships: readonly Membership[];
+  /** `role` is null for ALTER DATABASE; `here`: for this database alone. */
+  settings: readonly { role: string | null; here: boolean; settings: readonly string[] }[];
 }
 
 /** Built-in roles (pg_monitor and the like) exist everywhere; ours must not be changed by the source's idea of it. */
 const isCarried = (name: string): boolean => !name.startsWith('pg_') && name !== ADMIN_ROLE;
 
-export async function readRoles(client: Client): Promise<SourceRoles> {
+export async function readRoles(client: Client, major: number): Promise<SourceRoles> {
   const roles = await client.query<RoleRow>(
-    `SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolbypassrls, rolconnlimit,
-            rolvaliduntil::text AS validuntil
+    `SELECT rolname, rolsuper, rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolbypassrls,
+            rolreplication, rolconnlimit, rolvaliduntil::text AS validuntil,
+            pg_catalog.shobj_description(oid, 'pg_authid') AS comment
      FROM pg_catalog.pg_roles ORDER BY rolname`,
   );
-  const memberships = await client.query<{ granted: string; member: string; admin: boolean }>(
-    `SELECT g.rolname AS granted, m.rolname AS member, bool_or(a.admin_option) AS admin
+  const options =
+    major >= 16
+      ? 'bool_or(a.inherit_option) AS inherit, bool_or(a.set_option) AS set'
+      : 'NULL AS inherit, NULL AS set';
+  const memberships = await client.query<Membership>(
+    `SELECT g.rolname AS granted, m.rolname AS member, bool_or(a.admin_option) AS admin, ${options}
      FROM pg_catalog.pg_auth_members a
      JOIN pg_catalog.pg_roles g ON g.oid = a.roleid JOIN pg_catalog.pg_roles m ON m.oid = a.member
      GROUP BY 1, 2 ORDER BY 1, 2`,
   );
-  const settings = await client.query<{ role: string | null; settings: string[] }>(
-    `SELECT r.rolname AS role, s.setconfig AS settings
+  const settings = await client.query<{ role: string | null; here: boolean; settings: string[] }>(
+    `SELECT r.rolname AS role, s.setdatabase <> 0 AS here, s.setconfig AS settings
      FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
      WHERE (s.setdatabase = 0 AND r.rolname IS NOT NULL)
-        OR (s.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) AND s.setrole = 0)`,
+        OR (s.setdatabase = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) AND (s.setrole = 0 OR r.rolname IS NOT NULL))`,
   );
   return {
     roles: roles.rows.filter((row) => isCarried(row.rolname)),
@@ -57,15 +73,26 @@ export async function writeRoles(
   database: string,
   warn: (text: string) => void,
 ): Promise<void> {
-  for (const role of source.roles) await createRole(client, role);
-  for (const { granted, member, admin } of source.memberships) {
-    const grant = `GRANT ${quoteName(granted)} TO ${quoteName(member)}${admin ? ' WITH ADMIN OPTION' : ''}`;
+  const { rows } = await client.query<{ major: number }>(
+    "SELECT current_setting('server_version_num')::int / 10000 AS major",
+  );
+  const major = rows[0]?.major ?? 0;
+  for (const role of source.roles) {
+    await createRole(client, role);
+    if (role.comment !== null) {
+      await client.query(`COMMENT ON ROLE ${quoteName(role.rolname)} IS ${quoteText(role.comment)}`);
+    }
+  }
+  for (const membership of source.memberships) {
+    const { granted, member } = membership;
+    const grant = `GRANT ${quoteName(granted)} TO ${quoteName(member)}${optionsOf(membership, major)}`;
     await attempt(client, grant, (problem) =>
       warn(`Role ${member} was not made a member of ${granted}: ${problem}.`),
     );
   }
-  for (const { role, settings } of source.settings) {
-    const object = role === null ? `DATABASE ${quoteName(database)}` : `ROLE ${quoteName(role)}`;
+  for (const { role, here, settings } of source.settings) {
+    const inDatabase = `DATABASE ${quoteName(database)}`;
+    const object = role === null ? inDatabase : `ROLE ${quoteName(role)}${here ? ` IN ${inDatabase}` : ''}`;
     for (const setting of settings) {
       const statement = `ALTER ${object} SET ${settingAssignment(setting)}`;
       await attempt(client, statement, (problem) =>
@@ -73,6 +100,11 @@ export async function writeRoles(
       );
     }
   }
+}
+
+function optionsOf({ admin, inherit, set }: Membership, major: number): string {
+  if (major < 16 || inherit === null) return admin ? ' WITH ADMIN OPTION' : '';
+  return ` WITH ADMIN ${String(admin)}, INHERIT ${String(inherit)}, SET ${String(set)}`;
 }
 
 async function createRole(client: Client, role: RoleRow): Promise<void> {
@@ -84,6 +116,7 @@ async function createRole(client: Client, role: RoleRow): Promise<void> {
     attribute(role.rolcreatedb, 'CREATEDB'),
     attribute(role.rolcanlogin, 'LOGIN'),
     attribute(role.rolbypassrls, 'BYPASSRLS'),
+    attribute(role.rolreplication, 'REPLICATION'),
     `CONNECTION LIMIT ${role.rolconnlimit < -1 ? -1 : role.rolconnlimit}`,
     ...(role.validuntil === null ? [] : [`VALID UNTIL ${quoteText(role.validuntil)}`]),
   ].join(' ');

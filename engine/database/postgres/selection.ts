@@ -28,6 +28,8 @@ export interface SelectedSource {
   excludedTables: readonly string[];
   /** True when something of the source is left out: then references to it may be missing after the restore. */
   partial: boolean;
+  /** The same without quotes: schemas, and relations as SCHEMA.NAME. */
+  leftOut: { schemas: ReadonlySet<string>; relations: ReadonlySet<string> };
 }
 
 interface NamePattern {
@@ -108,6 +110,10 @@ export async function selectTables(
     excludedSchemas: leftOutSchemas.map(quoteName),
     excludedTables: leftOutTables.map((table) => `${quoteName(table.schema)}.${quoteName(table.name)}`),
     partial: leftOutSchemas.length > 0 || leftOutTables.length > 0,
+    leftOut: {
+      schemas: leftOut,
+      relations: new Set(leftOutTables.map(({ schema, name }) => `${schema}.${name}`)),
+    },
   };
 }
 

@@ -3,6 +3,7 @@ import type { Client } from 'pg';
 import { fail } from '../../protocol/errors.ts';
 import type { Reporter } from '../database.ts';
 import { sqlState } from './admin.ts';
+import { quietEventTriggers } from './eventTriggers.ts';
 
 export interface VerifyOptions {
   thorough: boolean;
@@ -60,6 +61,7 @@ async function checkIndexes(client: Client, userIndexesToo: boolean, signal: Abo
   if (available.rows.length === 0) return 0;
   await client.query('BEGIN');
   try {
+    await quietEventTriggers(client);
     await client.query('CREATE SCHEMA thin_clones_check');
     await client.query('CREATE EXTENSION amcheck SCHEMA thin_clones_check');
     const { rows } = await client.query<{ oid: string; name: string }>(

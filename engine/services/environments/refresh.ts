@@ -4,7 +4,7 @@ import * as z from 'zod';
 import { newestTime } from '../../domain/countedTime.ts';
 import { freeSnapshotName } from '../../domain/naming.ts';
 import type { JobKind, Step } from '../../jobs/steps.ts';
-import type { Job, MemberDefinition } from '../../protocol/entities.ts';
+import { comparisonSchema, type Job, type MemberDefinition } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
 import {
   datasetIdSchema,
@@ -45,7 +45,12 @@ const refreshInput = z.object({
 const refreshData = z.object({
   retrieved: z.record(
     memberNameSchema,
-    z.object({ version: z.string(), database: z.string(), dataStateAt: z.iso.datetime() }),
+    z.object({
+      version: z.string(),
+      database: z.string(),
+      dataStateAt: z.iso.datetime(),
+      comparison: comparisonSchema.optional(),
+    }),
   ),
 });
 type RefreshInput = z.infer<typeof refreshInput>;
@@ -144,12 +149,18 @@ function retrieveStep(
       await machine.files.makeDirectory(jobScratch, { mode: 0o711 });
       await machine.files.makeDirectory(scratch, { mode: 0o711 });
       try {
-        const { version, database, dataStateAt } = await databaseOf(context, definition.engine).retrieve(
+        const { version, database, dataStateAt, comparison } = await databaseOf(
+          context,
+          definition.engine,
+        ).retrieve(
           { member: name, definition, password: secrets.get(name), target, dataset, scratch, mark: job },
           report,
           signal,
         );
-        data.retrieved[name] = { version, database, dataStateAt: dataStateAt.toISOString() };
+        data.retrieved[name] = {
+          ...{ version, database, dataStateAt: dataStateAt.toISOString() },
+          ...(comparison === undefined ? {} : { comparison }),
+        };
       } finally {
         await machine.files.remove(jobScratch);
       }
@@ -210,6 +221,7 @@ async function finished(
       ...{ name, dataset, engine: memberOf(context, environment, name).engine },
       version: retrieved[name]?.version ?? '',
       database: retrieved[name]?.database ?? '',
+      ...(retrieved[name]?.comparison === undefined ? {} : { comparison: retrieved[name].comparison }),
     })),
   };
 }

@@ -71,7 +71,7 @@ for (const major of await presentMajors()) {
       );
       assert.equal(bench.progress.at(-1), 1);
       assert.deepEqual(bench.phases, [
-        ...['reading the source', 'dumping', 'restoring', 'gathering statistics', 'checking'],
+        ...['reading the source', 'dumping', 'restoring', 'gathering statistics', 'comparing', 'checking'],
       ]);
       const { lines } = bench;
       for (const told of ['Dumped customers.', 'Restored public.customers.'])

@@ -16,13 +16,19 @@ const now = Date.parse('2026-11-21T12:00:00.000Z');
 describe('the page of an object', () => {
   const viewOf = (
     row: Parameters<typeof detailsView>[1],
-    parts: { clone?: object; environment?: Partial<Environment>; jobs?: object[]; isFollowed?: boolean } = {},
+    parts: {
+      clone?: object;
+      snapshot?: object;
+      environment?: Partial<Environment>;
+      jobs?: object[];
+      isFollowed?: boolean;
+    } = {},
   ) => {
     const model = createModel();
     const entities = {
       ...{ hosts: model.hosts, checkouts: model.checkouts },
       environments: new Map([['shop', fakeEnvironment(parts.environment)]]),
-      snapshots: new Map([[ids.snapshot, fakeSnapshot({ message: 'a\nb' })]]),
+      snapshots: new Map([[ids.snapshot, fakeSnapshot({ message: 'a\nb', ...parts.snapshot })]]),
       clones: new Map([[ids.clone, fakeClone(parts.clone)]]),
       jobs: new Map((parts.jobs ?? []).map((job) => [ids.job as string, fakeJob(job)])),
     };
@@ -82,5 +88,27 @@ describe('the page of an object', () => {
     const environment = viewOf({ kind: 'environment', key: 'shop' });
     assert.deepEqual([environment?.kind, environment?.members.title], ['Environment', 'Sources']);
     assert.equal(viewOf({ kind: 'clone', key: 'clone-zzzzzzzzzzzzzzzz' }), undefined);
+  });
+
+  it('lists what a snapshot has not as its source had it, below the short word for it', () => {
+    const [member] = fakeSnapshot().members;
+    const difference = {
+      kind: 'constraint',
+      object: 'a on public.b',
+      what: 'is NOT VALID',
+      rule: 'rows violate it',
+    };
+    const comparison = { objects: 9, total: 1, differences: [difference], problem: null };
+    const view = viewOf(
+      { kind: 'snapshot', key: ids.snapshot },
+      { snapshot: { members: [{ ...member, comparison }] } },
+    );
+    assert.deepEqual(
+      view?.members.facts.map(({ name, value }) => [name, value.map(({ text }) => text).join('')]),
+      [
+        ['orders', 'PostgreSQL 18, shop, 1 difference from its source'],
+        ['orders differs', 'constraint a on public.b: is NOT VALID (rows violate it)'],
+      ],
+    );
   });
 });

@@ -143,6 +143,7 @@ describe('dumps', () => {
       schema: 'public',
       name: 'orders',
       owner: 'app',
+      label: 'public orders app',
     });
   });
 });

@@ -10,6 +10,8 @@ export interface ArchiveEntry {
   schema: string;
   name: string;
   owner: string;
+  /** Schema, name and owner as they stand in the list: each may have spaces, so only who knows the names can tell them apart. */
+  label: string;
 }
 
 export interface Archive {
@@ -44,14 +46,33 @@ export async function readArchive(
   );
 }
 
+/** The kinds of two words and more, which would swallow a schema in capitals otherwise; the longest first. */
+const LONG_KINDS = [
+  ...['MATERIALIZED VIEW DATA', 'PUBLICATION TABLES IN SCHEMA', 'TEXT SEARCH CONFIGURATION'],
+  ...['TEXT SEARCH DICTIONARY', 'TEXT SEARCH TEMPLATE', 'TEXT SEARCH PARSER', 'FOREIGN DATA WRAPPER'],
+  ...[
+    'SEQUENCE OWNED BY',
+    'MATERIALIZED VIEW',
+    'PROCEDURAL LANGUAGE',
+    'PUBLICATION TABLE',
+    'DATABASE PROPERTIES',
+  ],
+  ...['CHECK CONSTRAINT', 'OPERATOR FAMILY', 'OPERATOR CLASS', 'FK CONSTRAINT', 'SECURITY LABEL'],
+  ...['STATISTICS DATA', 'ACCESS METHOD', 'EVENT TRIGGER', 'FOREIGN TABLE', 'BLOB METADATA', 'LARGE OBJECTS'],
+  ...['SUBSCRIPTION TABLE', 'INDEX ATTACH', 'TABLE ATTACH', 'ROW SECURITY', 'SEQUENCE SET', 'USER MAPPING'],
+  ...['DEFAULT ACL', 'SHELL TYPE', 'TABLE DATA', 'BLOB DATA'],
+].join('|');
+const LINE = new RegExp(String.raw`^(\d+); \d+ \d+ (${LONG_KINDS}|[A-Z]+) (.*)$`);
+
 /** Comments begin with `;`, entries are `dumpId; tableOid oid KIND schema name owner`. Names with line breaks are shown in one line. */
 export function parseArchiveList(listing: string): Archive {
   const entries: ArchiveEntry[] = [];
   for (const line of listing.split('\n')) {
-    const match = /^(\d+); \d+ \d+ ([A-Z][A-Z ]*[A-Z]) (\S+) (.*) (\S+)$/.exec(line);
+    const match = LINE.exec(line);
     if (match === null) continue;
-    const [, dumpId = '', kind = '', schema = '', name = '', owner = ''] = match;
-    entries.push({ dumpId: Number(dumpId), kind, schema: schema === '-' ? '' : schema, name, owner });
+    const [, dumpId = '', kind = '', label = ''] = match;
+    const [, schema = '', name = '', owner = ''] = /^(\S+) (.*) (\S*)$/.exec(label) ?? [];
+    entries.push({ dumpId: Number(dumpId), kind, schema: schema === '-' ? '' : schema, name, owner, label });
   }
   const header = (pattern: RegExp): string | undefined => pattern.exec(listing)?.[1]?.trim();
   const created = header(/^; Archive created at (.+)$/m);

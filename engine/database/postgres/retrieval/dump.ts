@@ -5,6 +5,7 @@ import { fail } from '../../../protocol/errors.ts';
 import type { Machine } from '../../../machine/machine.ts';
 import type { ClientPrograms } from '../programs/locate.ts';
 import type { Retrieved } from '../../database.ts';
+import { compareWithList, concludeComparison } from '../compare/compareCopy.ts';
 import { createDatabase, PLAIN_SHAPE, type DatabaseShape } from '../createDatabase.ts';
 import { disarm, finish, type PreparedDatabase } from '../prepare.ts';
 import { ensureRole } from '../roles.ts';
@@ -85,7 +86,7 @@ async function retrieveArchive(
       const searchPath = await server.query(database, (client) =>
         applySettings(client, database, settings, warn),
       );
-      await restoreArchive({ ...bench, report: portion(bench.report, 0.1, 0.85) }, server, {
+      const notes = await restoreArchive({ ...bench, report: portion(bench.report, 0.1, 0.85) }, server, {
         client,
         file: prepared.file,
         database,
@@ -99,7 +100,17 @@ async function retrieveArchive(
         scratch: request.scratch,
         onObjectError: definition.onRestoreError ?? 'warn',
       });
-      return await complete(bench, server, [database]);
+      const completed = await complete(bench, server, [database]);
+      bench.report.phase('comparing');
+      const compared = await server.query(database, (session) =>
+        compareWithList(session, bench.server.major, archive),
+      );
+      const comparison = concludeComparison(
+        compared,
+        { leftOut: { schemas: new Set(), relations: new Set() }, notes, valuesAfter: new Map() },
+        { report: bench.report, tolerant: definition.onRestoreError === 'warn' },
+      );
+      return { ...completed, comparison };
     },
   );
   await finishDump(bench, definition, value.prepared);
@@ -107,6 +118,7 @@ async function retrieveArchive(
     version: String(bench.server.major),
     database,
     dataStateAt: archive.createdAt ?? prepared.modifiedAt,
+    comparison: value.comparison,
   };
 }
 

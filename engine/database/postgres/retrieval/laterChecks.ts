@@ -9,13 +9,14 @@ export interface LaterCheck {
   /** As SQL writes it. */
   table: string;
   schema: string;
+  relation: string;
   definition: string;
   comment: string | null;
 }
 
 /** Functions of the server itself and of C extensions read no tables. Parents before their children, who inherit the check. */
 const THROUGH_FUNCTIONS = `
-  SELECT k.conname AS name, format('%I.%I', n.nspname, c.relname) AS table, n.nspname AS schema,
+  SELECT k.conname AS name, format('%I.%I', n.nspname, c.relname) AS table, n.nspname AS schema, c.relname AS relation,
          pg_get_constraintdef(k.oid) AS definition, obj_description(k.oid, 'pg_constraint') AS comment
   FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE k.contype = 'c' AND k.convalidated AND k.coninhcount = 0 AND EXISTS (
@@ -44,7 +45,7 @@ export async function putChecksBack(
   searchPath: readonly string[],
 ): Promise<readonly RestoreNote[]> {
   const notes: RestoreNote[] = [];
-  for (const { name, table, schema, definition, comment } of checks) {
+  for (const { name, table, schema, relation, definition, comment } of checks) {
     const path = [...new Set([...searchPath, schema])].map(quoteName).join(', ');
     const add = async (state: string): Promise<string | undefined> => {
       try {
@@ -65,7 +66,9 @@ export async function putChecksBack(
     if (problem === undefined) continue;
     const object = `check ${/^[a-z_][a-z0-9_$]*$/.test(name) ? name : quoteName(name)} on ${table}`;
     const worse = await add(' NOT VALID');
+    const item = { kind: 'constraint', schema, name: `${relation} ${name}` };
     notes.push({
+      item,
       object,
       what: worse === undefined ? 'is NOT VALID' : 'is missing',
       problem: worse ?? problem,

@@ -6,7 +6,19 @@ import type { Machine } from '../../../machine/machine.ts';
 import { fail } from '../../../protocol/errors.ts';
 import type { ClientPrograms } from '../programs/locate.ts';
 import type { Retrieved } from '../../database.ts';
+import {
+  compareWithSource,
+  concludeComparison,
+  valuesByName,
+  type SourcePicture,
+} from '../compare/compareCopy.ts';
+import { readInventory, readSequenceValues } from '../compare/inventory.ts';
 import { createDatabase, readDatabaseShape, type DatabaseShape } from '../createDatabase.ts';
+import {
+  readDatabaseProperties,
+  writeDatabaseProperties,
+  type DatabaseProperties,
+} from '../databaseProperties.ts';
 import { disarm, finish } from '../prepare.ts';
 import { checkRoleOf } from '../roleOfSource.ts';
 import { readRoles, writeRoles, type SourceRoles } from '../roles.ts';
@@ -39,12 +51,14 @@ export interface LogicalRequest {
 }
 
 interface SourcePlan {
+  member: string;
   facts: SourceFacts;
   takenAt: Date;
   /** Undefined where the server can't export one: then pg_dump takes its own, a moment later. */
   snapshot: string | undefined;
   shape: DatabaseShape;
   roles: SourceRoles;
+  properties: DatabaseProperties | undefined;
   selected: SelectedSource;
   extensions: readonly string[];
   /** Schemas in which the source looks for unqualified names. */
@@ -77,14 +91,20 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
       async (server) => {
         await checkExtensions(server, plan.extensions, bench.server.version);
         const dump = path.join(request.scratch, 'dump');
-        await runDump(bench, session, plan, dump, request);
+        const picture = await dumpAndPicture(bench, session, plan, dump, request);
         // The source is not needed any more: its snapshot holds back vacuum there.
         await session.client.end().catch(() => undefined); // best effort: it may have gone meanwhile
         const warn = (text: string): void => bench.report.line(text, 'warning');
         await createDatabase(server.query, source.database, plan.shape, warn);
         await server.query('template1', (client) => writeRoles(client, plan.roles, source.database, warn));
+        const { properties } = plan;
+        if (properties !== undefined) {
+          await server.query(source.database, (client) =>
+            writeDatabaseProperties(client, source.database, properties, warn),
+          );
+        }
         const archive = await readArchive(bench.machine, request.client, dump, signal, bench.mark);
-        await restoreArchive({ ...bench, report: portion(bench.report, 0.5, 0.85) }, server, {
+        const notes = await restoreArchive({ ...bench, report: portion(bench.report, 0.5, 0.85) }, server, {
           client: request.client,
           file: dump,
           database: source.database,
@@ -101,7 +121,17 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
         });
         await bench.machine.files.remove(dump);
         await server.query(source.database, (client) => gatherStatistics(client, bench));
-        return await disarm(bench, server);
+        const { prepared } = await disarm(bench, server);
+        bench.report.phase('comparing');
+        const compared = await server.query(source.database, (client) =>
+          compareWithSource(client, bench.server.major, picture),
+        );
+        const comparison = concludeComparison(
+          compared,
+          { leftOut: plan.selected.leftOut, notes, valuesAfter: valuesByName(picture.valuesAfter) },
+          { report: bench.report, tolerant: definition.onRestoreError === 'warn' },
+        );
+        return { prepared, comparison };
       },
     );
     await finish(
@@ -112,6 +142,7 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
       version: String(bench.server.major),
       database: definition.database ?? source.database,
       dataStateAt: plan.takenAt,
+      comparison: value.comparison,
     };
   } finally {
     signal.removeEventListener('abort', hangUp);
@@ -142,17 +173,42 @@ async function planSource(
       "SELECT extname FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' ORDER BY extname",
     );
     return {
+      member: request.member,
       facts,
       takenAt: rows[0]?.now ?? new Date(),
       snapshot,
       shape: await readDatabaseShape(client, facts.major),
-      roles: await readRoles(client),
+      roles: await readRoles(client, facts.major),
+      properties: await readDatabaseProperties(client),
       selected,
       extensions: extensions.rows.map((row) => row.extname),
       searchPath: rows[0]?.schemas ?? [],
     };
   } catch (error) {
     throw explainQueryError(error, source, request.member);
+  }
+}
+
+/** What the source has is read beside the dump, in the transaction whose snapshot the dump shows. */
+async function dumpAndPicture(
+  bench: Workbench,
+  session: SourceSession,
+  plan: SourcePlan,
+  into: string,
+  request: LogicalRequest,
+): Promise<SourcePicture> {
+  const dumped = runDump(bench, session, plan, into, request);
+  dumped.catch(() => undefined); // awaited below, where a failure is thrown
+  const { major } = plan.facts;
+  try {
+    const valuesBefore = await readSequenceValues(session.client, major, true);
+    const inventory = await readInventory(session.client, major, { inTransaction: true });
+    await dumped;
+    return { inventory, valuesBefore, valuesAfter: await readSequenceValues(session.client, major, true) };
+  } catch (error) {
+    // The dump says best what has become of the source.
+    await dumped;
+    throw explainQueryError(error, session.source, plan.member);
   }
 }
 

@@ -1,8 +1,10 @@
 /** Restores a dump into the temporary server: pg_restore for archives, psql for plain SQL, with their errors sorted. */
 import { saysFullDisk } from '../../../domain/fullDisk.ts';
 import { fail, type ThinClonesError } from '../../../protocol/errors.ts';
+import { quietEventTriggers, restoreEventTriggers, withoutEventTriggers } from '../eventTriggers.ts';
 import type { ClientPrograms } from '../programs/locate.ts';
 import { ADMIN_ROLE, APPLICATION_NAME, socketNumber } from '../admin.ts';
+import { inOneLine } from '../compare/difference.ts';
 import type { Archive } from './archive.ts';
 import { explainUnreadable } from './archive.ts';
 import { putChecksBack, setChecksAside } from './laterChecks.ts';
@@ -71,7 +73,9 @@ export async function restoreArchive(
       `${failed.size === 1 ? 'One object' : `${failed.size} objects`} could not be restored at once: trying again.`,
     );
     const entries = options.archive.entries.filter(({ dumpId }) => failed.has(dumpId));
+    const quiet = await server.query(database, quietEventTriggers);
     const again = await restoreAgain(bench, server, entries, options);
+    await server.query(database, (client) => restoreEventTriggers(client, quiet));
     notes.push(...again.notes);
     const lost = again.lost.map(
       ({ entry, problem }) => failed.get(entry.dumpId) ?? { message: problem, command: '' },
@@ -85,12 +89,14 @@ export async function restoreArchive(
   await part(['pre-data'], 1);
   const checks = await server.query(database, setChecksAside);
   await part(['data', 'post-data'], options.jobs);
-  const back = await server.query(database, (client) => putChecksBack(client, checks, searchPath));
+  const back = await server.query(database, (client) =>
+    withoutEventTriggers(client, () => putChecksBack(client, checks, searchPath)),
+  );
   notes.push(...back);
   const costly = back.flatMap((note) => costOf(note, new Map(), options));
   if (costly.length > 0) await refuse(bench, options.dump, costly);
   for (const { object, what, problem } of notes)
-    report.line(`The ${object} ${what}${problem === undefined ? '' : `: ${problem}`}.`, 'warning');
+    report.line(`The ${inOneLine(object)} ${what}${problem === undefined ? '' : `: ${problem}`}.`, 'warning');
   report.progress(1);
   return notes;
 }

@@ -12,6 +12,8 @@ import { explainUnreadable, type ArchiveEntry } from './archive.ts';
 export interface RestoreNote {
   /** The entry of the archive, where there is one. */
   entry?: ArchiveEntry | undefined;
+  /** The same for what has no entry of its own. */
+  item?: { kind: string; schema: string; name: string };
   /** For people: "foreign key a on public.b". */
   object: string;
   /** For people: "is NOT VALID", "is missing". */

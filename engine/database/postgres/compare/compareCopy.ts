@@ -1,0 +1,111 @@
+/** Compares a copy with what it was made of, and says what differs and why. */
+import type { Client } from 'pg';
+import type { Comparison, Difference } from '../../../protocol/entities.ts';
+import { fail } from '../../../protocol/errors.ts';
+import type { Reporter } from '../../database.ts';
+import type { Archive } from '../retrieval/archive.ts';
+import type { RestoreNote } from '../retrieval/restoreAgain.ts';
+import { compareWithArchive, kindOfEntry } from './archiveInventory.ts';
+import { compareInventories, differenceOf, inOneLine, type Change } from './difference.ts';
+import { readInventory, readSequenceValues, type Inventory, type InventoryItem } from './inventory.ts';
+import { explainBy, isAbout, NOT_TOLD, REFERS, type RuleContext } from './rules.ts';
+
+/** What a source has at the moment that its dump shows. */
+export interface SourcePicture {
+  inventory: Inventory;
+  /** What its sequences gave last: before and after its rows were read, since no snapshot holds them still. */
+  valuesBefore: readonly InventoryItem[];
+  valuesAfter: readonly InventoryItem[];
+}
+
+export type Compared = Pick<Comparison, 'objects' | 'problem'> & { changes: readonly Change[] };
+
+export async function compareWithSource(
+  client: Client,
+  major: number,
+  source: SourcePicture,
+): Promise<Compared> {
+  const copy = await readInventory(client, major, { inTransaction: false });
+  const values = await readSequenceValues(client, major, false);
+  return compareInventories(
+    { ...source.inventory, items: [...source.inventory.items, ...source.valuesBefore] },
+    { ...copy, items: [...copy.items, ...values] },
+  );
+}
+
+export async function compareWithList(client: Client, major: number, archive: Archive): Promise<Compared> {
+  const copy = await readInventory(client, major, { inTransaction: false });
+  return {
+    ...compareWithArchive(archive, copy),
+    problem: 'a dump lists the names and owners of its objects, so no more than that is compared',
+  };
+}
+
+export const valuesByName = (values: readonly InventoryItem[]): ReadonlyMap<string, string | null> =>
+  new Map(values.map(({ object, facts }) => [object, facts['value'] ?? null]));
+
+/** So many are listed one by one; the number of all is told. */
+const LISTED = 200;
+const NAMED = 5;
+
+/**
+ * Tells what differs. Errors: verification_failed, when no rule explains a difference and that is not allowed.
+ */
+export function concludeComparison(
+  compared: Compared,
+  context: RuleContext,
+  { report, tolerant }: { report: Reporter; tolerant: boolean },
+): Comparison {
+  const explain = explainBy(context);
+  const found = compared.changes
+    .map((change) => ({ change, difference: differenceOf(change, explain) }))
+    .filter(({ difference }) => difference.rule !== NOT_TOLD);
+  const differences = [
+    ...found.map(({ difference }) => difference),
+    ...context.notes
+      .filter((note) => !found.some(({ change }) => isAbout(note, change.item)))
+      .map((note) => differenceOfNote(note, context)),
+  ];
+  for (const { difference } of found.slice(0, LISTED)) {
+    // What the restore has told is not told again.
+    if (difference.rule?.startsWith(RESTORED) === true) continue;
+    const { kind, object, what, rule } = difference;
+    report.line(
+      `Differs from the source: ${kind} ${object}: ${what}${rule === null ? '' : ` (${rule})`}.`,
+      'warning',
+    );
+  }
+  const strange = differences.filter(({ rule }) => rule === null);
+  if (strange.length > 0 && !tolerant) {
+    const named = strange.slice(0, NAMED).map(({ kind, object, what }) => `${kind} ${object}: ${what}`);
+    const more = strange.length > NAMED ? `, and ${strange.length - NAMED} more` : '';
+    throw fail('verification_failed', {
+      problem: `it is not what the source has, and no rule of ours explains that (${named.join('; ')}${more}).`,
+    });
+  }
+  const { objects, problem } = compared;
+  report.line(
+    `Compared ${objects} objects with the source: ${differences.length === 0 ? 'no differences' : countOf(differences.length)}.`,
+  );
+  return { objects, total: differences.length, differences: differences.slice(0, LISTED), problem };
+}
+
+const countOf = (number: number): string => (number === 1 ? '1 difference' : `${number} differences`);
+
+function differenceOfNote(
+  { entry, item, object, what, problem }: RestoreNote,
+  { leftOut }: RuleContext,
+): Difference {
+  const isPartial = leftOut.schemas.size + leftOut.relations.size > 0;
+  const refers = isPartial && /does not exist|is not present in table/.test(problem ?? '');
+  const kind =
+    item?.kind ?? (entry === undefined ? 'collation' : (kindOfEntry(entry.kind) ?? entry.kind.toLowerCase()));
+  return {
+    kind,
+    object: inOneLine(object),
+    what,
+    rule: refers ? REFERS : `${RESTORED}: ${problem ?? 'this machine lacks it'}`,
+  };
+}
+
+const RESTORED = 'it could not be restored as it was';
