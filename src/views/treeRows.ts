@@ -238,8 +238,12 @@ function unchosenRows({ engine, unchosen }: WindowState): Row[] {
   return [
     row({
       reference: { kind: 'note', key: 'unchosen/' },
-      label: unchosen.length === 1 ? `Which environment for ${first}?` : 'Which environment?',
-      description: 'choose: its branches have no database',
+      // What is asked is read in a narrow side bar, too, however long the folder's name is.
+      label: 'Which environment?',
+      description:
+        unchosen.length === 1
+          ? `for ${first}: its branches have no database`
+          : `for ${countOf(unchosen.length, 'folder')}: their branches have no database`,
       icon: { id: 'question', color: color.warning },
       context: 'note.unchosen',
       children: 'none',

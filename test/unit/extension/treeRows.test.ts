@@ -225,10 +225,13 @@ describe('the rows of the tree', () => {
     const window: WindowState = { ...noWindow, unchosen: ['web'] };
     assert.equal(
       draw(parts, window).split('\n')[0],
-      '(question) Which environment for web? | choose: its branches have no database | note.unchosen',
+      '(question) Which environment? | for web: its branches have no database | note.unchosen',
     );
     assert.doesNotMatch(draw(parts, { ...window, engine: 'stopped' }), /Which environment/);
-    assert.match(draw(parts, { ...window, unchosen: ['web', 'api'] }), /^\(question\) Which environment\? /);
+    assert.match(
+      draw(parts, { ...window, unchosen: ['web', 'api'] }),
+      /^\(question\) Which environment\? \| for 2 folders: /,
+    );
   });
 
   it('tell one branch name of two repositories apart', () => {
