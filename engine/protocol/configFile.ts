@@ -35,7 +35,8 @@ const descriptions: Readonly<Record<string, string>> = {
   'environments.*.members.*.exclude': 'Without these schemas and tables, as patterns of pg_dump.',
   'environments.*.members.*.directory':
     'For directory: the data directory of a PostgreSQL server that is stopped.',
-  'environments.*.members.*.dump': 'For dump: a file or directory of pg_dump, or SQL; also gzipped.',
+  'environments.*.members.*.dump':
+    'For dump: a file or directory of pg_dump, or SQL; also inside gzip or zstd.',
   'environments.*.members.*.database': 'The database that people work with, if it is not that of the URL.',
   'environments.*.members.*.user':
     'The role of the source that applications connect to clones as, with its own rights. Default: a superuser.',

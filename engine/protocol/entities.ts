@@ -105,7 +105,7 @@ export const memberDefinitionSchema = z.strictObject({
   exclude: selectionSchema.optional(),
   /** For `directory`: an absolute path of a data directory whose server is stopped. */
   directory: z.string().min(1).max(4096).optional(),
-  /** For `dump`: an absolute path of a pg_dump custom file, directory or plain SQL file, also gzipped. */
+  /** For `dump`: an absolute path of a pg_dump custom file, directory or plain SQL file, also inside gzip or zstd. */
   dump: z.string().min(1).max(4096).optional(),
   /** The database inside the server that people work with; default: the source's own. */
   database: z.string().min(1).max(63).optional(),

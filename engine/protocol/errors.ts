@@ -401,7 +401,7 @@ export const errorTable = {
   dump_unreadable: define<{ file: string; problem: string }>(
     422,
     (d) => `The dump ${d.file} can't be used: ${d.problem}.`,
-    () => 'Give the path of a complete pg_dump file (custom, directory, plain SQL; .gz is fine).',
+    () => 'Give the path of a complete pg_dump file (custom, directory, plain SQL; .gz and .zst are fine).',
   ),
   directory_unusable: define<{ directory: string; problem: string }>(
     422,

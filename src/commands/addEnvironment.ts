@@ -80,7 +80,7 @@ async function chooseStart(): Promise<Start | undefined> {
       },
       {
         label: '$(file-zip) Dump…',
-        description: 'a file or folder made by pg_dump, also gzipped',
+        description: 'a file or folder made by pg_dump, also inside gzip or zstd',
         value: { from: 'dump' },
       },
       {

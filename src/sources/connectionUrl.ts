@@ -63,7 +63,7 @@ function told(problem: string, scheme: string | null | undefined): string {
 /** A name that the engine accepts, made from what there is; `shop` from `/srv/dumps/shop.sql.gz`. */
 export function nameFrom(text: string, taken: (name: string) => boolean, fallback: string): string {
   const base = (text.split(/[\\/]/).at(-1) ?? '')
-    .replace(/\.(sql|dump|backup|pgdump|tar|gz|dir|custom)(?=\.|$)/gi, '')
+    .replace(/\.(sql|dump|backup|pgdump|tar|tgz|gz|zst|dir|custom)(?=\.|$)/gi, '')
     .replace(/[^\p{L}\p{N}._-]+/gu, '-')
     .replace(/\.{2,}/g, '.')
     .replace(/^[^\p{L}\p{N}]+|[^\p{L}\p{N}_-]+$/gu, '')

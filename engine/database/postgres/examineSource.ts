@@ -6,7 +6,8 @@ import { fail, ThinClonesError } from '../../protocol/errors.ts';
 import { clientTools, serverAtLeast, serverOf, type FindPrograms } from './programs.ts';
 import { readArchive } from './retrieval/archive.ts';
 import { inspectDirectory } from './retrieval/directory.ts';
-import { prepareDump, readPlainHead } from './retrieval/dumpFile.ts';
+import { prepareDump } from './retrieval/dumpFile.ts';
+import { checkArchive, noRowsInScript, readPlainFacts } from './retrieval/dumpKind.ts';
 import { checkReadable, readSourceVersion } from './retrieval/logical.ts';
 import { selectTables } from './selection.ts';
 import { checkTools } from './access/libpq.ts';
@@ -142,17 +143,19 @@ async function examineDump(options: SourceTestOptions, findings: Findings): Prom
   const file = options.definition.dump ?? '';
   const prepared = await prepareDump({ machine, dump: file, scratch: undefined, signal });
   const tools = await clientTools(programs);
-  // pg_restore doesn't read gzipped archives, and unpacking takes long: the refresh tells what is inside.
-  const packed = /\.gz$/.test(file) && prepared.format !== 'directory';
   if (prepared.format === 'plain') {
-    if (packed) return;
-    const facts = await readPlainHead(prepared.file);
-    findings.serverVersion = facts.major === undefined ? null : String(facts.major);
-    await serverAtLeast(programs, facts.major ?? facts.atLeast);
+    const { version } = await readPlainFacts(machine, prepared, file, signal);
+    const warning = await noRowsInScript(machine, prepared, signal);
+    if (warning !== undefined) findings.warnings.push(warning);
+    findings.serverVersion = version ?? null;
+    await serverAtLeast(programs, Number.parseInt(version ?? '0', 10));
     return;
   }
-  if (packed) return;
+  // pg_restore doesn't read packed archives, and unpacking takes long: the refresh tells what is inside.
+  if (prepared.isPacked) return;
   const archive = await readArchive(machine, tools, prepared.file, signal);
+  const warning = checkArchive(archive, file);
+  if (warning !== undefined) findings.warnings.push(warning);
   findings.serverVersion = archive.sourceVersion ?? null;
   if (archive.database !== undefined) findings.databases.push({ name: archive.database, bytes: 0 });
   findings.tables = archive.entries

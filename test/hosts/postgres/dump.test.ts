@@ -159,7 +159,8 @@ describe('retrieval from a dump', () => {
       ['missing', undefined, /no such file/],
       ['empty', '', /is empty/],
       ['picture', Buffer.from([0x89, 0x50, 0x4e, 0x47, 0, 0, 0]), /neither a pg_dump archive nor text/],
-      ['packed.zst', Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 1, 2, 3]), /zstd; unpack it first/],
+      ['packed.lz4', Buffer.from([0x04, 0x22, 0x4d, 0x18, 1, 2, 3]), /lz4; unpack it first/],
+      ['broken.zst', Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 1, 2, 3]), /compressed data is damaged|cut off/],
       ['prose.txt', 'Dear colleagues,\n', /syntax error/],
     ];
     for (const [name, content, pattern] of cases) {

@@ -39,6 +39,11 @@ export async function readArchive(
       parse: (result) => {
         if (result.code !== 0)
           throw fail('dump_unreadable', { file, problem: explainUnreadable(result.stderr) });
+        const packed =
+          /this installation does not support compression \((?:could not set compression algorithm: )?[^)]*?(lz4|zstd)/i.exec(
+            result.stderr,
+          )?.[1];
+        if (packed !== undefined) throw fail('dump_unreadable', { file, problem: unsupported(packed) });
         return parseArchiveList(result.stdout);
       },
     },
@@ -85,6 +90,9 @@ export function parseArchiveList(listing: string): Archive {
     createdAt: createdAt === undefined || Number.isNaN(createdAt.getTime()) ? undefined : createdAt,
   };
 }
+
+const unsupported = (compression: string): string =>
+  `its rows are compressed with ${compression.toLowerCase()}, which the client tools here do not read: make it with "pg_dump --compress=gzip", turn it into SQL where it was made ("pg_restore --file=dump.sql"), or name a folder of tools that read it in the settings (programs.clientDirectory)`;
 
 /** pg_restore's own words, without its name. */
 export function explainUnreadable(stderr: string): string {

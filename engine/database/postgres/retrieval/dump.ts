@@ -1,4 +1,4 @@
-/** Retrieves from a dump that pg_dump made: custom, tar, directory or plain SQL, each also gzipped. */
+/** Retrieves from a dump that pg_dump made: custom, tar, directory or plain SQL, each also inside gzip or zstd. */
 import path from 'node:path';
 import type { MemberDefinition } from '../../../protocol/entities.ts';
 import { fail } from '../../../protocol/errors.ts';
@@ -18,11 +18,13 @@ import {
   type Workbench,
 } from '../workbench.ts';
 import { readArchive } from './archive.ts';
-import { prepareDump, readPlainHead, type PreparedDump } from './dumpFile.ts';
+import { prepareDump, type PreparedDump } from './dumpFile.ts';
+import { checkArchive, noRowsInScript, readPlainFacts } from './dumpKind.ts';
 import { applySettings } from './databaseSettings.ts';
 import { findRoleNames } from './dumpRoles.ts';
 import { makeCluster, RESTORE_SETTINGS } from './newCluster.ts';
 import { restoreArchive, restoreScript } from './restore.ts';
+import { readableScript } from './readableScript.ts';
 import { gatherStatistics } from './statistics.ts';
 
 export interface DumpRequest {
@@ -71,6 +73,8 @@ async function retrieveArchive(
       throw namingDump(error, dump);
     },
   );
+  const warning = checkArchive(archive, dump);
+  if (warning !== undefined) request.report.line(warning, 'warning');
   const database = definition.database ?? archive.database ?? databaseNameOf(request.member);
   const bench = await request.openBench(Number.parseInt(archive.sourceVersion ?? String(NEWEST_MAJOR), 10));
   await makeCluster(bench);
@@ -189,10 +193,12 @@ async function retrieveScript(
   dump: string,
   prepared: PreparedDump,
 ): Promise<Retrieved> {
-  const { definition } = request;
-  const facts = await readPlainHead(prepared.file);
-  const bench = await request.openBench(Math.max(facts.major ?? NEWEST_MAJOR, facts.atLeast));
-  const file = await readableScript(bench, request, prepared);
+  const { definition, machine, signal } = request;
+  const facts = await readPlainFacts(machine, prepared, dump, signal);
+  const warning = await noRowsInScript(machine, prepared, signal);
+  if (warning !== undefined) request.report.line(warning, 'warning');
+  const bench = await request.openBench(Number.parseInt(facts.version ?? String(NEWEST_MAJOR), 10));
+  const file = await readableScript(bench, request.scratch, prepared, facts);
   await makeCluster(bench);
   const named = definition.database ?? databaseNameOf(request.member);
   const { value } = await withTemporaryServer(
@@ -275,37 +281,6 @@ async function makesRoles(bench: Workbench, script: string): Promise<boolean> {
     },
     { signal: bench.signal },
   );
-}
-
-/** psql runs as the server user, who may not read other people's files: then it gets a copy. */
-async function readableScript(
-  bench: Workbench,
-  request: DumpRequest,
-  prepared: PreparedDump,
-): Promise<string> {
-  const { machine } = bench;
-  if (machine.serverUser === undefined) return prepared.file;
-  const folder = path.join(request.scratch, 'script');
-  const copy = path.join(folder, 'dump.sql');
-  await machine.files.makeDirectory(folder, { mode: 0o700 });
-  if (prepared.isCopy) {
-    await machine.files.rename(prepared.file, copy);
-  } else {
-    await machine.run(
-      {
-        program: 'cp',
-        args: [...(machine.platform === 'linux' ? ['--reflink=auto'] : []), '--', prepared.file, copy],
-        env: { LC_ALL: 'C' },
-        mark: bench.mark,
-        parse: (result) => {
-          if (result.code !== 0) throw new Error(result.stderr.trim());
-        },
-      },
-      { signal: bench.signal },
-    );
-  }
-  await machine.files.giveToServerUser(folder);
-  return copy;
 }
 
 /** Errors of reading an unpacked copy are about the dump that people gave. */

@@ -2,14 +2,17 @@
 import { createWriteStream, type ReadStream } from 'node:fs';
 import path from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
+import type { Transform } from 'node:stream';
+import zlib from 'node:zlib';
 import { isFullDisk } from '../../../domain/fullDisk.ts';
 import type { Machine } from '../../../machine/machine.ts';
 import { fail } from '../../../protocol/errors.ts';
 import { openRegularFile, readRegularFile, UnfitFileError } from '../../../protocol/node/regularFile.ts';
+import { isOfDirectory, readTar, unpackDirectory } from './tarMembers.ts';
 
 export type DumpFormat = 'custom' | 'tar' | 'directory' | 'plain';
-export type FileContent = DumpFormat | 'gzip' | 'empty' | { other: string };
+export type FileContent = DumpFormat | Packing | 'empty' | { other: string };
+type Packing = 'gzip' | 'zstd';
 
 /** Enough for pg_dump's header and for the magic of tar, which is at byte 257. */
 const HEAD_BYTES = 64 * 1024;
@@ -21,15 +24,24 @@ export function recognise(head: Buffer): FileContent {
   if (head.subarray(0, 5).toString('latin1') === 'PGDMP') return 'custom';
   if (head[0] === 0x1f && head[1] === 0x8b) return 'gzip';
   if (head.subarray(257, 262).toString('latin1') === 'ustar') return 'tar';
-  if (head.subarray(0, 4).equals(Buffer.from([0x28, 0xb5, 0x2f, 0xfd])))
-    return { other: 'compressed with zstd' };
-  if (head.subarray(0, 4).equals(Buffer.from([0x04, 0x22, 0x4d, 0x18])))
-    return { other: 'compressed with lz4' };
-  if (head.subarray(0, 3).toString('latin1') === 'BZh') return { other: 'compressed with bzip2' };
-  if (head.subarray(0, 6).equals(Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]))) {
-    return { other: 'compressed with xz' };
-  }
-  if (head.subarray(0, 2).toString('latin1') === 'PK') return { other: 'a zip file' };
+  const begins = (...bytes: readonly number[]): boolean =>
+    head.subarray(0, bytes.length).equals(Buffer.from(bytes));
+  if (begins(0x28, 0xb5, 0x2f, 0xfd)) return 'zstd';
+  if (begins(0x04, 0x22, 0x4d, 0x18)) return { other: 'compressed with lz4; unpack it first, by "lz4 -d"' };
+  if (begins(0x42, 0x5a, 0x68)) return { other: 'compressed with bzip2; unpack it first, by "bzip2 -dk"' };
+  if (begins(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00))
+    return { other: 'compressed with xz; unpack it first, by "xz -dk"' };
+  if (begins(0x50, 0x4b)) return { other: 'a zip file; unpack it first' };
+  if (begins(0xff, 0xfe) || begins(0xfe, 0xff))
+    return {
+      other:
+        'text in UTF-16, as the ">" of PowerShell writes it, which loses letters; make it with pg_dump --file',
+    };
+  if (begins(0x6d, 0xe2, 0x99, 0x81)) return { other: 'a dump of MongoDB' };
+  const start = head.subarray(0, 1024).toString('latin1');
+  if (start.startsWith('SQLite format 3') || /^PRAGMA foreign_keys=OFF;/.test(start))
+    return { other: 'of SQLite' };
+  if (/^(?:\/\*.*\*\/;?\s*)?-- (?:MySQL|MariaDB) dump/.test(start)) return { other: 'a dump of MySQL' };
   if (head.includes(0)) return { other: 'neither a pg_dump archive nor text' };
   return 'plain';
 }
@@ -40,6 +52,10 @@ export interface PreparedDump {
   file: string;
   /** True when `file` is a copy that may be given away. */
   isCopy: boolean;
+  /** It is compressed, and nobody unpacked it: `head` is all that is known of what is in it. */
+  isPacked: boolean;
+  /** The first bytes, unpacked; empty for a directory. */
+  head: Buffer;
   modifiedAt: Date;
   bytes: number;
 }
@@ -70,32 +86,48 @@ export async function prepareDump(options: PrepareDumpOptions): Promise<Prepared
     }
     if (contents.kind !== 'file') throw unreadable('its toc.dat is not a file');
     await checkDataFiles(machine, dump, unreadable);
-    return { format: 'directory', file: dump, isCopy: false, ...found };
+    return {
+      format: 'directory',
+      file: dump,
+      isCopy: false,
+      isPacked: false,
+      head: Buffer.alloc(0),
+      ...found,
+    };
   }
   if (stat.kind === 'other') throw unreadable('it is not a file');
-  let content = recognise(await readAt(dump, 'start', HEAD_BYTES, unreadable));
+  let head = await readAt(dump, 'start', HEAD_BYTES, unreadable);
+  let content = recognise(head);
   let file = dump;
-  const isPacked = content === 'gzip';
-  if (content === 'gzip') {
-    content = recognise(await firstUnpackedBytes(dump, unreadable));
-    if (content === 'gzip') throw unreadable('it is compressed twice');
+  const packing = content === 'gzip' || content === 'zstd' ? content : undefined;
+  if (packing !== undefined) {
+    head = await firstUnpackedBytes(dump, packing, unreadable);
+    content = recognise(head);
+    if (content === 'gzip' || content === 'zstd') throw unreadable('it is compressed twice');
     if (options.scratch !== undefined) {
       file = path.join(options.scratch, 'unpacked');
-      await unpack(dump, file, found.bytes, options, unreadable);
+      await unpack(dump, file, packing, found.bytes, options, unreadable);
     }
   }
   if (content === 'empty') throw unreadable('it is empty');
-  if (typeof content === 'object') {
-    throw unreadable(
-      `it is ${content.other}${content.other.startsWith('compressed') ? '; unpack it first' : ''}`,
-    );
-  }
-  if (content === 'plain' && (file !== dump || !isPacked)) {
+  if (typeof content === 'object') throw unreadable(`it is ${content.other}`);
+  const isPacked = packing !== undefined && file === dump;
+  if (content === 'plain' && !isPacked) {
     signal?.throwIfAborted();
     await checkEndMark(file, unreadable);
   }
-  if (content === 'tar' && (file !== dump || !isPacked)) await checkTar(file, unreadable);
-  return { format: content, file, isCopy: file !== dump, ...found };
+  const facts = { isCopy: file !== dump, isPacked, head, ...found };
+  if (content !== 'tar' || isPacked) return { format: content as DumpFormat, file, ...facts };
+  const tar = await readTar(file);
+  if (!tar.ok) throw unreadable(tar.problem);
+  if (!isOfDirectory(tar.members)) return { format: 'tar', file, ...facts };
+  if (options.scratch === undefined) return { format: 'directory', file, ...facts, isPacked: true };
+  const folder = path.join(options.scratch, 'directory');
+  await machine.files.makeDirectory(folder, { mode: 0o700 });
+  await unpackDirectory(file, tar.members, folder, signal);
+  if (file !== dump) await machine.files.remove(file);
+  await checkDataFiles(machine, folder, unreadable);
+  return { format: 'directory', file: folder, ...facts, isCopy: true };
 }
 
 type Unreadable = (problem: string, cause?: unknown) => Error;
@@ -122,11 +154,19 @@ async function streamOf(file: string, unreadable: Unreadable): Promise<ReadStrea
   }
 }
 
-async function firstUnpackedBytes(file: string, unreadable: Unreadable): Promise<Buffer> {
+/** Node has zstd since 22.15. */
+function unpacker(packing: Packing, unreadable: Unreadable): Transform {
+  if (packing === 'gzip') return zlib.createGunzip();
+  if (!('createZstdDecompress' in zlib))
+    throw unreadable('it is compressed with zstd; unpack it first, by "zstd -d"');
+  return zlib.createZstdDecompress();
+}
+
+async function firstUnpackedBytes(file: string, packing: Packing, unreadable: Unreadable): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let length = 0;
   const source = await streamOf(file, unreadable);
-  const unpacked = source.pipe(createGunzip());
+  const unpacked = source.pipe(unpacker(packing, unreadable));
   source.on('error', (error) => unpacked.destroy(error));
   try {
     for await (const chunk of unpacked as AsyncIterable<Buffer>) {
@@ -136,7 +176,7 @@ async function firstUnpackedBytes(file: string, unreadable: Unreadable): Promise
     }
   } catch (error) {
     // Cut off within its first bytes; enough may be there to say what it is, and unpacking tells the rest.
-    if (length === 0) throw unreadable(explainGzip(error), error);
+    if (length === 0) throw unreadable(explainPacked(error), error);
   } finally {
     source.destroy();
     unpacked.destroy();
@@ -147,6 +187,7 @@ async function firstUnpackedBytes(file: string, unreadable: Unreadable): Promise
 async function unpack(
   from: string,
   to: string,
+  packing: Packing,
   total: number,
   options: PrepareDumpOptions,
   unreadable: Unreadable,
@@ -158,24 +199,31 @@ async function unpack(
     options.onProgress?.(read / Math.max(total, 1));
   });
   try {
-    await pipeline(source, createGunzip(), createWriteStream(to, { mode: 0o600, flags: 'wx' }), {
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
+    await pipeline(
+      source,
+      unpacker(packing, unreadable),
+      createWriteStream(to, { mode: 0o600, flags: 'wx' }),
+      {
+        ...(options.signal === undefined ? {} : { signal: options.signal }),
+      },
+    );
   } catch (error) {
     options.signal?.throwIfAborted();
     if (isFullDisk(error)) {
       const { freeBytes } = await options.machine.files.space(path.dirname(to));
       throw fail('storage_full', { storage: path.dirname(to), freeBytes }, { cause: error });
     }
-    throw unreadable(explainGzip(error), error);
+    throw unreadable(explainPacked(error), error);
   }
 }
 
-function explainGzip(error: unknown): string {
+function explainPacked(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const message = error instanceof Error ? error.message : String(error);
   if (code === 'Z_BUF_ERROR') return 'it is cut off: its compressed data ends too early';
-  if (code === 'Z_DATA_ERROR') return `its compressed data is damaged (${message})`;
+  if (/unexpected end|Src size is incorrect/i.test(message)) return `it is cut off (${message})`;
+  if (code === 'Z_DATA_ERROR' || String(code).startsWith('ZSTD_error_'))
+    return `its compressed data is damaged (${message})`;
   return message;
 }
 
@@ -189,27 +237,6 @@ async function checkEndMark(file: string, unreadable: Unreadable): Promise<void>
   }
 }
 
-/**
- * pg_restore takes the end of a cut tar file for the end of a table, and restores what there is without a word. A whole
- * one ends with a block of zeros after its last member (POSIX pax, "ustar Interchange Format").
- */
-async function checkTar(file: string, unreadable: Unreadable): Promise<void> {
-  const handle = await openRegularFile(file, { links: 'followed' });
-  try {
-    const header = Buffer.alloc(512);
-    for (let at = 0; ;) {
-      const { bytesRead } = await handle.read(header, 0, 512, at);
-      if (bytesRead < 512) throw unreadable('it is cut off: the end of the tar file is missing');
-      if (header.every((byte) => byte === 0)) return;
-      const size = Number.parseInt(header.subarray(124, 136).toString('latin1').replace(/[\0 ]/g, ''), 8);
-      if (!Number.isInteger(size)) throw unreadable(`it is damaged: no tar header at byte ${at}`);
-      at += 512 + Math.ceil(size / 512) * 512;
-    }
-  } finally {
-    await handle.close();
-  }
-}
-
 /** The same for a directory of files that are not compressed: pg_dump ends the data of a table with empty lines. */
 async function checkDataFiles(machine: Machine, dump: string, unreadable: Unreadable): Promise<void> {
   for (const { name } of await machine.files.list(dump)) {
@@ -217,26 +244,4 @@ async function checkDataFiles(machine: Machine, dump: string, unreadable: Unread
     const tail = await readAt(path.join(dump, name), 'end', 2, unreadable);
     if (tail.toString('latin1') !== '\n\n') throw unreadable(`it is cut off: the end of ${name} is missing`);
   }
-}
-
-export interface PlainFacts {
-  /** Major version of the dumped server, if the header tells it. */
-  major: number | undefined;
-  /** The oldest server that knows all settings of the header. */
-  atLeast: number;
-  /** True when the script makes its database itself (pg_dump --create, pg_dumpall). */
-  createsDatabase: boolean;
-}
-
-/** What the first part of a plain dump tells about where it has to go. */
-export async function readPlainHead(file: string): Promise<PlainFacts> {
-  const head = (
-    await readAt(file, 'start', HEAD_BYTES, (problem) => fail('dump_unreadable', { file, problem }))
-  ).toString('utf8');
-  const version = /^-- Dumped from database version (\d+)/m.exec(head)?.[1];
-  return {
-    major: version === undefined ? undefined : Number(version),
-    atLeast: /^SET transaction_timeout = /m.test(head) ? 17 : 13,
-    createsDatabase: /^(?:CREATE DATABASE |\\connect )/m.test(head),
-  };
 }
