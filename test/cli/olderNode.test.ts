@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -76,6 +77,10 @@ describe('the bundled command under a Node without node:sqlite', () => {
     const { status, stdout } = run('host', 'list', '--json');
     assert.equal(status, 0, stdout);
     assert.equal((JSON.parse(stdout) as { items: Host[] }).items[0]?.name, 'local');
+    // Made by a library that the bundle brings along as a file of its own.
+    const certificate = run('host', 'certificate');
+    assert.equal(certificate.status, 0, certificate.stdout);
+    assert.equal(new X509Certificate(certificate.stdout).ca, true);
     assert.equal(run('engine', 'stop').status, 0);
   });
 });

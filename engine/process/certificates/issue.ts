@@ -1,5 +1,7 @@
-/** Makes certificates: of an authority of this home, and of its servers. The library for X.509 is loaded when one is made. */
+/** Makes certificates: of an authority of this home, and of its servers. Loaded when one is made: the library for X.509 is large. */
 import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
+import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
+import * as x509 from '@peculiar/asn1-x509';
 
 /** A certificate and its private key, both PEM, in this order. */
 export type CertificateWithKey = string;
@@ -36,15 +38,6 @@ const OID = {
 const AUTHORITY_NAME = 'Thin Clones of this machine';
 const SERVER_NAME = 'localhost';
 
-const load = async () => {
-  const [x509, { AsnConvert, OctetString }] = await Promise.all([
-    import('@peculiar/asn1-x509'),
-    import('@peculiar/asn1-schema'),
-  ]);
-  return { x509, AsnConvert, OctetString };
-};
-type Library = Awaited<ReturnType<typeof load>>;
-
 interface CertificateContent {
   issuer: string;
   subject: string;
@@ -56,11 +49,10 @@ interface CertificateContent {
 
 const derOf = (key: KeyObject): Buffer => key.export({ type: 'spki', format: 'der' });
 /** Any number that is the key's own (RFC 5280, section 4.2.1.2). */
-const identifierOf = (library: Library, key: KeyObject) =>
-  new library.OctetString(createHash('sha256').update(derOf(key)).digest().subarray(0, 20));
+const identifierOf = (key: KeyObject) =>
+  new OctetString(createHash('sha256').update(derOf(key)).digest().subarray(0, 20));
 
-function signed(library: Library, content: CertificateContent, issuer: KeyObject): string {
-  const { x509, AsnConvert, OctetString } = library;
+function signed(content: CertificateContent, issuer: KeyObject): string {
   const named = (text: string) => {
     const value = new x509.AttributeValue({ utf8String: text });
     const attribute = new x509.AttributeTypeAndValue({ type: OID.commonName, value });
@@ -102,9 +94,7 @@ const newKeys = () => generateKeyPairSync('ec', { namedCurve: 'P-256' });
 const later = (from: Date, days: number): Date => new Date(from.getTime() + days * DAY_MS);
 
 /** It can vouch for names of this machine alone: whoever trusts it trusts nothing else that somebody might sign with its key. */
-export async function issueAuthority(now: Date): Promise<CertificateWithKey> {
-  const library = await load();
-  const { x509 } = library;
+export function issueAuthority(now: Date): CertificateWithKey {
   const { publicKey, privateKey } = newKeys();
   const permitted = [{ dNSName: SERVER_NAME }, { iPAddress: '127.0.0.0/8' }, { iPAddress: '::1/128' }].map(
     (name) => new x509.GeneralSubtree({ base: new x509.GeneralName(name) }),
@@ -124,19 +114,15 @@ export async function issueAuthority(now: Date): Promise<CertificateWithKey> {
       },
       {
         ...{ id: OID.subjectKeyIdentifier, critical: false },
-        value: new x509.SubjectKeyIdentifier(identifierOf(library, publicKey)),
+        value: new x509.SubjectKeyIdentifier(identifierOf(publicKey)),
       },
     ],
   };
-  return (
-    signed(library, content, privateKey) + privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-  );
+  return signed(content, privateKey) + privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
 
 /** For `localhost`, `127.0.0.1` and `::1`. */
-export async function issueServer(issuer: Issuer, now: Date): Promise<CertificateWithKey> {
-  const library = await load();
-  const { x509 } = library;
+export function issueServer(issuer: Issuer, now: Date): CertificateWithKey {
   const { publicKey, privateKey } = newKeys();
   const names = [{ dNSName: SERVER_NAME }, { iPAddress: '127.0.0.1' }, { iPAddress: '::1' }];
   const content: CertificateContent = {
@@ -155,18 +141,16 @@ export async function issueServer(issuer: Issuer, now: Date): Promise<Certificat
       },
       {
         ...{ id: OID.subjectKeyIdentifier, critical: false },
-        value: new x509.SubjectKeyIdentifier(identifierOf(library, publicKey)),
+        value: new x509.SubjectKeyIdentifier(identifierOf(publicKey)),
       },
       // Python takes no certificate without it (VERIFY_X509_STRICT).
       {
         ...{ id: OID.authorityKeyIdentifier, critical: false },
         value: new x509.AuthorityKeyIdentifier({
-          keyIdentifier: new x509.KeyIdentifier(identifierOf(library, issuer.publicKey)),
+          keyIdentifier: new x509.KeyIdentifier(identifierOf(issuer.publicKey)),
         }),
       },
     ],
   };
-  return (
-    signed(library, content, issuer.key) + privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-  );
+  return signed(content, issuer.key) + privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
 }
