@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Machine } from '../machine/machine.ts';
 import type { StorageOptions } from './storage.ts';
-import type { TreeDriver } from './taggedStore.ts';
 
 export interface Trash {
   /** Resolves when every tree that lay there is gone, or takes long. */
@@ -15,7 +14,8 @@ export interface Trash {
 export interface TrashOptions {
   machine: Pick<Machine, 'files'>;
   folder: string;
-  driver: Pick<TreeDriver, 'dropTree'>;
+  /** Frees a tree; nothing happens when it is gone. */
+  driver: { dropTree(path: string, signal: AbortSignal | undefined): Promise<void> };
   patienceMs: number;
 }
 
