@@ -125,6 +125,22 @@ describe('a difference', () => {
     );
   });
 
+  it('is explained by what the server here refused, and between versions by what each has otherwise', () => {
+    const setting = item('setting', 'lc_monetary of the database', { value: 'de_DE.utf8' });
+    const table = (options: string): InventoryItem => item('table', 't', { options });
+    const rulesOf = (context: RuleContext): (string | null)[] =>
+      compare([setting, table('a'), item('table', 'lost')], [table('b')], context).map(([, , rule]) => rule);
+    assert.deepEqual(rulesOf(nothing), [null, null, null]);
+    const [refused, changed, lost] = rulesOf({
+      ...nothing,
+      refused: ['A setting was left out.'],
+      majors: { source: 14, copy: 18 },
+    });
+    assert.match(refused ?? '', /A setting was left out/);
+    assert.match(changed ?? '', /PostgreSQL 18 .* PostgreSQL 14/);
+    assert.equal(lost, null);
+  });
+
   it('of a sequence is explained only by one that moved on while it was read', () => {
     const values = (value: string): InventoryItem[] => [item('sequence value', 's', { value })];
     const after = (value: string): RuleContext => ({

@@ -180,7 +180,7 @@ const programs: readonly KindQuery[] = [
     text: (
       major,
     ) => `SELECT format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)) AS object,
-        n.nspname AS schema, NULL AS relation, format('%s(%s)', p.proname, oidvectortypes(p.proargtypes)) AS name, p.prokind::text AS is, ${owner('p.proowner')}, ${rights('p.proacl', 'f', 'p.proowner')} AS rights,
+        n.nspname AS schema, NULL AS relation, format('%s(%s)', p.proname, CASE WHEN p.prokind = 'a' AND p.pronargs = 0 THEN '*' ELSE oidvectortypes(p.proargtypes) END) AS name, p.prokind::text AS is, ${owner('p.proowner')}, ${rights('p.proacl', 'f', 'p.proowner')} AS rights,
         pg_get_function_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result, l.lanname AS language,
         md5(p.prosrc) AS source, ${major >= 14 ? 'md5(pg_get_function_sqlbody(p.oid))' : 'NULL'} AS body, p.probin AS library,
         concat_ws(' ', p.provolatile, p.proisstrict, p.prosecdef, p.proleakproof, p.proparallel, p.procost, p.prorows) AS attributes,

@@ -13,6 +13,10 @@ export interface RuleContext {
   notes: readonly RestoreNote[];
   /** What sequences gave last after the rows were read, by their names. */
   valuesAfter: ReadonlyMap<string, string | null>;
+  /** What the server here refused of roles, their settings and the database itself, each told when it happened. */
+  refused?: readonly string[];
+  /** Major versions of both sides; undefined: the same. */
+  majors?: { source: number; copy: number };
 }
 
 export function explainBy(context: RuleContext): Explain {
@@ -25,7 +29,9 @@ export function explainBy(context: RuleContext): Explain {
         : undefined,
     rightsAndComments(context.notes),
     moved(context.valuesAfter),
+    refusedHere(context.refused ?? []),
     ...OURS,
+    otherVersion(context.majors),
   ];
   return (change) => {
     for (const rule of rules) {
@@ -95,12 +101,35 @@ const moved =
     return 'the source went on while it was read';
   };
 
+const OF_THE_SERVER = new Set(['setting', 'membership', 'role', 'database']);
+
+const refusedHere =
+  (refused: readonly string[]): Explain =>
+  ({ kind }) =>
+    OF_THE_SERVER.has(kind) && refused.length > 0
+      ? `the server here refused it or what it needs: ${refused.join(' ')}`
+      : undefined;
+
+/** Of the copy's own version each definition and right is written as that one does. */
+const otherVersion =
+  (majors: RuleContext['majors']): Explain =>
+  ({ is }) =>
+    majors !== undefined && majors.source !== majors.copy && is === 'changed'
+      ? `PostgreSQL ${majors.copy} has it otherwise than PostgreSQL ${majors.source}`
+      : undefined;
+
 /** Of what every copy has: our own role, and the settings of the source's whole server, which its database has here. */
 export const NOT_TOLD = 'every copy has it';
 
 const OURS: readonly Explain[] = [
   ({ kind }) => (kind === 'subscription' ? 'a clone must not call the publisher of production' : undefined),
   ({ kind, item }) => (kind === 'role' && item.object === ADMIN_ROLE ? NOT_TOLD : undefined),
+  ({ kind, item, is }) =>
+    kind === 'schema' && item.object === 'public' && is === 'changed'
+      ? 'every database begins with this schema'
+      : undefined,
+  ({ kind, item }) =>
+    kind === 'comment' && item.object.startsWith('extension ') ? 'the extension brings it along' : undefined,
   ({ kind, fact }) =>
     kind === 'database' && (fact === 'collate' || fact === 'ctype')
       ? 'this machine has not the collation of the source'

@@ -94,7 +94,11 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
         const picture = await dumpAndPicture(bench, session, plan, dump, request);
         // The source is not needed any more: its snapshot holds back vacuum there.
         await session.client.end().catch(() => undefined); // best effort: it may have gone meanwhile
-        const warn = (text: string): void => bench.report.line(text, 'warning');
+        const refused: string[] = [];
+        const warn = (text: string): void => {
+          refused.push(text);
+          bench.report.line(text, 'warning');
+        };
         await createDatabase(server.query, source.database, plan.shape, warn);
         await server.query('template1', (client) => writeRoles(client, plan.roles, source.database, warn));
         const { properties } = plan;
@@ -128,7 +132,13 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
         );
         const comparison = concludeComparison(
           compared,
-          { leftOut: plan.selected.leftOut, notes, valuesAfter: valuesByName(picture.valuesAfter) },
+          {
+            leftOut: plan.selected.leftOut,
+            notes,
+            valuesAfter: valuesByName(picture.valuesAfter),
+            refused,
+            majors: { source: plan.facts.major, copy: bench.server.major },
+          },
           { report: bench.report, tolerant: definition.onRestoreError === 'warn' },
         );
         return { prepared, comparison };
