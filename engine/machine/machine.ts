@@ -53,6 +53,11 @@ export interface MachineProcesses {
   spawnDetached(command: DetachedCommand): Promise<ProcessIdentity>;
   /** The identity of a pid now, or undefined when there is none. */
   identify(pid: number): Promise<ProcessIdentity | undefined>;
+  /**
+   * Resolves when a process that this engine started has ended and was reaped; undefined for any other, whose end only
+   * looking tells.
+   */
+  ended(process: ProcessIdentity): Promise<void> | undefined;
   /** The arguments of a live process, or undefined. */
   commandLine(pid: number): Promise<readonly string[] | undefined>;
   /** Sends a signal to exactly this process (and its group if asked); false when it is gone. */

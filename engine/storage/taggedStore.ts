@@ -220,10 +220,13 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
   ): Promise<Dataset> {
     assertMatches(id, tags);
     options.signal?.throwIfAborted();
-    // One look at everything: each takes several trips to the thread pool.
-    const looks = [assertSource(), readTag(id), files.stat(dataPath(id)), assertThere()] as const;
+    // Looks are taken together: each takes several trips to the thread pool. That at the source, which takes the most, is
+    // over before anything is copied.
+    const source = assertSource();
+    source.catch(() => undefined); // best effort: awaited below, unless something else is wrong
+    const looks = [readTag(id), files.stat(dataPath(id)), assertThere()] as const;
     await Promise.allSettled(looks);
-    const [, before, occupied] = await Promise.all(looks);
+    const [before, occupied] = await Promise.all(looks);
     if (before.kind === 'foreign') {
       throw fail('storage_foreign', { path: dataPath(id), problem: before.problem });
     }
@@ -238,6 +241,7 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
     try {
       if (before.kind === 'ours') await putAside(id);
       await writeTag(unfinished, undefined);
+      await source;
       await fill();
       if (tags.state === 'filling') filling.set(id, unfinished);
       else await writeTag(tags, unfinished);

@@ -94,6 +94,7 @@ export function createFakeMachine(options: FakeMachineOptions): FakeMachine {
       return { pid: process.pid, startedAt: process.startedAt };
     },
     identify: async (pid) => identify(pid),
+    ended: () => undefined,
     async commandLine(pid) {
       const found = live.get(pid);
       return found && [found.command.program, ...found.command.args];

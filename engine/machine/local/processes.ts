@@ -38,6 +38,9 @@ export function createProcesses(options: ProcessesOptions): MachineProcesses {
     if (value !== undefined && INHERITED.test(name)) base[name] = value;
   }
 
+  /** Of the processes that were started here and run, by pid. */
+  const own = new Map<number, { startedAt: string; ended: Promise<void> }>();
+
   const processes: MachineProcesses = {
     async spawnDetached(command) {
       const log = openLog(command.logFile);
@@ -65,6 +68,7 @@ export function createProcesses(options: ProcessesOptions): MachineProcesses {
       const { pid } = child;
       // Read before the event loop can reap it, so that even a process that ended at once has an identity.
       const atOnce = pid === undefined ? undefined : identities.atOnce(pid);
+      const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
       try {
         await new Promise<void>((resolve, reject) => {
           child.once('spawn', resolve);
@@ -76,10 +80,17 @@ export function createProcesses(options: ProcessesOptions): MachineProcesses {
       }
       child.unref();
       if (pid === undefined) throw new Error(`${command.program} was spawned without a pid`);
-      return atOnce ?? (await identities.identify(pid)) ?? { pid, startedAt: 'ended' };
+      const identity = atOnce ?? (await identities.identify(pid)) ?? { pid, startedAt: 'ended' };
+      own.set(pid, { startedAt: identity.startedAt, ended });
+      void ended.then(() => own.delete(pid));
+      return identity;
     },
 
     identify: (pid) => identities.identify(pid),
+    ended({ pid, startedAt }) {
+      const found = own.get(pid);
+      return found?.startedAt === startedAt ? found.ended : undefined;
+    },
     commandLine: (pid) => identities.commandLine(pid),
 
     async signal(target, signal, group = false) {

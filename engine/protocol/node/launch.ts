@@ -7,6 +7,7 @@ import type { EngineInfo } from '../entities.ts';
 import { fail, isFailure, toFailure } from '../errors.ts';
 import { protocolVersion } from '../wire.ts';
 import { readDiscovery, type Discovery } from './discovery.ts';
+import { watchDiscovery, type DiscoveryWatch } from './discoveryWatch.ts';
 import { readHolder, runs } from './holder.ts';
 import type { HomePaths } from './home.ts';
 import { createTransport, type Address } from './transport.ts';
@@ -142,12 +143,27 @@ const HOLDER_PATIENCE_MS = 70_000;
 async function start(options: ConnectOptions, program: EngineProgram): Promise<EngineConnection> {
   try {
     await mkdir(options.paths.home, { recursive: true });
+    await mkdir(options.paths.engineDirectory, { recursive: true, mode: 0o700 });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const problem = `${options.paths.home} can't be made (${code ?? String(error)}): set THIN_CLONES_HOME to a folder of yours`;
     throw fail('engine_start_failed', { problem, log: options.paths.log }, { cause: error });
   }
-  let child = spawnEngine(options, program);
+  const waker = watchDiscovery(options.paths.discovery);
+  try {
+    return await startWaking(options, program, waker);
+  } finally {
+    waker.close();
+  }
+}
+
+/** As `start`; looks whenever it is woken. */
+async function startWaking(
+  options: ConnectOptions,
+  program: EngineProgram,
+  { wake, woken }: DiscoveryWatch,
+): Promise<EngineConnection> {
+  let child = spawnEngine(options, program, wake);
   const patienceMs = options.startTimeoutMs ?? 20_000;
   let deadline = performance.now() + patienceMs;
   const last = performance.now() + HOLDER_PATIENCE_MS;
@@ -159,7 +175,7 @@ async function start(options: ConnectOptions, program: EngineProgram): Promise<E
     if (end?.problem === null) {
       if (isLate) throw startFailed(options, 'another one answered, and is gone again');
       // It was not needed, since another one answered: which has ended by now.
-      child = spawnEngine(options, program);
+      child = spawnEngine(options, program, wake);
     } else if (end !== undefined || isLate) {
       const holder = await otherHolder(options, child.pid);
       // The one that was started waits for the end of one that was killed or is stopping.
@@ -170,7 +186,7 @@ async function start(options: ConnectOptions, program: EngineProgram): Promise<E
         throw startFailed(options, `${problem}${tellOf(holder)}${await tellFull(options)}`);
       }
     }
-    await sleep(5, undefined, { signal: options.signal });
+    await woken(options.signal);
   }
 }
 
@@ -207,7 +223,7 @@ interface StartedEngine {
   readonly end: { problem: string | null } | undefined;
 }
 
-function spawnEngine({ paths }: ConnectOptions, program: EngineProgram): StartedEngine {
+function spawnEngine({ paths }: ConnectOptions, program: EngineProgram, onEnd: () => void): StartedEngine {
   let end: StartedEngine['end'];
   const child = spawn(program.execPath, engineArguments(program.file), {
     detached: true,
@@ -215,10 +231,14 @@ function spawnEngine({ paths }: ConnectOptions, program: EngineProgram): Started
     cwd: paths.home,
     env: { ...process.env, ...program.env, THIN_CLONES_HOME: paths.home, ELECTRON_RUN_AS_NODE: '1' },
   });
-  child.on('error', (error) => (end = { problem: error.message }));
+  child.on('error', (error) => {
+    end = { problem: error.message };
+    onEnd();
+  });
   child.on('exit', (code, signal) => {
     const how = code === null ? String(signal) : `code ${code}`;
     end = { problem: code === 0 ? null : `it ended with ${how}` };
+    onEnd();
   });
   child.unref();
   return {

@@ -37,6 +37,15 @@ describe('local host', () => {
   });
   after(() => rm(folder, { recursive: true }));
 
+  it('is told of the end of a process that it started', async () => {
+    const logFile = join(folder, 'short.log');
+    const command = { program: 'sleep', args: ['0.05'], env: {}, cwd: '/', logFile, mark: 'short' };
+    const identity = await machine.processes.spawnDetached(command);
+    const told = machine.processes.ended(identity);
+    assert.ok(told !== undefined);
+    await told;
+    assert.equal(await machine.processes.identify(identity.pid), undefined);
+  });
   it('ends the children of an aborted command too, even those that ignore TERM', async () => {
     const controller = new AbortController();
     const mark = `mark-group-${process.pid}`;

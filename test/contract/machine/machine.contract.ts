@@ -138,6 +138,16 @@ export function describeHost(title: string, make: () => Promise<HostFixture>): v
         assert.equal(await machine.processes.signal(identity, 'SIGTERM'), false);
       });
 
+      it('is told of the end of a process of its own, if at all, and of no other by its pid', async () => {
+        const identity = await spawn('mark-ended');
+        const told = machine.processes.ended(identity);
+        assert.equal(machine.processes.ended({ ...identity, startedAt: 'another' }), undefined);
+        await machine.processes.signal(identity, 'SIGKILL');
+        await told;
+        if (told !== undefined) assert.equal(await machine.processes.identify(identity.pid), undefined);
+        await ended(identity);
+        assert.equal(machine.processes.ended(identity), undefined);
+      });
       it('never signals a pid whose start time is another', async () => {
         const identity = await spawn('mark-stranger');
         const stranger = { pid: identity.pid, startedAt: '1' };
