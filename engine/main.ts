@@ -5,7 +5,6 @@ import { mkdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { setFlagsFromString } from 'node:v8';
 import { announce } from './announce.ts';
 import { engines } from './database/engines.ts';
 import { createLocalMachine } from './machine/local/localMachine.ts';
@@ -306,9 +305,6 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
 const isMain =
   process.argv[1] !== undefined && import.meta.url === pathToFileURL(realpathSync(process.argv[1])).href;
 if (isMain) {
-  // An idle engine runs nothing often enough for V8's middle compiler, whose code and results take 3 MB; what is hot,
-  // such as the traffic through a stable port, goes from the first one to the last.
-  setFlagsFromString('--no-maglev');
   await serve();
   // Keep-alive sockets of clients must not hold a stopped engine.
   process.exit(0);

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface DiscoveryWatch {
   /** Something else has happened that is worth a look. */
-  wake(): void;
+  readonly wake: () => void;
   /** Resolves at the next event, or when it is time for a look. Rejects when the signal aborts. */
-  woken(signal: AbortSignal | undefined): Promise<void>;
+  readonly woken: (signal: AbortSignal | undefined) => Promise<void>;
   close(): void;
 }
 
