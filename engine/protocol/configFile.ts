@@ -1,4 +1,5 @@
 /** The shape of `thin-clones.yaml`, and its JSON schema for editors. engine/config/ reads it. */
+import { wordsOf } from './engineWords.ts';
 import * as z from 'zod';
 import { environmentDefinitionSchema } from './entities.ts';
 import { environmentNameSchema } from './ids.ts';
@@ -19,28 +20,27 @@ export const configFileSchema = z.strictObject({
 });
 export type ConfigFile = z.output<typeof configFileSchema>;
 
+const { key, title, dumpProgram, urlShape } = wordsOf();
+
 /** What editors show beside a key; `*` stands for a name. A list and its entries share one. */
 const descriptions: Readonly<Record<string, string>> = {
   version: 'The version of this file: 1.',
   environments: 'Named groups of databases to clone; declared with "thin-clones env apply".',
   'environments.*.host': 'Where the clones live: local.',
   'environments.*.members': 'The databases, by the name that clones and variables know them by.',
-  'environments.*.members.*.engine': 'The database engine: postgres.',
-  'environments.*.members.*.retrieval':
-    'How the data comes: logical (pg_dump from a URL), dump (a file of pg_dump), directory (of a stopped server).',
-  'environments.*.members.*.url': 'For logical: postgresql://user@host:port/database, never with a password.',
+  'environments.*.members.*.engine': `The database engine: ${key}.`,
+  'environments.*.members.*.retrieval': `How the data comes: logical (${dumpProgram} from a URL), dump (a file of ${dumpProgram}), directory (of a stopped server).`,
+  'environments.*.members.*.url': `For logical: ${urlShape}, never with a password.`,
   'environments.*.members.*.password':
     'Where the password is: { env: NAME } or { file: PATH }. Without it, it is asked for once.',
-  'environments.*.members.*.include': 'Only these schemas and tables, as patterns of pg_dump.',
-  'environments.*.members.*.exclude': 'Without these schemas and tables, as patterns of pg_dump.',
-  'environments.*.members.*.directory':
-    'For directory: the data directory of a PostgreSQL server that is stopped.',
-  'environments.*.members.*.dump':
-    'For dump: a file or directory of pg_dump, or SQL; also inside gzip or zstd.',
+  'environments.*.members.*.include': `Only these schemas and tables, as patterns of ${dumpProgram}.`,
+  'environments.*.members.*.exclude': `Without these schemas and tables, as patterns of ${dumpProgram}.`,
+  'environments.*.members.*.directory': `For directory: the data directory of a ${title} server that is stopped.`,
+  'environments.*.members.*.dump': `For dump: a file or directory of ${dumpProgram}, or SQL; also inside gzip or zstd.`,
   'environments.*.members.*.database': 'The database that people work with, if it is not that of the URL.',
   'environments.*.members.*.user':
     'The role of the source that applications connect to clones as, with its own rights. Default: a superuser.',
-  'environments.*.members.*.version': "PostgreSQL major version of the copies, if not the source's.",
+  'environments.*.members.*.version': `${title} major version of the copies, if not the source's.`,
   'environments.*.members.*.onRestoreError':
     'What an object that cannot be restored costs: warn (the default), or fail. Rows that cannot always fail.',
   'environments.*.clones': 'Settings of all clones of this environment.',

@@ -1,4 +1,5 @@
 /** The error table: for each code its HTTP status, what people read, what to do next, and whether a retry can help. */
+import { wordsOf } from './engineWords.ts';
 import type { ErrorDocument } from './entities.ts';
 import { shownValue } from './variableConsent.ts';
 
@@ -358,7 +359,8 @@ export const errorTable = {
   source_role: define<{ user: string; host: string }>(
     422,
     (d) => `${d.host} does not let user "${d.user}" in.`,
-    () => "Check the user name, and the server's pg_hba.conf for this address, user and database.",
+    () =>
+      `Check the user name, and the server's ${wordsOf().accessFile} for this address, user and database.`,
   ),
   source_database: define<{ database: string; host: string }>(
     422,
@@ -369,7 +371,7 @@ export const errorTable = {
     422,
     (d) =>
       `User "${d.user}" may not read ${list(d.objects.slice(0, 5))}${d.objects.length > 5 ? ', …' : ''}.`,
-    () => 'Grant pg_read_all_data (PostgreSQL 14 or newer) or SELECT on them, or exclude them.',
+    () => `Grant ${wordsOf().grant}, or exclude them.`,
   ),
   source_selection: define<{ pattern: string; kind: string }>(
     422,
@@ -378,7 +380,7 @@ export const errorTable = {
   ),
   source_too_new: define<{ source: string; tools: string }>(
     422,
-    (d) => `The source is PostgreSQL ${d.source}, newer than the client tools here (${d.tools}).`,
+    (d) => `The source is ${wordsOf().title} ${d.source}, newer than the client tools here (${d.tools}).`,
     (d) => `Install client tools of version ${d.source} or newer and name their folder in the settings.`,
   ),
   source_lost: define<{ host: string; problem: string }>(
@@ -396,17 +398,17 @@ export const errorTable = {
   source_url: define<{ problem: string }>(
     422,
     (d) => `The connection URL is not usable: ${d.problem}.`,
-    () => 'Write it as postgresql://user@host:port/database?sslmode=require',
+    () => `Write it as ${wordsOf().urlShape}?sslmode=require`,
   ),
   dump_unreadable: define<{ file: string; problem: string }>(
     422,
     (d) => `The dump ${d.file} can't be used: ${d.problem}.`,
-    () => 'Give the path of a complete pg_dump file (custom, directory, plain SQL; .gz and .zst are fine).',
+    () => `Give the path of a complete ${wordsOf().dumpProgram} file (${wordsOf().dumpFormats}).`,
   ),
   directory_unusable: define<{ directory: string; problem: string }>(
     422,
     (d) => `The data directory ${d.directory} can't be used: ${d.problem}.`,
-    () => 'Give the path of a complete PostgreSQL data directory whose server is stopped.',
+    () => `Give the path of a complete ${wordsOf().title} data directory whose server is stopped.`,
   ),
   restore_failed: define<{ problem: string }>(
     500,

@@ -1,4 +1,5 @@
 /** Adds an environment: from a pasted connection URL, one found in the workspace, a dump file or a data directory. */
+import { wordsOf } from '../../engine/protocol/engineWords.ts';
 import * as vscode from 'vscode';
 import type { Client } from '../../engine/protocol/client.ts';
 import type {
@@ -75,17 +76,17 @@ async function chooseStart(): Promise<Start | undefined> {
       separator('Where the data comes from'),
       {
         label: '$(plug) Connection URL…',
-        description: 'a running PostgreSQL; it is only read',
+        description: `a running ${wordsOf().title}; it is only read`,
         value: { from: 'url' },
       },
       {
         label: '$(file-zip) Dump…',
-        description: 'a file or folder made by pg_dump, also inside gzip or zstd',
+        description: `a file or folder made by ${wordsOf().dumpProgram}, also inside gzip or zstd`,
         value: { from: 'dump' },
       },
       {
         label: '$(folder) Data directory…',
-        description: 'of a stopped PostgreSQL server',
+        description: `of a stopped ${wordsOf().title} server`,
         value: { from: 'directory' },
       },
     ],
@@ -147,7 +148,10 @@ async function pathSource(
   for (;;) {
     const [chosen] =
       (await vscode.window.showOpenDialog({
-        title: retrieval === 'dump' ? 'Dump made by pg_dump' : 'PostgreSQL data directory',
+        title:
+          retrieval === 'dump'
+            ? `Dump made by ${wordsOf().dumpProgram}`
+            : `${wordsOf().title} data directory`,
         openLabel: retrieval === 'dump' ? 'Use This Dump' : 'Use This Directory',
         canSelectFiles: retrieval === 'dump',
         // A dump in directory format is a folder.
@@ -218,7 +222,9 @@ function detailsOf(
     escaped(problem.next),
     ...(connection === undefined ? [] : [`**URL:** \`${connection.url}\``]),
     `**Code:** \`${problem.code}\``,
-    ...(report.serverVersion === null ? [] : [`**Server:** PostgreSQL ${escaped(report.serverVersion)}`]),
+    ...(report.serverVersion === null
+      ? []
+      : [`**Server:** ${wordsOf().title} ${escaped(report.serverVersion)}`]),
     ...report.warnings.map((warning) => `! ${escaped(warning)}`),
     '```json\n' + JSON.stringify(problem.details, undefined, 2) + '\n```',
     commandLink('Add the environment again', 'thinClones.environment.add'),
@@ -252,7 +258,7 @@ async function save(services: Services, client: Client, source: Source): Promise
 function reportText(report: SourceReport | undefined): string {
   const bytes = report?.tables.reduce((sum, table) => sum + table.bytes, 0) ?? 0;
   const found = [
-    report?.serverVersion == null ? undefined : `PostgreSQL ${report.serverVersion}`,
+    report?.serverVersion == null ? undefined : `${wordsOf().title} ${report.serverVersion}`,
     report === undefined || report.tables.length === 0 ? undefined : countOf(report.tables.length, 'table'),
     bytes === 0 ? undefined : sizeOf(bytes),
   ].filter((part) => part !== undefined);

@@ -1,4 +1,5 @@
 /** Opens psql on a clone in a terminal. */
+import { wordsOf } from '../../engine/protocol/engineWords.ts';
 import * as vscode from 'vscode';
 import type { Connection } from '../../engine/protocol/entities.ts';
 import { engineSettings, programFolders } from '../engine/settings.ts';
@@ -66,14 +67,9 @@ export async function openPsqlOn(
 
 async function tellMissing(): Promise<void> {
   const settings = 'Open Settings';
-  const install =
-    process.platform === 'darwin'
-      ? '"brew install libpq"'
-      : process.platform === 'win32'
-        ? 'the PostgreSQL command line tools'
-        : '"sudo apt install postgresql-client" (or your distribution\'s package)';
+  const { terminalProgram, installTerminalProgram } = wordsOf();
   const chosen = await vscode.window.showErrorMessage(
-    `psql was not found on this machine. Install ${install}, or name the folder that has it in the settings.`,
+    `${terminalProgram} was not found on this machine. Install ${installTerminalProgram(process.platform)}, or name the folder that has it in the settings.`,
     settings,
   );
   if (chosen === settings) {

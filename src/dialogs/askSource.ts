@@ -1,4 +1,5 @@
 /** Asks for the connection URL of a source and tests it: the box stays, with the reason, until the source can be used. */
+import { wordsOf } from '../../engine/protocol/engineWords.ts';
 import * as vscode from 'vscode';
 import type { SourceReport } from '../../engine/protocol/entities.ts';
 import { toFailure } from '../../engine/protocol/errors.ts';
@@ -52,7 +53,7 @@ export function askSource({ title, found, test, showDetails }: AskSource): Promi
   let isAside = false;
   box.title = title;
   box.prompt = asked;
-  box.placeholder = 'postgresql://user:password@host:5432/database?sslmode=require';
+  box.placeholder = wordsOf().urlWithPassword;
   box.value = found?.url ?? '';
   box.ignoreFocusOut = true;
 

@@ -1,4 +1,5 @@
 /** Reads a connection as people paste it, and takes the password out of it. */
+import { wordsOf } from '../../engine/protocol/engineWords.ts';
 import {
   readConnectionUrl,
   shownServers,
@@ -33,7 +34,7 @@ export function parseConnectionUrl(pasted: string): ParsedUrl {
       .replace(/^(["'])(.*)\1$/s, '$2')
       .trim();
   const whole = unquoted(pasted.trim().replace(/^psql\s+/, ''));
-  if (whole === '') return refused('Paste a URL like postgresql://user@host:5432/database');
+  if (whole === '') return refused(`Paste a URL like ${wordsOf().urlExample}`);
   const asIs = readConnectionUrl(whole);
   const named = /^(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*=(.+)$/s.exec(whole)?.[1];
   const read = asIs.ok || named === undefined ? asIs : readConnectionUrl(unquoted(named));
@@ -55,8 +56,8 @@ export function parseConnectionUrl(pasted: string): ParsedUrl {
 
 function told(problem: string, scheme: string | null | undefined): string {
   if (scheme?.startsWith('mongodb') === true) return 'MongoDB sources are not supported by this version.';
-  if (scheme === null) return 'It starts with postgresql://';
-  if (problem.startsWith('its scheme')) return `It starts with postgresql://, not ${scheme ?? ''}://`;
+  if (scheme === null) return `It starts with ${wordsOf().scheme}`;
+  if (problem.startsWith('its scheme')) return `It starts with ${wordsOf().scheme}, not ${scheme ?? ''}://`;
   return `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`;
 }
 

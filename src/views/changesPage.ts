@@ -1,11 +1,12 @@
 /** Says on a page of Markdown which rows were written in a clone, and how far that is known. */
+import { wordsOf } from '../../engine/protocol/engineWords.ts';
 import type { CloneChanges } from '../../engine/protocol/entities.ts';
 import { escaped } from './markdown.ts';
 
 const certainty: Readonly<Record<CloneChanges['counted'], string>> = {
   all: 'Its server counted every row that was written, also by what was rolled back.',
   some: 'These are at least so many: a session has work that its server has not counted yet. Rows that were rolled back are counted, too.',
-  no: 'Nobody knows what was changed: the server has no count that goes back to the snapshot (PostgreSQL before 15, a crash, or counters that were reset).',
+  no: `Nobody knows what was changed: the server has no count that goes back to the snapshot (${wordsOf().uncounted}, a crash, or counters that were reset).`,
 };
 
 export function changesPage(

@@ -1,5 +1,6 @@
 /** Everything known about the object of a row, as names and values: for the rich text beside the row and for its page. */
 import { comparisonText } from '../../engine/protocol/comparison.ts';
+import { engineTitle } from '../../engine/protocol/engineWords.ts';
 import type {
   Clone,
   Comparison,
@@ -33,8 +34,6 @@ const said = (words: readonly string[], ...pieces: readonly Piece[]): Piece[] =>
 
 const localTime = (time: string): string => new Date(time).toLocaleString();
 const when = (time: string, now: number): string => `${localTime(time)} (${ageOf(time, now)})`;
-
-const engineTitle = { postgres: 'PostgreSQL', mongodb: 'MongoDB' } as const;
 
 /** Where a member's data comes from, without any password. */
 export function sourceText(member: MemberDefinition): string {

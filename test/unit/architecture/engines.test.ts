@@ -32,20 +32,55 @@ const allowed: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
+/** What people read: texts with a space, and those with values in them. */
+function sentencesIn(text: string): string[] {
+  const found: string[] = [];
+  const look = (node: ts.Node): void => {
+    if (ts.isStringLiteral(node) && /\s/.test(node.text)) found.push(node.text);
+    else if (ts.isTemplateLiteralToken(node)) found.push(node.text);
+    ts.forEachChild(node, look);
+  };
+  look(ts.createSourceFile('file.ts', text, ts.ScriptTarget.Latest));
+  return found.filter((sentence) => /postgres|pg_[a-z]|libpq/i.test(sentence));
+}
+
+/** Where its name may stand in a sentence besides, and why. */
+const speaking: readonly (readonly [RegExp, string])[] = [
+  [/^engine\/(database\/(postgres|fake)|migrations)\//, 'the engine itself, and tools that migrate it'],
+  [/^engine\/protocol\/engineWords\.ts$/, 'its words for people'],
+  [/^engine\/protocol\/(connectionString\.ts|connectionUrl\/)/, 'the formats of a connection'],
+  [/^src\/commands\/openInExtension\.ts$/, 'names of other extensions'],
+];
+
+async function* filesOf(folders: readonly string[]): AsyncGenerator<{ path: string; text: string }> {
+  for (const folder of folders)
+    for (const entry of await readdir(join(root, folder), { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
+      const file = join(entry.parentPath, entry.name);
+      yield { path: relative(root, file).split(sep).join('/'), text: await readFile(file, 'utf8') };
+    }
+}
+
 describe('a database engine', () => {
   it('is named in its own folder and in the registry alone', async () => {
     const named: string[] = [];
     let files = 0;
-    for (const entry of await readdir(join(root, 'engine'), { recursive: true, withFileTypes: true })) {
-      if (!entry.isFile() || !entry.name.endsWith('.ts')) continue;
-      const file = join(entry.parentPath, entry.name);
-      const path = relative(root, file).split(sep).join('/');
+    for await (const { path, text } of filesOf(['engine'])) {
       files += 1;
       if (allowed.some(([pattern]) => pattern.test(path))) continue;
-      for (const name of namesIn(await readFile(file, 'utf8'))) named.push(`${path}: ${name}`);
+      for (const name of namesIn(text)) named.push(`${path}: ${name}`);
     }
     assert.ok(files > 200, `only ${files} files were found`);
     assert.deepEqual(named, []);
+  });
+
+  it('is told of to people in words that stand in one place', async () => {
+    const told: string[] = [];
+    for await (const { path, text } of filesOf(['engine', 'src'])) {
+      if (speaking.some(([pattern]) => pattern.test(path))) continue;
+      for (const sentence of sentencesIn(text)) told.push(`${path}: ${sentence}`);
+    }
+    assert.deepEqual(told, []);
   });
 
   it('is found by a name, a module and a text, and not by a sentence', () => {
