@@ -22,6 +22,8 @@ import { makeSocketDirectory } from './workbench.ts';
 
 /** Who counts connections looks at many servers, one after another: one that hangs must not keep it for long. */
 const CONNECTIONS_MS = 3000;
+/** What a database does at a login, a trigger among it, may take its time. */
+const LOGIN_MS = 60_000;
 /** Writing out all that gigabytes of shared buffers hold, to a slow disk. */
 const CHECKPOINT_MS = 600_000;
 
@@ -122,9 +124,11 @@ export function createPostgres(options: PostgresOptions): Database {
       ]);
     },
 
-    ready(spec, isAlive, login, signal, patienceMs) {
+    async ready(spec, isAlive, login, signal, patienceMs) {
       const logTail = (lines: number) => runtime.logTail(spec, lines);
-      return waitUntilReady({ spec, isAlive, login, signal, patienceMs, logTail });
+      await waitUntilReady({ spec, isAlive, login, signal, patienceMs, logTail });
+      if (login?.database !== undefined && spec.port !== null)
+        await checkLogin(spec, login, login.database, signal, patienceMs);
     },
 
     checkLogin: (spec, login, database, signal) => checkLogin(spec, login, database, signal),
@@ -156,6 +160,7 @@ async function checkLogin(
   login: { user: string; password: string },
   database: string,
   signal: AbortSignal | undefined,
+  patienceMs = LOGIN_MS,
 ): Promise<void> {
   signal?.throwIfAborted();
   const failed = (problem: string, cause?: unknown): Error =>
@@ -170,9 +175,14 @@ async function checkLogin(
     database,
     ssl: false,
     application_name: APPLICATION_NAME,
-    connectionTimeoutMillis: 10_000,
+    connectionTimeoutMillis: patienceMs,
+    query_timeout: patienceMs,
   });
   client.on('error', () => undefined);
+  const hangUp = (): void => {
+    void client.end().catch(() => undefined); // best effort: the abort's reason is what the caller hears
+  };
+  signal?.addEventListener('abort', hangUp, { once: true });
   try {
     await client.connect();
     const { rows } = await client.query<{ name: string }>("SELECT current_setting('cluster_name') AS name");
@@ -180,9 +190,11 @@ async function checkLogin(
       throw failed(`another server (${rows[0]?.name ?? 'unnamed'}) answers at port ${spec.port}.`);
     }
   } catch (error) {
+    signal?.throwIfAborted();
     if (sqlState(error) === undefined) throw error;
     throw failed(error instanceof Error ? error.message : String(error), error);
   } finally {
+    signal?.removeEventListener('abort', hangUp);
     await client.end().catch(() => undefined); // best effort: the check has its answer
   }
 }

@@ -15,6 +15,8 @@ export interface MemberServer {
   version: string;
   dataset: DatasetId;
   port: number;
+  /** The one that people work with. */
+  database: string;
 }
 
 export interface StartOptions {
@@ -133,7 +135,8 @@ export function createServers(context: ServiceContext): Servers {
     known.set(member.dataset, server);
     try {
       const patienceMs = found === undefined ? undefined : runningPatienceMs;
-      await database.ready(serverSpec, () => runtime.alive(server), login, signal, patienceMs);
+      const person = { ...login, database: member.database };
+      await database.ready(serverSpec, () => runtime.alive(server), person, signal, patienceMs);
     } catch (error) {
       // One that ran before may be in use.
       if (found === undefined) {
