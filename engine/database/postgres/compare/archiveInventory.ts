@@ -56,6 +56,8 @@ export function compareWithArchive(
   for (const entry of archive.entries) {
     const kind = kindOfEntry(entry.kind);
     if (kind === undefined || entry.kind === 'MATERIALIZED VIEW DATA' || copy.unread.has(kind)) continue;
+    // A view that something hangs on in a circle is made empty first, and gets its query as a rule of this name.
+    if (kind === 'rule' && / _RETURN(?: |$)/.test(entry.label)) continue;
     objects += 1;
     const found = findItem(there, kind, entry);
     if (found === undefined) {
