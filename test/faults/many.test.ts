@@ -9,7 +9,8 @@ describe('many snapshots', function () {
   this.timeout(60_000 + count * 10_000);
   let world: World;
   before(async () => {
-    world = await openWorld();
+    // Each is checked by a server of its own, which writes some twenty MB.
+    world = await openWorld({ megabytes: 1024 + count * 40 });
     await fillWorld(world);
     await world.done((c) => c.call('cloneCreate', { body: { environment, name: 'subject' } }));
   });
