@@ -274,16 +274,36 @@ export function addCloneCommands(program: Command, session: Session): void {
 
   clone
     .command('destroy')
-    .description('destroy a clone and its data')
-    .argument('<clone>', 'a clone')
+    .description('destroy clones and their data')
+    .argument('<clones...>', 'clones')
     .option('-y, --yes', 'do not ask')
-    .action(async (reference: string, { yes }: { yes?: boolean }) => {
+    .action(async (references: string[], { yes }: { yes?: boolean }) => {
       const client = await session.client();
-      const found = await show(reference);
-      await confirm(session.prompter, { question: `Destroy clone ${found.name} and all its data?`, yes });
-      const params = { clone: found.id };
-      const ended = await runJob(session, (following) => client.call('cloneDestroy', { params }, following));
-      output.answer({ json: ended, text: () => `Clone ${found.name} is destroyed.` });
+      // All are known before the first one goes, and one that is named twice goes once.
+      const found = new Map<string, Clone>();
+      for (const reference of references) {
+        const clone = await show(reference);
+        found.set(clone.id, clone);
+      }
+      const clones = [...found.values()];
+      const names = clones.map(({ name }) => name).join(', ');
+      const question =
+        clones.length === 1
+          ? `Destroy clone ${names} and all its data?`
+          : `Destroy the clones ${names} and all their data?`;
+      await confirm(session.prompter, { question, yes });
+      const jobs: Job[] = [];
+      for (const { id, name } of clones) {
+        const params = { clone: id };
+        jobs.push(await runJob(session, (following) => client.call('cloneDestroy', { params }, following)));
+        if (clones.length > 1) output.note(`Clone ${name} is destroyed.`);
+      }
+      const [only] = jobs;
+      output.answer({
+        json: references.length === 1 && only !== undefined ? only : { items: jobs },
+        text: () =>
+          clones.length === 1 ? `Clone ${names} is destroyed.` : `${clones.length} clones are destroyed.`,
+      });
     });
 
   clone

@@ -53,10 +53,23 @@ export function columnsOf(text: string): number {
 const pad = (text: string, columns: number): string =>
   text + ' '.repeat(Math.max(0, columns - columnsOf(text)));
 
+/** Wider than this, and than twice what is usual in its column, a cell makes its own row longer and not all of them. */
+const wideCell = 32;
+
+function columnWidth(heading: number, cells: readonly number[]): number {
+  const usual = [...cells].sort((one, other) => one - other)[Math.floor(cells.length / 2)] ?? 0;
+  return Math.max(heading, ...cells.filter((cell) => cell <= wideCell || cell <= 2 * usual));
+}
+
 /** Columns two spaces apart, under a heading; the last one is not padded. */
 export function formatTable(heading: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [heading, ...rows.map((row) => row.map(printable))];
-  const widths = heading.map((_, column) => Math.max(...lines.map((line) => columnsOf(line[column] ?? ''))));
+  const widths = heading.map((title, column) =>
+    columnWidth(
+      columnsOf(title),
+      lines.slice(1).map((line) => columnsOf(line[column] ?? '')),
+    ),
+  );
   return lines
     .map((line) =>
       line

@@ -68,10 +68,11 @@ export function addSnapshotCommands(program: Command, session: Session): void {
         json: answer,
         text: () =>
           formatTable(
-            ['NAME', 'ENVIRONMENT', 'STATE', 'DATA', 'SIZE', 'OWN', 'CLONES', 'ID'],
+            ['NAME', 'ENVIRONMENT', 'ORIGIN', 'STATE', 'DATA', 'SIZE', 'OWN', 'CLONES', 'ID'],
             answer.items.map((each) => [
               each.name,
               each.environment,
+              each.origin,
               each.state,
               formatAge(each.dataStateAt, surroundings.now()),
               formatBytes(each.bytes.logical),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { Clone } from '../../../engine/protocol/entities.ts';
 import { exitCodes } from '../../../engine/cli/exitCode.ts';
 import { fail } from '../../../engine/protocol/errors.ts';
 import { errorOf, start, type } from './commandLine.ts';
@@ -103,6 +104,12 @@ describe('thin-clones', () => {
           '',
         ].join('\n'),
       );
+    });
+    it('prints snapshots as a table, with what each was made of', async () => {
+      engine.overview.snapshots = [fakeSnapshot({ origin: 'commit' })];
+      const { stdout } = await type(['snapshot', 'list'], { engine });
+      assert.match(stdout, /^NAME +ENVIRONMENT +ORIGIN +STATE/);
+      assert.match(stdout, /\n\S+ +shop +commit +ready/);
     });
     it('prints environments as a table', async () => {
       const { stdout } = await type(['env', 'list'], { engine });
@@ -408,6 +415,23 @@ describe('thin-clones', () => {
         assert.ok(called().includes(route));
       });
     }
+    it('destroys several clones after one question, each once, and none when one of them is not known', async () => {
+      const other = fakeClone({
+        id: fakeClone().id.replace(/.$/, 'z') as Clone['id'],
+        name: 'b' as Clone['name'],
+      });
+      engine.overview.clones = [fakeClone(), other];
+      const destroyed = () =>
+        engine.calls.filter(({ route }) => route === 'cloneDestroy').map(({ params }) => params.clone);
+      const unknown = await type(['clone', 'destroy', 'feature/a', 'nope', '--yes'], { engine });
+      assert.equal(unknown.code, exitCodes.refused);
+      assert.deepEqual(destroyed(), []);
+      const argv = ['clone', 'destroy', 'feature/a', 'b', 'feature/a'];
+      const ended = await type(argv, { engine, terminal: true, answers: ['y'] });
+      assert.equal(ended.code, 0, ended.stderr);
+      assert.match(ended.stderr, /Destroy the clones feature\/a, b and all their data\? /);
+      assert.deepEqual(destroyed(), [fakeClone().id, other.id]);
+    });
     it('tells what was changed in the clone before it asks', async () => {
       const reset = ['clone', 'reset', 'feature/a'];
       const unknown = await type(reset, { engine, terminal: true, answers: [''] });

@@ -59,6 +59,29 @@ describe('text from outside', () => {
   });
 });
 
+describe('a table', () => {
+  it('has no wide rows for the sake of one long name, which is shown whole', () => {
+    const long = 'x'.repeat(80);
+    const text = formatTable(
+      ['NAME', 'STATE'],
+      [
+        ['a', 'ready'],
+        [long, 'ready'],
+        ['b', 'ready'],
+      ],
+    );
+    assert.equal(text, `NAME  STATE\na     ready\n${long}  ready\nb     ready`);
+    const both = formatTable(
+      ['NAME', 'STATE'],
+      [
+        [long, 'ready'],
+        [`${long}y`, 'ready'],
+      ],
+    );
+    assert.equal(both.split('\n')[1], `${long}   ready`);
+  });
+});
+
 describe('a suggestion', () => {
   it('is the nearest word, if it is near', () => {
     assert.equal(suggest('retreival', ['retrieval', 'engine']), 'retrieval');
