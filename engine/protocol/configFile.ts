@@ -34,7 +34,9 @@ const descriptions: Readonly<Record<string, string>> = {
   'environments.*.members.*.password':
     'Where the password is: { env: NAME } or { file: PATH }. Without it, it is asked for once.',
   'environments.*.members.*.include': `Only these schemas and tables, as patterns of ${dumpProgram}.`,
-  'environments.*.members.*.exclude': `Without these schemas and tables, as patterns of ${dumpProgram}.`,
+  'environments.*.members.*.exclude': `Without these schemas, tables and extensions, as patterns of ${dumpProgram}; what depends on an extension goes with it.`,
+  'environments.*.members.*.exclude.extensions':
+    'Without these extensions, and without the tables, views and functions that depend on them. Not for plain SQL dumps.',
   'environments.*.members.*.directory': `For directory: the data directory of a ${title} server that is stopped.`,
   'environments.*.members.*.dump': `For dump: a file or directory of ${dumpProgram}, or SQL; also inside gzip or zstd.`,
   'environments.*.members.*.database': 'The database that people work with, if it is not that of the URL.',

@@ -94,6 +94,10 @@ export const selectionSchema = z.strictObject({
   tables: z.array(selectionName).min(1).optional(),
 });
 export type Selection = z.infer<typeof selectionSchema>;
+/** An extension goes together with everything that depends on it. */
+export const exclusionSchema = selectionSchema.extend({
+  extensions: z.array(selectionName).min(1).optional(),
+});
 
 /** Where one member's data comes from. `url` never carries a password. */
 export const memberDefinitionSchema = z.strictObject({
@@ -102,7 +106,7 @@ export const memberDefinitionSchema = z.strictObject({
   url: z.string().max(2000).optional(),
   password: secretReferenceSchema.optional(),
   include: selectionSchema.optional(),
-  exclude: selectionSchema.optional(),
+  exclude: exclusionSchema.optional(),
   /** For `directory`: an absolute path of a data directory whose server is stopped. */
   directory: z.string().min(1).max(4096).optional(),
   /** For `dump`: an absolute path of a pg_dump custom file, directory or plain SQL file, also inside gzip or zstd. */

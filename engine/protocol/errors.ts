@@ -23,6 +23,17 @@ const some = (names: readonly string[]): string =>
   names.length <= namedAtMost ? list(names) : `e.g. ${list(names.slice(0, namedAtMost - 1))}`;
 const namedAtMost = 4;
 
+/** What was tried: none of it helps with the other kinds. */
+function readingAdvice(user: string, objects: readonly string[]): string {
+  const role = `"${user.replaceAll('"', '""')}"`;
+  const large = objects.flatMap((object) => /^large object (\d+)$/.exec(object)?.[1] ?? []);
+  if (large.length > 0)
+    return `Let their owner or a superuser run: GRANT SELECT ON LARGE OBJECT ${large.join(', ')} TO ${role};`;
+  if (objects.some((object) => object.includes('row-level security')))
+    return `Let a superuser run: ALTER ROLE ${role} BYPASSRLS; or exclude the tables.`;
+  return `Grant ${wordsOf().grant}, or exclude them.`;
+}
+
 const list = (names: readonly string[]): string => names.join(', ');
 const kindList = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
@@ -371,7 +382,15 @@ export const errorTable = {
     422,
     (d) =>
       `User "${d.user}" may not read ${list(d.objects.slice(0, 5))}${d.objects.length > 5 ? ', …' : ''}.`,
-    () => `Grant ${wordsOf().grant}, or exclude them.`,
+    ({ user, objects }) => readingAdvice(user, objects),
+  ),
+  source_locked: define<{ locks: readonly string[]; seconds: number }>(
+    409,
+    (d) =>
+      `A table of the source could not be read within ${d.seconds} s, since it is locked${d.locks.length === 0 ? '' : `: ${d.locks.join('; ')}`}.`,
+    () =>
+      'End that transaction or wait for it, then refresh again. The snapshots that there were are unchanged.',
+    true,
   ),
   source_selection: define<{ pattern: string; kind: string }>(
     422,
@@ -389,10 +408,13 @@ export const errorTable = {
     () => 'Check the source and refresh again. The snapshots that there were are unchanged.',
     true,
   ),
-  source_failed: define<{ problem: string }>(
+  source_failed: define<{ problem: string; job?: true }>(
     502,
     (d) => `The source answered with an error: ${d.problem}`,
-    () => 'Look at the job log for the full text.',
+    (d) =>
+      d.job === true
+        ? 'Look at the job log for the full text.'
+        : 'Mend what it says, at the source or in the definition, and try again.',
     true,
   ),
   source_url: define<{ problem: string }>(

@@ -51,6 +51,8 @@ export interface ConfigurationOptions {
   postgres: string;
   /** Raised when the data holds prepared transactions, without which a server does not start. */
   preparedTransactions?: number;
+  /** Modules that data which is yet to come needs from the start. */
+  preload?: readonly string[];
 }
 
 export interface WrittenConfiguration {
@@ -69,7 +71,8 @@ export async function writeConfiguration(options: ConfigurationOptions): Promise
   const warnings: string[] = [];
   const found = await readSettings(machine, dataDirectory, warnings);
   const travelling = [...found].filter(([name]) => isTravelling(name));
-  const modules = await usableModules(options, found.get('shared_preload_libraries') ?? '', warnings);
+  const wanted = [found.get('shared_preload_libraries') ?? '', ...(options.preload ?? [])].join(',');
+  const modules = await usableModules(options, wanted, warnings);
   const segmentBytes = await walSegmentBytes(machine, dataDirectory);
   const megabytes = (bytes: number): string => `${Math.ceil(bytes / 1048576)}MB`;
   const settings = new Map<string, string>([
@@ -185,7 +188,10 @@ async function usableModules(
   return usable;
 }
 
-async function moduleExists(options: ConfigurationOptions, name: string): Promise<boolean> {
+export async function moduleExists(
+  options: Pick<ConfigurationOptions, 'machine' | 'postgres'>,
+  name: string,
+): Promise<boolean> {
   if (!/^[\w-]+$/.test(name)) return false;
   const root = path.dirname(path.dirname(options.postgres));
   for (const folder of ['lib', 'lib/postgresql', 'lib64', 'lib64/postgresql']) {

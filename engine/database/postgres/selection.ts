@@ -23,6 +23,8 @@ export interface SourceTable {
 
 export interface SelectedSource {
   tables: readonly SourceTable[];
+  /** As they are called. */
+  leftOutSchemas: readonly string[];
   /** Patterns for pg_dump, each naming exactly one schema or table. */
   excludedSchemas: readonly string[];
   excludedTables: readonly string[];
@@ -99,14 +101,19 @@ export async function selectTables(
     !excludedTables.has(table.oid);
   const kept = tables.filter(isIncluded);
   const keptSchemas = new Set(kept.map((table) => table.schema));
+  // An extension needs its schema; what else is in that is left out table by table.
+  const homes = await extensionSchemas(client);
   const leftOutSchemas = schemas.filter(
     (schema) =>
-      excludedSchemas.has(schema) || !(everything || includedSchemas.has(schema) || keptSchemas.has(schema)),
+      !homes.has(schema) &&
+      (excludedSchemas.has(schema) ||
+        !(everything || includedSchemas.has(schema) || keptSchemas.has(schema))),
   );
   const leftOut = new Set(leftOutSchemas);
   const leftOutTables = tables.filter((table) => !leftOut.has(table.schema) && !isIncluded(table));
   return {
     tables: kept,
+    leftOutSchemas,
     excludedSchemas: leftOutSchemas.map(quoteName),
     excludedTables: leftOutTables.map((table) => `${quoteName(table.schema)}.${quoteName(table.name)}`),
     partial: leftOutSchemas.length > 0 || leftOutTables.length > 0,
@@ -115,6 +122,47 @@ export async function selectTables(
       relations: new Set(leftOutTables.map(({ schema, name }) => `${schema}.${name}`)),
     },
   };
+}
+
+async function extensionSchemas(client: Client): Promise<ReadonlySet<string>> {
+  const { rows } = await client.query<{ schema: string }>(
+    `SELECT nspname AS schema FROM pg_catalog.pg_namespace
+     WHERE oid IN (SELECT extnamespace FROM pg_catalog.pg_extension)`,
+  );
+  return new Set(rows.map(({ schema }) => schema));
+}
+
+/**
+ * All of the source. Needed are those that anything outside of the schemas that are left out refers to; what a function's text calls is
+ * not known.
+ */
+export async function sourceExtensions(
+  client: Client,
+  selected: Pick<SelectedSource, 'leftOutSchemas' | 'tables' | 'partial'>,
+): Promise<readonly { name: string; isNeeded: boolean }[]> {
+  const { rows } = await client.query<{ name: string; needed: boolean }>(
+    `SELECT e.extname AS name, EXISTS (
+       SELECT 1 FROM pg_catalog.pg_depend m
+         JOIN pg_catalog.pg_depend d ON d.refclassid = m.classid AND d.refobjid = m.objid AND d.deptype IN ('n', 'a')
+         LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND a.oid = d.objid
+         LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
+         LEFT JOIN pg_catalog.pg_trigger t ON d.classid = 'pg_catalog.pg_trigger'::regclass AND t.oid = d.objid
+         LEFT JOIN pg_catalog.pg_policy p ON d.classid = 'pg_catalog.pg_policy'::regclass AND p.oid = d.objid
+         LEFT JOIN pg_catalog.pg_class c ON c.oid = COALESCE(a.adrelid, r.ev_class, t.tgrelid, p.polrelid,
+           CASE WHEN d.classid = 'pg_catalog.pg_class'::regclass THEN d.objid END)
+       WHERE m.refclassid = 'pg_catalog.pg_extension'::regclass AND m.refobjid = e.oid AND m.deptype = 'e'
+         AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend own
+           WHERE own.classid = d.classid AND own.objid = d.objid AND own.deptype = 'e')
+         AND CASE WHEN c.oid IS NULL
+           THEN COALESCE(pg_catalog.to_regnamespace((pg_catalog.pg_identify_object(d.classid, d.objid, 0)).schema)::oid, 0)
+             NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = ANY ($1::text[]))
+           ELSE c.relnamespace NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = ANY ($1::text[]))
+             AND (c.relkind NOT IN ('r', 'p', 'm', 'v', 'f') OR c.oid::text = ANY ($2::text[])) END
+     ) AS needed
+     FROM pg_catalog.pg_extension e WHERE e.extname <> 'plpgsql' ORDER BY e.extname`,
+    [selected.leftOutSchemas, selected.tables.map(({ oid }) => oid)],
+  );
+  return rows.map(({ name, needed }) => ({ name, isNeeded: needed || !selected.partial }));
 }
 
 async function listSchemas(client: Client): Promise<readonly string[]> {

@@ -100,7 +100,7 @@ const isLost = (state: string | undefined, message: string): boolean =>
 /** What pg_dump said on stderr when it failed. The texts are of PostgreSQL 13 to 18 with LC_ALL=C. */
 export function explainDumpFailure(stderr: string, source: Address): Error {
   const { host, port, user, database } = source;
-  const lines = stderr.split('\n').filter((line) => /error|fatal|detail|warning: |hint/i.test(line));
+  const lines = dumpProblems(stderr);
   const message = sentence(
     lines.map((line) => line.replace(/^pg_dump: (error: )?/, '')).join(' ') || stderr.slice(-500),
   );
@@ -136,7 +136,19 @@ export function explainDumpFailure(stderr: string, source: Address): Error {
       objects: [`all rows of table ${rowSecurity} (row-level security)`],
     });
   }
-  return fail('source_failed', { problem: message });
+  return fail('source_failed', { problem: message, job: true });
+}
+
+/** What pg_dump says of a failure: errors and what belongs to them, with lines that go on; not what it was doing. */
+export function dumpProblems(stderr: string): readonly string[] {
+  const found: string[] = [];
+  let goesOn = false;
+  for (const line of stderr.split('\n')) {
+    if (/^\S*pg_dump(?:\.exe)?: /.test(line))
+      goesOn = /^\S+: (?:error|fatal|detail|hint|warning): /i.test(line);
+    if (goesOn && line.trim() !== '') found.push(line);
+  }
+  return found;
 }
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -103,7 +103,9 @@ export async function withTemporaryServer<Value>(
 async function withServerLog(error: unknown, bench: Workbench, spec: ServerSpec): Promise<unknown> {
   if (bench.signal.aborted) return bench.signal.reason;
   const lines = await bench.runtime.logTail(spec, 10);
-  for (const line of lines) bench.report.line(line, 'error');
+  // Most of what a server says is no error, and need not be the cause.
+  for (const line of lines)
+    bench.report.line(line, /\b(?:ERROR|FATAL|PANIC): /.test(line) ? 'error' : 'info');
   return await fullDisk(bench, error, lines.join('\n'));
 }
 

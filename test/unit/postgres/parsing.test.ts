@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { parseConfiguration } from '../../../engine/database/postgres/configuration.ts';
 import { parseArchiveList } from '../../../engine/database/postgres/retrieval/archive.ts';
+import { isFailure } from '../../../engine/protocol/errors.ts';
+import {
+  dumpProblems,
+  explainConnectError,
+  explainDumpFailure,
+} from '../../../engine/database/postgres/sourceErrors.ts';
+import { dependentsOf } from '../../../engine/database/postgres/retrieval/leaveOut.ts';
 import { shapeOf } from '../../../engine/database/postgres/retrieval/dump.ts';
 import { recognise } from '../../../engine/database/postgres/retrieval/dumpFile.ts';
 import { rolesOf } from '../../../engine/database/postgres/retrieval/dumpRoles.ts';
@@ -132,7 +139,7 @@ describe('dumps', () => {
 
   it('tell their contents', () => {
     const archive = parseArchiveList(
-      ';\n; Archive created at 2026-11-20 10:00:01 UTC\n;     dbname: my shop\n;     Dumped from database version: 16.4 (Debian)\n;\n3360; 0 16386 TABLE DATA public orders app\n3208; 2606 16390 CONSTRAINT public orders orders_pkey app\n',
+      ';\n; Archive created at 2026-11-20 10:00:01 UTC\n;     dbname: my shop\n;     Dumped from database version: 16.4 (Debian)\n;\n3360; 0 16386 TABLE DATA public orders app\n3208; 2606 16390 CONSTRAINT public orders orders_pkey app\n;\tdepends on: 2 3360\n2; 3079 16387 EXTENSION - citext \n',
     );
     assert.equal(archive.database, 'my shop');
     assert.equal(archive.sourceVersion, '16.4');
@@ -144,7 +151,65 @@ describe('dumps', () => {
       name: 'orders',
       owner: 'app',
       label: 'public orders app',
+      dependencies: [],
     });
+    assert.deepEqual(archive.entries[1]?.dependencies, [2, 3360]);
+    assert.deepEqual(archive.entries[2], {
+      dumpId: 2,
+      kind: 'EXTENSION',
+      schema: '',
+      name: 'citext',
+      owner: '',
+      label: '- citext ',
+      dependencies: [],
+    });
+  });
+
+  it('tell what depends on an extension, also through others and before it in the list', () => {
+    const { entries } = parseArchiveList(
+      [
+        '9; 0 1 VIEW public of_moody app\n;\tdepends on: 5',
+        '2; 3079 1 EXTENSION - nowhere \n3; 0 0 COMMENT - EXTENSION nowhere \n;\tdepends on: 2',
+        '5; 0 1 TABLE public moody app\n;\tdepends on: 2\n6; 0 1 TABLE DATA public moody app\n;\tdepends on: 5',
+        '7; 0 1 TABLE public kept app\n8; 0 1 FK CONSTRAINT public kept to_moody app\n;\tdepends on: 7 5\n',
+      ].join('\n'),
+    );
+    const out = [...dependentsOf(entries, ['nowhere'])].map(({ dumpId }) => dumpId).sort();
+    assert.deepEqual(out, [2, 3, 5, 6, 8, 9]);
+    assert.equal(dependentsOf(entries, ['other']).size, 0);
+  });
+});
+
+describe('errors of a dump', () => {
+  const source = { host: 'db', port: 5432, user: 'reader', database: 'shop', connectSeconds: 10 };
+  const stderr = [
+    'pg_dump: reading table "public.error_log"',
+    'pg_dump: finding the columns and types of table "public.details"',
+    'pg_dump: error: query failed: ERROR:  canceling statement due to lock timeout',
+    '\tin a second line',
+    'pg_dump: detail: Query was: LOCK TABLE public.a IN ACCESS SHARE MODE',
+    'pg_dump: dumping contents of table "public.fatal_errors"',
+  ].join('\n');
+
+  it('are those lines alone that are errors', () => {
+    assert.deepEqual(
+      dumpProblems(stderr).map((line) => line.trim()),
+      [
+        'pg_dump: error: query failed: ERROR:  canceling statement due to lock timeout',
+        'in a second line',
+        'pg_dump: detail: Query was: LOCK TABLE public.a IN ACCESS SHARE MODE',
+      ],
+    );
+    assert.doesNotMatch(explainDumpFailure(stderr, source).message, /error_log|details|fatal_errors/);
+  });
+
+  it('point to a job log only where there is a job', () => {
+    const inJob = explainDumpFailure(stderr, source);
+    assert.ok(isFailure(inJob, 'source_failed'));
+    assert.match(inJob.document.next, /job log/);
+    const outside = explainConnectError(new Error('something else'), source, 'orders');
+    assert.ok(isFailure(outside, 'source_failed'));
+    assert.doesNotMatch(outside.document.next, /log/);
   });
 });
 

@@ -59,7 +59,7 @@ const isTableOf = ({ entry }: RestoreNote, { schema, relation }: InventoryItem):
   entry !== undefined &&
   schema !== null &&
   relation !== null &&
-  kindOfEntry(entry.kind) === 'table' &&
+  /^(?:FOREIGN )?TABLE$|^(?:MATERIALIZED )?VIEW$/.test(entry.kind) &&
   `${entry.label} `.startsWith(oneLine(`${schema} ${relation.slice(schema.length + 1)} `));
 
 const restored = (note: RestoreNote | undefined): string | undefined =>

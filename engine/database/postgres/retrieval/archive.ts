@@ -12,6 +12,8 @@ export interface ArchiveEntry {
   owner: string;
   /** Schema, name and owner as they stand in the list: each may have spaces, so only who knows the names can tell them apart. */
   label: string;
+  /** Dump ids of what must be there before it. */
+  dependencies: readonly number[];
 }
 
 export interface Archive {
@@ -33,7 +35,8 @@ export async function readArchive(
   return await machine.run(
     {
       program: client.pg_restore,
-      args: ['--list', '--', file],
+      // Told in full it lists what each entry depends on.
+      args: ['--list', '--verbose', '--', file],
       env: { LC_ALL: 'C', TZ: 'UTC' },
       ...(mark === undefined ? {} : { mark }),
       parse: (result) => {
@@ -73,11 +76,23 @@ const LINE = new RegExp(String.raw`^(\d+); \d+ \d+ (${LONG_KINDS}|[A-Z]+) (.*)$`
 export function parseArchiveList(listing: string): Archive {
   const entries: ArchiveEntry[] = [];
   for (const line of listing.split('\n')) {
+    const needed = /^;\s+depends on:((?: \d+)+)\s*$/.exec(line)?.[1];
+    const before = entries.at(-1);
+    if (needed !== undefined && before !== undefined)
+      entries[entries.length - 1] = { ...before, dependencies: needed.trim().split(' ').map(Number) };
     const match = LINE.exec(line);
     if (match === null) continue;
     const [, dumpId = '', kind = '', label = ''] = match;
     const [, schema = '', name = '', owner = ''] = /^(\S+) (.*) (\S*)$/.exec(label) ?? [];
-    entries.push({ dumpId: Number(dumpId), kind, schema: schema === '-' ? '' : schema, name, owner, label });
+    entries.push({
+      dumpId: Number(dumpId),
+      kind,
+      schema: schema === '-' ? '' : schema,
+      name,
+      owner,
+      label,
+      dependencies: [],
+    });
   }
   const header = (pattern: RegExp): string | undefined => pattern.exec(listing)?.[1]?.trim();
   const created = header(/^; Archive created at (.+)$/m);

@@ -22,6 +22,13 @@ import { prepareDump, type PreparedDump } from './dumpFile.ts';
 import { checkArchive, noRowsInScript, readPlainFacts } from './dumpKind.ts';
 import { applySettings } from './databaseSettings.ts';
 import { findRoleNames } from './dumpRoles.ts';
+import {
+  extensionsToLeaveOut,
+  modulesFor,
+  refuseMissing,
+  scriptExtensions,
+  withoutExtensions,
+} from './leaveOut.ts';
 import { makeCluster, RESTORE_SETTINGS } from './newCluster.ts';
 import { restoreArchive, restoreScript } from './restore.ts';
 import { readableScript } from './readableScript.ts';
@@ -42,7 +49,11 @@ export interface DumpRequest {
 export async function retrieveDump(request: DumpRequest): Promise<Retrieved> {
   const { definition, machine, signal, report } = request;
   const dump = definition.dump ?? '';
-  if (definition.include !== undefined || definition.exclude !== undefined) {
+  if (
+    definition.include !== undefined ||
+    definition.exclude?.schemas !== undefined ||
+    definition.exclude?.tables !== undefined
+  ) {
     throw fail('not_supported', {
       feature: 'Choosing tables of a dump (include, exclude)',
       instead: 'Choose them when the dump is made (pg_dump -t, -T), or use the retrieval "logical".',
@@ -77,11 +88,18 @@ async function retrieveArchive(
   if (warning !== undefined) request.report.line(warning, 'warning');
   const database = definition.database ?? archive.database ?? databaseNameOf(request.member);
   const bench = await request.openBench(Number.parseInt(archive.sourceVersion ?? String(NEWEST_MAJOR), 10));
-  await makeCluster(bench);
+  const extensions = archive.entries.filter(({ kind }) => kind === 'EXTENSION').map(({ name }) => name);
+  const preload = await modulesFor(bench, extensions);
+  await makeCluster(bench, preload);
   const { value } = await withTemporaryServer(
     bench,
-    { ...FIRST_START, ...RESTORE_SETTINGS },
+    { ...FIRST_START, ...RESTORE_SETTINGS, shared_preload_libraries: preload.join(',') },
     async (server) => {
+      const without = await extensionsToLeaveOut(bench, server, {
+        extensions: extensions.map((name) => ({ name, isNeeded: true })),
+        exclude: definition.exclude?.extensions,
+      });
+      const kept = await withoutExtensions(bench, archive, without, request.scratch);
       const schema = path.join(request.scratch, 'schema.sql');
       const { shape, settings } = await writeSchema(bench, request, prepared, dump, schema);
       await makeRoles(bench, server, schema);
@@ -94,10 +112,10 @@ async function retrieveArchive(
         client,
         file: prepared.file,
         database,
-        archive,
+        ...kept,
         // Tar files can't be read from several places at once.
         jobs: prepared.format === 'tar' ? 1 : 2,
-        partial: false,
+        partial: kept.list !== undefined,
         weights: new Map(),
         dump,
         searchPath,
@@ -107,7 +125,7 @@ async function retrieveArchive(
       const completed = await complete(bench, server, [database]);
       bench.report.phase('comparing');
       const compared = await server.query(database, (session) =>
-        compareWithList(session, bench.server.major, archive),
+        compareWithList(session, bench.server.major, kept.archive),
       );
       const comparison = concludeComparison(
         compared,
@@ -195,17 +213,25 @@ async function retrieveScript(
   prepared: PreparedDump,
 ): Promise<Retrieved> {
   const { definition, machine, signal } = request;
+  if (definition.exclude !== undefined)
+    throw fail('not_supported', {
+      feature: 'Leaving extensions out of a plain SQL dump (exclude)',
+      instead: 'Make the dump in another format (pg_dump -Fc), or use the retrieval "logical".',
+    });
   const facts = await readPlainFacts(machine, prepared, dump, signal);
   const warning = await noRowsInScript(machine, prepared, signal);
   if (warning !== undefined) request.report.line(warning, 'warning');
   const bench = await request.openBench(Number.parseInt(facts.version ?? String(NEWEST_MAJOR), 10));
   const file = await readableScript(bench, request.scratch, prepared, facts);
-  await makeCluster(bench);
+  const extensions = await scriptExtensions(bench, file);
+  const preload = await modulesFor(bench, extensions);
+  await makeCluster(bench, preload);
   const named = definition.database ?? databaseNameOf(request.member);
   const { value } = await withTemporaryServer(
     bench,
-    { ...FIRST_START, ...RESTORE_SETTINGS },
+    { ...FIRST_START, ...RESTORE_SETTINGS, shared_preload_libraries: preload.join(',') },
     async (server) => {
+      await refuseMissing(bench, server, extensions);
       // pg_dumpall makes the roles itself and would stumble over ours.
       if (!(await makesRoles(bench, file))) await makeRoles(bench, server, file);
       if (!facts.createsDatabase) {

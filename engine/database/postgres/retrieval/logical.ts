@@ -6,6 +6,7 @@ import type { Machine } from '../../../machine/machine.ts';
 import { fail } from '../../../protocol/errors.ts';
 import type { ClientPrograms } from '../programs/locate.ts';
 import type { Retrieved } from '../../database.ts';
+import { sqlState } from '../admin.ts';
 import {
   compareWithSource,
   concludeComparison,
@@ -22,14 +23,23 @@ import {
 import { disarm, finish } from '../prepare.ts';
 import { checkRoleOf } from '../roleOfSource.ts';
 import { readRoles, writeRoles, type SourceRoles } from '../roles.ts';
-import { selectTables, type SelectedSource } from '../selection.ts';
+import { selectTables, sourceExtensions, type SelectedSource } from '../selection.ts';
 import { libpqArguments, libpqEnvironment, libpqSecrets } from '../access/libpq.ts';
 import { openSource, type SourceConnection, type SourceSession } from '../sourceConnection.ts';
-import { explainDumpFailure, explainQueryError } from '../sourceErrors.ts';
-import { FIRST_START, fullDisk, portion, withTemporaryServer, type Workbench } from '../workbench.ts';
+import { dumpProblems, explainDumpFailure, explainQueryError } from '../sourceErrors.ts';
+import {
+  FIRST_START,
+  fullDisk,
+  portion,
+  withTemporaryServer,
+  type TemporaryServer,
+  type Workbench,
+} from '../workbench.ts';
 import { readArchive } from './archive.ts';
+import { lockHolders, saysLockTimeout } from './lockHolders.ts';
 import { makeCluster, RESTORE_SETTINGS } from './newCluster.ts';
-import { missingExtensions, restoreArchive } from './restore.ts';
+import { extensionsToLeaveOut, modulesFor, withoutExtensions, type SourceExtension } from './leaveOut.ts';
+import { restoreArchive } from './restore.ts';
 import { gatherStatistics } from './statistics.ts';
 
 export interface SourceFacts {
@@ -60,7 +70,7 @@ interface SourcePlan {
   roles: SourceRoles;
   properties: DatabaseProperties | undefined;
   selected: SelectedSource;
-  extensions: readonly string[];
+  extensions: readonly SourceExtension[];
   /** Schemas in which the source looks for unqualified names. */
   searchPath: readonly string[];
 }
@@ -68,6 +78,8 @@ interface SourcePlan {
 /** Two parallel connections already hide most waiting; more would be felt by the source. */
 const DUMP_JOBS = 2;
 const RESTORE_JOBS = 2;
+/** For a lock at the source; as long as a query of ours waits for one. */
+const LOCK_SECONDS = 60;
 
 export async function retrieveLogical(request: LogicalRequest): Promise<Retrieved> {
   const { definition, member, signal, report } = request;
@@ -84,12 +96,19 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
   try {
     const plan = await planSource(session, source, request);
     const bench = await request.openBench(plan.facts);
-    await makeCluster(bench);
+    const preload = await modulesFor(
+      bench,
+      plan.extensions.map(({ name }) => name),
+    );
+    await makeCluster(bench, preload);
     const { value } = await withTemporaryServer(
       bench,
-      { ...FIRST_START, ...RESTORE_SETTINGS },
+      { ...FIRST_START, ...RESTORE_SETTINGS, shared_preload_libraries: preload.join(',') },
       async (server) => {
-        await checkExtensions(server, plan.extensions, bench.server.version);
+        const without = await extensionsToLeaveOut(bench, server, {
+          extensions: plan.extensions,
+          exclude: definition.exclude?.extensions,
+        });
         const dump = path.join(request.scratch, 'dump');
         const picture = await dumpAndPicture(bench, session, plan, dump, request);
         // The source is not needed any more: its snapshot holds back vacuum there.
@@ -99,30 +118,33 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
           refused.push(text);
           bench.report.line(text, 'warning');
         };
-        await createDatabase(server.query, source.database, plan.shape, warn);
-        await server.query('template1', (client) => writeRoles(client, plan.roles, source.database, warn));
-        const { properties } = plan;
-        if (properties !== undefined) {
-          await server.query(source.database, (client) =>
-            writeDatabaseProperties(client, source.database, properties, warn),
-          );
-        }
-        const archive = await readArchive(bench.machine, request.client, dump, signal, bench.mark);
-        const notes = await restoreArchive({ ...bench, report: portion(bench.report, 0.5, 0.85) }, server, {
-          client: request.client,
-          file: dump,
-          database: source.database,
+        await makeFrame(server, source.database, plan, warn);
+        const whole = await readArchive(bench.machine, request.client, dump, signal, bench.mark);
+        const {
           archive,
-          jobs: RESTORE_JOBS,
-          partial: plan.selected.partial,
-          weights: new Map(
-            plan.selected.tables.map((table) => [`${table.schema}.${table.name}`, table.dataBytes]),
-          ),
-          dump: undefined,
-          searchPath: plan.searchPath,
-          scratch: request.scratch,
-          onObjectError: definition.onRestoreError ?? 'warn',
-        });
+          list,
+          notes: leftOut,
+        } = await withoutExtensions(bench, whole, without, request.scratch);
+        const restored = await restoreArchive(
+          { ...bench, report: portion(bench.report, 0.5, 0.85) },
+          server,
+          {
+            client: request.client,
+            file: dump,
+            database: source.database,
+            archive,
+            list,
+            jobs: RESTORE_JOBS,
+            partial: plan.selected.partial || list !== undefined,
+            weights: new Map(
+              plan.selected.tables.map((table) => [`${table.schema}.${table.name}`, table.dataBytes]),
+            ),
+            dump: undefined,
+            searchPath: plan.searchPath,
+            scratch: request.scratch,
+            onObjectError: definition.onRestoreError ?? 'warn',
+          },
+        );
         await bench.machine.files.remove(dump);
         await server.query(source.database, (client) => gatherStatistics(client, bench));
         const { prepared } = await disarm(bench, server);
@@ -134,7 +156,7 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
           compared,
           {
             leftOut: plan.selected.leftOut,
-            notes,
+            notes: [...restored, ...leftOut],
             valuesAfter: valuesByName(picture.valuesAfter),
             refused,
             majors: { source: plan.facts.major, copy: bench.server.major },
@@ -160,6 +182,19 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
   }
 }
 
+/** All that is there before the first object of the dump: the database, its roles, and what is set for them. */
+async function makeFrame(
+  { query }: TemporaryServer,
+  database: string,
+  { shape, roles, properties }: SourcePlan,
+  warn: (text: string) => void,
+): Promise<void> {
+  await createDatabase(query, database, shape, warn);
+  await query('template1', (client) => writeRoles(client, roles, database, warn));
+  if (properties === undefined) return;
+  await query(database, (client) => writeDatabaseProperties(client, database, properties, warn));
+}
+
 async function planSource(
   session: SourceSession,
   source: SourceConnection,
@@ -179,9 +214,6 @@ async function planSource(
     const selected = await selectTables(client, request.definition);
     checkReadable(selected, source);
     await checkRoleOf(client, request.definition.user);
-    const extensions = await client.query<{ extname: string }>(
-      "SELECT extname FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' ORDER BY extname",
-    );
     return {
       member: request.member,
       facts,
@@ -191,10 +223,16 @@ async function planSource(
       roles: await readRoles(client, facts.major),
       properties: await readDatabaseProperties(client),
       selected,
-      extensions: extensions.rows.map((row) => row.extname),
+      extensions: await sourceExtensions(client, selected),
       searchPath: rows[0]?.schemas ?? [],
     };
   } catch (error) {
+    if (sqlState(error) === '55P03')
+      throw fail(
+        'source_locked',
+        { locks: await lockHolders(client), seconds: LOCK_SECONDS },
+        { cause: error },
+      );
     throw explainQueryError(error, source, request.member);
   }
 }
@@ -250,20 +288,6 @@ export function checkReadable(selected: SelectedSource, source: Pick<SourceConne
   if (refused.length > 0) throw fail('source_permission', { user: source.user, objects: refused });
 }
 
-/** Found before the dump, which may take hours. */
-async function checkExtensions(
-  server: { query: <Value>(database: string, work: (client: Client) => Promise<Value>) => Promise<Value> },
-  wanted: readonly string[],
-  version: string,
-): Promise<void> {
-  const available = await server.query('template1', async (client) => {
-    const { rows } = await client.query<{ name: string }>('SELECT name FROM pg_available_extensions');
-    return new Set(rows.map((row) => row.name));
-  });
-  const missing = wanted.filter((name) => !available.has(name));
-  if (missing.length > 0) throw missingExtensions(missing, version);
-}
-
 async function runDump(
   bench: Workbench,
   session: SourceSession,
@@ -298,7 +322,7 @@ async function runDump(
         '--no-tablespaces',
         '--no-subscriptions',
         '--no-security-labels',
-        '--lock-wait-timeout=60000',
+        `--lock-wait-timeout=${LOCK_SECONDS * 1000}`,
         ...(plan.snapshot === undefined ? [] : [`--snapshot=${plan.snapshot}`]),
         ...plan.selected.excludedSchemas.map((pattern) => `--exclude-schema=${pattern}`),
         ...plan.selected.excludedTables.map((pattern) => `--exclude-table=${pattern}`),
@@ -324,10 +348,11 @@ async function runDump(
     },
   );
   if (result.code !== 0) {
-    const error = explainDumpFailure(result.stderr, source);
-    for (const line of result.stderr.split('\n')) {
-      if (/error|fatal|detail/i.test(line)) bench.report.line(line, 'error');
-    }
+    const problems = dumpProblems(result.stderr);
+    for (const line of problems) bench.report.line(line, 'error');
+    const error = saysLockTimeout(problems.join('\n'))
+      ? fail('source_locked', { locks: await lockHolders(session.client), seconds: LOCK_SECONDS })
+      : explainDumpFailure(result.stderr, source);
     throw await fullDisk(bench, error, result.stderr);
   }
   for (const line of result.stderr.split('\n')) {

@@ -5,7 +5,7 @@ import { fullDisk, type Workbench } from '../workbench.ts';
 import { writeConfiguration } from '../configuration.ts';
 
 /** Its first superuser is ours, so that the source's roles, `postgres` among them, can be made as they are there. */
-export async function makeCluster(bench: Workbench): Promise<void> {
+export async function makeCluster(bench: Workbench, preload: readonly string[] = []): Promise<void> {
   await bench.machine.files.makeDirectory(bench.target, { mode: 0o700, serverUser: true });
   const result = await bench.machine.run(
     {
@@ -36,6 +36,7 @@ export async function makeCluster(bench: Workbench): Promise<void> {
     dataDirectory: bench.target,
     major: bench.server.major,
     postgres: bench.server.postgres,
+    preload,
   });
 }
 

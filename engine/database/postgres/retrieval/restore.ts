@@ -1,12 +1,13 @@
 /** Restores a dump into the temporary server: pg_restore for archives, psql for plain SQL, with their errors sorted. */
 import { saysFullDisk } from '../../../domain/fullDisk.ts';
-import { fail, type ThinClonesError } from '../../../protocol/errors.ts';
+import { fail } from '../../../protocol/errors.ts';
 import { quietEventTriggers, restoreEventTriggers, withoutEventTriggers } from '../eventTriggers.ts';
 import type { ClientPrograms } from '../programs/locate.ts';
 import { ADMIN_ROLE, APPLICATION_NAME, socketNumber } from '../admin.ts';
 import { inOneLine } from '../compare/difference.ts';
 import type { Archive } from './archive.ts';
 import { explainUnreadable } from './archive.ts';
+import { missingExtensions } from './leaveOut.ts';
 import { putChecksBack, setChecksAside } from './laterChecks.ts';
 import { restoreAgain, type RestoreNote } from './restoreAgain.ts';
 import { fullDisk, type TemporaryServer, type Workbench } from '../workbench.ts';
@@ -17,6 +18,8 @@ export interface RestoreOptions {
   file: string;
   database: string;
   archive: Archive;
+  /** The entries of the archive that are wanted, as a file for pg_restore; undefined: all. */
+  list: string | undefined;
   jobs: number;
   /** True when parts of the source were left out: what refers to them is missing, and that is told as a warning. */
   partial: boolean;
@@ -143,6 +146,7 @@ async function runSections(
         '--no-subscriptions',
         '--no-security-labels',
         ...sections.map((section) => `--section=${section}`),
+        ...(options.list === undefined ? [] : [`--use-list=${options.list}`]),
         `--jobs=${jobs}`,
         `--dbname=${connectionString(options.database)}`,
         '--',
@@ -344,13 +348,6 @@ async function restoreFailure(
           .map((error) => `${error.message}${commandOf(error)}`)
           .join('; ') + (fatal.length > 3 ? ` and ${fatal.length - 3} more` : '');
   return await fullDisk(bench, fail('restore_failed', { problem }), `${all}\n${stderr}`);
-}
-
-export function missingExtensions(names: readonly string[], version: string): ThinClonesError {
-  const plural = names.length === 1 ? 'the extension' : 'the extensions';
-  return fail('restore_failed', {
-    problem: `the source uses ${plural} ${names.join(', ')}, which the PostgreSQL ${version} here does not have. Install ${names.length === 1 ? 'it' : 'them'}, or exclude the schemas that need ${names.length === 1 ? 'it' : 'them'}.`,
-  });
 }
 
 /** For a job's lines, which are stored: a command up to its first literal, since any one may be a password. */

@@ -1,0 +1,159 @@
+/** Extensions of a source: which are left out, which must be loaded before others, and what of an archive depends on those that do not come. */
+import path from 'node:path';
+import type { Client } from 'pg';
+import { fail, type ThinClonesError } from '../../../protocol/errors.ts';
+import { moduleExists } from '../configuration.ts';
+import { parsePattern } from '../selection.ts';
+import type { TemporaryServer, Workbench } from '../workbench.ts';
+import type { Archive, ArchiveEntry } from './archive.ts';
+import { nameOf, type RestoreNote } from './restoreAgain.ts';
+
+export interface SourceExtension {
+  name: string;
+  /** Something of what is copied is known to need it. */
+  isNeeded: boolean;
+}
+
+/** They only watch, and can only do so in a server that loaded them when it started. */
+const PRELOADED = ['pg_stat_statements', 'pgaudit', 'pg_stat_kcache', 'pg_qualstats', 'pg_wait_sampling'];
+
+/** They can't be made in a server that has not loaded them, and are not loaded: they would do production's work in every clone. */
+const ACTING = new Set(['pg_cron']);
+
+/** Modules for the restore and for the clones. */
+export async function modulesFor(
+  bench: Pick<Workbench, 'machine' | 'server'>,
+  extensions: readonly string[],
+): Promise<readonly string[]> {
+  const modules: string[] = [];
+  for (const name of PRELOADED)
+    if (
+      extensions.includes(name) &&
+      (await moduleExists({ ...bench, postgres: bench.server.postgres }, name))
+    )
+      modules.push(name);
+  return modules;
+}
+
+/**
+ * Names of the extensions that do not come. Asked before the dump, or the restore, which may take hours. Errors: `restore_failed` names
+ * those that are not here; `source_selection` a pattern that is nobody's.
+ */
+export async function extensionsToLeaveOut(
+  bench: Pick<Workbench, 'report' | 'server'>,
+  server: TemporaryServer,
+  asked: { extensions: readonly SourceExtension[]; exclude: readonly string[] | undefined },
+): Promise<readonly string[]> {
+  const { extensions, exclude = [] } = asked;
+  const out = new Set<string>();
+  for (const pattern of exclude) {
+    const matching = new RegExp(parsePattern(pattern).name);
+    const found = extensions.filter(({ name }) => matching.test(name));
+    if (found.length === 0) throw fail('source_selection', { pattern, kind: 'extension' });
+    for (const { name } of found) out.add(name);
+  }
+  for (const { name } of extensions)
+    if (ACTING.has(name) && !out.has(name)) {
+      out.add(name);
+      bench.report.line(`The extension ${name} acts on its own and is left out of clones.`, 'warning');
+    }
+  const available = await server.query('template1', availableExtensions);
+  const missing = extensions.filter(({ name }) => !available.has(name) && !out.has(name));
+  const needed = missing.filter(({ isNeeded }) => isNeeded).map(({ name }) => name);
+  if (needed.length > 0) throw missingExtensions(needed, bench.server.version);
+  for (const { name } of missing) {
+    out.add(name);
+    bench.report.line(
+      `The extension ${name} is not on this machine and is left out: nothing that is copied needs it.`,
+      'warning',
+    );
+  }
+  return [...out];
+}
+
+/** Of a dump that can't be taken in parts. Errors: `restore_failed`. */
+export async function refuseMissing(
+  bench: Pick<Workbench, 'server'>,
+  server: TemporaryServer,
+  names: readonly string[],
+): Promise<void> {
+  const available = await server.query('template1', availableExtensions);
+  const missing = names.filter((name) => !available.has(name));
+  if (missing.length > 0) throw missingExtensions(missing, bench.server.version);
+}
+
+async function availableExtensions(client: Client): Promise<ReadonlySet<string>> {
+  const { rows } = await client.query<{ name: string }>('SELECT name FROM pg_available_extensions');
+  return new Set(rows.map(({ name }) => name));
+}
+
+export function missingExtensions(names: readonly string[], version: string): ThinClonesError {
+  const [it, plural] = names.length === 1 ? ['it', 'extension'] : ['them', 'extensions'];
+  return fail('restore_failed', {
+    problem: `the source uses the ${plural} ${names.join(', ')}, which the PostgreSQL ${version} here does not have. Install ${it}, or leave ${it} out together with what depends on ${it}: exclude: { extensions: [${names.join(', ')}] } (of a dump: of any kind but plain SQL)`,
+  });
+}
+
+/** What is left of an archive, and a file for `pg_restore --use-list` when it is not everything. */
+export async function withoutExtensions(
+  bench: Workbench,
+  archive: Archive,
+  names: readonly string[],
+  scratch: string,
+): Promise<{ archive: Archive; list: string | undefined; notes: readonly RestoreNote[] }> {
+  const out = dependentsOf(archive.entries, names);
+  if (out.size === 0) return { archive, list: undefined, notes: [] };
+  const entries = archive.entries.filter((entry) => !out.has(entry));
+  // Rows, rights and comments go with what they belong to.
+  for (const entry of out)
+    if (!/ DATA$|^(?:COMMENT|ACL|SEQUENCE SET|DEFAULT|EXTENSION)$/.test(entry.kind))
+      bench.report.line(
+        `The ${entry.kind.toLowerCase()} ${nameOf(entry)} is left out: it depends on an extension that does not come.`,
+        'warning',
+      );
+  const list = path.join(scratch, 'kept.list');
+  await bench.machine.files.writeAtomic(
+    list,
+    entries.map(({ dumpId }) => `${dumpId};\n`).join(''),
+    0o600,
+    'system',
+  );
+  const notes = [...out].map((entry): RestoreNote => {
+    const problem = 'it depends on an extension that is left out';
+    return { entry, object: `${entry.kind.toLowerCase()} ${nameOf(entry)}`, what: 'is missing', problem };
+  });
+  return { archive: { ...archive, entries }, list, notes };
+}
+
+/** The entries of these extensions, and whatever depends on one of them, also through others. */
+export function dependentsOf(
+  entries: readonly ArchiveEntry[],
+  names: readonly string[],
+): ReadonlySet<ArchiveEntry> {
+  const users = new Map<number, ArchiveEntry[]>();
+  for (const entry of entries)
+    for (const id of entry.dependencies) users.set(id, [...(users.get(id) ?? []), entry]);
+  const out = new Set(entries.filter(({ kind, name }) => kind === 'EXTENSION' && names.includes(name)));
+  for (const entry of out) for (const user of users.get(entry.dumpId) ?? []) out.add(user);
+  return out;
+}
+
+/** Of a plain SQL dump, which makes them before it brings any rows. */
+export async function scriptExtensions(bench: Workbench, script: string): Promise<readonly string[]> {
+  const lines = await bench.machine.run(
+    {
+      program: 'grep',
+      args: ['-m', '200', '-aE', '^(CREATE EXTENSION |COPY )', '--', script],
+      env: { LC_ALL: 'C' },
+      parse: ({ stdout }) => stdout.split('\n'),
+    },
+    { signal: bench.signal },
+  );
+  const end = lines.findIndex((line) => line.startsWith('COPY '));
+  return lines.slice(0, end === -1 ? undefined : end).flatMap((line) => {
+    const [, quoted, plain] =
+      /^CREATE EXTENSION (?:IF NOT EXISTS )?(?:"((?:[^"]|"")+)"|([\w-]+))/.exec(line) ?? [];
+    const name = quoted?.replaceAll('""', '"') ?? plain;
+    return name === undefined || name === 'plpgsql' ? [] : [name];
+  });
+}

@@ -1,0 +1,178 @@
+import assert from 'node:assert/strict';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { isFailure } from '../../../engine/protocol/errors.ts';
+import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
+import {
+  SOURCE_PASSWORD,
+  startPostgresSource,
+  testPrograms,
+  type PostgresSource,
+} from '../../support/postgresSource.ts';
+
+/** `nowhere` is one that this machine's PostgreSQL lacks: the source finds it in a folder of its own. */
+describe('extensions of a source', () => {
+  let bench: PostgresBench;
+  let source: PostgresSource;
+  const dumpOf = (name: string): string => path.join(bench.root, name);
+  before(async () => {
+    bench = await openPostgresBench();
+    const folder = path.join(bench.root, 'extensions', 'extension');
+    await mkdir(folder, { recursive: true });
+    await writeFile(path.join(folder, 'nowhere.control'), "default_version = '1.0'\nrelocatable = true\n");
+    await writeFile(
+      path.join(folder, 'nowhere--1.0.sql'),
+      "CREATE TYPE mood AS ENUM ('sad', 'glad');\nCREATE FUNCTION worse(mood) RETURNS mood LANGUAGE sql AS 'SELECT $1';\n",
+    );
+    source = await startPostgresSource({
+      major: 18,
+      settings: {
+        extension_control_path: `${path.dirname(folder)}:$system`,
+        shared_preload_libraries: 'pg_stat_statements',
+      },
+    });
+    await source.run('postgres', 'CREATE DATABASE shop', 'CREATE DATABASE apart', 'CREATE DATABASE plain');
+    await source.run(
+      'shop',
+      'CREATE EXTENSION nowhere',
+      'CREATE SCHEMA tools',
+      'CREATE EXTENSION citext SCHEMA tools',
+      'CREATE EXTENSION pg_stat_statements',
+      'CREATE TABLE kept (id int PRIMARY KEY, name tools.citext)',
+      "INSERT INTO kept VALUES (1, 'One')",
+      'CREATE TABLE moody (id int PRIMARY KEY REFERENCES kept, mood mood)',
+      "INSERT INTO moody VALUES (1, 'glad')",
+      'CREATE INDEX ON moody (mood)',
+      'CREATE VIEW moods AS SELECT mood FROM moody',
+      'CREATE TABLE tools.more (id int)',
+    );
+    await source.run(
+      'apart',
+      'CREATE SCHEMA other',
+      'CREATE EXTENSION nowhere SCHEMA other',
+      'CREATE TABLE other.moody (mood other.mood)',
+      'CREATE SCHEMA tools',
+      'CREATE EXTENSION citext SCHEMA tools',
+      'CREATE TABLE tools.secret (id int)',
+      "CREATE TABLE kept (name tools.citext DEFAULT tools.citext('x'))",
+      "INSERT INTO kept VALUES ('One')",
+    );
+    const { client } = await testPrograms()();
+    assert.ok(client.ok);
+    for (const [name, format] of [
+      ['shop.dump', 'custom'],
+      ['shop.tar', 'tar'],
+      ['shop.sql', 'plain'],
+    ] as const)
+      await bench.machine.run({
+        program: client.programs.pg_dump,
+        args: [`--format=${format}`, `--file=${dumpOf(name)}`],
+        env: {
+          PGHOST: '127.0.0.1',
+          PGPORT: String(source.port),
+          PGUSER: 'owner',
+          PGPASSWORD: SOURCE_PASSWORD,
+          PGDATABASE: 'shop',
+        },
+        parse: (result) => assert.equal(result.code, 0, result.stderr),
+      });
+  });
+  after(async () => {
+    await source.remove();
+    await bench.checkNothingLeft();
+    await bench.close();
+  });
+
+  const logical = (database: string) => ({ retrieval: 'logical' as const, url: source.url(database) });
+  const begun = (): boolean => bench.lines.some((line) => /Dumping|Restoring|Running/.test(line));
+
+  for (const [title, definition] of [
+    ['a server', () => logical('shop')],
+    ['a custom dump', () => ({ retrieval: 'dump' as const, dump: dumpOf('shop.dump') })],
+    ['a plain dump', () => ({ retrieval: 'dump' as const, dump: dumpOf('shop.sql') })],
+  ] as const)
+    it(`that are missing are told before anything of ${title} is copied, with the way that works`, async () => {
+      await assert.rejects(
+        bench.retrieve(definition(), title === 'a server' ? { password: SOURCE_PASSWORD } : {}),
+        (error) =>
+          isFailure(error, 'restore_failed') &&
+          /the extension nowhere.*exclude: \{ extensions: \[nowhere\] \}/.test(error.message),
+      );
+      assert.ok(!begun(), bench.lines.join('\n'));
+    });
+
+  for (const [title, definition] of [
+    ['a server', () => logical('shop')],
+    ['a custom dump', () => ({ retrieval: 'dump' as const, dump: dumpOf('shop.dump') })],
+    ['a tar dump', () => ({ retrieval: 'dump' as const, dump: dumpOf('shop.tar') })],
+  ] as const)
+    it(`of ${title} are left out with what depends on them, and told by name`, async () => {
+      const retrieved = await bench.retrieve(
+        { ...definition(), exclude: { extensions: ['nowhere'] } },
+        title === 'a server' ? { password: SOURCE_PASSWORD } : {},
+      );
+      for (const object of ['table public.moody', 'view public.moods'])
+        assert.ok(
+          bench.lines.some((line) => line.includes(`The ${object} is left out`)),
+          bench.lines.join('\n'),
+        );
+      const clone = await bench.start(retrieved.target, retrieved.version);
+      const names = await clone.query<{ name: string }>(
+        'shop',
+        `SELECT extname AS name FROM pg_extension UNION ALL SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
+           AND relkind IN ('r', 'v') AND relname !~ '^pg_stat' ORDER BY 1`,
+      );
+      assert.deepEqual(
+        names.map(({ name }) => name),
+        ['citext', 'kept', 'pg_stat_statements', 'plpgsql'],
+      );
+      assert.deepEqual(
+        await clone.query('shop', "SELECT id FROM kept WHERE name OPERATOR(tools.=) 'ONE'::tools.citext"),
+        [{ id: 1 }],
+      );
+      // It answers only in a server that loaded it.
+      const [seen] = await clone.query<{ calls: number }>(
+        'shop',
+        'SELECT count(*)::int AS calls FROM pg_stat_statements',
+      );
+      assert.ok(seen !== undefined && seen.calls > 0);
+      await clone.stop();
+    });
+
+  it('come along where the schemas that are copied use them, and stay away where nothing does', async () => {
+    const retrieved = await bench.retrieve(
+      { ...logical('apart'), include: { schemas: ['public'] } },
+      { password: SOURCE_PASSWORD },
+    );
+    assert.ok(
+      bench.lines.some((line) =>
+        line.includes('The extension nowhere is not on this machine and is left out'),
+      ),
+    );
+    const clone = await bench.start(retrieved.target, retrieved.version);
+    assert.deepEqual(
+      await clone.query(
+        'apart',
+        "SELECT name::text FROM kept WHERE name OPERATOR(tools.=) 'ONE'::tools.citext",
+      ),
+      [{ name: 'One' }],
+    );
+    const tables = await clone.query('apart', "SELECT FROM pg_class WHERE relname IN ('secret', 'moody')");
+    assert.equal(tables.length, 0);
+    await clone.stop();
+  });
+
+  it('that nobody has can not be left out, and of a plain dump none can', async () => {
+    await assert.rejects(
+      bench.retrieve(
+        { ...logical('shop'), exclude: { extensions: ['nobody'] } },
+        { password: SOURCE_PASSWORD },
+      ),
+      (error) => isFailure(error, 'source_selection') && error.message.includes('no extension "nobody"'),
+    );
+    await assert.rejects(
+      bench.retrieve({ retrieval: 'dump', dump: dumpOf('shop.sql'), exclude: { extensions: ['nowhere'] } }),
+      (error) => isFailure(error, 'not_supported') && error.message.includes('plain SQL'),
+    );
+  });
+});
