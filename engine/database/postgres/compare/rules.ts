@@ -55,11 +55,15 @@ export function isAbout({ entry, item: noted }: RestoreNote, item: InventoryItem
     : entry.label === oneLine(`${schema} ${item.name} ${owner}`);
 }
 
-const isTableOf = ({ entry }: RestoreNote, { schema, relation }: InventoryItem): boolean =>
+/** What is looked for by its own name is never a part of another one whose name begins like it. */
+const RELATIONS = new Set(['table', 'view', 'materialized view']);
+
+const isTableOf = ({ entry }: RestoreNote, { kind, schema, relation }: InventoryItem): boolean =>
   entry !== undefined &&
   schema !== null &&
   relation !== null &&
-  /^(?:FOREIGN )?TABLE$|^(?:MATERIALIZED )?VIEW$/.test(entry.kind) &&
+  !RELATIONS.has(kind) &&
+  RELATIONS.has(kindOfEntry(entry.kind) ?? '') &&
   `${entry.label} `.startsWith(oneLine(`${schema} ${relation.slice(schema.length + 1)} `));
 
 const restored = (note: RestoreNote | undefined): string | undefined =>
