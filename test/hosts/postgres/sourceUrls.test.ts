@@ -251,6 +251,12 @@ describe('a source, by the ways in which people name it', function () {
     assert.deepEqual(await reached(locked, undefined), who);
     await copied(locked, undefined);
     await refused(at('locked.key'), undefined, /^source_tls:.*needs a password.*service file/);
+    const wrong = file('wrong.conf', '[locked]\nsslpassword=another\n');
+    await refused(
+      `${at('locked.key')}&service=locked&servicefile=${wrong}`,
+      undefined,
+      /^source_tls:.*can't be opened with sslpassword/,
+    );
     // What libpq refuses is refused before anything is copied.
     const open = file('open.key', readFileSync(file('client.key'), 'utf8'));
     chmodSync(open, 0o644);

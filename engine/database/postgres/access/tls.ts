@@ -61,6 +61,10 @@ async function systemRoots(server: string, own: OwnFiles): Promise<string> {
   throw fail('source_tls', { host: server, problem });
 }
 
+/** By its own words: what OpenSSL says of a password that is missing depends on what else went wrong in this process before. */
+const isEncrypted = (key: string | undefined): boolean =>
+  key !== undefined && /^-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(key);
+
 /** For pg. `server` is what the certificate has to name. Rejects with `source_tls`. */
 export async function tlsOptions(
   { mode, parameters, keyPassword }: TlsSettings,
@@ -102,9 +106,12 @@ export async function tlsOptions(
     createSecureContext(files);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    const problem = /decrypt|password|passphrase/i.test(reason)
-      ? `the key ${parameters['sslkey'] ?? ''} needs a password: give it as sslpassword in a service file`
-      : `its certificates or key can't be used (${reason})`;
+    const name = parameters['sslkey'] ?? '';
+    const problem = !isEncrypted(key)
+      ? `its certificates or key can't be used (${reason})`
+      : keyPassword === undefined
+        ? `the key ${name} needs a password: give it as sslpassword in a service file`
+        : `the key ${name} can't be opened with sslpassword of the service file (${reason})`;
     throw fail('source_tls', { host: server, problem }, { cause: error });
   }
   return {
