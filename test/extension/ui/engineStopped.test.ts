@@ -87,9 +87,7 @@ describe('stopping the engine', () => {
     assert.match((await item.getAttribute('aria-label')) ?? '', /the engine is stopped/);
     for (const [name, label, kind] of themes) {
       await workbench.palette('Preferences: Color Theme');
-      await workbench.quickInput({ placeholder: 'Select Color Theme' });
-      await workbench.page.locator('.quick-input-widget .quick-input-box input').fill(label);
-      await workbench.quickPick(label);
+      await workbench.typeAndPick(label, { placeholder: 'Select Color Theme' });
       await workbench.page.locator(`.monaco-workbench${kind}`).waitFor();
       await workbench.waitForRow('The engine is stopped');
       await workbench.screenshot(`engine-stopped-${name}`);

@@ -62,9 +62,7 @@ describe('a second environment', () => {
     );
     for (const [name, label, kind] of themes) {
       await workbench.palette('Preferences: Color Theme');
-      await workbench.quickInput({ placeholder: 'Select Color Theme' });
-      await workbench.page.locator('.quick-input-widget .quick-input-box input').fill(label);
-      await workbench.quickPick(label);
+      await workbench.typeAndPick(label, { placeholder: 'Select Color Theme' });
       await workbench.page.locator(`.monaco-workbench${kind}`).waitFor();
       await workbench.waitForRow('Which environment?');
       await workbench.screenshot(`environment-unchosen-${name}`);

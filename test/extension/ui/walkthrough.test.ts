@@ -38,9 +38,7 @@ describe('the pictures of the walkthrough', () => {
       const { page } = workbench;
       await workbench.openView('Thin Clones');
       await workbench.palette('Preferences: Color Theme');
-      await workbench.quickInput({ placeholder: 'Select Color Theme' });
-      await page.locator('.quick-input-widget .quick-input-box input').fill(label);
-      await workbench.quickPick(label);
+      await workbench.typeAndPick(label, { placeholder: 'Select Color Theme' });
       await page.locator(`.monaco-workbench${kind}`).waitFor();
       // The pictures are shown where there is room beside the steps.
       await page.setViewportSize({ width: 1900, height: 1000 });
