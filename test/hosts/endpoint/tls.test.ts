@@ -78,6 +78,8 @@ describe('TLS', () => {
     const endpoints = createTcpEndpoints({
       wires: { postgres: postgresWire },
       certificate: () => certificates.current(),
+      // So that a slow machine may take its time for many handshakes at once.
+      limits: { strangerMs: 60_000 },
     });
     const title = 'orders of /work/shop';
     const endpoint = await endpoints.open({ port: 0, engine: 'postgres', title, target });
