@@ -131,6 +131,8 @@ describe('a state that is lost or damaged', function () {
       cloneCreate: { environment },
       cloneProtect: { minutes: null },
       cloneCommit: { message: 'x' },
+      cloneRename: { name: 'x' },
+      snapshotEdit: { message: 'x' },
       checkoutOpen: { folder: '/x' },
       checkoutAnswer: { branch: 'x', answer: 'none' },
       checkoutEnvFile: { file: null },
