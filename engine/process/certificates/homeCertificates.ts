@@ -74,6 +74,9 @@ export async function openHomeCertificates(options: HomeCertificatesOptions): Pr
     return { ...made, isNew: true };
   };
 
+  const makeFolderForServers = (): Promise<void> =>
+    files.makeDirectory(forServers, { mode: machine.serverUser === undefined ? 0o700 : 0o711 });
+
   /** In one step: a server that starts at this moment reads a certificate with its own key. */
   const giveToServers = async (server: string): Promise<void> => {
     const fresh = `${serverFile}.new`;
@@ -85,7 +88,7 @@ export async function openHomeCertificates(options: HomeCertificatesOptions): Pr
   const look = async (): Promise<HomeCertificate> => {
     const now = clock.now();
     await files.makeDirectory(secrets, { mode: 0o700 });
-    await files.makeDirectory(forServers, { mode: machine.serverUser === undefined ? 0o700 : 0o711 });
+    await makeFolderForServers();
     const authority = await keep(
       authorityKept,
       (kept) => kept.certificate.ca && lasts(kept, now, AUTHORITY_MARGIN_DAYS),
@@ -130,7 +133,7 @@ export async function openHomeCertificates(options: HomeCertificatesOptions): Pr
       // A server that is told of a file that is gone does not start.
       if ((await files.stat(serverFile))?.kind === 'file') return serverFile;
       try {
-        await files.makeDirectory(forServers, { mode: machine.serverUser === undefined ? 0o700 : 0o711 });
+        await makeFolderForServers();
         await giveToServers(current.server);
         return serverFile;
       } catch (error) {
