@@ -67,7 +67,8 @@ describe('an engine whose files somebody removes', function () {
 
   it('leaves its home to the next one when all that it has there is removed', async () => {
     const { info } = await engine.connect();
-    await rm(engine.paths.engineDirectory, { recursive: true });
+    // It may write there meanwhile.
+    await rm(engine.paths.engineDirectory, { recursive: true, maxRetries: 20, retryDelay: 5 });
     const next = await engine.connect();
     assert.notEqual(next.info.pid, info.pid);
     while (engines().some(({ pid }) => pid === info.pid)) await sleep(5);
