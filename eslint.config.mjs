@@ -16,7 +16,7 @@ const layers = [
   ['domain'],
   ['ports'],
   ['machine'],
-  ['git', 'endpoint', 'process'],
+  ['git', 'endpoint', 'process', 'link'],
   ['runtime'],
   ['database', 'storage', 'state'],
   ['migrations', 'config'],
