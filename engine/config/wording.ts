@@ -9,7 +9,7 @@ import {
 } from '../protocol/entities.ts';
 import { nameRule } from '../protocol/names.ts';
 import { migrationSettingsSchema } from '../protocol/migrationReport.ts';
-import { branchSettingsSchema, workspaceSchema } from '../protocol/workspace.ts';
+import { branchSettingsSchema, endpointSettingsSchema, workspaceSchema } from '../protocol/workspace.ts';
 import type { Path } from './places.ts';
 import { suggest } from './suggestion.ts';
 
@@ -56,6 +56,7 @@ function knownKeys(path: Path): readonly string[] {
   if (section === 'workspace') {
     if (path.length === 1) return Object.keys(workspaceSchema.shape);
     if (inside === 'branches') return Object.keys(branchSettingsSchema.shape);
+    if (inside === 'endpoint') return Object.keys(endpointSettingsSchema.shape);
     return inside === 'migrations' ? Object.keys(migrationSettingsSchema.shape) : [];
   }
   switch (path.length) {

@@ -27,8 +27,11 @@ export interface Endpoint {
    * Leads the endpoint elsewhere, at once: when this returns, nothing that a connection to another clone or port sends
    * reaches that clone, and nothing that it answers from now on reaches the client. Such connections are ended with the
    * notice (where the protocol can say it at that point), connections to the same clone and port stay, held ones go on.
+   *
+   * Those with an open transaction (also that of a running query) may go on with their clone for up to `drainMs` and are ended in the same
+   * way after it: as soon as it has ended, with its answers. What drains already goes on and gets no more time, whatever is said then.
    */
-  lead(target: EndpointTarget, notice: string): void;
+  lead(target: EndpointTarget, notice: string, drainMs?: number): void;
   /** Client connections that lead to a clone or wait for one. */
   connections(): number;
   /** Ends all connections, each with the notice, and stops listening, within a second. Idempotent. */

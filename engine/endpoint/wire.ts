@@ -31,6 +31,8 @@ export interface ServerStream {
   loggedIn(): boolean;
   /** The server has said that it waits for the client. */
   idle(): boolean;
+  /** A transaction is open, also the one that a query is by itself which the server has not answered yet. */
+  inTransaction(): boolean;
   /** What names this session in a cancel request, once the server has told it. */
   key(): string | undefined;
 }

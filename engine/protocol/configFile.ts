@@ -67,6 +67,10 @@ const descriptions: Readonly<Record<string, string>> = {
     "Where the clone of a branch that matches starts: latest (the newest snapshot; the default), current (the clone in use before), or a branch's name.",
   'workspace.branches.cleanUpAfter':
     'Clones of merged and deleted branches are destroyed after this long, without asking: 12h, 7d. Without it, never.',
+  'workspace.endpoint': 'What the stable ports of a checkout do.',
+  'workspace.endpoint.onSwitch':
+    'Transactions that are open when the database is switched: close (the default) ends them, drain lets them end by themselves first. New connections go to the new clone at once either way.',
+  'workspace.endpoint.drainFor': 'For drain: how long they may take, 1s to 60s. Default: 5s.',
   'workspace.migrations':
     'How migrations are found, where the files of the checkout do not say it: one tool, or a list of them.',
   'workspace.migrations.tool': 'The tool that applies them; sql for numbered SQL files.',

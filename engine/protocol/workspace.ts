@@ -34,6 +34,20 @@ export const branchSettingsSchema = z.strictObject({
 });
 export type BranchSettings = z.infer<typeof branchSettingsSchema>;
 
+/** How long an open transaction may go on after a switch where nothing else is said. */
+export const defaultDrainSeconds = 5;
+
+export const endpointSettingsSchema = z.strictObject({
+  /** What becomes of transactions that are open at a switch: `close` (the default) ends them, `drain` lets them end by themselves. */
+  onSwitch: z.enum(['close', 'drain']).optional(),
+  /** For `drain`: how long they may take. */
+  drainFor: z
+    .string()
+    .regex(/^([1-9]|[1-5][0-9]|60)s$/, '1s to 60s')
+    .optional(),
+});
+export type EndpointSettings = z.infer<typeof endpointSettingsSchema>;
+
 export const variableNameSchema = z
   .string()
   .max(200)
@@ -58,6 +72,7 @@ export const workspaceSchema = z.strictObject({
     )
     .optional(),
   branches: branchSettingsSchema.optional(),
+  endpoint: endpointSettingsSchema.optional(),
   migrations: z.union([migrationSettingsSchema, z.array(migrationSettingsSchema).max(20)]).optional(),
 });
 export type Workspace = z.infer<typeof workspaceSchema>;

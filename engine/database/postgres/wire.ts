@@ -17,6 +17,8 @@ const GSSENC_REQUEST = 80_877_104;
 
 const BACKEND_KEY_DATA = 'K'.charCodeAt(0);
 const READY_FOR_QUERY = 'Z'.charCodeAt(0);
+/** Of the status in it: not in a transaction. */
+const IDLE = 'I'.charCodeAt(0);
 
 /** SQLSTATEs, see https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const FEATURE_NOT_SUPPORTED = '0A000';
@@ -80,18 +82,26 @@ function follow(): ServerStream {
   let key: string | undefined;
   let idle = false;
   let loggedIn = false;
+  /** The status comes next. */
+  let isReady = false;
+  let inBlock = false;
   let lost = false;
 
   const begin = (type: number | undefined, length: number): void => {
     left = length - 4;
     if (left < 0) lost = true;
     // A server says it to nobody before AuthenticationOk.
-    else if (type === READY_FOR_QUERY) idle = loggedIn = true;
+    else if (type === READY_FOR_QUERY) isReady = loggedIn = true;
     else if (type === BACKEND_KEY_DATA && key === undefined && left <= MAX_KEY_BYTES) keyParts = [];
   };
 
   const body = (part: Buffer): void => {
     left -= part.length;
+    if (isReady) {
+      isReady = false;
+      idle = true;
+      inBlock = part[0] !== IDLE;
+    }
     if (keyParts === undefined) return;
     keyParts.push(part);
     if (left > 0) return;
@@ -105,7 +115,7 @@ function follow(): ServerStream {
       while (at < chunk.length && !lost) {
         if (left > 0) {
           const end = Math.min(at + left, chunk.length);
-          if (keyParts === undefined) left -= end - at;
+          if (keyParts === undefined && !isReady) left -= end - at;
           else body(chunk.subarray(at, end));
           at = end;
         } else if (headerBytes === 0 && chunk.length - at >= HEADER_BYTES) {
@@ -128,6 +138,7 @@ function follow(): ServerStream {
     whole: () => left === 0 && headerBytes === 0 && !lost,
     loggedIn: () => loggedIn,
     idle: () => idle,
+    inTransaction: () => loggedIn && (inBlock || !idle),
     key: () => key,
   };
 }

@@ -1,4 +1,5 @@
 /** Endpoints in memory for unit tests and simulations of services: nothing listens, and clients are objects. */
+import { partingOf } from '../../domain/draining.ts';
 import { fail } from '../../protocol/errors.ts';
 import type { CloneId } from '../../protocol/ids.ts';
 import { withFaults, type CallOf, type Faults } from '../../machine/fake/faults.ts';
@@ -18,6 +19,9 @@ export interface FakeClient {
   state(): FakeClientState;
   /** The clone that answers a query sent now; undefined when none does. */
   ask(): CloneId | undefined;
+  /** Opens a transaction, and ends it. */
+  begin(): void;
+  commit(): void;
   /** The client closes its connection. */
   close(): void;
 }
@@ -32,14 +36,23 @@ export interface FakeEndpoints extends Endpoints {
   connect(port: number): FakeClient | undefined;
   /** The longest wait is over for every connection that is held. */
   giveUpWaiting(): void;
+  /** The time is over of every connection that may finish its transaction. */
+  giveUpDraining(): void;
 }
 
 /** What an endpoint knows of a client. */
 interface Guest {
-  settle(target: EndpointTarget, notice: string): void;
+  settle(target: EndpointTarget, notice: string, drainMs: number): void;
   giveUp(): void;
+  giveUpDraining(): void;
   dismiss(notice: string): void;
   waitsOrLeads(): boolean;
+}
+
+interface Door {
+  clients: Set<Guest>;
+  answers: (target: CloneTarget) => boolean;
+  target: () => EndpointTarget;
 }
 
 export interface FakeEndpointsOptions {
@@ -51,7 +64,7 @@ export function createFakeEndpoints(options: FakeEndpointsOptions = {}): FakeEnd
   const { answers = () => true } = options;
   const taken = new Set<number>();
   const listening = new Map<number, Endpoint>();
-  const doors = new Map<number, { connect(): FakeClient; giveUpWaiting(): void }>();
+  const doors = new Map<number, { connect(): FakeClient; giveUpWaiting(): void; giveUpDraining(): void }>();
   let lastPort = 40_000;
 
   const freePort = (): number => {
@@ -70,9 +83,9 @@ export function createFakeEndpoints(options: FakeEndpointsOptions = {}): FakeEnd
       const endpoint: Endpoint = {
         port: own,
         target: () => current,
-        lead(next, notice) {
+        lead(next, notice, drainMs = 0) {
           current = next;
-          for (const client of clients) client.settle(next, notice);
+          for (const client of clients) client.settle(next, notice, drainMs);
         },
         connections: () => [...clients].filter((client) => client.waitsOrLeads()).length,
         async close(notice = `${title} is no longer served at port ${own}.`) {
@@ -83,49 +96,14 @@ export function createFakeEndpoints(options: FakeEndpointsOptions = {}): FakeEnd
         },
       };
 
-      const connect = (): FakeClient => {
-        let state: FakeClientState = { kind: 'held' };
-        const route = (to: EndpointTarget): void => {
-          if (to.kind === 'none') state = { kind: 'refused', reason: to.reason, next: to.next };
-          else if (to.kind === 'waiting') state = { kind: 'held' };
-          else if (answers(to)) state = { kind: 'open', target: to };
-          else state = { kind: 'refused', reason: `Clone ${to.name} does not answer.`, next: 'Start it.' };
-        };
-        const client: Guest = {
-          settle(to, notice) {
-            if (state.kind === 'held') route(to);
-            else if (state.kind === 'open' && !leadsToSame(state.target, to))
-              state = { kind: 'parted', notice };
-          },
-          giveUp() {
-            if (state.kind !== 'held' || current.kind !== 'waiting') return;
-            state = { kind: 'refused', reason: current.reason, next: 'Try again in a moment.' };
-          },
-          dismiss(notice) {
-            if (state.kind === 'held') {
-              state = { kind: 'refused', reason: notice, next: 'Try again in a moment.' };
-            } else if (state.kind === 'open') {
-              state = { kind: 'parted', notice };
-            }
-          },
-          waitsOrLeads: () => state.kind === 'held' || state.kind === 'open',
-        };
-        clients.add(client);
-        route(current);
-        return {
-          state: () => state,
-          ask: () => (state.kind === 'open' ? state.target.clone : undefined),
-          close() {
-            clients.delete(client);
-            if (client.waitsOrLeads()) state = { kind: 'closed' };
-          },
-        };
-      };
       listening.set(own, endpoint);
       doors.set(own, {
-        connect,
+        connect: () => connectTo({ clients, answers, target: () => current }),
         giveUpWaiting() {
           for (const client of clients) client.giveUp();
+        },
+        giveUpDraining() {
+          for (const client of clients) client.giveUpDraining();
         },
       });
       return endpoint;
@@ -142,6 +120,70 @@ export function createFakeEndpoints(options: FakeEndpointsOptions = {}): FakeEnd
     connect: (to) => doors.get(to)?.connect(),
     giveUpWaiting() {
       for (const door of doors.values()) door.giveUpWaiting();
+    },
+    giveUpDraining() {
+      for (const door of doors.values()) door.giveUpDraining();
+    },
+  };
+}
+
+/** A client that joins the others of an endpoint. */
+function connectTo({ clients, answers, target }: Door): FakeClient {
+  let state: FakeClientState = { kind: 'held' };
+  let inTransaction = false;
+  /** What it is told when it is over, of one that may finish its transaction. */
+  let drains: string | undefined;
+  const route = (to: EndpointTarget): void => {
+    if (to.kind === 'none') state = { kind: 'refused', reason: to.reason, next: to.next };
+    else if (to.kind === 'waiting') state = { kind: 'held' };
+    else if (answers(to)) state = { kind: 'open', target: to };
+    else state = { kind: 'refused', reason: `Clone ${to.name} does not answer.`, next: 'Start it.' };
+  };
+  const endDrained = (): void => {
+    if (drains !== undefined && state.kind === 'open') state = { kind: 'parted', notice: drains };
+  };
+  const client: Guest = {
+    settle(to, notice, drainMs) {
+      if (state.kind === 'held') route(to);
+      if (state.kind !== 'open') return;
+      if (leadsToSame(state.target, to)) {
+        drains = undefined;
+        return;
+      }
+      const parting = partingOf({ drains: drains !== undefined, inTransaction }, drainMs);
+      if (parting === 'ends') state = { kind: 'parted', notice };
+      else if (parting === 'drains') drains = notice;
+    },
+    giveUpDraining: endDrained,
+    giveUp() {
+      const current = target();
+      if (state.kind !== 'held' || current.kind !== 'waiting') return;
+      state = { kind: 'refused', reason: current.reason, next: 'Try again in a moment.' };
+    },
+    dismiss(notice) {
+      if (state.kind === 'held') {
+        state = { kind: 'refused', reason: notice, next: 'Try again in a moment.' };
+      } else if (state.kind === 'open') {
+        state = { kind: 'parted', notice };
+      }
+    },
+    waitsOrLeads: () => state.kind === 'held' || state.kind === 'open',
+  };
+  clients.add(client);
+  route(target());
+  return {
+    state: () => state,
+    ask: () => (state.kind === 'open' ? state.target.clone : undefined),
+    begin() {
+      inTransaction = true;
+    },
+    commit() {
+      inTransaction = false;
+      endDrained();
+    },
+    close() {
+      clients.delete(client);
+      if (client.waitsOrLeads()) state = { kind: 'closed' };
     },
   };
 }

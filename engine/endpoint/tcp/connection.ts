@@ -1,5 +1,6 @@
 /** One client of an endpoint: from its first bytes over its way to a clone's server until it is parted from it. */
 import type { Socket } from 'node:net';
+import { partingOf } from '../../domain/draining.ts';
 import { leadsToSame, type EndpointTarget } from '../endpoint.ts';
 import type { Wire, WireSecurity } from '../wire.ts';
 import type { Limits } from './limits.ts';
@@ -40,7 +41,7 @@ export interface Connection {
   /** The server that it talks to, and what names its session there. */
   session(): { port: number; key: string | undefined } | undefined;
   /** The endpoint leads elsewhere: see Endpoint.lead. */
-  switched(target: EndpointTarget, notice: string): void;
+  switched(target: EndpointTarget, notice: string, drainMs: number): void;
   /** Is told why, whatever it does, and ended. */
   dismiss(reason: string): void;
   destroy(): void;
@@ -73,6 +74,8 @@ export function serveClient(
   let link: Link | undefined;
   /** The server has let it in, or nothing is known of when it does. */
   let loggedIn = wire === undefined;
+  /** The endpoint leads elsewhere, and this is told when the transaction is over that it may finish first. */
+  let drains: string | undefined;
   let timer: NodeJS.Timeout | undefined;
 
   const within = (ms: number, otherwise: () => void): void => {
@@ -233,7 +236,9 @@ export function serveClient(
           clearTimeout(timer);
           context.seats.leave(seat);
         }
-        return client.write(chunk);
+        const hasRoom = client.write(chunk);
+        if (drains !== undefined) endDrained(drains);
+        return hasRoom;
       },
       onDrain: () => client.resume(),
       onClosed() {
@@ -242,15 +247,37 @@ export function serveClient(
           refuseUnanswered(target);
           return;
         }
-        stage = 'ending';
-        context.seats.leave(seat);
-        client.end();
-        client.resume();
-        // A client may be slow to take what the server had to say.
-        if (client.writableFinished) within(limits.lingerMs, drop);
-        else client.once('finish', () => within(limits.lingerMs, drop));
+        endAfterAll(undefined);
       },
     });
+  };
+
+  /** A client may be slow to take what the server had to say. */
+  const endAfterAll = (bytes: Buffer | undefined): void => {
+    stage = 'ending';
+    context.seats.leave(seat);
+    if (bytes === undefined) client.end();
+    else client.end(bytes);
+    client.resume();
+    if (client.writableFinished) within(limits.lingerMs, drop);
+    else client.once('finish', () => within(limits.lingerMs, drop));
+  };
+
+  const drain = (notice: string, ms: number): void => {
+    drains = notice;
+    within(ms, () => part(notice));
+  };
+  const stay = (): void => {
+    if (drains === undefined) return;
+    drains = undefined;
+    clearTimeout(timer);
+  };
+  /** As soon as its transaction is over. Its time counts on until it has taken all that it was told. */
+  const endDrained = (notice: string): void => {
+    const stream = link?.stream;
+    if (stream?.inTransaction() !== false || !stream.whole()) return;
+    unlink();
+    endAfterAll(wire?.parting(notice));
   };
 
   const onData = (chunk: Buffer): void => {
@@ -323,8 +350,11 @@ export function serveClient(
       stage === 'open' && link !== undefined
         ? { port: link.target.port, key: link.stream?.key() }
         : undefined,
-    switched(target, notice) {
-      if (link !== undefined && leadsToSame(link.target, target)) return;
+    switched(target, notice, drainMs) {
+      if (link !== undefined && leadsToSame(link.target, target)) {
+        stay();
+        return;
+      }
       switch (stage) {
         case 'greeting':
           return;
@@ -342,9 +372,13 @@ export function serveClient(
           if (early.length > firstBytes) end(wire?.parting(notice));
           else route();
           return;
-        case 'open':
-          part(notice);
+        case 'open': {
+          const inTransaction = link?.stream?.inTransaction() === true;
+          const parting = partingOf({ drains: drains !== undefined, inTransaction }, drainMs);
+          if (parting === 'ends') part(notice);
+          else if (parting === 'drains') drain(notice, drainMs);
           return;
+        }
         case 'ending':
           return;
       }

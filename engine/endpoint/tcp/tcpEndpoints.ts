@@ -136,9 +136,9 @@ function serve(
   return {
     port,
     target: () => current,
-    lead(next, notice) {
+    lead(next, notice, drainMs = 0) {
       current = next;
-      for (const connection of connections.values()) connection.switched(next, notice);
+      for (const connection of connections.values()) connection.switched(next, notice, drainMs);
     },
     connections: () => count('held', 'queued', 'opening', 'open'),
     close: (notice = `${title} is no longer served at port ${port}.`) => (closing ??= close(notice)),

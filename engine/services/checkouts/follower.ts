@@ -72,7 +72,7 @@ export function createFollower(options: FollowerOptions): Follower {
   const isOver = (): boolean => stop.signal.aborted || !row.isThere();
   const ports = createCheckoutPorts(context, row);
   const variables = createCheckoutVariables(context);
-  const situation = createCheckoutSituation(context, row, ports);
+  const situation = createCheckoutSituation(context, row, ports, () => sight.workspace());
   const moves = createHeadMoves({ context, signal: stop.signal, onStill: () => looking.look() });
   const sight = createSight({ context, row, tree, onMoved: (found) => moves.watch(found) });
   const making: BranchClones = createBranchClones({

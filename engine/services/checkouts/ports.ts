@@ -16,8 +16,8 @@ export type Destination =
 export interface CheckoutPorts {
   /** Opens what is missing and closes what is no longer a member's. A port that is taken is tried again by the next call. */
   open(environment: EnvironmentRecord): Promise<void>;
-  /** At once; the notice is what connections are told that end with it. */
-  lead(destination: Destination, notice: string): void;
+  /** At once; the notice is what connections are told that end with it. `drainMs`: as Endpoint.lead has it. */
+  lead(destination: Destination, notice: string, drainMs: number): void;
   /** New numbers for the ports that another program took; the next `open` listens on them. */
   exchangeTaken(): Promise<void>;
   list(): readonly Endpoint[];
@@ -138,9 +138,9 @@ export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): 
       }
       remember();
     },
-    lead(to, notice) {
+    lead(to, notice, drainMs) {
       destination = to;
-      for (const [member, { listener }] of ports) listener?.lead(targetFor(member), notice);
+      for (const [member, { listener }] of ports) listener?.lead(targetFor(member), notice, drainMs);
     },
     async exchangeTaken() {
       for (const [member, port] of [...ports]) {

@@ -1,6 +1,8 @@
 /** What one checkout leads to: leads its ports together, measures the switch, and tells what people see. */
+import { drainMs } from '../../domain/draining.ts';
 import { notLookedAt, type Lead, type Situation } from '../../domain/leading.ts';
 import type { Checkout } from '../../protocol/entities.ts';
+import type { Workspace } from '../../protocol/workspace.ts';
 import type { CloneRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
 import type { CheckoutPorts } from './ports.ts';
@@ -20,9 +22,10 @@ export interface CheckoutSituation {
 }
 
 export function createCheckoutSituation(
-  { clock }: Pick<ServiceContext, 'clock'>,
+  { clock, store }: Pick<ServiceContext, 'clock' | 'store'>,
   row: CheckoutRow,
   ports: Pick<CheckoutPorts, 'lead'>,
+  workspace: () => Workspace | undefined,
 ): CheckoutSituation {
   let situation = notLookedAt;
   let switchedAt: string | null = null;
@@ -37,7 +40,10 @@ export function createCheckoutSituation(
           ? `leads nowhere now: ${to.reason}`
           : `now leads to the database of ${next.key ?? 'no branch'}; connect again`;
       const destination = to.kind === 'clone' ? leadsTo(clone) : to;
-      ports.lead(destination, `The checkout ${row.read().path} ${notice}`);
+      const { state, clone: before } = situation;
+      const left = state === 'ready' && before !== null ? store.clones.get(before) : undefined;
+      const patience = drainMs(workspace()?.endpoint, left, next.clone);
+      ports.lead(destination, `The checkout ${row.read().path} ${notice}`, patience);
       situation = next;
       if (next.state === 'ready' && isElsewhere) {
         switchedAt = clock.now().toISOString();

@@ -9,6 +9,9 @@ export type CloneTarget = Extract<EndpointTarget, { kind: 'clone' }>;
 export interface ContractClient {
   /** The name of the clone that answers; rejects when the connection was refused or ended. */
   ask(): Promise<string>;
+  /** Opens a transaction, and ends it; does nothing where the endpoint knows nothing of the protocol. */
+  begin(): Promise<void>;
+  commit(): Promise<void>;
   /** Resolves when the connection was ended, with what the client was told. */
   ended: Promise<string>;
   close(): Promise<void>;
@@ -27,6 +30,9 @@ export interface EndpointHarness {
   takePort(): Promise<number>;
   /** The longest wait for a clone passes. */
   passWait(): Promise<void>;
+  /** The time passes that connections have for their transactions; `drainMs` is that time. */
+  drainMs: number;
+  passDrain(): Promise<void>;
   /** Resolves when so many connections lead or wait. */
   untilConnections(endpoint: Endpoint, count: number): Promise<void>;
   close(): Promise<void>;
@@ -102,6 +108,70 @@ export function endpointContract(name: string, open: () => Promise<EndpointHarne
       endpoint.lead({ ...main, clone: feature.clone }, 'Another clone has this port now.');
       await assert.rejects(client.ask());
       saysWhere(await client.ended, 'Another clone has this port now.');
+    });
+
+    describe('that may let transactions end', () => {
+      const long = 3_600_000;
+
+      it('goes on with a connection in one until that has ended, while new ones reach the next clone', async () => {
+        const client = await connect();
+        await client.begin();
+        await client.ask();
+        endpoint.lead(feature, 'Switched to feature/a.', long);
+        const next = await connect();
+        assert.equal(await next.ask(), 'feature/a');
+        if (harness.tells) {
+          assert.equal(await client.ask(), 'main');
+          await client.commit();
+        }
+        saysWhere(await client.ended, 'Switched to feature/a.');
+        await assert.rejects(client.ask());
+        assert.equal(await next.ask(), 'feature/a');
+        await next.close();
+      });
+
+      it('ends those without one at once', async () => {
+        const client = await connect();
+        await client.begin();
+        await client.ask();
+        await client.commit();
+        endpoint.lead(feature, 'Switched to feature/a.', long);
+        await assert.rejects(client.ask());
+        saysWhere(await client.ended, 'Switched to feature/a.');
+      });
+
+      it('ends it when its time is over, which another switch does not begin anew', async () => {
+        const client = await connect();
+        await client.begin();
+        await client.ask();
+        endpoint.lead(waiting, 'Switching to feature/a.', harness.drainMs);
+        endpoint.lead(feature, 'Switched to feature/a.', long);
+        await harness.passDrain();
+        saysWhere(await client.ended, 'Switching to feature/a.');
+        await harness.untilConnections(endpoint, 0);
+      });
+
+      it('keeps it when it is led back meanwhile, and then without a bound', async () => {
+        if (!harness.tells) return;
+        const client = await connect();
+        await client.begin();
+        await client.ask();
+        endpoint.lead(feature, 'Switched to feature/a.', long);
+        endpoint.lead(main, 'Switched to main.');
+        assert.equal(await client.ask(), 'main');
+        await client.commit();
+        assert.equal(await client.ask(), 'main');
+        await client.close();
+      });
+
+      it('ends it all the same when it closes', async () => {
+        const client = await connect();
+        await client.begin();
+        await client.ask();
+        endpoint.lead(feature, 'Switched to feature/a.', long);
+        await endpoint.close('The engine stops.');
+        saysWhere(await client.ended, harness.tells ? 'The engine stops.' : '');
+      });
     });
 
     it('refuses new connections with the reason while it leads nowhere, and ends those there are', async () => {

@@ -39,6 +39,8 @@ endpointContract('in memory', async () => {
           if (clone === undefined) throw new Error('The connection was ended.');
           return clones.get(clone)?.name ?? '';
         },
+        begin: async () => client.begin(),
+        commit: async () => client.commit(),
         ended: told(),
         close: async () => client.close(),
       };
@@ -48,6 +50,8 @@ endpointContract('in memory', async () => {
       return 45_000;
     },
     passWait: async () => endpoints.giveUpWaiting(),
+    drainMs: 50,
+    passDrain: async () => endpoints.giveUpDraining(),
     async untilConnections(endpoint, count) {
       while (endpoint.connections() !== count) await turn();
     },

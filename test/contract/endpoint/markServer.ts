@@ -16,7 +16,7 @@ export interface MarkServer {
 export interface MarkServerOptions {
   /** `silent`: takes connections and never says anything. */
   speaks: 'postgres' | 'bytes' | 'silent';
-  /** The answer to a query; default: one row with the mark. */
+  /** The answer to a query; default: one row with the mark, and to BEGIN and COMMIT as a server has them. */
   answer?: (query: string, socket: Socket) => Buffer | undefined;
   /** Whether a startup message is let in; who is not is asked for a password, and that is all. Default: everybody. */
   login?: (startup: Buffer) => boolean;
@@ -46,9 +46,12 @@ const int32 = (value: number): Buffer => {
   return bytes;
 };
 export const readyForQuery = message('Z', Buffer.from('I'));
+export const readyInTransaction = message('Z', Buffer.from('T'));
+export const readyInFailedTransaction = message('Z', Buffer.from('E'));
+const commandComplete = (tag: string): Buffer => message('C', Buffer.from(`${tag}\0`));
 
 /** One row of one text column, complete with what follows it. */
-export function oneRow(text: string): Buffer {
+export function oneRow(text: string, ready = readyForQuery): Buffer {
   const value = Buffer.from(text);
   return Buffer.concat([
     message(
@@ -65,9 +68,21 @@ export function oneRow(text: string): Buffer {
       ]),
     ),
     message('D', Buffer.concat([int16(1), int32(value.length), value])),
-    message('C', Buffer.from('SELECT 1\0')),
-    readyForQuery,
+    commandComplete('SELECT 1'),
+    ready,
   ]);
+}
+
+/** Answers with a mark, and keeps transactions. */
+function markAnswers(mark: string): NonNullable<MarkServerOptions['answer']> {
+  const inTransaction = new WeakSet<Socket>();
+  return (query, socket) => {
+    if (query === 'BEGIN') inTransaction.add(socket);
+    else if (query === 'COMMIT') inTransaction.delete(socket);
+    const ready = inTransaction.has(socket) ? readyInTransaction : readyForQuery;
+    if (query === 'BEGIN' || query === 'COMMIT') return Buffer.concat([commandComplete(query), ready]);
+    return oneRow(mark, ready);
+  };
 }
 
 let lastPid = 100;
@@ -76,7 +91,7 @@ export async function startMarkServer(mark: string, options: MarkServerOptions):
   const sockets = new Set<Socket>();
   const cancels: string[] = [];
   let asked = 0;
-  const answer = options.answer ?? (() => oneRow(mark));
+  const answer = options.answer ?? markAnswers(mark);
 
   const serve = (socket: Socket): void => {
     let bytes = Buffer.alloc(0);

@@ -25,6 +25,8 @@ async function connectBytes(port: number): Promise<ContractClient> {
       if ((await Promise.race([answered, ended])) === 'closed') throw new Error('The connection was ended.');
       return received;
     },
+    begin: async () => undefined,
+    commit: async () => undefined,
     ended,
     async close() {
       socket.destroy();
@@ -68,6 +70,13 @@ async function connectPostgres(port: number): Promise<ContractClient> {
         throw error;
       }
     },
+    async begin() {
+      await connected;
+      await client.query('BEGIN');
+    },
+    async commit() {
+      await client.query('COMMIT');
+    },
     ended,
     close: () => client.end(),
   };
@@ -102,6 +111,8 @@ for (const speaks of ['postgres', 'bytes'] as const) {
       },
       // The limit above passes by itself: who is held waits for its end.
       passWait: async () => undefined,
+      drainMs: 50,
+      passDrain: async () => undefined,
       async untilConnections(endpoint, count) {
         while (endpoint.connections() !== count) await new Promise((resolve) => setImmediate(resolve));
       },

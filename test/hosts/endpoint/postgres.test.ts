@@ -289,6 +289,72 @@ describe('clients of PostgreSQL through an endpoint', () => {
   });
 });
 
+describe('transactions of clients whose endpoint leads elsewhere, and that may end first', () => {
+  const long = 3_600_000;
+  let left: PostgresSource;
+  let next: PostgresSource;
+  let endpoint: Endpoint;
+  beforeEach(async () => {
+    [left, next] = await Promise.all([startPostgresSource(), startPostgresSource()]);
+    await left.run('postgres', 'CREATE TABLE stock AS SELECT 5 AS amount');
+    endpoint = await openAt(targetOf(left, 'a'));
+  });
+  afterEach(async () => {
+    await endpoint.close();
+    await Promise.all([left.remove(), next.remove()]);
+  });
+  const inTransaction = async (): Promise<{ client: pg.Client; told: Promise<pg.DatabaseError> }> => {
+    const client = await connect(endpoint.port);
+    const told = new Promise<pg.DatabaseError>((resolve) => client.once('error', resolve));
+    await client.query('BEGIN');
+    await client.query('UPDATE stock SET amount = amount + 1');
+    return { client, told };
+  };
+  const amount = async (): Promise<unknown> => {
+    const watching = await connect(left.port);
+    try {
+      return await valueOf(watching, 'SELECT amount FROM stock');
+    } finally {
+      await watching.end();
+    }
+  };
+
+  it('are committed there, while idle clients part and new ones reach the next clone', async () => {
+    const { client, told } = await inTransaction();
+    const idle = await connect(endpoint.port);
+    const parted = new Promise<pg.DatabaseError>((resolve) => idle.once('error', resolve));
+    endpoint.lead(targetOf(next, 'b'), 'Switched.', long);
+    assert.equal((await parted).message, 'Switched.');
+    const fresh = await connect(endpoint.port);
+    assert.equal(await valueOf(fresh, 'SHOW port'), String(next.port));
+    await fresh.end();
+    assert.equal(await valueOf(client, 'SHOW port'), String(left.port));
+    await client.query('COMMIT');
+    const { code, message } = await told;
+    assert.deepEqual([code, message], ['57P01', 'Switched.']);
+    assert.equal(await amount(), 6);
+  });
+
+  it('are rolled back when their time is over, and the client is told as at once', async () => {
+    const { client, told } = await inTransaction();
+    endpoint.lead(targetOf(next, 'b'), 'Switched.', 50);
+    const { code, message } = await told;
+    assert.deepEqual([code, message], ['57P01', 'Switched.']);
+    await assert.rejects(client.query('COMMIT'));
+    // The row is locked until the server has seen that its client is gone.
+    await left.run('postgres', 'UPDATE stock SET amount = amount + 10');
+    assert.equal(await amount(), 15);
+  });
+
+  it('do not keep the server of that clone from ending', async () => {
+    const { told } = await inTransaction();
+    endpoint.lead(targetOf(next, 'b'), 'Switched.', long);
+    await left.stop();
+    const { code, message } = await told;
+    assert.deepEqual([code, message], ['57P01', 'terminating connection due to administrator command']);
+  });
+});
+
 describe('a server that dies behind an endpoint', () => {
   let source: PostgresSource;
   let endpoint: Endpoint;

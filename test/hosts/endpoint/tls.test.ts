@@ -227,6 +227,21 @@ describe('TLS', () => {
       assert.match(refused.stderr, /FATAL: {2}No branch is checked out\.\nHINT: {2}Check one out\./);
     });
 
+    it('lets a transaction end first where it may, and then parts its client', async () => {
+      const endpoint = await openAt(targetOf(server, 'a'));
+      const client = newClient(endpoint.port, trusting());
+      await client.connect();
+      const told = new Promise<pg.DatabaseError>((resolve) => client.once('error', resolve));
+      await client.query('BEGIN');
+      endpoint.lead(none, 'Switched.', 3_600_000);
+      assert.deepEqual((await client.query(isTls)).rows, [{ ssl: true }]);
+      const { rows } = await client.query<{ text: string }>("SELECT repeat('0123456789', 50000) AS text");
+      assert.equal(rows[0]?.text.length, 500_000);
+      assert.equal((await client.query('COMMIT')).command, 'COMMIT');
+      const { code, message } = await told;
+      assert.deepEqual([code, message], ['57P01', 'Switched.']);
+    });
+
     it('holds a client until there is a clone, and leads it to another one while it waits', async () => {
       const endpoint = await openAt(waiting);
       const client = newClient(endpoint.port, trusting());

@@ -290,6 +290,7 @@ workspace:
   variables: { DATABASE_URL: "{orders.url}", PGPORT: "{orders.port}", OPTIONS: "{{a}}" }
   envFile: config/.env
   branches: { shared: [main, release/*], never: ["dependabot/**"], from: { "feature/**": current, "*": latest }, cleanUpAfter: 7d }
+  endpoint: { onSwitch: drain, drainFor: 30s }
   migrations: { tool: sql, directory: db/migrations, table: migrations }
 `);
       assert.equal(environments.size, 0);
@@ -304,6 +305,7 @@ workspace:
           from: { 'feature/**': 'current', '*': 'latest' },
           cleanUpAfter: '7d',
         },
+        endpoint: { onSwitch: 'drain', drainFor: '30s' },
         migrations: { tool: 'sql', directory: 'db/migrations', table: 'migrations' },
       });
     });
@@ -333,6 +335,7 @@ workspace:
     from: { "a b": latest, main: 5 }
     form: {}
     cleanUpAfter: soon
+  endpoint: { onSwitch: drian, drainFor: 61s, drainfor: 5s }
   migrations:
     - { tool: prismaa }
     - { directory: /etc, tabel: x }
@@ -356,10 +359,13 @@ workspace:
         'thin-clones.yaml:16:34: expected text, found number 5',
         'thin-clones.yaml:17:5: "form" is not known here; did you mean "from"?',
         'thin-clones.yaml:18:19: expected a number and m, h or d, e.g. 7d, found "soon"',
-        'thin-clones.yaml:20:15: expected prisma, knex, typeorm, sequelize, drizzle, flyway, liquibase, rails, django, alembic, golang-migrate, node-pg-migrate, goose, sqlx, ecto, ef-core, mikro-orm, atlas or sql, found "prismaa"; did you mean "prisma"?',
-        'thin-clones.yaml:21:20: expected a path inside the checkout, e.g. db/migrations, found "/etc"',
-        'thin-clones.yaml:21:26: "tabel" is not known here; did you mean "table"?',
-        'thin-clones.yaml:22:7: expected a mapping (lines of "key: value"), found "sql"',
+        'thin-clones.yaml:19:25: expected close or drain, found "drian"; did you mean "drain"?',
+        'thin-clones.yaml:19:42: expected 1s to 60s, found "61s"',
+        'thin-clones.yaml:19:47: "drainfor" is not known here; did you mean "drainFor"?',
+        'thin-clones.yaml:21:15: expected prisma, knex, typeorm, sequelize, drizzle, flyway, liquibase, rails, django, alembic, golang-migrate, node-pg-migrate, goose, sqlx, ecto, ef-core, mikro-orm, atlas or sql, found "prismaa"; did you mean "prisma"?',
+        'thin-clones.yaml:22:20: expected a path inside the checkout, e.g. db/migrations, found "/etc"',
+        'thin-clones.yaml:22:26: "tabel" is not known here; did you mean "table"?',
+        'thin-clones.yaml:23:7: expected a mapping (lines of "key: value"), found "sql"',
       ]);
     });
     it('has migrations of one kind or a list of kinds', () => {

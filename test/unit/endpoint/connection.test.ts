@@ -11,6 +11,8 @@ import {
   message,
   oneRow,
   readyForQuery,
+  readyInFailedTransaction,
+  readyInTransaction,
   startMarkServer,
   startup,
   type MarkServer,
@@ -407,6 +409,154 @@ describe('a connection through an endpoint', () => {
         };
         talk();
       });
+    });
+  });
+
+  describe('at a switch that lets transactions end', () => {
+    const long = 3_600_000;
+    const begin = async (client: RawClient): Promise<void> => {
+      client.socket.write(query('BEGIN'));
+      await client.until(endsWith(readyInTransaction));
+    };
+
+    it('gets all answers until the transaction ends, and then the notice, in order', async () => {
+      const [main, feature] = [await start('main'), await start('feature')];
+      const endpoint = await open(to(main, 'a'));
+      const client = await login(endpoint);
+      await begin(client);
+      endpoint.lead(to(feature, 'b'), 'Switched.', long);
+      client.socket.write(query('mark'));
+      await client.until(endsWith(oneRow('main', readyInTransaction)));
+      const before = client.received().length;
+      client.socket.write(query('COMMIT'));
+      assert.equal(await client.ended, 'closed');
+      const committed = Buffer.concat([message('C', Buffer.from('COMMIT\0')), readyForQuery]);
+      const told = client.received().subarray(before);
+      assert.deepEqual(told.subarray(0, committed.length), committed);
+      assert.deepEqual([lastError(told)['C'], lastError(told)['M']], ['57P01', 'Switched.']);
+      assert.deepEqual([main.asked(), feature.asked(), main.cancels], [3, 0, []]);
+    });
+
+    it('gets the answer of a query that runs outside of one, all of it, however slow it is to take it', async () => {
+      const big = Buffer.concat([message('D', Buffer.alloc(16_000_000, 7)), readyForQuery]);
+      let answer = (): void => undefined;
+      const server = await start('main', {
+        answer(_query, socket) {
+          answer = () => void socket.write(big);
+          return undefined;
+        },
+      });
+      const endpoint = await open(to(server, 'a'), { lingerMs: 1 });
+      const client = await login(endpoint);
+      client.socket.write(query('big'));
+      await until(() => server.asked() === 1);
+      endpoint.lead(none, 'Switched.', long);
+      const chunks: Buffer[] = [];
+      client.socket.removeAllListeners('data').on('data', (chunk: Buffer) => chunks.push(chunk));
+      client.socket.pause();
+      answer();
+      await untilStill(() => endpoint.connections());
+      client.socket.resume();
+      assert.equal(await client.ended, 'closed');
+      const received = Buffer.concat(chunks);
+      assert.ok(received.subarray(0, big.length).equals(big));
+      assert.equal(lastError(received)['M'], 'Switched.');
+      assert.deepEqual(server.cancels, []);
+    });
+
+    it('may go on in one that has failed, to roll it back', async () => {
+      const answer = (text: string): Buffer =>
+        text === 'ROLLBACK' ? readyForQuery : readyInFailedTransaction;
+      const endpoint = await open(to(await start('main', { answer }), 'a'));
+      const client = await login(endpoint);
+      client.socket.write(query('SELECT 1/0'));
+      await client.until(endsWith(readyInFailedTransaction));
+      endpoint.lead(none, 'Switched.', long);
+      client.socket.write(query('ROLLBACK'));
+      assert.equal(await client.ended, 'closed');
+      assert.equal(lastError(client.received())['C'], '57P01');
+    });
+
+    it('begins no other one that it asked for in the same breath', async () => {
+      const main = await start('main');
+      const endpoint = await open(to(main, 'a'));
+      const client = await login(endpoint);
+      await begin(client);
+      endpoint.lead(none, 'Switched.', long);
+      client.socket.write(query('COMMIT'));
+      await client.until((received) => received.includes('COMMIT'));
+      client.socket.write(query('UPDATE stock SET amount = 0'));
+      await client.ended;
+      await until(() => main.sockets.size === 0);
+      assert.equal(main.asked(), 2);
+    });
+
+    it('is ended with the notice when its time is over, and what runs for it is canceled', async () => {
+      const main = await start('main', {
+        answer: (text) => (text === 'BEGIN' ? readyInTransaction : undefined),
+      });
+      const endpoint = await open(to(main, 'a'));
+      const [idle, busy] = [await login(endpoint), await login(endpoint)];
+      await begin(idle);
+      await begin(busy);
+      busy.socket.write(query('SELECT pg_sleep(1000)'));
+      await until(() => main.asked() === 3);
+      endpoint.lead(none, 'Switched.', 30);
+      await Promise.all([idle.ended, busy.ended]);
+      for (const client of [idle, busy]) assert.equal(lastError(client.received())['M'], 'Switched.');
+      await until(() => main.cancels.length > 0);
+      assert.deepEqual(main.cancels, [keyOf(busy).toString('hex')]);
+    });
+
+    it('stays without a bound when it is led back meanwhile', async () => {
+      const main = await start('main');
+      const [endpoint, other] = [await open(to(main, 'a')), await open(to(main, 'a'))];
+      const [client, watch] = [await login(endpoint), await login(other)];
+      await begin(client);
+      await begin(watch);
+      endpoint.lead(none, 'Switched.', 10);
+      endpoint.lead(to(main, 'a'), 'Switched back.');
+      // When this one is ended, the time of the first one is over too.
+      other.lead(none, 'Switched.', 20);
+      await watch.ended;
+      client.socket.write(query('COMMIT'));
+      await client.until(endsWith(readyForQuery));
+      client.socket.write(query('mark'));
+      await client.until(endsWith(oneRow('main')));
+    });
+
+    it('waits for nobody who has not logged in', async () => {
+      const main = await start('main', { login: () => false });
+      const endpoint = await open(to(main, 'a'));
+      const client = await connect(endpoint);
+      client.socket.write(startup());
+      await client.until((received) => received.length > 0);
+      endpoint.lead(none, 'Switched.', long);
+      await client.ended;
+      assert.equal(lastError(client.received())['M'], 'Switched.');
+    });
+
+    it('ends with its server, whatever time it has', async () => {
+      const main = await start('main');
+      const endpoint = await open(to(main, 'a'));
+      const client = await login(endpoint);
+      await begin(client);
+      endpoint.lead(none, 'Switched.', long);
+      await main.close();
+      assert.equal(await client.ended, 'closed');
+      assert.equal(endpoint.connections(), 0);
+    });
+
+    it('can still be canceled', async () => {
+      const main = await start('main');
+      const endpoint = await open(to(main, 'a'));
+      const client = await login(endpoint);
+      await begin(client);
+      endpoint.lead(to(await start('feature'), 'b'), 'Switched.', long);
+      const canceling = await connect(endpoint);
+      canceling.socket.write(firstPacket(80_877_102, keyOf(client)));
+      await canceling.ended;
+      assert.deepEqual(main.cancels, [keyOf(client).toString('hex')]);
     });
   });
 

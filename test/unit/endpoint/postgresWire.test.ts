@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { postgresWire } from '../../../engine/database/postgres/wire.ts';
 import type { ServerStream } from '../../../engine/endpoint/wire.ts';
-import { firstPacket, message, oneRow, readyForQuery, startup } from '../../contract/endpoint/markServer.ts';
+import {
+  firstPacket,
+  message,
+  oneRow,
+  readyForQuery,
+  readyInFailedTransaction,
+  readyInTransaction,
+  startup,
+} from '../../contract/endpoint/markServer.ts';
 
 const key = Buffer.from('000004d2deadbeef', 'hex');
 
@@ -138,6 +146,33 @@ describe("PostgreSQL's server stream", () => {
     assert.equal(stream.idle(), false);
     stream.push(readyForQuery);
     assert.equal(stream.idle(), true);
+  });
+
+  it('is in a transaction from a question on, and after its answer as the server says, wherever that is cut', () => {
+    for (const [ready, expected] of [
+      [readyForQuery, false],
+      [readyInTransaction, true],
+      [readyInFailedTransaction, true],
+    ] as const) {
+      const answer = oneRow('main', ready);
+      for (let at = 0; at <= answer.length; at += 1) {
+        const stream = pushed(opening);
+        assert.equal(stream.inTransaction(), false);
+        stream.asked();
+        assert.equal(stream.inTransaction(), true);
+        stream.push(answer.subarray(0, at));
+        if (at < answer.length) assert.equal(stream.inTransaction(), true, `at byte ${at}`);
+        stream.push(answer.subarray(at));
+        assert.equal(stream.inTransaction(), expected, `cut at byte ${at}`);
+      }
+    }
+    assert.equal(pushed(opening, readyInTransaction, readyForQuery).inTransaction(), false);
+  });
+
+  it('is in none before its client is logged in', () => {
+    const stream = pushed(message('R', Buffer.alloc(4)));
+    stream.asked();
+    assert.equal(stream.inTransaction(), false);
   });
 
   it('never takes a stream for whole again that was not this protocol', () => {

@@ -49,4 +49,12 @@ describe('the workspace section', () => {
       assert.equal(accepts({ branches: { shared: [pattern] } }), false, pattern);
     assert.equal(accepts({ branches: { cleanUpAfter: 'soon' } }), false);
   });
+
+  it('lets open transactions take one to sixty seconds', () => {
+    for (const drainFor of ['1s', '9s', '10s', '59s', '60s'])
+      assert.ok(accepts({ endpoint: { onSwitch: 'drain', drainFor } }), drainFor);
+    for (const drainFor of ['0s', '61s', '05s', '1m', '5', '1.5s', 5])
+      assert.equal(accepts({ endpoint: { onSwitch: 'drain', drainFor } }), false, String(drainFor));
+    assert.equal(accepts({ endpoint: { onSwitch: 'wait' } }), false);
+  });
 });

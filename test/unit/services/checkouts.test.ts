@@ -217,6 +217,40 @@ describe('a checkout in memory', () => {
     assert.equal(show().state, 'ready');
   });
 
+  it('lets transactions end with the clone that HEAD has left, where the file says so, and with no other', async () => {
+    await open('automatic');
+    await settled();
+    const { clone } = show();
+    const inTransaction = () => {
+      const client = engine.life().endpoints.connect(port());
+      client?.begin();
+      assert.ok(client !== undefined);
+      return client;
+    };
+    const [closed, idle] = [inTransaction(), inTransaction()];
+    idle.commit();
+    tree.checkout('feature/a');
+    await settled();
+    assert.equal(closed.state().kind, 'parted', 'close is the default');
+
+    workspace({ endpoint: { onSwitch: 'drain' } });
+    tree.checkout('main');
+    await settled();
+    const drains = inTransaction();
+    tree.checkout('feature/b');
+    await settled();
+    assert.equal(answering(), 'feature/b');
+    assert.equal(drains.ask(), clone);
+    const reset = inTransaction();
+    const job = engine.life().services.clones.reset(ref('feature/b'), {}, caller);
+    assert.equal(reset.state().kind, 'parted', 'its server ends');
+    await engine.life().ended(job);
+    await settled();
+    assert.equal(drains.ask(), clone, 'a reset of another clone is none of its business');
+    drains.commit();
+    assert.equal(drains.state().kind, 'parted');
+  });
+
   it('leads as before when the engine is started again, also after the state was lost', async () => {
     await open('automatic');
     tree.checkout('feature/a');
