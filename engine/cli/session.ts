@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Client } from '../protocol/client.ts';
 import { fail } from '../protocol/errors.ts';
 import type { CommandConnection } from '../protocol/node/quickConnection.ts';
+import type { ClientProgram } from './clientPrograms.ts';
 import { createOutput, type Output, type TextStream } from './output.ts';
 import { createPrompter, type Prompter } from './prompt.ts';
 
@@ -32,6 +33,8 @@ export interface Surroundings {
    * signal's number when a signal ended it. Errors: `command_unusable`.
    */
   execute(command: ExecutedCommand): Promise<number>;
+  /** Client programs that travel with us, and which version of each the search path has, seen from a folder. Never rejects. */
+  clientPrograms(cwd: string): Promise<readonly ClientProgram[]>;
 }
 
 export interface ExecutedCommand {

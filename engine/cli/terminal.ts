@@ -2,7 +2,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { userInfo } from 'node:os';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { fail } from '../protocol/errors.ts';
 import { readHolder } from '../protocol/node/holder.ts';
 import { homePaths, processEnvironment } from '../protocol/node/home.ts';
@@ -92,5 +94,11 @@ export async function runInTerminal(moduleUrl: string): Promise<number> {
     stop: (connection, signal) => stopEngine(connection, { ...common(signal), program: undefined }),
     serve,
     execute,
+    async clientPrograms(cwd) {
+      const { findClientPrograms } = await import('./clientPrograms.ts');
+      const { platform, arch, env: variables } = process;
+      const codeDirectory = dirname(fileURLToPath(moduleUrl));
+      return await findClientPrograms({ codeDirectory, platform, arch, variables, cwd });
+    },
   });
 }

@@ -20,6 +20,8 @@ export interface EngineWords {
   /** Servers that do not count what is written in a way that survives. */
   uncounted: string;
   terminalProgram: string;
+  /** Where client programs are links to a script (Debian, Ubuntu): its name, and the folder of what it runs the newest of, `VERSION/bin`. */
+  clientScript: { name: string; versions: string };
   /** What brings it, as the end of "Install ...". */
   installTerminalProgram: (platform: string) => string;
 }
@@ -42,6 +44,7 @@ const postgres: EngineWords = {
   accessFile: 'pg_hba.conf',
   uncounted: 'PostgreSQL before 15',
   terminalProgram: 'psql',
+  clientScript: { name: 'pg_wrapper', versions: '/usr/lib/postgresql' },
   installTerminalProgram(platform) {
     if (platform === 'darwin') return '"brew install libpq"';
     if (platform === 'win32') return 'the PostgreSQL command line tools';

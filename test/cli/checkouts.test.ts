@@ -313,6 +313,32 @@ environments:
       const ended = await run(repository, 'exec', '--', 'sh', '-c', 'printf out; printf err >&2');
       assert.deepEqual(ended, { code: 0, stdout: 'out', stderr: 'err' });
     });
+    it('find client programs that fit the clone: those that come along where the machine has none, or older ones', async () => {
+      const bin = join(folder, 'bin');
+      await mkdir(bin);
+      await symlink('/bin/sh', join(bin, 'sh'));
+      const found = async (): Promise<string> => {
+        const argv = ['exec', '--', 'sh', '-c', 'pg_dump --version; psql --version'];
+        const running = startCommand(engine, argv, { cwd: repository, variables: { PATH: bin } });
+        const { code, stdout, stderr } = await running.finished;
+        assert.equal(code, 0, stderr);
+        return stdout.trim();
+      };
+      const place = (version: string): Promise<void> =>
+        writeFile(join(bin, 'pg_dump'), `#!/bin/sh\necho "pg_dump (PostgreSQL) ${version}"\n`, {
+          mode: 0o755,
+        });
+      const ours = await found();
+      const [clone] = await clonesOf('main');
+      const server = Number.parseInt(clone?.members[0]?.version ?? '', 10);
+      const majors = /^pg_dump \(PostgreSQL\) (\d+).*\npsql \(PostgreSQL\) (\d+)/.exec(ours)?.slice(1);
+      assert.equal(majors?.length, 2, ours);
+      for (const major of majors) assert.ok(Number(major) >= server, ours);
+      await place(`${server - 1}.4`);
+      assert.equal(await found(), ours);
+      await place(`${server}.4 (its own)`);
+      assert.match(await found(), /^pg_dump \(PostgreSQL\) .* \(its own\)\n/);
+    });
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       it(`pass ${signal} on and wait for the program's own end`, async () => {
         const script = `trap 'echo got it; exit 9' ${signal.slice(3)}; echo ready >&2; while :; do sleep 0.05; done`;

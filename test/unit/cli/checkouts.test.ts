@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
+import type { ClientProgram } from '../../../engine/cli/clientPrograms.ts';
 import { exitCodes } from '../../../engine/cli/exitCode.ts';
 import type { ExecutedCommand } from '../../../engine/cli/session.ts';
 import { formatVariables } from '../../../engine/cli/variables.ts';
@@ -309,6 +310,66 @@ describe('thin-clones in a checkout', () => {
           environment: { PATH: '/bin', DATABASE_URL: url },
         },
       ]);
+    });
+    describe('puts client programs that come along on the search path', () => {
+      const ours: ClientProgram = { folder: '/ours/bin', major: 18, machine: 'none' };
+      const pathWith = async (programs: ClientProgram[], variables: Record<string, string> = {}) => {
+        const typed = { ...here(), executed, variables: { PATH: '/bin', ...variables } };
+        const ended = await type(['exec', '--', 'pg_dump'], { ...typed, clientPrograms: programs });
+        assert.equal(ended.code, 0, ended.stderr);
+        return executed[0]?.environment['PATH'];
+      };
+      const version = (text: string) => {
+        const members = fakeClone().members.map((each) => ({ ...each, version: text }));
+        engine.script.cloneShow = () => fakeClone({ members });
+      };
+
+      it('after all that the machine has, where it lacks them', async () => {
+        assert.equal(await pathWith([ours]), ['/bin', '/ours/bin'].join(delimiter));
+        assert.equal(calls('cloneShow').length, 0);
+      });
+      it("before those of the machine, where these are older than the clone's server", async () => {
+        version('17');
+        assert.equal(await pathWith([{ ...ours, machine: 16 }]), ['/ours/bin', '/bin'].join(delimiter));
+      });
+      it("not where those of the machine are as new as the clone's server, whatever ours are", async () => {
+        version('16');
+        assert.equal(await pathWith([{ ...ours, machine: 16 }]), '/bin');
+      });
+      it('not where those of the machine are as new as ours, or do not say, without a question', async () => {
+        const newer: ClientProgram[] = [
+          { ...ours, machine: 18 },
+          { ...ours, machine: 19 },
+        ];
+        assert.equal(await pathWith([...newer, { ...ours, machine: 'unknown' }]), '/bin');
+        assert.equal(calls('cloneShow').length, 0);
+      });
+      it('each by itself', async () => {
+        version('18');
+        const path = await pathWith([
+          { ...ours, machine: 15 },
+          { ...ours, folder: '/ours/psql', machine: 18 },
+        ]);
+        assert.equal(path, ['/ours/bin', '/bin'].join(delimiter));
+      });
+      it('not before those of the machine where TLS is asked for, which ours do not have', async () => {
+        version('18');
+        assert.equal(await pathWith([{ ...ours, machine: 15 }], { PGSSLMODE: 'verify-full' }), '/bin');
+      });
+      it('not while nobody knows the version of the server', async () => {
+        const switching = fakeCheckout({ state: 'switching', clone: null });
+        engine.overview.checkouts = [switching];
+        engine.script.checkoutUse = () => ({ checkout: switching, job: fakeJob() });
+        const typed = { ...here(), executed, variables: { PATH: '/bin' } };
+        const clientPrograms: ClientProgram[] = [{ ...ours, machine: 15 }];
+        await type(['exec', '--no-wait', '--', 'true'], { ...typed, clientPrograms });
+        assert.equal(executed[0]?.environment['PATH'], '/bin');
+      });
+      it('not where there is no search path, which stands for that of the system', async () => {
+        const typed = { ...here(), executed, variables: {} };
+        await type(['exec', '--', 'true'], { ...typed, clientPrograms: [ours] });
+        assert.equal(executed[0]?.environment['PATH'], undefined);
+      });
     });
     it('says which variables lead to the source where the program gets no other value', async () => {
       engine.overview.environments = [fakeEnvironment()];

@@ -2,6 +2,7 @@
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fail } from '../../../engine/protocol/errors.ts';
+import type { ClientProgram } from '../../../engine/cli/clientPrograms.ts';
 import { run } from '../../../engine/cli/program.ts';
 import type { ExecutedCommand, Surroundings } from '../../../engine/cli/session.ts';
 import { at, type FakeEngine } from './fakeEngine.ts';
@@ -18,6 +19,8 @@ export interface Typed {
   cwd?: string;
   /** Gets what is executed. */
   executed?: ExecutedCommand[];
+  /** Those that travel with the command line. */
+  clientPrograms?: readonly ClientProgram[];
   /** What that ends with. */
   exitCode?: number;
 }
@@ -75,6 +78,7 @@ export function start(argv: readonly string[], typed: Typed = {}): Running {
       connection.close();
     },
     serve: async () => 0,
+    clientPrograms: async () => typed.clientPrograms ?? [],
     execute: async (command) => {
       typed.executed?.push(command);
       return typed.exitCode ?? 0;

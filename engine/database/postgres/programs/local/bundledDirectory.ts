@@ -1,25 +1,15 @@
 /** Finds the folder of the programs that travel with us, in an installed extension and in a checkout. */
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
+import { bundledPlaces } from '../../../../protocol/node/bundledPlaces.ts';
 import { isMissing, readTreeManifest } from './bundledTree.ts';
 
-/**
- * `codeDirectory` is where the running code lies (`import.meta.dirname`): `dist` or `dist/engine-chunks` of a
- * bundle, `engine` in a checkout. Undefined when there are no programs, which is no error: the machine
- * may have its own.
- */
+/** Undefined when there are no programs, which is no error: the machine may have its own. */
 export async function findBundledDirectory(
   codeDirectory: string,
   machine: { readonly platform: string; readonly arch: string },
 ): Promise<string | undefined> {
-  const development = path.join('.cache', 'programs', `${machine.platform}-${machine.arch}`);
-  const candidates = [
-    path.join(codeDirectory, 'programs'),
-    path.join(codeDirectory, '..', 'programs'),
-    path.join(codeDirectory, '..', development),
-    path.join(codeDirectory, '..', '..', development),
-  ];
-  for (const candidate of candidates) {
+  for (const candidate of bundledPlaces(codeDirectory, machine)) {
     if (await hasTree(candidate)) return candidate;
   }
   return undefined;
