@@ -128,7 +128,6 @@ const longFunctions = [
   'engine/cli/{checkout,clean,clone,env}.ts',
   // Tables over one database, trees or files over one root, servers over one table of what is known of them.
   'engine/state/sqliteStore.ts',
-  'engine/storage/taggedStore.ts',
   'engine/machine/local/files.ts',
   'engine/runtime/process/processRuntime.ts',
   'engine/services/catalog.ts',

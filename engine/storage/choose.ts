@@ -11,7 +11,8 @@ import { PROBE_PREFIX, readPool, type Pool } from './pool.ts';
 import { ensurePoolFile, guardPoolFile, poolFileOf, poolFileObstacle } from './poolFile.ts';
 import { createReflinkDriver, reflinkLabel, reflinkObstacle } from './reflink/reflinkDriver.ts';
 import type { Storage } from './storage.ts';
-import { openTaggedStore, type TreeDriver } from './taggedStore.ts';
+import { openTaggedStore } from './taggedStore.ts';
+import type { TreeDriver } from './treeDriver.ts';
 
 export interface StorageChoice {
   machine: Machine;

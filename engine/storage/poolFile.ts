@@ -4,7 +4,7 @@ import type { StorageDriver } from '../protocol/entities.ts';
 import { fail, isFailure } from '../protocol/errors.ts';
 import { POOL_FILE } from './pool.ts';
 import type { Storage } from './storage.ts';
-import type { TreeDriver } from './taggedStore.ts';
+import type { TreeDriver } from './treeDriver.ts';
 import { runTool } from './tools.ts';
 import { join } from 'node:path';
 

@@ -1,7 +1,7 @@
 /** Datasets as btrfs subvolumes: a clone is a snapshot, atomic and free of any cost per file. */
 import type { Machine } from '../../machine/machine.ts';
 import { fail, isFailure } from '../../protocol/errors.ts';
-import type { TreeDriver } from '../taggedStore.ts';
+import type { TreeDriver } from '../treeDriver.ts';
 import { runTool } from '../tools.ts';
 
 export interface BtrfsDriverOptions {

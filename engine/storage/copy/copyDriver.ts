@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Machine } from '../../machine/machine.ts';
 import { fail } from '../../protocol/errors.ts';
 import type { StorageOptions } from '../storage.ts';
-import type { TreeDriver } from '../taggedStore.ts';
+import type { TreeDriver } from '../treeDriver.ts';
 import { runTool } from '../tools.ts';
 
 export interface CopyDriverOptions {

@@ -5,7 +5,8 @@ import type { Machine } from '../../machine/machine.ts';
 import { fail } from '../../protocol/errors.ts';
 import { hostNameSchema, type InstallationId } from '../../protocol/ids.ts';
 import type { Storage } from '../storage.ts';
-import { openTaggedStore, type TreeDriver } from '../taggedStore.ts';
+import { openTaggedStore } from '../taggedStore.ts';
+import type { TreeDriver } from '../treeDriver.ts';
 
 export type StorageCall = {
   [Name in keyof Storage]: Storage[Name] extends (...args: never[]) => Promise<unknown> ? Name : never;

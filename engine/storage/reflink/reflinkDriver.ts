@@ -3,7 +3,7 @@ import { isFullDisk } from '../../domain/fullDisk.ts';
 import type { Machine } from '../../machine/machine.ts';
 import { isFailure } from '../../protocol/errors.ts';
 import { plainTrees } from '../copy/copyDriver.ts';
-import type { TreeDriver } from '../taggedStore.ts';
+import type { TreeDriver } from '../treeDriver.ts';
 import { runTool, systemCode } from '../tools.ts';
 
 export interface ReflinkDriverOptions {

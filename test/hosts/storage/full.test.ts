@@ -8,7 +8,8 @@ import { createBtrfsDriver } from '../../../engine/storage/btrfs/btrfsDriver.ts'
 import { createCopyDriver } from '../../../engine/storage/copy/copyDriver.ts';
 import { createReflinkDriver } from '../../../engine/storage/reflink/reflinkDriver.ts';
 import type { Storage } from '../../../engine/storage/storage.ts';
-import { openTaggedStore, type TreeDriver } from '../../../engine/storage/taggedStore.ts';
+import { openTaggedStore } from '../../../engine/storage/taggedStore.ts';
+import type { TreeDriver } from '../../../engine/storage/treeDriver.ts';
 import { passable, testHost } from '../../contract/storage/localFixture.ts';
 import { newDatasetId, newInstallationId, tagsOf } from '../../contract/storage/tags.ts';
 import { makePool, poolObstacle, type PoolKind, type TestPool } from '../../support/pools.ts';

@@ -1,0 +1,61 @@
+/** Makes the root of a directory store ready at an engine's start: its pool file, its folders, and nothing that a killed engine left. */
+import { join } from 'node:path';
+import type { Machine } from '../machine/machine.ts';
+import { fail } from '../protocol/errors.ts';
+import type { InstallationId } from '../protocol/ids.ts';
+import type { Layout } from './layout.ts';
+import { PROBE_PREFIX, readPool, temporaryPattern, writePool } from './pool.ts';
+import type { Storage } from './storage.ts';
+import { endLeftTools } from './tools.ts';
+
+export interface RootOptions {
+  machine: Machine;
+  layout: Layout;
+  installation: InstallationId;
+  driver: Storage['driver'];
+  now: () => Date;
+}
+
+/** Errors: storage_foreign, storage_failed. */
+export async function makeRootReady(options: RootOptions): Promise<void> {
+  const { machine, layout, installation, driver, now } = options;
+  const { root, data, tags, trash } = layout;
+  const { files } = machine;
+  // The server user passes through, and reads nothing but its own datasets.
+  const passable = machine.serverUser ? 0o711 : 0o700;
+  const known = await readPool(machine, root, installation);
+  if (!known) {
+    if (!(await files.stat(root))) await files.makeDirectory(root, { mode: passable });
+    await writePool(machine, root, { format: 1, installation, createdAt: now().toISOString(), driver });
+  } else if (known.driver !== driver) {
+    await writePool(machine, root, { ...known, driver });
+  }
+  await endLeftTools(machine, root);
+  await files.makeDirectory(tags, { mode: 0o700 });
+  await files.makeDirectory(trash, { mode: 0o700 });
+  await files.makeDirectory(data, { mode: passable });
+  for (const path of [root, tags]) {
+    for (const { name } of await files.list(path)) {
+      const left = temporaryPattern.test(name) || (path === root && name.startsWith(PROBE_PREFIX));
+      if (left) await files.remove(join(path, name));
+    }
+  }
+  await assertReachable(machine, layout);
+}
+
+/** A database server that can't reach its data says so in a way nobody understands; say it here. */
+async function assertReachable(machine: Machine, { root, data }: Layout): Promise<void> {
+  const user = machine.serverUser;
+  if (!user) return;
+  const reached = await machine.run({
+    program: 'test',
+    args: ['-x', data],
+    asServerUser: true,
+    parse: ({ code }) => code === 0,
+  });
+  if (reached) return;
+  throw fail('storage_failed', {
+    storage: root,
+    problem: `the user ${user.name}, whom database servers run as, can't reach it; give every folder above it the right to pass through (chmod o+x), or choose another folder`,
+  });
+}
