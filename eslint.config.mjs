@@ -126,8 +126,7 @@ const longFunctions = [
   // One entry for each route, command or option.
   'engine/http/handlers.ts',
   'engine/cli/{checkout,clean,clone,env}.ts',
-  // Tables over one database, trees or files over one root, servers over one table of what is known of them.
-  'engine/state/sqliteStore.ts',
+  // Files over one root, servers over one table of what is known of them.
   'engine/machine/local/files.ts',
   'engine/runtime/process/processRuntime.ts',
   'engine/services/catalog.ts',

@@ -1,6 +1,7 @@
 /** Opens the state of a home, or an empty one in memory in place of one that can't be trusted. */
-import { openStore, StateHeld, StateUnusable } from './sqliteStore.ts';
+import { openStore } from './sqliteStore.ts';
 import type { Store } from './store.ts';
+import { StateHeld, StateUnusable } from './unusable.ts';
 
 export interface OpenedState {
   store: Store;

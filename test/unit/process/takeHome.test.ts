@@ -10,7 +10,8 @@ import { tryLock } from '../../../engine/process/lock.ts';
 import { takeHome, type TakeOptions } from '../../../engine/process/takeHome.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
 import { openState, type OpenedState } from '../../../engine/state/openState.ts';
-import { openStore, StateHeld } from '../../../engine/state/sqliteStore.ts';
+import { openStore } from '../../../engine/state/sqliteStore.ts';
+import { StateHeld } from '../../../engine/state/unusable.ts';
 
 describe('taking a home', () => {
   let home: string;

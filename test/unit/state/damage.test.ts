@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { environmentNameSchema, jobIdSchema } from '../../../engine/protocol/ids.ts';
 import { migrations } from '../../../engine/state/schemaVersions.ts';
-import { openStore, StateUnusable } from '../../../engine/state/sqliteStore.ts';
+import { openStore } from '../../../engine/state/sqliteStore.ts';
+import { StateUnusable } from '../../../engine/state/unusable.ts';
 import {
   cloneRecordSchema,
   environmentRecordSchema,
