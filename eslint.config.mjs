@@ -117,8 +117,8 @@ const readersOfOwnFiles = [
 ];
 
 /**
- * Functions that are longer than `longestFunction` lines, with what each is: state that all of its parts share, a list, or
- * one transcript of a protocol. A file leaves the list when it is split.
+ * Functions that are longer than `longestFunction` lines, with what each is: state that all of its parts share, or a list.
+ * A file leaves the list when it is split.
  */
 const longFunctions = [
   // Doubles of ports: the contract of each is as long.
@@ -131,8 +131,6 @@ const longFunctions = [
   'engine/runtime/process/processRuntime.ts',
   'engine/services/catalog.ts',
   'engine/services/clones/servers.ts',
-  // One connection from its first byte to its last.
-  'engine/endpoint/tcp/connection.ts',
   // What one checkout, or all of them, knows between two looks.
   'engine/services/checkouts/{branchClones,follower,ports,registry}.ts',
 ];

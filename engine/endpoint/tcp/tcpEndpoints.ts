@@ -6,10 +6,11 @@ import { fail } from '../../protocol/errors.ts';
 import type { HomeCertificate } from '../../ports/certificates.ts';
 import type { Endpoint, Endpoints, OpenEndpointOptions } from '../endpoint.ts';
 import type { Wire } from '../wire.ts';
-import { serveClient, type Connection, type ConnectionContext } from './connection.ts';
+import { serveClient, type Connection } from './connection.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { createSeats } from './seats.ts';
 import { createSecurity, type Security } from './security.ts';
+import type { ConnectionContext } from './served.ts';
 
 export interface TcpEndpointsOptions {
   /** What is known of engines' protocols; for others bytes are just passed on. */
