@@ -123,8 +123,7 @@ const readersOfOwnFiles = [
 const longFunctions = [
   // Doubles of ports: the contract of each is as long.
   'engine/{git,database,machine}/fake/*.ts',
-  // One entry for each route, command or option.
-  'engine/http/handlers.ts',
+  // One entry for each command or option.
   'engine/cli/{checkout,clean,clone,env}.ts',
   // Files over one root, servers over one table of what is known of them.
   'engine/machine/local/files.ts',

@@ -1,5 +1,5 @@
 /** The use cases over the state that is open now, and over a fresh one in place of a state that can't be trusted. */
-import type { Running } from './http/handlers.ts';
+import type { Running } from './http/handlers/access.ts';
 import { keepAside } from './process/keepAside.ts';
 import type { OwnFiles } from './process/ownFiles.ts';
 import { toFailure } from './protocol/errors.ts';

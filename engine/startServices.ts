@@ -10,7 +10,7 @@ import { tellFullDisk } from './domain/fullDisk.ts';
 import { createTcpEndpoints } from './endpoint/tcp/tcpEndpoints.ts';
 import { createLocalGit } from './git/local/localGit.ts';
 import type { Machine } from './machine/machine.ts';
-import type { Running } from './http/handlers.ts';
+import type { Running } from './http/handlers/access.ts';
 import { createFeed } from './jobs/feed.ts';
 import type { Failpoint } from './jobs/parts.ts';
 import { createRunner } from './jobs/runner.ts';

@@ -34,6 +34,9 @@ export type Handlers = {
   ) => Promise<z.input<Routes[Name]['response']>> | z.input<Routes[Name]['response']>;
 };
 
+/** Those of the routes whose names begin so. */
+export type HandlersOf<Prefix extends string> = Pick<Handlers, Extract<RouteName, `${Prefix}${string}`>>;
+
 export interface ServerOptions {
   handlers: Handlers;
   /** The feed of the state that is open now; another one after a rebuild. */
