@@ -1,17 +1,13 @@
 /** The stable ports of one checkout: one for each member of its environment, led to one clone together. */
-import { portsFor } from '../../domain/ports.ts';
-import { userOf } from '../../domain/naming.ts';
-import type { Endpoint as Listener, EndpointTarget } from '../../endpoint/endpoint.ts';
+import type { Endpoint as Listener } from '../../endpoint/endpoint.ts';
 import type { Endpoint } from '../../protocol/entities.ts';
 import { fail, isFailure, toFailure } from '../../protocol/errors.ts';
-import { memberNameSchema, type CheckoutId, type MemberName } from '../../protocol/ids.ts';
-import type { CloneRecord, EnvironmentRecord } from '../../state/store.ts';
+import { memberNameSchema, type MemberName } from '../../protocol/ids.ts';
+import type { EnvironmentRecord } from '../../state/store.ts';
 import { all, type ServiceContext } from '../context.ts';
+import { databaseAt, targetOf, userAt, type Destination } from './destination.ts';
+import { freeNumbers } from './freeNumbers.ts';
 import type { CheckoutRow } from './row.ts';
-
-/** Where all ports of a checkout lead. */
-export type Destination =
-  { kind: 'clone'; clone: CloneRecord } | Extract<EndpointTarget, { kind: 'waiting' | 'none' }>;
 
 export interface CheckoutPorts {
   /** Opens what is missing and closes what is no longer a member's. A port that is taken is tried again by the next call. */
@@ -32,45 +28,17 @@ interface Port {
 }
 
 export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): CheckoutPorts {
-  const { store, endpoints, log, catalog } = context;
+  const { endpoints, log } = context;
   const ports = new Map<MemberName, Port>();
   let environment: EnvironmentRecord | undefined;
   let destination: Destination = { kind: 'waiting', reason: 'The engine has just started.' };
-
-  /** Members that this checkout has no more leave their ports: after the state is lost nobody would know of them. */
-  const isUsed = (checkout: CheckoutId, member: MemberName): boolean =>
-    checkout !== row.read().id || environment?.definition.members[member] !== undefined;
-
-  /** Ports that are somebody's already, whether or not anything listens on them now. */
-  const used = (): Set<number> =>
-    new Set([
-      ...store.checkouts
-        .list()
-        .flatMap((each) => each.ports.filter(({ member }) => isUsed(each.id, member)))
-        .map(({ port }) => port),
-      ...store.clones.list().flatMap(({ members }) => members.map(({ port }) => port)),
-      ...[...ports.values()].map(({ number }) => number),
-    ]);
-
-  const targetFor = (member: MemberName): EndpointTarget => {
-    if (destination.kind !== 'clone') return destination;
-    const { clone } = destination;
-    const found = clone.members.find(({ name }) => name === member);
-    if (found === undefined) {
-      const reason = `Clone ${clone.name} has no member ${member}: it was made before that was added.`;
-      return { kind: 'none', reason, next: `Reset it to the latest snapshot.` };
-    }
-    return { kind: 'clone', clone: clone.id, name: clone.name, port: found.port };
-  };
-
-  const titleFor = (member: MemberName): string => `${member} of ${row.read().path}`;
 
   const listen = (member: MemberName, port: Port): Promise<Listener> =>
     endpoints.open({
       port: port.number,
       engine: port.engine,
-      title: titleFor(member),
-      target: targetFor(member),
+      title: `${member} of ${row.read().path}`,
+      target: targetOf(destination, member),
     });
 
   const remember = (): void => {
@@ -80,9 +48,8 @@ export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): 
 
   /** The first free port of those that follow from what it is for. */
   const assign = async (member: MemberName, engine: Endpoint['engine']): Promise<void> => {
-    const { path } = row.read();
-    // Not of the environment, which may change under an address: after the state is lost only the last one would be known.
-    for (const number of portsFor(`${path}\n${member}`, used())) {
+    const held = [...ports.values()].map(({ number }) => number);
+    for (const number of freeNumbers(context, { checkout: row.read(), environment, member, held })) {
       const port: Port = { number, engine, listener: undefined };
       try {
         port.listener = await listen(member, port);
@@ -96,6 +63,21 @@ export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): 
     throw fail('internal', { problem: 'no port is free' });
   };
 
+  /** At a number that it had before. One that another program holds is told of once. */
+  const listenAgain = async (member: MemberName, port: Port, isFirstTry: boolean): Promise<void> => {
+    try {
+      port.listener = await listen(member, port);
+    } catch (error) {
+      if (isFirstTry)
+        log.warning('a port of a checkout can not be opened', {
+          checkout: row.read().id,
+          port: port.number,
+          problem: toFailure(error).message,
+        });
+    }
+    ports.set(member, port);
+  };
+
   const closeAll = async (): Promise<void> => {
     const open = [...ports.values()];
     ports.clear();
@@ -106,10 +88,7 @@ export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): 
     async open(wanted) {
       if (environment !== undefined && environment.name !== wanted.name) await closeAll();
       environment = wanted;
-      const members = Object.entries(wanted.definition.members).map(([name, { engine }]) => ({
-        name: memberNameSchema.parse(name),
-        engine,
-      }));
+      const members = membersOf(wanted);
       for (const [name, port] of [...ports]) {
         if (members.some((member) => member.name === name)) continue;
         ports.delete(name);
@@ -123,24 +102,15 @@ export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): 
           await assign(name, engine);
           continue;
         }
-        const port: Port = { number, engine, listener: undefined };
-        try {
-          port.listener = await listen(name, port);
-        } catch (error) {
-          if (known === undefined)
-            log.warning('a port of a checkout can not be opened', {
-              checkout: row.read().id,
-              port: number,
-              problem: toFailure(error).message,
-            });
-        }
-        ports.set(name, port);
+        await listenAgain(name, { number, engine, listener: undefined }, known === undefined);
       }
       remember();
     },
     lead(to, notice, drainMs) {
       destination = to;
-      for (const [member, { listener }] of ports) listener?.lead(targetFor(member), notice, drainMs);
+      for (const [member, { listener }] of ports) {
+        listener?.lead(targetOf(destination, member), notice, drainMs);
+      }
     },
     async exchangeTaken() {
       for (const [member, port] of [...ports]) {
@@ -154,36 +124,17 @@ export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): 
         engine,
         host: '127.0.0.1',
         port: number,
-        user: userAt(member),
-        database: databaseOf(member),
+        user: userAt(destination, environment, member),
+        database: databaseAt(context, destination, environment, member),
         state: listener === undefined ? 'taken' : 'listening',
       })),
     someTaken: () => [...ports.values()].some(({ listener }) => listener === undefined),
     close: closeAll,
   };
-
-  /** Who may log in where it leads; before there is a clone, whom a new one would let in. */
-  function userAt(member: MemberName): string {
-    const clone = destination.kind === 'clone' ? destination.clone : undefined;
-    const found = clone?.members.find((each) => each.name === member);
-    return found?.user ?? userOf(environment?.definition.members[member]);
-  }
-
-  /** As the clone has it; before there is one, as the latest snapshot has it. */
-  function databaseOf(member: MemberName): string {
-    if (environment === undefined) return '';
-    const { name, definition } = environment;
-    const holders = [
-      destination.kind === 'clone' ? destination.clone : undefined,
-      catalog.latestSnapshot(name),
-      ...store.clones.list().filter((clone) => clone.environment === name),
-    ];
-    for (const holder of holders) {
-      const found = holder?.members.find((each) => each.name === member);
-      if (found !== undefined) return found.database;
-    }
-    const declared = definition.members[member];
-    if (declared === undefined) return '';
-    return declared.database ?? context.databases[declared.engine]?.source.defaultDatabase ?? '';
-  }
 }
+
+const membersOf = ({ definition }: EnvironmentRecord): { name: MemberName; engine: Endpoint['engine'] }[] =>
+  Object.entries(definition.members).map(([name, { engine }]) => ({
+    name: memberNameSchema.parse(name),
+    engine,
+  }));
