@@ -1,47 +1,29 @@
-/** Makes and starts the clones of branches for a checkout: each once, whatever is looked at meanwhile, and remembers what failed. */
-import { bindingKeyOf, cloneNameOf } from '../../domain/branches.ts';
+/** Makes, starts and binds the clones of branches for a checkout. */
+import { cloneNameOf } from '../../domain/branches.ts';
 import type { Job } from '../../protocol/entities.ts';
-import { isFailure, ThinClonesError, toFailure } from '../../protocol/errors.ts';
-import {
-  cloneNameSchema,
-  referenceSchema,
-  type CloneId,
-  type CloneName,
-  type EnvironmentName,
-  type Reference,
-} from '../../protocol/ids.ts';
+import { isFailure } from '../../protocol/errors.ts';
+import { cloneNameSchema, referenceSchema, type CloneName, type Reference } from '../../protocol/ids.ts';
 import type { CheckoutRecord, CloneRecord } from '../../state/store.ts';
 import type { BindingTarget } from '../clones/bind.ts';
 import type { Clones } from '../clones/clones.ts';
 import type { ServiceContext } from '../context.ts';
+import { succeeded } from '../succeeded.ts';
+import { originOf, type OriginRequest } from './branchOrigin.ts';
+import { createOnceByKey, type OnceByKey } from './onceByKey.ts';
 
-export interface MakeRequest {
+export interface MakeRequest extends OriginRequest {
   /** Branch, or pattern of branches that share a clone. */
   key: string;
   /** What HEAD stood at: a failure counts while it does. */
   head: string;
-  environment: EnvironmentName;
-  /** `latest`, `current` or a branch. */
-  from: string;
-  checkout: CheckoutRecord;
-  /** The clone that was in use before. */
-  previous: CloneId | null;
-  shared: readonly string[];
   afterMs: number;
   /** Asked after `afterMs`: HEAD may have moved on. */
   isWanted: () => boolean;
 }
 
-export interface BranchClones {
+export interface BranchClones extends Omit<OnceByKey, 'run' | 'allSubmitted'> {
   create(request: MakeRequest): void;
   start(key: string, head: string, clone: Reference, user: string): void;
-  /** One is being made or started for it. */
-  isAtWork(key: string): boolean;
-  jobOf(key: string): Job['id'] | undefined;
-  /** Resolves with the job once it is accepted; undefined when nothing is on its way or it was refused. */
-  submitted(key: string): Promise<Job | undefined>;
-  failureOf(key: string, head: string): ThinClonesError | undefined;
-  forgetFailures(): void;
   /** `to` null: to none. Gives it the checkout's password. */
   bind(clone: CloneRecord, to: BindingTarget, checkout: CheckoutRecord): Promise<void>;
   /** All clones that one port may lead to have one password. */
@@ -57,12 +39,6 @@ export interface BranchClonesOptions {
   onChange: () => void;
 }
 
-interface Making {
-  job: Job | undefined;
-  submitted: Promise<Job | undefined>;
-  done: Promise<void>;
-}
-
 export function createBranchClones({
   context,
   clones,
@@ -71,42 +47,7 @@ export function createBranchClones({
 }: BranchClonesOptions): BranchClones {
   const { store, runner, clock, vault, log } = context;
   const stop = new AbortController();
-  const making = new Map<string, Making>();
-  const failures = new Map<string, { head: string; failure: ThinClonesError }>();
-
-  /** Runs once for a key; what `submit` answers undefined is not wanted any more. */
-  const run = (key: string, head: string, submit: () => Promise<Job | undefined>): void => {
-    if (making.has(key)) return;
-    const entry: Making = { job: undefined, submitted: Promise.resolve(undefined), done: Promise.resolve() };
-    making.set(key, entry);
-    const fails = (failure: ThinClonesError): void => {
-      if (!stop.signal.aborted) failures.set(key, { head, failure });
-    };
-    entry.submitted = submit().then(
-      (job) => {
-        entry.job = job;
-        if (job !== undefined) onChange();
-        return job;
-      },
-      (error: unknown) => {
-        const failure = toFailure(error);
-        // Another checkout makes the same one: the binding is there.
-        if (failure.code !== 'binding_taken') fails(failure);
-        return undefined;
-      },
-    );
-    entry.done = entry.submitted.then(async (job) => {
-      if (job !== undefined) {
-        const { state, error } = await runner.ended(job.id);
-        if (state !== 'succeeded' && error !== null) fails(new ThinClonesError(error, 500));
-      }
-      making.delete(key);
-      onChange();
-    });
-    entry.done.catch((error: unknown) =>
-      log.error('the clone of a branch', { key, problem: toFailure(error).message }),
-    );
-  };
+  const once = createOnceByKey({ runner, log, signal: stop.signal, onChange });
 
   const freeName = (key: string): CloneName => {
     const taken = new Set<string>(store.clones.list().map(({ name }) => name));
@@ -116,32 +57,6 @@ export function createBranchClones({
     }
   };
 
-  /** The clone whose state a new one starts from; undefined: the latest snapshot. */
-  const originOf = ({
-    from,
-    previous,
-    checkout,
-    environment,
-    shared,
-  }: MakeRequest): CloneRecord | undefined => {
-    if (from === 'latest') return undefined;
-    const found =
-      from === 'current'
-        ? store.clones.list().find(({ id }) => id === previous)
-        : context.catalog.clonesOfBranch(environment, {
-            repository: checkout.repository,
-            branch: bindingKeyOf(from, shared),
-          })[0];
-    return found?.environment === environment ? found : undefined;
-  };
-
-  /** The job at its end; throws the error that it ended with. */
-  const succeeded = async ({ id }: Job): Promise<Job> => {
-    const job = await runner.ended(id);
-    if (job.state !== 'succeeded' && job.error !== null) throw new ThinClonesError(job.error, 500);
-    return job;
-  };
-
   /** Keeps the present state of a clone as a snapshot for the branch to start from. */
   const stateOf = async (clone: CloneRecord, key: string, user: string): Promise<Reference> => {
     const job = clones.commit(
@@ -149,7 +64,7 @@ export function createBranchClones({
       { message: `${clone.branch ?? clone.name} when ${key} began`.slice(0, 1000), origin: 'branch' },
       { user },
     );
-    return referenceSchema.parse((await succeeded(job)).object.id);
+    return referenceSchema.parse((await succeeded(runner, job)).object.id);
   };
 
   const create = async (request: MakeRequest): Promise<Job | undefined> => {
@@ -157,7 +72,7 @@ export function createBranchClones({
     if (afterMs > 0) await clock.sleep(afterMs, stop.signal);
     if (!isWanted()) return undefined;
     const { repository, createdBy, sealedPassword } = checkout;
-    const origin = originOf(request);
+    const origin = originOf(context, request);
     const snapshot = origin === undefined ? undefined : await stateOf(origin, key, createdBy);
     if (snapshot !== undefined && (stop.signal.aborted || !isWanted())) {
       dropSnapshot(snapshot, createdBy);
@@ -185,20 +100,13 @@ export function createBranchClones({
 
   const bind: BranchClones['bind'] = async (clone, to, { sealedPassword, createdBy: user }) => {
     const job = clones.bind(referenceSchema.parse(clone.id), to, vault.open(sealedPassword), { user });
-    await succeeded(job);
+    await succeeded(runner, job);
   };
 
   return {
-    create: (request) => run(request.key, request.head, () => create(request)),
-    start: (key, head, clone, user) => run(key, head, async () => clones.start(clone, { user })),
-    isAtWork: (key) => making.has(key),
-    jobOf: (key) => making.get(key)?.job?.id,
-    submitted: async (key) => making.get(key)?.submitted,
-    failureOf(key, head) {
-      const found = failures.get(key);
-      return found?.head === head ? found.failure : undefined;
-    },
-    forgetFailures: () => failures.clear(),
+    ...once,
+    create: (request) => once.run(request.key, request.head, () => create(request)),
+    start: (key, head, clone, user) => once.run(key, head, async () => clones.start(clone, { user })),
     bind,
     async giveKnownPassword(clone, checkout) {
       const { repository, branch } = clone;
@@ -209,7 +117,7 @@ export function createBranchClones({
     async close() {
       stop.abort();
       // A job that was accepted goes on by itself, maybe for minutes.
-      await Promise.all([...making.values()].map(({ submitted }) => submitted));
+      await once.allSubmitted();
     },
   };
 }

@@ -1,8 +1,8 @@
 /** Makes a clone of a clone as it is: keeps its present state as a snapshot, which goes with the last clone that stands on it. */
 import type { Job } from '../../protocol/entities.ts';
-import { ThinClonesError } from '../../protocol/errors.ts';
 import { referenceSchema, type CloneName, type Reference, type SnapshotId } from '../../protocol/ids.ts';
 import type { Caller } from '../caller.ts';
+import { succeeded } from '../succeeded.ts';
 import type { CommitClone } from './commit.ts';
 import { refuseTaken, type CreateClone } from './create.ts';
 import type { CloneParts } from './parts.ts';
@@ -24,9 +24,8 @@ export function createCloneOfClone(
 
   const keep = async (reference: Reference, message: string, { user }: Caller): Promise<SnapshotId> => {
     // Without the request's key, which is for the job that it is answered with.
-    const { id } = commit.request(reference, { message, origin: 'branch' }, { user });
-    const { state, error, object } = await runner.ended(id);
-    if (state !== 'succeeded' && error !== null) throw new ThinClonesError(error, 500);
+    const job = commit.request(reference, { message, origin: 'branch' }, { user });
+    const { object } = await succeeded(runner, job);
     return catalog.snapshot(referenceSchema.parse(object.id)).id;
   };
 
