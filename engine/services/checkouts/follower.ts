@@ -1,11 +1,9 @@
 /** The life of one checkout: looks when HEAD moves, finds or makes the clone that belongs to it, and leads its ports there. */
-import { leadNowhere } from '../../domain/leading.ts';
-import { sortVariables, type SortedVariables } from '../../domain/variables.ts';
+import { leadNowhere, type Situation } from '../../domain/leading.ts';
 import type { WorkingTree } from '../../git/git.ts';
 import type { Checkout, Head, Job } from '../../protocol/entities.ts';
 import { toFailure } from '../../protocol/errors.ts';
 import type { CheckoutId, CloneId, EnvironmentName } from '../../protocol/ids.ts';
-import { defaultVariables } from '../../protocol/variables.ts';
 import type { Workspace } from '../../protocol/workspace.ts';
 import type { CheckoutRecord, CloneRecord } from '../../state/store.ts';
 import type { BindingTarget } from '../clones/bind.ts';
@@ -17,6 +15,7 @@ import { createLook, environmentUnchosen } from './look.ts';
 import { createLooking } from './looking.ts';
 import { createCheckoutPorts } from './ports.ts';
 import { createCheckoutRow } from './row.ts';
+import { createShownCheckout } from './shown.ts';
 import { createSight, type PresentAnswer } from './sight.ts';
 import { createCheckoutSituation } from './situation.ts';
 import { createStartRequest } from './startRequest.ts';
@@ -66,7 +65,7 @@ export interface FollowerOptions {
 
 export function createFollower(options: FollowerOptions): Follower {
   const { context, clones, dropSnapshot, id, tree } = options;
-  const { store, feed, log, runner } = context;
+  const { log, runner } = context;
   const stop = new AbortController();
   const row = createCheckoutRow(context, id);
   const isOver = (): boolean => stop.signal.aborted || !row.isThere();
@@ -81,40 +80,8 @@ export function createFollower(options: FollowerOptions): Follower {
   });
   const startRequest = createStartRequest();
   const look = createLook({ context, row, sight, situation, ports, making, startRequest });
+  const shown = createShownCheckout({ context, row, sight, situation, ports, variables });
   const retryTakenPorts = createRetryOfTakenPorts(context, stop.signal, () => looking.look());
-
-  const sortedVariables = (environment: EnvironmentName | null): SortedVariables => {
-    const written = sight.workspace()?.variables;
-    if (written !== undefined) return sortVariables(written, row.read().variableAnswers);
-    const members =
-      environment === null ? {} : (store.environments.get(environment)?.definition.members ?? {});
-    return { variables: defaultVariables(Object.keys(members)), heldVariables: [] };
-  };
-
-  const entity = (): Checkout => {
-    const { path, repository, kind, createdBy } = row.read();
-    const environment = sight.environment() ?? null;
-    return {
-      ...{ id, path, repository, kind, environment, createdBy },
-      ...{ head: sight.head(), problem: sight.problem() },
-      ...situation.switched(),
-      ...situation.now(),
-      follow: sight.follow(),
-      endpoints: [...ports.list()],
-      ...sortedVariables(environment),
-      envFile: variables.state(),
-    };
-  };
-
-  let published = '';
-  const publish = (): void => {
-    if (isOver()) return;
-    const now = entity();
-    const text = JSON.stringify(now);
-    if (text === published) return;
-    published = text;
-    feed.publish({ kind: 'checkout', entity: now });
-  };
 
   const lookAndKeep = async (): Promise<void> => {
     const movedAt = moves.take();
@@ -123,7 +90,7 @@ export function createFollower(options: FollowerOptions): Follower {
     if (name === undefined || isOver()) return;
     await variables.keep({
       ...{ record: row.read(), tree: sight.tree(), workspace: sight.workspace() },
-      templates: sortedVariables(name).variables,
+      templates: shown.variables(name).variables,
       endpoints: ports.list(),
     });
     if (ports.someTaken()) retryTakenPorts();
@@ -139,12 +106,12 @@ export function createFollower(options: FollowerOptions): Follower {
       log.warning('a checkout could not be looked at', { checkout: id, problem: message });
       situation.lead(leadNowhere('failed', message, document.next));
     }
-    publish();
+    if (!isOver()) shown.publish();
   });
 
   return {
     id,
-    entity,
+    entity: () => shown.entity(),
     record: () => row.read(),
     change: (changes) => row.change(changes),
     async start() {
@@ -174,14 +141,7 @@ export function createFollower(options: FollowerOptions): Follower {
     },
     bind: (clone, to) => making.bind(clone, to, row.read()),
     takeBlockOut: () => variables.takeOut(row.read(), sight.tree(), sight.workspace()),
-    async job() {
-      const { state, key } = situation.now();
-      if (state !== 'switching' || key === null) return null;
-      const submitted = await making.submitted(key);
-      if (submitted !== undefined) return submitted;
-      const { job } = situation.now();
-      return job === null ? null : (runner.get(job) ?? null);
-    },
+    job: () => jobUnderway(() => situation.now(), making, runner),
     environment() {
       const name = sight.environment();
       if (name === undefined) throw environmentUnchosen(context, row.read());
@@ -203,4 +163,18 @@ export function createFollower(options: FollowerOptions): Follower {
       await ports.close();
     },
   };
+}
+
+/** That which makes or starts the clone which is waited for, if one does. */
+async function jobUnderway(
+  situation: () => Situation,
+  making: BranchClones,
+  runner: ServiceContext['runner'],
+): Promise<Job | null> {
+  const { state, key } = situation();
+  if (state !== 'switching' || key === null) return null;
+  const submitted = await making.submitted(key);
+  if (submitted !== undefined) return submitted;
+  const { job } = situation();
+  return job === null ? null : (runner.get(job) ?? null);
 }
