@@ -130,8 +130,6 @@ const longFunctions = [
   'engine/runtime/process/processRuntime.ts',
   'engine/services/catalog.ts',
   'engine/services/clones/servers.ts',
-  // All checkouts, and what each knows between two looks.
-  'engine/services/checkouts/registry.ts',
 ];
 const longestFunction = 100;
 

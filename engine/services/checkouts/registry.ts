@@ -1,13 +1,9 @@
 /** Which checkouts are followed: one follower for each, from the first request or a start on until it is forgotten. */
 import type { VariableAnswer } from '../../domain/variables.ts';
-import type { WorkingTree } from '../../git/git.ts';
-import type { Clone } from '../../protocol/entities.ts';
 import { fail, toFailure } from '../../protocol/errors.ts';
-import type { Event } from '../../protocol/events.ts';
 import {
   checkoutIdSchema,
   referenceSchema,
-  type CheckoutId,
   type EnvironmentName,
   type Reference,
 } from '../../protocol/ids.ts';
@@ -16,7 +12,9 @@ import type { Clones } from '../clones/clones.ts';
 import { some, type ServiceContext } from '../context.ts';
 import type { Environments } from '../environments/environments.ts';
 import { repositoryPassword } from '../repositoryPassword.ts';
-import { createFollower, type Follower } from './follower.ts';
+import type { Follower } from './follower.ts';
+import { createFollowers } from './followers.ts';
+import { createNews } from './news.ts';
 
 export interface CheckoutRegistry {
   /** Those that are followed by now. */
@@ -42,9 +40,6 @@ export interface RegistryOptions {
 
 export function createCheckoutRegistry({ context, clones, environments }: RegistryOptions): CheckoutRegistry {
   const { store, git, random, clock, feed, log } = context;
-  const followers = new Map<CheckoutId, Follower>();
-  /** One follower for a folder, whoever asks for it, and when: by path. */
-  const opening = new Map<string, Promise<Follower | undefined>>();
 
   const dropSnapshot = (snapshot: Reference, user: string): void => {
     try {
@@ -55,36 +50,7 @@ export function createCheckoutRegistry({ context, clones, environments }: Regist
     }
   };
 
-  const addFollower = async (id: CheckoutId, path: string): Promise<Follower | undefined> => {
-    const found = await git.locate(path);
-    const record = store.checkouts.get(id);
-    if (record === undefined) return undefined;
-    const tree = found ?? remembered(record);
-    const follower = createFollower({ context, clones, id, dropSnapshot, tree });
-    followers.set(id, follower);
-    await follower.start();
-    return follower;
-  };
-
-  const open = async ({ id, path }: { id: CheckoutId; path: string }): Promise<Follower | undefined> => {
-    const underway = opening.get(path);
-    if (underway !== undefined) return underway;
-    const running = followers.get(id);
-    if (running !== undefined) return running;
-    const opened = addFollower(id, path).finally(() => opening.delete(path));
-    opening.set(path, opened);
-    return opened;
-  };
-
-  const drop = async ({ id, path }: { id: CheckoutId; path: string }): Promise<void> => {
-    await opening.get(path);
-    const follower = followers.get(id);
-    await follower?.close();
-    followers.delete(id);
-    if (store.checkouts.get(id) === undefined) return;
-    store.checkouts.remove(id);
-    feed.publish({ kind: 'checkout.removed', id });
-  };
+  const followers = createFollowers({ context, clones, dropSnapshot });
 
   const variableAnswersFor = (repository: string): VariableAnswer[] =>
     store.checkouts.list().find((each) => each.repository === repository)?.variableAnswers ?? [];
@@ -92,7 +58,7 @@ export function createCheckoutRegistry({ context, clones, environments }: Regist
   const find: CheckoutRegistry['find'] = async (reference) => {
     const wanted: string = reference;
     const record = store.checkouts.list().find(({ id, path }) => id === wanted || path === wanted);
-    const found = record === undefined ? undefined : await open(record);
+    const found = record === undefined ? undefined : await followers.open(record);
     if (found === undefined)
       throw fail('not_found', {
         kind: 'checkout',
@@ -108,7 +74,7 @@ export function createCheckoutRegistry({ context, clones, environments }: Regist
     const recordHere = () => store.checkouts.list().find(({ path }) => path === tree.path);
     const before = recordHere();
     // What was said of another repository's working tree does not count for this one's.
-    if (before !== undefined && before.repository !== tree.commonDirectory) await drop(before);
+    if (before !== undefined && before.repository !== tree.commonDirectory) await followers.drop(before);
     const known = recordHere();
     const id = known?.id ?? checkoutIdSchema.parse(`checkout-${random.id()}`);
     if (known === undefined) {
@@ -120,7 +86,7 @@ export function createCheckoutRegistry({ context, clones, environments }: Regist
         variableAnswers: variableAnswersFor(tree.commonDirectory),
       });
     }
-    const follower = await open({ id, path: tree.path });
+    const follower = await followers.open({ id, path: tree.path });
     if (follower === undefined) throw fail('not_a_checkout', { folder });
     return follower;
   };
@@ -131,12 +97,12 @@ export function createCheckoutRegistry({ context, clones, environments }: Regist
     await follower.takeBlockOut();
     await follower.close();
     await follower.takeBlockOut();
-    await drop(follower.record());
+    await followers.drop(follower.record());
   };
 
   const reopen = async ({ id, path, kind }: CheckoutRecord): Promise<void> => {
     try {
-      const follower = await open({ id, path });
+      const follower = await followers.open({ id, path });
       // Working trees come and go by the dozen; what belongs to one that went stays with its clones.
       const isUnreadable = kind === 'worktree' && follower?.head().kind === 'unreadable';
       if (isUnreadable && (await git.locate(path)) === undefined) await forget(referenceSchema.parse(id));
@@ -145,10 +111,10 @@ export function createCheckoutRegistry({ context, clones, environments }: Regist
     }
   };
 
-  const hear = createNews(() => [...followers.values()]);
+  const hear = createNews(followers.all);
   let unsubscribe: () => void = () => undefined;
   return {
-    followers: () => [...followers.values()],
+    followers: followers.all,
     find,
     follow,
     forget,
@@ -158,57 +124,7 @@ export function createCheckoutRegistry({ context, clones, environments }: Regist
     },
     async close() {
       unsubscribe();
-      await Promise.all([...followers.values()].map((follower) => follower.close()));
-      followers.clear();
+      await followers.closeAll();
     },
   };
-}
-
-/** A folder that is no working tree now, as it was. */
-const remembered = ({ path, repository, kind }: CheckoutRecord): WorkingTree => ({
-  ...{ path, kind, gitDirectory: repository, commonDirectory: repository },
-});
-
-/** Hands on to followers what concerns them of what happens to clones and environments. */
-function createNews(followers: () => Follower[]): (event: Event) => void {
-  /** What was last told of a clone or an environment, so that measured sizes disturb nobody. */
-  const told = new Map<string, string>();
-  const isNews = (key: string, about: unknown): boolean => {
-    const text = JSON.stringify(about);
-    if (told.get(key) === text) return false;
-    told.set(key, text);
-    return true;
-  };
-  const retry = (follower: Follower): void => void follower.retry();
-  return (event) => {
-    switch (event.kind) {
-      case 'clone': {
-        const clone = event.entity;
-        if (isNews(clone.id, portsAndState(clone))) for (const each of followers()) each.notice(clone);
-        return;
-      }
-      case 'clone.removed':
-        told.delete(event.id);
-        for (const each of followers())
-          // There may be room now for what failed for want of it.
-          if (each.entity().state === 'failed') retry(each);
-          else each.notice({ id: event.id, repository: null });
-        return;
-      case 'environment': {
-        const { name, definition, latestSnapshot } = event.entity;
-        if (isNews(name, [definition, latestSnapshot])) followers().forEach(retry);
-        return;
-      }
-      case 'environment.removed':
-        told.delete(event.name);
-        followers().forEach(retry);
-        return;
-      default:
-    }
-  };
-}
-
-/** What of a clone matters to where ports lead. */
-function portsAndState({ state, branch, repository, members }: Clone): unknown {
-  return [state, branch, repository, members.map((member) => [member.port, member.state])];
 }
