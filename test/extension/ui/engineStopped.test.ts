@@ -9,14 +9,8 @@ import {
 } from '../../support/fakeEngine/scriptedEngine.ts';
 import { until } from '../../support/vscode/until.ts';
 import { fakeInfo } from '../../unit/cli/fakeEngine.ts';
+import { pickTheme } from './colorTheme.ts';
 import { useWorkbench } from './useWorkbench.ts';
-
-/** The label in the theme picker, and the class that the workbench has then. */
-const themes = [
-  ['light', 'Light Modern', '.vs'],
-  ['dark', 'Dark Modern', '.vs-dark'],
-  ['highContrast', 'Dark High Contrast', '.hc-black'],
-] as const;
 
 describe('stopping the engine', () => {
   let engine: ScriptedEngine;
@@ -85,10 +79,8 @@ describe('stopping the engine', () => {
       ((await item.getAttribute('class')) ?? '').includes('warning-kind') ? true : undefined,
     );
     assert.match((await item.getAttribute('aria-label')) ?? '', /the engine is stopped/);
-    for (const [name, label, kind] of themes) {
-      await workbench.palette('Preferences: Color Theme');
-      await workbench.typeAndPick(label, { placeholder: 'Select Color Theme' });
-      await workbench.page.locator(`.monaco-workbench${kind}`).waitFor();
+    for (const name of ['light', 'dark', 'highContrast'] as const) {
+      await pickTheme(workbench, name);
       await workbench.waitForRow('The engine is stopped');
       await workbench.screenshot(`engine-stopped-${name}`);
     }

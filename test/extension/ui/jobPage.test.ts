@@ -11,18 +11,19 @@ import { until } from '../../support/vscode/until.ts';
 import { jobOf } from '../../unit/webviews/jobs.ts';
 import { webviewTarget } from '../../../webview-ui/build.mjs';
 import { createScriptedEngine, scriptedToken } from './jobPage/scriptedEngine.ts';
+import { pickTheme, type ThemeName } from './colorTheme.ts';
 import { useWorkbench } from './useWorkbench.ts';
 
 const folder = join(tmpdir(), `tc-job-page-${process.pid}`);
 const socket = join(folder, 'engine.sock');
 
-/** By the names in the picker: it writes the settings itself, so that VS Code's own late changes to them do no harm. */
-const themes = {
-  light: { label: 'Light Modern', kind: 'vscode-light' },
-  dark: { label: 'Dark Modern', kind: 'vscode-dark' },
-  highContrast: { label: 'Dark High Contrast', kind: 'vscode-high-contrast' },
-  highContrastLight: { label: 'Light High Contrast', kind: 'vscode-high-contrast-light' },
-} as const;
+/** What VS Code tells a page of the theme. */
+const kinds = {
+  light: 'vscode-light',
+  dark: 'vscode-dark',
+  highContrast: 'vscode-high-contrast',
+  highContrastLight: 'vscode-high-contrast-light',
+} satisfies Record<ThemeName, string>;
 
 const ago = (seconds: number): string => new Date(Date.now() - seconds * 1000).toISOString();
 const task = (name: string, state: Task['state'], changes: Partial<Task> = {}): Task => ({
@@ -106,11 +107,9 @@ describe('the job page', function () {
       return text.test(found) ? found : undefined;
     });
 
-  const useTheme = async (name: keyof typeof themes): Promise<void> => {
-    const { label, kind } = themes[name];
-    await ui().workbench.palette('Preferences: Color Theme');
-    await ui().workbench.typeAndPick(label, { placeholder: 'Select Color Theme' });
-    await page.locator(`body[data-vscode-theme-kind="${kind}"]`).waitFor();
+  const useTheme = async (name: ThemeName): Promise<void> => {
+    await pickTheme(ui().workbench, name);
+    await page.locator(`body[data-vscode-theme-kind="${kinds[name]}"]`).waitFor();
   };
 
   it('shows status, who, elapsed time and progress of a running job', async () => {

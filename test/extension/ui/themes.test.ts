@@ -7,15 +7,8 @@ import {
   startScriptedEngine,
   type ScriptedEngine,
 } from '../../support/fakeEngine/scriptedEngine.ts';
+import { pickTheme } from './colorTheme.ts';
 import { useWorkbench } from './useWorkbench.ts';
-
-/** The label in the theme picker, and the class that the workbench has then. */
-const picked = {
-  light: { label: 'Light Modern', kind: '.vs' },
-  dark: { label: 'Dark Modern', kind: '.vs-dark' },
-  highContrast: { label: 'Dark High Contrast', kind: '.hc-black' },
-  highContrastLight: { label: 'Light High Contrast', kind: '.hc-light' },
-} as const;
 
 const table = (changes: object) => ({
   ...{ member: 'orders', database: 'shop', schema: 'public', inserted: 0, updated: 0, deleted: 0 },
@@ -61,14 +54,9 @@ describe('the tree in every kind of theme', () => {
   for (const name of ['light', 'dark', 'highContrast', 'highContrastLight'] as const) {
     it(`has all its rows in ${name}`, async () => {
       const { workbench } = ui();
-      const { label, kind } = picked[name];
-      // A picker of themes that is opened before VS Code knows its own extensions stays empty: rows of ours come after them.
       await workbench.openView('Thin Clones');
       await workbench.waitForRow('load-test');
-      // By the picker, as people do: a changed settings file is not always noticed, and high contrast not at the start.
-      await workbench.palette('Preferences: Color Theme');
-      await workbench.typeAndPick(label, { placeholder: 'Select Color Theme' });
-      await workbench.page.locator(`.monaco-workbench${kind}`).waitFor();
+      await pickTheme(workbench, name);
       await workbench.expandRow(['shop', 'Snapshots']);
       await workbench.waitForRow('refresh-2026-11-20');
       await workbench.clickRow('load-test');

@@ -8,14 +8,8 @@ import {
 } from '../../support/fakeEngine/scriptedEngine.ts';
 import { until } from '../../support/vscode/until.ts';
 import { fakeEnvironment } from '../../unit/cli/fakeEngine.ts';
+import { pickTheme } from './colorTheme.ts';
 import { useWorkbench } from './useWorkbench.ts';
-
-/** The label in the theme picker, and the class that the workbench has then. */
-const themes = [
-  ['light', 'Light Modern', '.vs'],
-  ['highContrast', 'Dark High Contrast', '.hc-black'],
-  ['dark', 'Dark Modern', '.vs-dark'],
-] as const;
 
 describe('a second environment', () => {
   let engine: ScriptedEngine;
@@ -60,10 +54,8 @@ describe('a second environment', () => {
       'the question',
       ([first]) => first?.label === 'Which environment?' && first.description.startsWith('for '),
     );
-    for (const [name, label, kind] of themes) {
-      await workbench.palette('Preferences: Color Theme');
-      await workbench.typeAndPick(label, { placeholder: 'Select Color Theme' });
-      await workbench.page.locator(`.monaco-workbench${kind}`).waitFor();
+    for (const name of ['light', 'highContrast', 'dark'] as const) {
+      await pickTheme(workbench, name);
       await workbench.waitForRow('Which environment?');
       await workbench.screenshot(`environment-unchosen-${name}`);
     }
