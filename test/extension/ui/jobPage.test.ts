@@ -56,6 +56,14 @@ const line = (text: string, changes: Partial<JobLine> = {}): JobLine => ({
   ...changes,
 });
 
+/** Runs in the page. */
+const backgroundOf = (element: object): string => {
+  const { getComputedStyle: styleOf } = globalThis as unknown as {
+    getComputedStyle: (of: object) => { backgroundColor: string };
+  };
+  return styleOf(element).backgroundColor;
+};
+
 describe('the job page', function () {
   // One story on one page: what follows a failure says nothing more.
   this.bail(true);
@@ -248,6 +256,8 @@ describe('the job page', function () {
     for (const name of ['light', 'highContrast', 'highContrastLight', 'dark'] as const) {
       await useTheme(name);
       await ui().workbench.screenshot(`job-page-running-${name}`);
+      const below = await page.locator('.jump').evaluate(backgroundOf);
+      assert.match(below, /^rgb\(/, `${below}: lines of the log are seen through the button on them`);
     }
   });
 

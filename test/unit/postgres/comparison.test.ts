@@ -7,7 +7,7 @@ import {
   type Change,
 } from '../../../engine/database/postgres/compare/difference.ts';
 import type { Inventory, InventoryItem } from '../../../engine/database/postgres/compare/inventory.ts';
-import { explainBy, type RuleContext } from '../../../engine/database/postgres/compare/rules.ts';
+import { explainBy, NOT_TOLD, type RuleContext } from '../../../engine/database/postgres/compare/rules.ts';
 import { parseArchiveList } from '../../../engine/database/postgres/retrieval/archive.ts';
 import { comparisonLines, comparisonText } from '../../../engine/protocol/comparison.ts';
 import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
@@ -111,6 +111,16 @@ describe('a difference', () => {
     );
   });
 
+  it('that every copy has is not told, whatever is left out', () => {
+    const settings = ['DateStyle', 'TimeZone'].map((name) => ({
+      ...{ kind: 'setting', object: `${name} of the database`, schema: null, relation: null },
+      ...{ name, facts: {} },
+    }));
+    const own = settings.map(({ object }) => [object, 'is there in the copy only', NOT_TOLD]);
+    assert.deepEqual(compare([], settings, { ...nothing, leftOut }), own);
+    assert.deepEqual(compare([], settings), own);
+  });
+
   it('is explained by what the restore said of that very object', () => {
     const note = { object: 'x', what: 'is missing', problem: 'no such language' };
     const notes = [{ ...note, entry: entry('public My View The Owner', 'VIEW') }];
@@ -193,8 +203,12 @@ describe('a comparison that ends', () => {
   const change: Change = { kind: 'table', item: item('table', 'a'), is: 'missing' };
   const compared = { objects: 3, changes: [change], problem: null };
   const lines: string[] = [];
+  const warnings: string[] = [];
   const report = {
-    line: (text: string) => void lines.push(text),
+    line(text: string, level?: string) {
+      lines.push(text);
+      if (level === 'warning') warnings.push(text);
+    },
     progress: () => undefined,
     phase: () => undefined,
   };
@@ -208,11 +222,23 @@ describe('a comparison that ends', () => {
   });
 
   it('only tells it where the definition says so, as everything that is explained', () => {
+    lines.length = warnings.length = 0;
     const comparison = concludeComparison(compared, nothing, { report, tolerant: true });
     assert.equal(comparisonText(comparison), '1 difference');
     assert.deepEqual(comparisonLines(comparison), ['table public.a: is missing (nothing explains this)']);
     assert.ok(lines.some((line) => line.includes('table public.a: is missing')));
+    assert.equal(warnings.length, 1);
     assert.equal(comparisonText({ ...comparison, total: 0 }), 'no differences');
     assert.equal(comparisonLines({ ...comparison, total: 300, problem: 'x' }).length, 3);
+  });
+
+  it('warns of nothing that was chosen to be left out', () => {
+    lines.length = warnings.length = 0;
+    const leftOut = { schemas: new Set<string>(), relations: new Set(['public.a']) };
+    const view: Change = { kind: 'view', item: item('view', 'v'), is: 'missing' };
+    const chosen = { ...compared, changes: [change, view] };
+    concludeComparison(chosen, { ...nothing, leftOut }, { report, tolerant: false });
+    assert.equal(lines.filter((line) => /include and exclude leave/.test(line)).length, 2);
+    assert.deepEqual(warnings, []);
   });
 });

@@ -8,7 +8,7 @@ import type { RestoreNote } from '../retrieval/restoreAgain.ts';
 import { compareWithArchive, kindOfEntry } from './archiveInventory.ts';
 import { compareInventories, differenceOf, inOneLine, type Change } from './difference.ts';
 import { readInventory, readSequenceValues, type Inventory, type InventoryItem } from './inventory.ts';
-import { explainBy, isAbout, NOT_TOLD, REFERS, type RuleContext } from './rules.ts';
+import { explainBy, isAbout, LEFT_OUT, NOT_TOLD, REFERS, type RuleContext } from './rules.ts';
 
 /** What a source has at the moment that its dump shows. */
 export interface SourcePicture {
@@ -72,7 +72,8 @@ export function concludeComparison(
     const { kind, object, what, rule } = difference;
     report.line(
       `Differs from the source: ${kind} ${object}: ${what}${rule === null ? '' : ` (${rule})`}.`,
-      'warning',
+      // What somebody chose is no fault of the copy.
+      rule === LEFT_OUT || rule === REFERS ? 'info' : 'warning',
     );
   }
   const strange = differences.filter(({ rule }) => rule === null);

@@ -21,6 +21,7 @@ export interface RuleContext {
 
 export function explainBy(context: RuleContext): Explain {
   const rules: readonly Explain[] = [
+    everyCopy,
     leftOut(context.leftOut),
     ({ item }) => restored(context.notes.find((note) => isAbout(note, item))),
     ({ item }) =>
@@ -69,6 +70,7 @@ const isTableOf = ({ entry }: RestoreNote, { kind, schema, relation }: Inventory
 const restored = (note: RestoreNote | undefined): string | undefined =>
   note === undefined ? undefined : `it could not be restored as it was: ${note.problem ?? note.what}`;
 
+export const LEFT_OUT = 'include and exclude leave it out';
 export const REFERS = 'it refers to what include and exclude leave out';
 
 const leftOut =
@@ -78,7 +80,7 @@ const leftOut =
     const inside =
       (item.schema !== null && schemas.has(item.schema)) ||
       (item.relation !== null && relations.has(item.relation));
-    if (inside) return 'include and exclude leave it out';
+    if (inside) return LEFT_OUT;
     const refers = is === 'missing' || kind === 'publication' || fact === 'of column' || kind === 'setting';
     return refers && kind !== 'role' && kind !== 'table' && kind !== 'sequence value' ? REFERS : undefined;
   };
@@ -125,9 +127,18 @@ const otherVersion =
 /** Of what every copy has: our own role, and the settings of the source's whole server, which its database has here. */
 export const NOT_TOLD = 'every copy has it';
 
+/** Asked before all other rules: what is chosen to be left out is no reason for any of these. */
+const everyCopy: Explain = ({ kind, item, is }) => {
+  const isOwnRole = kind === 'role' && item.object === ADMIN_ROLE;
+  const isServerSetting =
+    kind === 'setting' &&
+    is !== 'missing' &&
+    SHAPING.some((name) => item.object === `${name} of the database`);
+  return isOwnRole || isServerSetting ? NOT_TOLD : undefined;
+};
+
 const OURS: readonly Explain[] = [
   ({ kind }) => (kind === 'subscription' ? 'a clone must not call the publisher of production' : undefined),
-  ({ kind, item }) => (kind === 'role' && item.object === ADMIN_ROLE ? NOT_TOLD : undefined),
   ({ kind, item, is }) =>
     kind === 'schema' && item.object === 'public' && is === 'changed'
       ? 'every database begins with this schema'
@@ -145,12 +156,6 @@ const OURS: readonly Explain[] = [
   ({ kind, item, is }) =>
     kind === 'index' && is === 'missing' && item.facts['valid'] === 'false'
       ? 'an index that is not valid is no part of a dump'
-      : undefined,
-  ({ kind, item, is }) =>
-    kind === 'setting' &&
-    is !== 'missing' &&
-    SHAPING.some((name) => item.object === `${name} of the database`)
-      ? NOT_TOLD
       : undefined,
   ({ kind, fact }) =>
     kind === 'constraint' && fact === 'enabled'
