@@ -12,27 +12,20 @@ import { environmentDefinitionSchema } from '../../engine/protocol/entities.ts';
 import { memberNameSchema } from '../../engine/protocol/ids.ts';
 import { askSource } from '../dialogs/askSource.ts';
 import { nameEnvironment } from '../dialogs/nameEnvironment.ts';
-import { pickValue } from '../dialogs/pick.ts';
 import { sentences } from '../dialogs/sentences.ts';
 import { withToast } from '../dialogs/toast.ts';
 import { openPage } from '../documents.ts';
 import type { Services } from '../services.ts';
 import { nameFrom, type ConnectionUrl } from '../sources/connectionUrl.ts';
-import { findConfigFiles, findWorkspaceUrls } from '../sources/workspaceFiles.ts';
 import { countOf, sizeOf } from '../views/amounts.ts';
 import { escaped } from '../views/markdown.ts';
+import { chooseStart, type Start } from './chooseStart.ts';
 import { chooseTables } from './chooseTables.ts';
 import { commandLink } from './commandLink.ts';
 import { refreshNow } from './refreshEnvironment.ts';
 import { runCommand } from './runCommand.ts';
 
 const title = 'Add Environment';
-
-type Start =
-  | { readonly from: 'url'; readonly found?: ConnectionUrl }
-  | { readonly from: 'dump' }
-  | { readonly from: 'directory' }
-  | { readonly from: 'file'; readonly uri: vscode.Uri };
 
 /** A source that answered, or that is saved as it is. */
 interface Source {
@@ -45,7 +38,7 @@ interface Source {
 
 export async function addEnvironment(services: Services): Promise<void> {
   const client = await services.client();
-  const start = await chooseStart();
+  const start = await chooseStart(title);
   if (start === undefined) return;
   if (start.from === 'file') {
     await runCommand('thinClones.environment.apply', start.uri);
@@ -55,43 +48,6 @@ export async function addEnvironment(services: Services): Promise<void> {
   if (source === undefined) return;
   const member = await chooseTables(title, source.member, source.report?.tables ?? []);
   if (member !== undefined) await save(services, client, { ...source, member });
-}
-
-async function chooseStart(): Promise<Start | undefined> {
-  const [urls, files] = await Promise.all([findWorkspaceUrls(), findConfigFiles()]);
-  const separator = (label: string) => ({ label, kind: vscode.QuickPickItemKind.Separator }) as const;
-  return await pickValue<Start>(
-    [
-      ...(urls.length + files.length === 0 ? [] : [separator('Found in this workspace')]),
-      ...files.map((uri) => ({
-        label: `$(file-code) ${vscode.workspace.asRelativePath(uri)}`,
-        description: 'declare the environments of this file',
-        value: { from: 'file', uri } as const,
-      })),
-      ...urls.map(({ file, found }) => ({
-        label: `$(database) ${found.connection.database} at ${found.connection.host}`,
-        description: `${found.variable} in ${vscode.workspace.asRelativePath(file)}`,
-        value: { from: 'url', found: found.connection } as const,
-      })),
-      separator('Where the data comes from'),
-      {
-        label: '$(plug) Connection URL…',
-        description: `a running ${wordsOf().title}; it is only read`,
-        value: { from: 'url' },
-      },
-      {
-        label: '$(file-zip) Dump…',
-        description: `a file or folder made by ${wordsOf().dumpProgram}, also inside gzip or zstd`,
-        value: { from: 'dump' },
-      },
-      {
-        label: '$(folder) Data directory…',
-        description: `of a stopped ${wordsOf().title} server`,
-        value: { from: 'directory' },
-      },
-    ],
-    { title, placeHolder: 'Which data should clones have?' },
-  );
 }
 
 async function sourceFrom(

@@ -22,6 +22,7 @@ export async function deleteEnvironment(services: Services, row?: EnvironmentRow
   if (itsClones.length > 0) {
     const counted = countOf(itsClones.length, 'clone');
     const isDone = await destroyFirst(services, itsClones, {
+      about: `Environment ${name}`,
       message: `Delete environment ${name} with its ${counted}?`,
       detail: `${counted}: ${namesOf(itsClones)}. Their data is gone for good.\n\n${rest}`,
       page: `Clones of ${name}`,

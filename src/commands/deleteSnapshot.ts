@@ -29,6 +29,7 @@ async function isWanted(services: Services, snapshot: Snapshot): Promise<boolean
   if (clones.length > 0) {
     const names = namesOf(clones);
     return await destroyFirst(services, clones, {
+      about: `Snapshot ${name}`,
       message:
         clones.length === 1
           ? `Clone ${names} starts from snapshot ${name}`

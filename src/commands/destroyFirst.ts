@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { Clone } from '../../engine/protocol/entities.ts';
 import { fail } from '../../engine/protocol/errors.ts';
 import { referenceSchema } from '../../engine/protocol/ids.ts';
+import { Refused } from '../dialogs/failures.ts';
 import { runJob } from '../dialogs/followJob.ts';
 import { openPage } from '../documents.ts';
 import type { Services } from '../services.ts';
@@ -17,6 +18,8 @@ export const namesOf = (clones: readonly Clone[]): string =>
   );
 
 export interface DestroyFirst {
+  /** "Snapshot nightly": what is deleted in the end. */
+  readonly about: string;
   readonly message: string;
   readonly detail: string;
   /** The title of the page with all of them. */
@@ -25,16 +28,19 @@ export interface DestroyFirst {
 
 /**
  * Resolves with whether all of them are gone. Asked whatever the settings say, as they speak of less than this. Throws
- * `clone_protected` instead of asking when one of them is.
+ * `Refused` instead of asking when one of them is.
  */
 export async function destroyFirst(
   services: Services,
   clones: readonly Clone[],
-  { message, detail, page }: DestroyFirst,
+  { about, message, detail, page }: DestroyFirst,
 ): Promise<boolean> {
   const guarded = clones.find((clone) => isProtected(clone, Date.now()));
-  if (guarded !== undefined)
-    throw fail('clone_protected', { clone: guarded.name, until: guarded.protectedUntil ?? 'forever' });
+  if (guarded !== undefined) {
+    const { name, protectedUntil } = guarded;
+    const cause = fail('clone_protected', { clone: name, until: protectedUntil ?? 'forever' });
+    throw new Refused(`${about} can't be deleted`, cause);
+  }
   const destroy = `Destroy ${countOf(clones.length, 'clone')} and Delete`;
   const show = 'Show Clones';
   const chosen = await vscode.window.showWarningMessage(message, { modal: true, detail }, destroy, show);

@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { ErrorDocument, Job } from '../../engine/protocol/entities.ts';
 import { toFailure } from '../../engine/protocol/errors.ts';
 import { runCommand } from '../commands/runCommand.ts';
+import type { Model } from '../engine/model.ts';
 import { failedHost } from './failedHost.ts';
 import { sentences } from './sentences.ts';
 import { NotTrusted, type Services } from '../services.ts';
@@ -28,14 +29,26 @@ export class RefreshRefused extends Error {
   }
 }
 
+/** What was asked for can't be done, because of something that the cause alone names. */
+export class Refused extends Error {
+  override readonly name = 'Refused';
+  /** "Snapshot nightly can't be deleted". */
+  readonly subject: string;
+  constructor(subject: string, cause: unknown) {
+    super(toFailure(cause).message, { cause });
+    this.subject = subject;
+  }
+}
+
 interface Button {
   readonly title: string;
   run(): Thenable<unknown> | Promise<unknown>;
 }
 
-/** What mends an error, when there is a command for it. `host`: the one that the error is about, when that is known. */
-function remedy(error: ErrorDocument, host: string | undefined): Button | undefined {
+/** What mends an error, when there is a command for it: about the very object that the error names, where it is known. */
+function remedy(error: ErrorDocument, job: Job | undefined, model: Model): Button | undefined {
   const { details } = error;
+  const host = failedHost(error, job, model.environments);
   const named = (field: string): string => {
     const value = details[field];
     return typeof value === 'string' ? value : '';
@@ -50,7 +63,7 @@ function remedy(error: ErrorDocument, host: string | undefined): Button | undefi
           runCommand('thinClones.environment.refresh', { kind: 'environment', key: named('environment') }),
       };
     case 'clone_protected':
-      return { title: 'Change Protection', run: () => runCommand('thinClones.clone.protect') };
+      return { title: 'Change Protection', run: () => changeProtection(named('clone'), model) };
     case 'programs_missing':
     case 'host_unreachable':
       return {
@@ -70,6 +83,13 @@ function remedy(error: ErrorDocument, host: string | undefined): Button | undefi
   }
 }
 
+async function changeProtection(name: string, { clones }: Model): Promise<void> {
+  const clone = [...clones.values()].find((each) => each.name === name);
+  await (clone === undefined
+    ? runCommand('thinClones.clone.protect')
+    : runCommand('thinClones.clone.protect', { kind: 'clone', key: clone.id }));
+}
+
 /** The commands of the command line that `next` may name are no use in a window that has buttons for them. */
 const nextStep = (error: ErrorDocument, hasRemedy: boolean): string =>
   hasRemedy && error.next.includes('thin-clones ') ? '' : error.next;
@@ -77,6 +97,7 @@ const nextStep = (error: ErrorDocument, hasRemedy: boolean): string =>
 /** What of several environments and clones it is about: the error alone does not say so. */
 function subjectOf(thrown: unknown, job: Job | undefined): string | undefined {
   if (thrown instanceof RefreshRefused) return `Refresh of ${thrown.environment} failed`;
+  if (thrown instanceof Refused) return thrown.subject;
   if (job === undefined) return undefined;
   return job.type === 'environment.refresh' ? `Refresh of ${job.environment ?? ''} failed` : job.title;
 }
@@ -104,7 +125,7 @@ export async function showFailure(
   thrown: unknown,
   retry: (() => Promise<unknown>) | undefined,
 ): Promise<void> {
-  const cause = thrown instanceof RefreshRefused ? thrown.cause : thrown;
+  const cause = thrown instanceof RefreshRefused || thrown instanceof Refused ? thrown.cause : thrown;
   if (cause instanceof NotTrusted) {
     const manage = 'Manage Workspace Trust';
     const chosen = await vscode.window.showWarningMessage(cause.message, manage);
@@ -118,7 +139,7 @@ export async function showFailure(
     `${error.code}: ${error.message}`,
     ...(cause instanceof Error && job === undefined ? [cause] : []),
   );
-  const mend = remedy(error, failedHost(error, job, services.session.model.environments));
+  const mend = remedy(error, job, services.session.model);
   const again = retryOf(thrown, job, retry);
   const buttons: Button[] = [
     ...(mend === undefined ? [] : [mend]),

@@ -332,7 +332,7 @@ const createNote = (state: TreeState, environment: string): Row =>
   noteRow(state, environment, {
     name: 'noClone',
     label: 'No clones yet',
-    description: 'create one in a moment',
+    description: 'create one',
     icon: { id: 'add' },
     command: (reference) => ({ id: 'thinClones.clone.create', subject: [reference] }),
   });

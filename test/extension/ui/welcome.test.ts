@@ -157,6 +157,37 @@ describe('the view without an environment', () => {
     });
     assert.equal(engine.calls('environmentRefresh').length, refreshes);
   });
+
+  it('takes a URL that is pasted right where it asks for the data: an Enter there and one for the name take the first snapshot', async () => {
+    const { workbench } = ui();
+    const { page } = workbench;
+    const sources: unknown[] = [];
+    engine.fake.script.sourceTest = ({ body }) => {
+      sources.push(body);
+      const tables = [{ schema: 'public', name: 'orders', bytes: 1_000_000, rows: 7 }];
+      return { ok: true, error: null, serverVersion: '16.4', databases: [], tables, warnings: [] };
+    };
+    const refreshes = engine.calls('environmentRefresh').length;
+    await workbench.palette('Thin Clones: Add Environment…');
+    await workbench.quickInput({ placeholder: 'Paste a connection URL' });
+    await page.locator('.quick-input-box input.input').fill('postgres://app:secret@db.example.org/crm');
+    const { items } = await until('the pasted URL', async () => {
+      const state = await workbench.quickInput();
+      return /crm at db\.example\.org/.test(state.items.join()) ? state : undefined;
+    });
+    assert.equal(items.length, 1);
+    await workbench.screenshot('add-pasted');
+    await page.keyboard.press('Enter');
+    const { value } = await workbench.quickInput({ prompt: 'PostgreSQL 16.4, 1 table' });
+    assert.equal(value, 'crm');
+    await page.keyboard.press('Enter');
+    await workbench.waitForRow('crm');
+    const member = { engine: 'postgres', retrieval: 'logical', url: 'postgresql://app@db.example.org/crm' };
+    assert.deepEqual(sources, [{ member, password: 'secret' }]);
+    await until('the refresh', async () =>
+      engine.calls('environmentRefresh').length > refreshes ? true : undefined,
+    );
+  });
 });
 
 describe('the view of an engine whose state can not be trusted', () => {

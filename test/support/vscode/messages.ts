@@ -1,4 +1,5 @@
 /** Reads and answers notifications and modal dialogs. */
+import { errors } from 'playwright-core';
 import type { Locator, Page } from 'playwright-core';
 import type { QuickInputDriver } from './quickInput.ts';
 import { pattern } from './text.ts';
@@ -6,6 +7,7 @@ import type { TextQuery } from './text.ts';
 import { until } from './until.ts';
 
 const TOAST_MS = 1500;
+const TRY_MS = 3000;
 
 export interface Message {
   readonly text: string;
@@ -59,33 +61,60 @@ export function messageDriver(page: Page, quickInput: QuickInputDriver): Message
     };
   };
 
+  const findNotification = async (text: TextQuery): Promise<Locator> => {
+    const found = rows.filter({ has: page.locator(toastText, { hasText: text }) }).first();
+    const openCenterAt = Date.now() + TOAST_MS;
+    await until(
+      `the notification ${String(text)}`,
+      async () => {
+        if ((await found.count()) > 0) return true;
+        // VS Code shows at most three new toasts within 800 ms (notificationsToasts.ts), and a toast goes after
+        // some seconds: such a notification is in the notification center only.
+        if (Date.now() > openCenterAt && (await centerRows.count()) === 0) {
+          const bell = page.locator('[id="status.notifications"]', {
+            has: page.locator('.codicon-bell-dot'),
+          });
+          if ((await bell.count()) > 0) await bell.click();
+          // The bell's tooltip would lie on the buttons of the lowest notification.
+          await page.mouse.move(0, 0);
+        }
+        return undefined;
+      },
+      { seen: async () => await rows.locator(toastText).allInnerTexts() },
+    );
+    // Pinned to the element: "first" may mean another notification as soon as this one goes.
+    const id = (await found.getAttribute('id')) ?? '';
+    const whole = await found.locator(toastText).innerText();
+    return rows
+      .and(page.locator(`[id="${id}"]`))
+      .filter({ has: page.locator(toastText, { hasText: whole }) });
+  };
+
   return {
     async notification(text) {
-      const found = rows.filter({ has: page.locator(toastText, { hasText: text }) }).first();
-      const openCenterAt = Date.now() + TOAST_MS;
-      await until(
-        `the notification ${String(text)}`,
-        async () => {
-          if ((await found.count()) > 0) return true;
-          // VS Code shows at most three new toasts within 800 ms (notificationsToasts.ts), and a toast goes after
-          // some seconds: such a notification is in the notification center only.
-          if (Date.now() > openCenterAt && (await centerRows.count()) === 0) {
-            const bell = page.locator('[id="status.notifications"]', {
-              has: page.locator('.codicon-bell-dot'),
-            });
-            if ((await bell.count()) > 0) await bell.click();
-          }
-          return undefined;
+      const buttons = '.notification-list-item-buttons-container .monaco-button';
+      const first = await findNotification(text);
+      const found = await message(first, toastText, '', buttons);
+      return {
+        ...found,
+        async press(button) {
+          // A toast that went by itself meanwhile is in the notification center.
+          const pressed = await until(`the button ${String(button)} of "${found.text}"`, async () => {
+            const now = (await first.count()) > 0 ? first : await findNotification(found.text);
+            try {
+              await now
+                .locator(buttons)
+                .filter({ hasText: pattern(button) })
+                .click({ timeout: TRY_MS });
+              return now;
+            } catch (error) {
+              if (error instanceof errors.TimeoutError) return undefined;
+              throw error;
+            }
+          });
+          await pressed.waitFor({ state: 'detached' });
         },
-        { seen: async () => await rows.locator(toastText).allInnerTexts() },
-      );
-      // Pinned to the element: "first" may mean another notification as soon as this one goes.
-      const id = (await found.getAttribute('id')) ?? '';
-      const whole = await found.locator(toastText).innerText();
-      const pinned = rows
-        .and(page.locator(`[id="${id}"]`))
-        .filter({ has: page.locator(toastText, { hasText: whole }) });
-      return await message(pinned, toastText, '', '.notification-list-item-buttons-container .monaco-button');
+      };
     },
     async notifications() {
       return await toasts.locator(toastText).allInnerTexts();

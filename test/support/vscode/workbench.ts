@@ -17,6 +17,9 @@ import { until, WAIT_MS } from './until.ts';
 
 const checkout = join(import.meta.dirname, '..', '..', '..');
 
+/** A slow machine with much else to do reads some MB and starts all of them. */
+const LOAD_MS = 3 * 60_000;
+
 export interface OpenWorkbenchOptions {
   readonly server: VSCodeServer;
   readonly folder: string;
@@ -86,7 +89,7 @@ export async function openWorkbench(options: OpenWorkbenchOptions): Promise<Work
     page.on('pageerror', (error) => errors.push(error.message));
 
     await injectDevelopmentOptions(page, options);
-    await page.goto(`${server.url}/?folder=${encodeURIComponent(folder)}`);
+    await page.goto(`${server.url}/?folder=${encodeURIComponent(folder)}`, { timeout: LOAD_MS });
     if (options.password !== undefined) {
       await page.locator('input[name="password"]').fill(options.password);
       await page.locator('input[type="submit"]').click();
@@ -109,7 +112,7 @@ export async function openWorkbench(options: OpenWorkbenchOptions): Promise<Work
         await editor.waitFor({ state: 'detached' });
       },
       async reload() {
-        await page.reload();
+        await page.reload({ timeout: LOAD_MS });
         await workbenchStarted(page);
       },
       async screenshot(name, of) {
@@ -264,8 +267,12 @@ function windowDriver(page: Page): WindowDriver {
 }
 
 async function workbenchStarted(page: Page): Promise<void> {
-  await page.locator('.monaco-workbench').waitFor({ timeout: 60_000 });
-  await page.waitForFunction(() => performance.getEntriesByName('code/didStartWorkbench').length > 0);
+  await page.locator('.monaco-workbench').waitFor({ timeout: LOAD_MS });
+  await page.waitForFunction(
+    () => performance.getEntriesByName('code/didStartWorkbench').length > 0,
+    undefined,
+    { timeout: LOAD_MS },
+  );
 }
 
 /**
