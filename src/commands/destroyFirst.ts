@@ -43,7 +43,8 @@ export async function destroyFirst(
   }
   const destroy = `Destroy ${countOf(clones.length, 'clone')} and Delete`;
   const show = 'Show Clones';
-  const chosen = await vscode.window.showWarningMessage(message, { modal: true, detail }, destroy, show);
+  // Enter presses the first: what was asked for is less than what the other one does.
+  const chosen = await vscode.window.showWarningMessage(message, { modal: true, detail }, show, destroy);
   if (chosen === show) await openPage(page, `# ${escaped(page)}\n\n${clones.map(lineOf).join('\n')}\n`);
   if (chosen !== destroy) return false;
   const outcomes = await Promise.allSettled(

@@ -142,6 +142,25 @@ describe('what package.json contributes', () => {
     }
   });
 
+  it('writes no word in those pictures where the front of a drum is drawn', () => {
+    const places = (text: string, shape: string, names: readonly string[]): number[][] =>
+      [...text.matchAll(RegExp(`<${shape} [^>]*>`, 'g'))].map(([found]) =>
+        names.map((name) => Number(RegExp(` ${name}="([\\d.]+)"`).exec(found)?.[1])),
+      );
+    for (const picture of contributes.walkthroughs.flatMap(({ steps }) =>
+      steps.map(({ media }) => media.svg),
+    )) {
+      const text = readFileSync(new URL(picture, root), 'utf8');
+      const words = places(text, 'text', ['x', 'y', 'font-size']);
+      const drums = places(text, 'ellipse', ['cx', 'cy', 'rx', 'ry']);
+      for (const [x = NaN, y = NaN, size = NaN] of words)
+        for (const [cx = NaN, cy = NaN, rx = NaN, ry = NaN] of drums) {
+          const front = cy + ry;
+          assert.ok(Math.abs(x - cx) > rx || front < y - size || front > y + size / 3, `${picture}: ${y}`);
+        }
+    }
+  });
+
   it('keeps the ports of clones and of checkouts out of what VS Code forwards, and no others', () => {
     const ignored = Object.entries(contributes.configurationDefaults['remote.portsAttributes']);
     // VS Code tries keys that are neither ports nor ranges as patterns on the command line, in which NUL parts the words.
