@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
+import path from 'node:path';
 import type { Comparison } from '../../../engine/protocol/entities.ts';
 import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
-import { SOURCE_PASSWORD, startPostgresSource, type PostgresSource } from '../../support/postgresSource.ts';
+import {
+  SOURCE_PASSWORD,
+  SOURCE_USER,
+  startPostgresSource,
+  testPrograms,
+  type PostgresSource,
+} from '../../support/postgresSource.ts';
 import { fixtures, quoted, rolesOfFixtures } from './fixtures.ts';
 
 for (const major of [13, 15, 16, 18]) {
@@ -48,6 +55,32 @@ for (const major of [13, 15, 16, 18]) {
         assert.ok(comparison.objects > statements.length);
       });
     }
+
+    it('has all that plain dumps of these databases list', async function () {
+      if (major !== 18) this.skip();
+      const { client } = await testPrograms()();
+      assert.ok(client.ok);
+      for (const { title, database, statements } of fixtures(major)) {
+        const dump = path.join(bench.root, `${statements.length}.sql`);
+        await bench.machine.run({
+          program: client.programs.pg_dump,
+          args: [`--file=${dump}`],
+          env: {
+            ...{ PGHOST: '127.0.0.1', PGPORT: String(source.port), PGUSER: SOURCE_USER },
+            ...{ PGPASSWORD: SOURCE_PASSWORD, PGDATABASE: database },
+          },
+          parse: ({ code, stderr }) => assert.equal(code, 0, stderr),
+        });
+        const { comparison } = await bench.retrieve({ retrieval: 'dump', dump });
+        // Such a dump does not tell which of its roles are superusers.
+        assert.deepEqual(
+          comparison?.differences.filter(({ rule }) => rule === null),
+          [],
+          title,
+        );
+        assert.ok(comparison.objects > statements.length / 2, `${title}: ${comparison.objects}`);
+      }
+    });
   });
 }
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Comparison } from '../../../engine/protocol/entities.ts';
 import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
 import { openPostgresBench, type PostgresBench, type RunningClone } from '../../support/postgresBench.ts';
 import {
@@ -47,6 +49,12 @@ const DATABASE: readonly string[] = [
   'CREATE TABLE public.names (name text COLLATE "de_DE.utf8", plain text)',
   "INSERT INTO names VALUES ('Zebra'), ('Äpfel'), ('Birne')",
   'CREATE INDEX names_sorted ON names (plain COLLATE "de_DE.utf8")',
+
+  "CREATE FUNCTION app.twice(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2'",
+  "CREATE FUNCTION app.doubled(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT twice($1)'",
+  'CREATE DOMAIN app.rate AS int CHECK (app.doubled(VALUE) > 0)',
+  'CREATE TABLE app.a_rated (id int, rate app.rate, double int GENERATED ALWAYS AS (app.doubled(id)) STORED)',
+  'INSERT INTO app.a_rated VALUES (3, 4)',
 ];
 
 for (const major of [16, 18]) {
@@ -67,17 +75,22 @@ for (const major of [16, 18]) {
       await bench.close();
     });
 
-    for (const from of ['source', 'dump'] as const) {
+    for (const from of ['source', 'dump', 'script'] as const) {
       describe(`from a ${from}`, () => {
         let clone: RunningClone;
         let told: readonly string[];
+        let comparison: Comparison | undefined;
         before(async () => {
           const dump = path.join(bench.root, 'shop.dump');
-          if (from === 'dump') await writeDump(bench, source, 'shop', dump);
+          if (from === 'dump') await writeDump(bench, source, dump, '--format=custom');
+          if (from === 'script') await writeDump(bench, source, dump, '--format=plain', '--create');
           const retrieved = await bench.retrieve(
-            from === 'dump' ? { retrieval: 'dump', dump } : { retrieval: 'logical', url: source.url('shop') },
+            from === 'source'
+              ? { retrieval: 'logical', url: source.url('shop') }
+              : { retrieval: 'dump', dump },
             { password: SOURCE_PASSWORD },
           );
+          comparison = retrieved.comparison;
           told = bench.lines.filter((line) => /^(?:warning|error): /.test(line));
           clone = await bench.start(retrieved.target, retrieved.version);
           clones.push(clone);
@@ -139,6 +152,23 @@ for (const major of [16, 18]) {
           isTold('de_DE.utf8', 'stands in');
         });
 
+        it('keep rows whose domain and generated column go through a function with unqualified names', async () => {
+          const rows = await clone.query(
+            'shop',
+            `SELECT id, rate, double,
+                    (SELECT proconfig FROM pg_proc WHERE proname = 'doubled') AS settings FROM app.a_rated`,
+          );
+          assert.deepEqual(rows, [{ id: 3, rate: 4, double: 6, settings: null }]);
+        });
+
+        it('are compared with what was there, and none differs without a reason', () => {
+          assert.ok((comparison?.objects ?? 0) > 20, String(comparison?.objects));
+          assert.deepEqual(
+            comparison?.differences.filter(({ rule }) => rule === null),
+            [],
+          );
+        });
+
         it('are told without another word', () => {
           assert.equal(told.length, major < 17 ? 3 : 4, told.join('\n'));
         });
@@ -165,24 +195,155 @@ for (const major of [16, 18]) {
   });
 }
 
+describe('a plain dump that psql stops at', () => {
+  let bench: PostgresBench;
+  let source: PostgresSource;
+  let script: string;
+  const clones: RunningClone[] = [];
+  const start = async ({ target, version }: { target: string; version: string }): Promise<RunningClone> => {
+    const clone = await bench.start(target, version);
+    clones.push(clone);
+    return clone;
+  };
+  const fileOf = async (name: string, content: string): Promise<string> => {
+    const file = path.join(bench.root, name);
+    await writeFile(file, content);
+    return file;
+  };
+  before(async () => {
+    bench = await openPostgresBench();
+    source = await startPostgresSource({ major: 18 });
+    await source.run('postgres', 'CREATE DATABASE shop', 'CREATE DATABASE "Other \'shop"');
+    for (const database of ['shop', "Other 'shop"])
+      await source.run(
+        database,
+        "CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT $1 * 2'",
+        "CREATE FUNCTION doubled(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN twice($1); END'",
+        'CREATE TABLE a_plain (id int PRIMARY KEY, text text)',
+        `INSERT INTO a_plain VALUES (1, E'DROP TABLE public.b_plain;\nCREATE VIEW SET x = 1;')`,
+        'CREATE TABLE b_plain (id int, double int GENERATED ALWAYS AS (doubled(id)) STORED)',
+        'INSERT INTO b_plain SELECT generate_series(1, 10)',
+        'CREATE TABLE c_plain (id int CONSTRAINT positive CHECK (doubled(id) > 0))',
+        'INSERT INTO c_plain SELECT generate_series(1, 10)',
+        'CREATE INDEX later ON c_plain (id)',
+        "CREATE FUNCTION quoting() RETURNS text LANGUAGE sql AS $$SELECT '\nSET x = 1;\n\\.\nit''s'$$",
+        "COMMENT ON TABLE c_plain IS 'of \nSET search_path = nowhere;\nCOPY x FROM stdin;\nlines'",
+      );
+    await writeDump(bench, source, path.join(bench.root, 'copy.sql'), '--format=plain');
+    script = path.join(bench.root, 'inserts.sql');
+    await writeDump(bench, source, script, '--inserts');
+  });
+  after(async () => {
+    for (const clone of clones) await clone.stop();
+    await source.remove();
+    await bench.checkNothingLeft();
+    await bench.close();
+  });
+
+  const counts = `SELECT (SELECT count(*)::int FROM a_plain) AS a, (SELECT sum(double)::int FROM b_plain) AS b,
+    (SELECT count(*)::int FROM c_plain) AS c, to_regclass('later') IS NOT NULL AS later, quoting() LIKE '%it''s' AS quoting,
+    (SELECT count(*)::int FROM pg_constraint WHERE conname = 'positive' AND convalidated) AS checks,
+    (SELECT count(*)::int FROM pg_proc WHERE proname = 'doubled' AND proconfig IS NULL) AS functions`;
+  const whole = { a: 1, b: 110, c: 10, later: true, quoting: true, checks: 1, functions: 1 };
+
+  it('goes on from the rows that go through functions with unqualified names', async () => {
+    for (const kind of ['copy', 'inserts']) {
+      const dump = path.join(bench.root, `${kind}.sql`);
+      const retrieved = await bench.retrieve({ retrieval: 'dump', dump, onRestoreError: 'fail' });
+      const clone = await start(retrieved);
+      assert.deepEqual(await clone.query('orders', counts), [whole], kind);
+      assert.deepEqual(retrieved.comparison?.differences, [], kind);
+      assert.ok(bench.lines.some((line) => line.includes('trying again from there')));
+    }
+  });
+
+  it('of a whole cluster goes on in the database that it was in', async () => {
+    const { client } = await testPrograms()();
+    assert.ok(client.ok);
+    const file = path.join(bench.root, 'cluster.sql');
+    await bench.machine.run({
+      program: client.programs.pg_dumpall,
+      args: [`--file=${file}`],
+      env: environmentOf(source, 'postgres'),
+      parse: (result) => assert.equal(result.code, 0, result.stderr),
+    });
+    const retrieved = await bench.retrieve({ retrieval: 'dump', dump: file, database: 'shop' });
+    const clone = await start(retrieved);
+    for (const database of ['shop', "Other 'shop"])
+      assert.deepEqual(await clone.query(database, counts), [whole], database);
+    assert.deepEqual(retrieved.comparison?.differences, []);
+  });
+
+  it('loses an object and what hangs on it, and nothing else', async () => {
+    const text = await readFile(script, 'utf8');
+    const broken = text.replace(/^(CREATE INDEX later ON \S+) USING btree/m, '$1 USING nowhere');
+    assert.notEqual(text, broken);
+    const dump = await fileOf('broken.sql', broken);
+    const retrieved = await bench.retrieve({ retrieval: 'dump', dump });
+    const clone = await start(retrieved);
+    assert.deepEqual(await clone.query('orders', counts), [{ ...whole, later: false }]);
+    assert.deepEqual(
+      retrieved.comparison?.differences.map(({ kind, object, what }) => `${kind} ${object} ${what}`),
+      ['index public.later is missing'],
+    );
+    await assert.rejects(
+      bench.retrieve({ retrieval: 'dump', dump, onRestoreError: 'fail' }),
+      (error: ThinClonesError) => error.code === 'restore_failed' && /nowhere/.test(error.message),
+    );
+  });
+
+  it('fails for rows that are not taken, and tells the table that is not there as the cause', async () => {
+    const text = await readFile(script, 'utf8');
+    const row = /^INSERT INTO public\.a_plain VALUES \(1,/m;
+    assert.match(text, row);
+    await assert.rejects(
+      bench.retrieve({
+        retrieval: 'dump',
+        dump: await fileOf('rows.sql', text.replace(row, "INSERT INTO public.a_plain VALUES ('x',")),
+      }),
+      (error: ThinClonesError) =>
+        error.code === 'restore_failed' && /invalid input syntax/.test(error.message),
+    );
+    const lost = text.replace(
+      /CREATE TABLE public\.a_plain \(\n {4}id integer/,
+      'CREATE TABLE public.a_plain (\n    id nowhere',
+    );
+    assert.notEqual(lost, text);
+    await assert.rejects(
+      bench.retrieve({ retrieval: 'dump', dump: await fileOf('table.sql', lost) }),
+      (error: ThinClonesError) =>
+        error.code === 'restore_failed' && /type "nowhere" does not exist/.test(error.message),
+    );
+  });
+
+  it('is not compared, and says so, when no pg_dump wrote it', async () => {
+    const dump = await fileOf('own.sql', 'CREATE TABLE t (id int);\n');
+    const { comparison } = await bench.retrieve({ retrieval: 'dump', dump });
+    assert.equal(comparison, undefined);
+    assert.ok(bench.lines.some((line) => line.includes('Not compared')));
+  });
+});
+
+const environmentOf = (source: PostgresSource, database: string): Record<string, string> => ({
+  PGHOST: '127.0.0.1',
+  PGPORT: String(source.port),
+  PGUSER: 'owner',
+  PGPASSWORD: SOURCE_PASSWORD,
+  PGDATABASE: database,
+});
+
 async function writeDump(
   bench: PostgresBench,
   source: PostgresSource,
-  database: string,
   file: string,
+  ...args: readonly string[]
 ): Promise<void> {
   const { client } = await testPrograms()();
   assert.ok(client.ok);
   await bench.machine.run({
     program: client.programs.pg_dump,
-    args: ['--format=custom', `--file=${file}`],
-    env: {
-      PGHOST: '127.0.0.1',
-      PGPORT: String(source.port),
-      PGUSER: 'owner',
-      PGPASSWORD: SOURCE_PASSWORD,
-      PGDATABASE: database,
-    },
+    args: [...args, `--file=${file}`],
+    env: environmentOf(source, 'shop'),
     parse: (result) => assert.equal(result.code, 0, result.stderr),
   });
 }

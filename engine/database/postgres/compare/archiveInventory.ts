@@ -42,7 +42,7 @@ export const kindOfEntry = (kind: string): string | undefined => KINDS[kind];
 export const oneLine = (text: string): string => text.replaceAll(/[\r\n]/g, ' ');
 
 export function compareWithArchive(
-  archive: Archive,
+  archive: Pick<Archive, 'entries'>,
   copy: Inventory,
 ): { objects: number; changes: readonly Change[] } {
   const there = new Map<string, InventoryItem>();

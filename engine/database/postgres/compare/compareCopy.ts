@@ -5,6 +5,8 @@ import { fail } from '../../../protocol/errors.ts';
 import type { Reporter } from '../../database.ts';
 import type { Archive } from '../retrieval/archive.ts';
 import type { RestoreNote } from '../retrieval/restoreAgain.ts';
+import type { ScriptListing } from '../retrieval/scriptListing.ts';
+import type { TemporaryServer } from '../workbench.ts';
 import { compareWithArchive, kindOfEntry } from './archiveInventory.ts';
 import { compareInventories, differenceOf, inOneLine, type Change } from './difference.ts';
 import { readInventory, readSequenceValues, type Inventory, type InventoryItem } from './inventory.ts';
@@ -38,6 +40,35 @@ export async function compareWithList(client: Client, major: number, archive: Ar
   return {
     ...compareWithArchive(archive, copy),
     problem: 'a dump lists the names and owners of its objects, so no more than that is compared',
+  };
+}
+
+/** Of a plain dump, which may make several databases. */
+export async function compareWithScript(
+  query: TemporaryServer['query'],
+  major: number,
+  script: { listing: ScriptListing; initial: string; databases: readonly string[] },
+): Promise<Compared> {
+  const { listing, initial, databases } = script;
+  // Names in another encoding than ours can't be told from others.
+  const told = listing.filter(({ entry }) => entry?.label.includes('\uFFFD') !== true);
+  let objects = 0;
+  const changes: Change[] = [];
+  for (const database of databases) {
+    const entries = told.flatMap((object) =>
+      object.entry !== undefined && (object.database ?? initial) === database ? [object.entry] : [],
+    );
+    if (entries.length === 0) continue;
+    const copy = await query(database, (client) => readInventory(client, major, { inTransaction: false }));
+    const compared = compareWithArchive({ entries }, copy);
+    objects += compared.objects;
+    changes.push(...compared.changes);
+  }
+  const unread = listing.length - told.length;
+  const more = unread === 0 ? '' : `, and none of the ${unread} whose names are not in UTF-8`;
+  return {
+    ...{ objects, changes },
+    problem: `a plain dump tells the names and owners of its objects, so no more than that is compared${more}`,
   };
 }
 

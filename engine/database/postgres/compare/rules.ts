@@ -53,7 +53,7 @@ export function isAbout({ entry, item: noted }: RestoreNote, item: InventoryItem
   const { owner } = item.facts;
   return owner === undefined || owner === null
     ? `${entry.label} `.startsWith(oneLine(`${schema} ${item.name} `))
-    : entry.label === oneLine(`${schema} ${item.name} ${owner}`);
+    : [owner, entry.owner].some((one) => entry.label === oneLine(`${schema} ${item.name} ${one}`));
 }
 
 /** What is looked for by its own name is never a part of another one whose name begins like it. */

@@ -1,11 +1,11 @@
 /** Retrieves from a dump that pg_dump made: custom, tar, directory or plain SQL, each also inside gzip or zstd. */
 import path from 'node:path';
-import type { MemberDefinition } from '../../../protocol/entities.ts';
+import type { Comparison, MemberDefinition } from '../../../protocol/entities.ts';
 import { fail } from '../../../protocol/errors.ts';
 import type { Machine } from '../../../machine/machine.ts';
 import type { ClientPrograms } from '../programs/locate.ts';
 import type { Retrieved } from '../../database.ts';
-import { compareWithList, concludeComparison } from '../compare/compareCopy.ts';
+import { compareWithList, compareWithScript, concludeComparison } from '../compare/compareCopy.ts';
 import { createDatabase, PLAIN_SHAPE, type DatabaseShape } from '../createDatabase.ts';
 import { disarm, finish, type PreparedDatabase } from '../prepare.ts';
 import { ensureRole } from '../roles.ts';
@@ -30,7 +30,10 @@ import {
   withoutExtensions,
 } from './leaveOut.ts';
 import { makeCluster, RESTORE_SETTINGS } from './newCluster.ts';
-import { restoreArchive, restoreScript } from './restore.ts';
+import { restoreArchive } from './restore.ts';
+import type { RestoreNote } from './restoreAgain.ts';
+import { restoreScript } from './restoreScript.ts';
+import { readScriptListing, type ScriptListing } from './scriptListing.ts';
 import { readableScript } from './readableScript.ts';
 import { gatherStatistics } from './statistics.ts';
 
@@ -237,13 +240,14 @@ async function retrieveScript(
       if (!facts.createsDatabase) {
         await createDatabase(server.query, named, PLAIN_SHAPE, (text) => bench.report.line(text, 'warning'));
       }
+      const listing = await readScriptListing(bench, file);
+      const initial = facts.createsDatabase ? 'postgres' : named;
       bench.report.phase('restoring');
       bench.report.line(`Running ${dump} with psql.`);
-      await restoreScript(bench, server, {
+      const notes = await restoreScript(bench, server, {
         client: request.client,
-        file,
-        database: facts.createsDatabase ? 'postgres' : named,
-        dump,
+        ...{ file, dump, listing, scratch: request.scratch, database: initial },
+        onObjectError: definition.onRestoreError ?? 'warn',
       });
       bench.report.progress(0.85);
       const { rows } = await server.query('postgres', (client) =>
@@ -251,11 +255,16 @@ async function retrieveScript(
           'SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate',
         ),
       );
-      return await complete(
-        bench,
-        server,
-        rows.map((row) => row.name),
-      );
+      const databases = rows.map((row) => row.name);
+      const completed = await complete(bench, server, databases);
+      const comparison = await compareScript(bench, server, {
+        definition,
+        listing,
+        initial,
+        databases,
+        notes,
+      });
+      return { ...completed, comparison };
     },
   );
   const databases = await finishDump(bench, definition, value.prepared);
@@ -267,7 +276,41 @@ async function retrieveScript(
       problem: `it has no database "${database}" (it has ${known})`,
     });
   }
-  return { version: String(bench.server.major), database, dataStateAt: prepared.modifiedAt };
+  return {
+    version: String(bench.server.major),
+    database,
+    dataStateAt: prepared.modifiedAt,
+    comparison: value.comparison,
+  };
+}
+
+interface ScriptToCompare {
+  definition: MemberDefinition;
+  listing: ScriptListing;
+  initial: string;
+  databases: readonly string[];
+  notes: readonly RestoreNote[];
+}
+
+/** Undefined: the script does not tell what it holds. */
+async function compareScript(
+  { report, server: { major } }: Workbench,
+  { query }: TemporaryServer,
+  { definition, listing, initial, databases, notes }: ScriptToCompare,
+): Promise<Comparison | undefined> {
+  report.phase('comparing');
+  if (listing.length === 0) {
+    report.line(
+      'Not compared with the source: pg_dump did not write this script, so it has no list of objects.',
+    );
+    return undefined;
+  }
+  const compared = await compareWithScript(query, major, { listing, initial, databases });
+  return concludeComparison(
+    compared,
+    { leftOut: { schemas: new Set(), relations: new Set() }, notes, valuesAfter: new Map() },
+    { report, tolerant: definition.onRestoreError !== 'fail' },
+  );
 }
 
 async function complete(

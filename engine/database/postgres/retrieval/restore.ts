@@ -1,4 +1,4 @@
-/** Restores a dump into the temporary server: pg_restore for archives, psql for plain SQL, with their errors sorted. */
+/** Restores an archive into the temporary server with pg_restore, and sorts the errors of a restore. */
 import { saysFullDisk } from '../../../domain/fullDisk.ts';
 import { fail } from '../../../protocol/errors.ts';
 import { quietEventTriggers, restoreEventTriggers, withoutEventTriggers } from '../eventTriggers.ts';
@@ -9,7 +9,8 @@ import type { Archive } from './archive.ts';
 import { explainUnreadable } from './archive.ts';
 import { missingExtensions } from './leaveOut.ts';
 import { putChecksBack, setChecksAside } from './laterChecks.ts';
-import { restoreAgain, type RestoreNote } from './restoreAgain.ts';
+import { giveSearchPath, takeSearchPathBack } from './rowFunctions.ts';
+import { restoreAgain, statementsOf, type RestoreNote } from './restoreAgain.ts';
 import { fullDisk, type TemporaryServer, type Workbench } from '../workbench.ts';
 
 export interface RestoreOptions {
@@ -77,7 +78,10 @@ export async function restoreArchive(
     );
     const entries = options.archive.entries.filter(({ dumpId }) => failed.has(dumpId));
     const quiet = await server.query(database, quietEventTriggers);
-    const again = await restoreAgain(bench, server, entries, options);
+    const again = await restoreAgain(bench, server, entries, {
+      ...{ database, searchPath },
+      statementsOf: (entry) => statementsOf(bench, options, entry),
+    });
     await server.query(database, (client) => restoreEventTriggers(client, quiet));
     notes.push(...again.notes);
     const lost = again.lost.map(
@@ -91,21 +95,32 @@ export async function restoreArchive(
   };
   await part(['pre-data'], 1);
   const checks = await server.query(database, setChecksAside);
+  const functions = await server.query(database, (client) => giveSearchPath(client, searchPath));
   await part(['data', 'post-data'], options.jobs);
   const back = await server.query(database, (client) =>
-    withoutEventTriggers(client, () => putChecksBack(client, checks, searchPath)),
+    withoutEventTriggers(client, async () => {
+      await takeSearchPathBack(client, functions);
+      return await putChecksBack(client, checks, searchPath);
+    }),
   );
   notes.push(...back);
   const costly = back.flatMap((note) => costOf(note, new Map(), options));
   if (costly.length > 0) await refuse(bench, options.dump, costly);
+  report.progress(1);
+  return tellNotes(report, notes);
+}
+
+export function tellNotes(
+  report: Workbench['report'],
+  notes: readonly RestoreNote[],
+): readonly RestoreNote[] {
   for (const { object, what, problem } of notes)
     report.line(`The ${inOneLine(object)} ${what}${problem === undefined ? '' : `: ${problem}`}.`, 'warning');
-  report.progress(1);
   return notes;
 }
 
 /** Rows are lost because their table is. */
-const tablesThatFailed = (notes: readonly RestoreNote[]): readonly RestoreError[] =>
+export const tablesThatFailed = (notes: readonly RestoreNote[]): readonly RestoreError[] =>
   notes.flatMap(({ entry, problem }) =>
     entry?.kind === 'TABLE' && problem !== undefined ? [{ message: problem, command: '' }] : [],
   );
@@ -177,7 +192,7 @@ async function runSections(
 }
 
 /** The server or a process of the restore is gone. */
-const BEYOND_OBJECTS =
+export const BEYOND_OBJECTS =
   /server closed the connection|terminating connection|connection to server|worker process (?:died|failed)|no connection to the server|could not fork/;
 
 /** Tells every error and throws. */
@@ -315,7 +330,7 @@ export function judgeRestoreError(error: RestoreError, partial: boolean): 'harml
   return partial && missing && !/^COPY/.test(command) ? 'warning' : 'fatal';
 }
 
-const MISSING_EXTENSION =
+export const MISSING_EXTENSION =
   /extension "([^"]+)" is not available|extension control file "[^"]*\/([^/"]+)\.control"/;
 
 const DAMAGED =
@@ -325,7 +340,7 @@ const DAMAGED =
 const isDamaged = (dump: string | undefined, text: string): boolean =>
   dump !== undefined && DAMAGED.test(text);
 
-async function restoreFailure(
+export async function restoreFailure(
   bench: Workbench,
   dump: string | undefined,
   fatal: readonly RestoreError[],
@@ -356,60 +371,3 @@ export function shorten(command: string): string {
   const open = literal === -1 ? command : command.slice(0, literal);
   return open.length > 117 || literal !== -1 ? `${open.slice(0, 117)}...` : command;
 }
-
-export interface ScriptOptions {
-  client: ClientPrograms;
-  /** Readable by the server user. */
-  file: string;
-  database: string;
-  dump: string;
-}
-
-/**
- * Runs a plain SQL dump. As the server user, because psql scripts may run commands (`\!`), and until the first error,
- * because after a failed COPY psql takes its data for commands.
- */
-export async function restoreScript(
-  bench: Workbench,
-  server: TemporaryServer,
-  options: ScriptOptions,
-): Promise<void> {
-  const errors = createErrorCollector();
-  const result = await bench.machine.run(
-    {
-      program: options.client.psql,
-      args: [
-        ...['--no-psqlrc', '--quiet', '--no-password', '--output=/dev/null', '--set=ON_ERROR_STOP=1'],
-        ...[`--dbname=${connectionString(options.database)}`, `--file=${options.file}`],
-      ],
-      env: adminEnvironment(server),
-      cwd: '/',
-      asServerUser: true,
-      mark: bench.mark,
-      parse: (output) => output,
-    },
-    { signal: bench.signal, onStderrLine: (line) => errors.take(line) },
-  );
-  if (result.code === 0) return;
-  const found = errors.list();
-  for (const error of found) bench.report.line(error.message, 'error');
-  const [first] = found;
-  if (
-    first !== undefined &&
-    /invalid command \\|unrecognized command|missing data for column|syntax error|unterminated/.test(
-      first.message,
-    )
-  ) {
-    throw await fullDisk(
-      bench,
-      fail('dump_unreadable', { file: options.dump, problem: `${first.message} (${lineOf(result.stderr)})` }),
-      result.stderr,
-    );
-  }
-  throw await restoreFailure(bench, undefined, found, result.stderr);
-}
-
-const lineOf = (stderr: string): string => {
-  const line = /^psql:.*:(\d+): /m.exec(stderr)?.[1];
-  return line === undefined ? 'unknown line' : `line ${line}`;
-};

@@ -23,11 +23,16 @@ export interface RestoreNote {
 }
 
 export interface AgainOptions {
-  client: ClientPrograms;
-  file: string;
   database: string;
   /** Schemas in which unqualified names are looked for, as at the source. */
   searchPath: readonly string[];
+  /** What makes an entry; empty: it can't be told, or is not made by statements. */
+  statementsOf: (entry: ArchiveEntry) => Promise<string>;
+}
+
+export interface ArchiveFile {
+  client: ClientPrograms;
+  file: string;
   /** A folder for files of this job. */
   scratch: string;
 }
@@ -53,14 +58,14 @@ export const holdsRows = ({ kind }: ArchiveEntry): boolean => ROWS.has(kind);
 
 /** In the archive's order, as often as that helps: one may need another of them. */
 export async function restoreAgain(
-  bench: Workbench,
+  bench: Pick<Workbench, 'signal'>,
   server: TemporaryServer,
   entries: readonly ArchiveEntry[],
   options: AgainOptions,
 ): Promise<Again> {
   const notes: RestoreNote[] = [];
   const statements = new Map<ArchiveEntry, string>();
-  for (const entry of entries) statements.set(entry, await statementsOf(bench, options, entry));
+  for (const entry of entries) statements.set(entry, await options.statementsOf(entry));
   const problems = new Map<ArchiveEntry, string>();
   let left = entries;
   const attempt = async (
@@ -107,7 +112,11 @@ async function without(
 }
 
 /** What pg_restore would do for one entry, without the settings at its beginning: those are ours. */
-async function statementsOf(bench: Workbench, options: AgainOptions, entry: ArchiveEntry): Promise<string> {
+export async function statementsOf(
+  bench: Workbench,
+  options: ArchiveFile,
+  entry: ArchiveEntry,
+): Promise<string> {
   if (entry.kind === 'TABLE DATA' || entry.kind.startsWith('BLOB')) return '';
   const list = path.join(options.scratch, 'again.list');
   await bench.machine.files.writeAtomic(list, `${entry.dumpId};\n`, 0o600, 'system');
@@ -150,7 +159,8 @@ async function runIn(
   entry: ArchiveEntry,
   sql: string,
 ): Promise<string | undefined> {
-  if (sql === '') return 'its rows could not be read or written';
+  if (sql === '')
+    return holdsRows(entry) ? 'its rows could not be read or written' : 'its text is in another encoding';
   // An object's own schema is where its author looked first.
   const schemas = [...new Set([...searchPath, ...(entry.schema === '' ? [] : [entry.schema])])];
   const settings = [

@@ -55,23 +55,27 @@ export function createMemberships(): (line: string) => string {
   };
 }
 
-/** Follows strings between dollar tags, in which functions have lines of their own: true where the line begins in one. */
-function createQuotes(): (line: string) => boolean {
-  let tag: string | undefined;
+/**
+ * Follows strings and names, which may have lines of their own: true where the line begins in one. A quote that is doubled
+ * ends one and begins another.
+ */
+export function createQuotes(): (line: string) => boolean {
+  const begins = /--|['"]|(?<![\w$\u0080-\uffff])\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/g;
+  let open: string | undefined;
   return (line) => {
-    const isInside = tag !== undefined;
-    const text = isInside ? line : line.replace(/'(?:[^']|'')*'/g, "''");
+    const isInside = open !== undefined;
     for (let at = 0; ;) {
-      if (tag === undefined) {
-        const begun = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/.exec(text.slice(at));
-        if (begun === null) return isInside;
-        tag = begun[0];
-        at += begun.index + tag.length;
+      if (open === undefined) {
+        begins.lastIndex = at;
+        const begun = begins.exec(line);
+        if (begun === null || begun[0] === '--') return isInside;
+        open = begun[0];
+        at = begun.index + open.length;
       } else {
-        const end = text.indexOf(tag, at);
+        const end = line.indexOf(open, at);
         if (end === -1) return isInside;
-        at = end + tag.length;
-        tag = undefined;
+        at = end + open.length;
+        open = undefined;
       }
     }
   };
