@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { createScriptErrors } from '../../../engine/database/postgres/retrieval/restoreScript.ts';
 import {
   connectedDatabase,
@@ -7,7 +11,9 @@ import {
   stretchesOf,
   type ScriptListing,
 } from '../../../engine/database/postgres/retrieval/scriptListing.ts';
+import { writeRemainder } from '../../../engine/database/postgres/retrieval/scriptRemainder.ts';
 import { createQuotes } from '../../../engine/database/postgres/retrieval/scriptRewrite.ts';
+import type { Workbench } from '../../../engine/database/postgres/workbench.ts';
 
 /** What `grep -n -B1 -A1` says of a script. */
 function listingOf(...lines: readonly string[]): ScriptListing {
@@ -89,6 +95,78 @@ describe('what a plain dump lists', () => {
         [26, true, 'shop'],
       ],
     );
+  });
+});
+
+describe('what is left of a plain dump', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'tc-script-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  const remainderOf = async (name: string, lines: readonly string[], after: number, rows: number) => {
+    const script = path.join(folder, `${name}.sql`);
+    await writeFile(script, `${lines.join('\n')}\n`);
+    const parts = await writeRemainder(
+      {
+        machine: {
+          files: {
+            makeDirectory: async (at: string) => void (await mkdir(at)),
+            giveToServerUser: async () => undefined,
+          },
+        },
+        signal: new AbortController().signal,
+      } as unknown as Workbench,
+      script,
+      path.join(folder, name),
+      {
+        after,
+        stretches: [
+          { from: 1, holdsRows: false, database: undefined },
+          { from: rows, holdsRows: true, database: undefined },
+        ],
+      },
+    );
+    return parts?.map(({ file, holdsRows, lineOf }) => ({
+      text: readFileSync(file, 'latin1'),
+      holdsRows,
+      lineOf,
+    }));
+  };
+
+  it('begins behind the statement that failed, in the state of its session', async () => {
+    const lines = [
+      ...['\\restrict key', 'SET a = 1;', "COMMENT ON TABLE t IS '", 'SET b = 2;', "';"],
+      ...['CREATE VIEW v AS SELECT 1;', 'CREATE VIEW w AS SELECT 2;', 'SET c = 3;'],
+      ...['COPY t FROM stdin;', 'SET d = 4; n\u00e4me', '\\.', 'SELECT 1;'],
+    ];
+    const parts = await remainderOf('state', lines, 6, 9);
+    assert.deepEqual(
+      parts?.map(({ text, holdsRows }) => [text.split('\n').slice(0, -1), holdsRows]),
+      [
+        [[...lines.slice(0, 2), ...lines.slice(6, 8)], false],
+        [
+          [lines[0], lines[1], lines[7], ...lines.slice(8)].map((line) =>
+            Buffer.from(line ?? '').toString('latin1'),
+          ),
+          true,
+        ],
+      ],
+    );
+    assert.deepEqual(
+      parts?.map(({ lineOf }) => [lineOf(3), lineOf(4)]),
+      [
+        [7, 8],
+        [8, 9],
+      ],
+    );
+  });
+
+  it('is nothing to go on with in the middle of a transaction', async () => {
+    const lines = ['BEGIN;', 'CREATE TABLE t ();', 'CREATE VIEW v AS SELECT;', 'COPY t FROM stdin;', '\\.'];
+    assert.equal(await remainderOf('begun', lines, 3, 4), undefined);
+    assert.notEqual(await remainderOf('ended', ['BEGIN;', 'COMMIT;', ...lines.slice(1)], 4, 5), undefined);
   });
 });
 

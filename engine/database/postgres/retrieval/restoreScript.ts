@@ -54,14 +54,14 @@ export async function restoreScript(
     const undo = await readyForRows(server, failed.database ?? options.database);
     if (undo === undefined) throw await unbearable(bench, options, run);
     bench.report.line('Rows were refused that go through functions: trying again from there.');
-    const from = { after: failed.begins - 1, failed: [], undo: [undo] };
+    const from = { run, after: failed.begins - 1, failed: [], undo: [undo] };
     return tellNotes(bench.report, await goOn(bench, server, options, from));
   }
   bench.report.line('An object could not be restored: going on with the others.');
   const objects = run.errors.some(isHarmless) ? [] : [failed];
   return tellNotes(
     bench.report,
-    await goOn(bench, server, options, { after: failed.ends, failed: objects, undo: [] }),
+    await goOn(bench, server, options, { run, after: failed.ends, failed: objects, undo: [] }),
   );
 }
 
@@ -70,7 +70,7 @@ async function goOn(
   bench: Workbench,
   server: TemporaryServer,
   options: ScriptOptions,
-  from: { after: number; failed: readonly FailedObject[]; undo: readonly Undo[] },
+  from: { run: ScriptRun; after: number; failed: readonly FailedObject[]; undo: readonly Undo[] },
 ): Promise<readonly RestoreNote[]> {
   const { listing } = options;
   const { after } = from;
@@ -78,6 +78,7 @@ async function goOn(
     after,
     stretches: stretchesOf(listing),
   });
+  if (parts === undefined) throw await unbearable(bench, options, from.run);
   const notes: RestoreNote[] = [];
   const undo = [...from.undo];
   let failed = from.failed;
@@ -251,7 +252,8 @@ function failureAt(
   if (isBeyond || saysFullDisk(message)) return undefined;
   const holdsRows = stretchesOf(listing).findLast(({ from }) => from <= line)?.holdsRows === true;
   const isCopy = /^COPY\b/i.test(statement);
-  if (!holdsRows && (isCopy || /^INSERT\b/i.test(statement))) return undefined;
+  // Of a large object several statements are one transaction.
+  if (holdsRows !== (isCopy || /^INSERT\b/i.test(statement))) return undefined;
   const begins = isCopy ? found.line : line - statement.split('\n').length + 1;
   return { begins, ends: line, database, entry, statement, holdsRows };
 }

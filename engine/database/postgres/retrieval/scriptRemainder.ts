@@ -21,13 +21,19 @@ export interface ScriptPart {
 /** What a session keeps: settings, its role, the database it is in, and which commands psql refuses. */
 const STATE = /^(?:SET |RESET |SELECT pg_catalog\.set_config\(|\\(?:connect|restrict|unrestrict) )/;
 
-/** One file for each stretch, readable by the server user. Errors: storage_full. */
+const BEGINS = /^(?:BEGIN|START TRANSACTION)\b.*;\s*$/i;
+const ENDS = /^(?:COMMIT|END|ROLLBACK|ABORT)\b.*;\s*$/i;
+
+/**
+ * One file for each stretch, readable by the server user. Undefined: one would begin in the middle of a transaction, of which
+ * what came before is lost. Errors: storage_full.
+ */
 export async function writeRemainder(
   bench: Workbench,
   script: string,
   folder: string,
   { after, stretches }: { after: number; stretches: readonly Stretch[] },
-): Promise<readonly ScriptPart[]> {
+): Promise<readonly ScriptPart[] | undefined> {
   const begin = stretches.filter(({ from }) => from > after);
   const current = stretches.findLast(({ from }) => from <= after);
   const parts = [
@@ -36,7 +42,9 @@ export async function writeRemainder(
   ];
   const written: ScriptPart[] = [];
   await bench.machine.files.makeDirectory(folder, { mode: 0o700 });
-  const cut = createCutter(parts, async ({ holdsRows, database, from }, stateLines) => {
+  let isCut = false;
+  const cut = createCutter(parts, async ({ holdsRows, database, from }, { stateLines, inTransaction }) => {
+    isCut ||= inTransaction;
     const file = path.join(folder, `part-${written.length + 1}.sql`);
     written.push({ file, holdsRows, database, lineOf: (line) => Math.max(line - stateLines, 0) + from - 1 });
     return createWriteStream(file, { mode: 0o600, flags: 'wx' });
@@ -51,17 +59,18 @@ export async function writeRemainder(
     throw fail('storage_full', { storage: folder, freeBytes }, { cause: error });
   }
   await bench.machine.files.giveToServerUser(folder);
-  return written;
+  return isCut ? undefined : written;
 }
 
 /** Bytes stay what they are: a dump may have any encoding. */
 function createCutter(
   parts: readonly Stretch[],
-  open: (part: Stretch, stateLines: number) => Promise<WriteStream>,
+  open: (part: Stretch, at: { stateLines: number; inTransaction: boolean }) => Promise<WriteStream>,
 ): Writable {
   const state: string[] = [];
   const isQuoted = createQuotes();
   let isData = false;
+  let inTransaction = false;
   let line = 0;
   let next = 0;
   let rest = '';
@@ -70,6 +79,8 @@ function createCutter(
     if (isData) isData = text !== '\\.';
     else if (!isQuoted(text)) {
       if (STATE.test(text)) state.push(text);
+      if (BEGINS.test(text)) inTransaction = true;
+      else if (ENDS.test(text)) inTransaction = false;
       isData = /^COPY .* FROM stdin;$/.test(text);
     }
   };
@@ -95,7 +106,7 @@ function createCutter(
         pending = '';
         await close();
         next += 1;
-        output = await open(part, state.length);
+        output = await open(part, { stateLines: state.length, inTransaction });
         await write(state.map((each) => `${each}\n`).join(''));
       }
       const content = text.slice(from, at);
