@@ -34,28 +34,33 @@ describe('a full disk', function () {
   const filler = (): string => join(world.store, '..', 'filler');
   const fill = (): Promise<void> => fillDisk(filler());
 
-  it('fails a refresh whose data does not fit, leaves nothing of it, and goes on when there is room', async () => {
-    const dump = join(world.engine.home, 'sources', 'big.sql');
-    await writeFile(
-      dump,
-      `CREATE TABLE mark AS SELECT '${origin}'::text AS v;
+  const title = (name: string): string => `--\n-- Name: ${name}; Type: TABLE; Schema: public; Owner: -\n--\n`;
+  for (const [what, first] of [
+    ['whose data does not fit', ''],
+    ['that went on behind an object', `${title('lost')}CREATE TABLE lost (id nowhere);\n${title('big')}`],
+  ] as const)
+    it(`fails a refresh ${what}, leaves nothing of it, and goes on when there is room`, async () => {
+      const dump = join(world.engine.home, 'sources', 'big.sql');
+      await writeFile(
+        dump,
+        `${first}CREATE TABLE mark AS SELECT '${origin}'::text AS v;
        CREATE TABLE big AS SELECT string_agg(md5((i * 1000 + j)::text), '') FROM generate_series(1, 40000) i, generate_series(1, 400) j GROUP BY i;`,
-    );
-    await chmod(dump, 0o644);
-    const client = await world.client();
-    await client.call('environmentApply', {
-      params: { name: 'big' },
-      body: {
-        definition: { members: { db: { engine: 'postgres', retrieval: 'dump', dump, database: 'shop' } } },
-      },
+      );
+      await chmod(dump, 0o644);
+      const client = await world.client();
+      await client.call('environmentApply', {
+        params: { name: 'big' },
+        body: {
+          definition: { members: { db: { engine: 'postgres', retrieval: 'dump', dump, database: 'shop' } } },
+        },
+      });
+      const { job } = await client.call('environmentRefresh', { params: { environment: 'big' }, body: {} });
+      assert.match(await failure(job), /^storage_full: /);
+      await world.checkNothingLeft();
+      assert.equal(await world.readAt(mine), 'mine');
+      await writeFile(dump, `CREATE TABLE mark AS SELECT '${origin}'::text AS v;`);
+      await world.done((c) => c.call('environmentRefresh', { params: { environment: 'big' }, body: {} }));
     });
-    const { job } = await client.call('environmentRefresh', { params: { environment: 'big' }, body: {} });
-    assert.match(await failure(job), /^storage_full: /);
-    await world.checkNothingLeft();
-    assert.equal(await world.readAt(mine), 'mine');
-    await writeFile(dump, `CREATE TABLE mark AS SELECT '${origin}'::text AS v;`);
-    await world.done((c) => c.call('environmentRefresh', { params: { environment: 'big' }, body: {} }));
-  });
 
   it('fails clones and commits while it is full, loses no clone, and goes on when there is room', async () => {
     await fill();

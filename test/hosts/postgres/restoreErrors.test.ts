@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type { Retrieved } from '../../../engine/database/database.ts';
 import type { Comparison } from '../../../engine/protocol/entities.ts';
 import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
 import { openPostgresBench, type PostgresBench, type RunningClone } from '../../support/postgresBench.ts';
@@ -194,6 +195,76 @@ for (const major of [16, 18]) {
     });
   });
 }
+
+describe('a restore of what can not be restored', () => {
+  let bench: PostgresBench;
+  let source: PostgresSource;
+  before(async () => {
+    bench = await openPostgresBench();
+    source = await startPostgresSource();
+    await source.run('postgres', 'CREATE DATABASE shop');
+    await source.run('shop', ...DATABASE);
+    for (const [name, format] of [
+      ['archive', '--format=custom'],
+      ['script', '--format=plain'],
+    ] as const)
+      await writeDump(bench, source, path.join(bench.root, name), format);
+  });
+  after(async () => {
+    await source.remove();
+    await bench.close();
+  });
+  afterEach(() => bench.checkNothingLeft());
+
+  /** Does something when the retrieval says where it is. */
+  const retrieve = async (
+    from: 'source' | 'archive' | 'script',
+    moment: RegExp,
+    act: () => void,
+    signal = new AbortController().signal,
+  ): Promise<Retrieved> => {
+    const look = (text: string): void => (moment.test(text) ? act() : undefined);
+    return await bench.database.retrieve(
+      await bench.request(
+        from === 'source'
+          ? { retrieval: 'logical', url: source.url('shop') }
+          : { retrieval: 'dump', dump: path.join(bench.root, from) },
+        { password: SOURCE_PASSWORD },
+      ),
+      { line: look, phase: look, progress: () => undefined },
+      signal,
+    );
+  };
+
+  for (const [from, moment] of [
+    ['archive', /^restoring$/],
+    ['archive', /: trying again\.$/],
+    ['archive', /^comparing$/],
+    ['script', /: going on with the others\.$/],
+    ['script', /^comparing$/],
+    ['source', /: trying again\.$/],
+    ['source', /^comparing$/],
+  ] as const) {
+    it(`from ${from} leaves nothing when it is canceled at ${moment.source}`, async () => {
+      const controller = new AbortController();
+      await assert.rejects(
+        retrieve(from, moment, () => controller.abort(), controller.signal),
+        { name: 'AbortError' },
+      );
+      assert.ok(controller.signal.aborted);
+    });
+  }
+
+  it('needs no source any more', async () => {
+    const killed: Promise<void>[] = [];
+    const { comparison } = await retrieve('source', /: trying again\.$/, () => {
+      if (killed.length === 0) killed.push(source.kill());
+    });
+    assert.equal(killed.length, 1);
+    await Promise.all(killed);
+    assert.equal(comparison?.problem, null);
+  });
+});
 
 describe('a plain dump that psql stops at', () => {
   let bench: PostgresBench;
