@@ -4,8 +4,8 @@ import { quoteName } from '../quoting.ts';
 
 /** Of generated columns and of domains. Those that say themselves where they look, and C functions, need nothing. */
 const FOR_EVERY_ROW = `
-  SELECT DISTINCT p.oid::regprocedure::text AS name
-  FROM pg_depend d JOIN pg_proc p ON p.oid = d.refobjid JOIN pg_language l ON l.oid = p.prolang
+  SELECT DISTINCT p.oid::regprocedure::text AS name, n.nspname AS schema
+  FROM pg_depend d JOIN pg_proc p ON p.oid = d.refobjid JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
   WHERE d.refclassid = 'pg_proc'::regclass AND p.prokind = 'f' AND l.lanname NOT IN ('internal', 'c')
     AND NOT EXISTS (SELECT FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search\\_path=%')
     AND (d.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint k WHERE k.oid = d.objid AND k.contypid <> 0)
@@ -19,10 +19,12 @@ export async function giveSearchPath(
   client: Client,
   searchPath: readonly string[],
 ): Promise<readonly string[]> {
-  if (searchPath.length === 0) return [];
-  const { rows } = await client.query<{ name: string }>(FOR_EVERY_ROW);
-  const path = searchPath.map(quoteName).join(', ');
-  for (const { name } of rows) await client.query(`ALTER FUNCTION ${name} SET search_path = ${path}`);
+  const { rows } = await client.query<{ name: string; schema: string }>(FOR_EVERY_ROW);
+  for (const { name, schema } of rows) {
+    // Its own schema is where its author looked first: a dump need not tell what the source's search path was.
+    const path = [...new Set([...searchPath, schema])].map(quoteName).join(', ');
+    await client.query(`ALTER FUNCTION ${name} SET search_path = ${path}`);
+  }
   return rows.map(({ name }) => name);
 }
 
