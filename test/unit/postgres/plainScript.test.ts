@@ -112,7 +112,7 @@ describe('what is left of a plain dump', () => {
       {
         machine: {
           files: {
-            makeDirectory: async (at: string) => void (await mkdir(at)),
+            makeDirectory: (at: string) => mkdir(at),
             giveToServerUser: async () => undefined,
           },
         },
@@ -155,7 +155,7 @@ describe('what is left of a plain dump', () => {
       ],
     );
     assert.deepEqual(
-      parts?.map(({ lineOf }) => [lineOf(3), lineOf(4)]),
+      parts.map(({ lineOf }) => [lineOf(3), lineOf(4)]),
       [
         [7, 8],
         [8, 9],

@@ -42,9 +42,9 @@ export async function writeRemainder(
   ];
   const written: ScriptPart[] = [];
   await bench.machine.files.makeDirectory(folder, { mode: 0o700 });
-  let isCut = false;
+  const begun: boolean[] = [];
   const cut = createCutter(parts, async ({ holdsRows, database, from }, { stateLines, inTransaction }) => {
-    isCut ||= inTransaction;
+    begun.push(inTransaction);
     const file = path.join(folder, `part-${written.length + 1}.sql`);
     written.push({ file, holdsRows, database, lineOf: (line) => Math.max(line - stateLines, 0) + from - 1 });
     return createWriteStream(file, { mode: 0o600, flags: 'wx' });
@@ -59,7 +59,7 @@ export async function writeRemainder(
     throw fail('storage_full', { storage: folder, freeBytes }, { cause: error });
   }
   await bench.machine.files.giveToServerUser(folder);
-  return isCut ? undefined : written;
+  return begun.includes(true) ? undefined : written;
 }
 
 /** Bytes stay what they are: a dump may have any encoding. */
