@@ -3,6 +3,7 @@ import type { Client } from 'pg';
 import { fail } from '../../protocol/errors.ts';
 import type { Reporter } from '../database.ts';
 import { sqlState } from './admin.ts';
+import { countOf } from './counts.ts';
 import { quietEventTriggers } from './eventTriggers.ts';
 
 export interface VerifyOptions {
@@ -39,7 +40,8 @@ export async function verifyDatabase(client: Client, options: VerifyOptions): Pr
     );
   }
   const checked = await checkIndexes(client, options.thorough && sameCollation, options.signal);
-  report.line(`Checked ${found.name}: ${found.relations} tables, ${checked} indexes verified.`);
+  const indexes = countOf(checked, 'index', 'indexes');
+  report.line(`Checked ${found.name}: ${countOf(found.relations, 'table')}, ${indexes} verified.`);
 }
 
 async function collationsMatch(client: Client, major: number): Promise<boolean> {

@@ -261,6 +261,20 @@ describe('the job page', function () {
     }
   });
 
+  it('keeps its tools in one row beside the side bar at a zoom of 150 %', async () => {
+    const { workbench } = ui();
+    // As such a zoom leaves of 1280 x 900.
+    await workbench.page.setViewportSize({ width: 853, height: 600 });
+    const places = page.locator('.toolbar > *');
+    await until('one row of tools', async () => {
+      const boxes = await Promise.all((await places.all()).map((place) => place.boundingBox()));
+      const middles = boxes.map((box) => (box === null ? NaN : box.y + box.height / 2));
+      return Math.max(...middles) - Math.min(...middles) < 4 ? true : undefined;
+    });
+    await workbench.screenshot('job-page-zoomed');
+    await workbench.page.setViewportSize({ width: 1280, height: 900 });
+  });
+
   it('follows the end until the reader scrolls up, and goes back there when asked', async () => {
     await page.locator('.log').focus();
     await ui().workbench.page.keyboard.press('End');

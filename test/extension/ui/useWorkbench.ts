@@ -13,6 +13,8 @@ import { versionFromEnvironment } from '../version.ts';
 
 const checkout = join(import.meta.dirname, '..', '..', '..');
 const START_TIMEOUT_MS = 5 * 60_000;
+/** Each wait in a test has a limit of its own that says what was waited for: this one only ends what hangs. */
+const TEST_TIMEOUT_MS = 5 * 60_000;
 
 export interface UiSession {
   readonly workbench: Workbench;
@@ -69,6 +71,11 @@ export function useWorkbench(options: UseWorkbenchOptions = {}): () => UiSession
     });
     undo.defer(async () => await workbench.close());
     session = { workbench, server, scratch, install };
+  });
+
+  beforeEach('give each wait its time', function () {
+    const test = this.currentTest;
+    if (test && test.timeout() > 0) test.timeout(Math.max(test.timeout(), TEST_TIMEOUT_MS));
   });
 
   afterEach('keep a picture of a failure', async function () {

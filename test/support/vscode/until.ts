@@ -1,7 +1,8 @@
 /** Waits for a condition that only polling can see. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-export const WAIT_MS = 20_000;
+/** Ends the waiting for what never comes; a slow machine that is loaded has taken 20 s to start a page again. */
+export const WAIT_MS = 60_000;
 
 const POLL_MS = 50;
 

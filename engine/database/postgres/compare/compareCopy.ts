@@ -3,6 +3,7 @@ import type { Client } from 'pg';
 import type { Comparison, Difference } from '../../../protocol/entities.ts';
 import { fail } from '../../../protocol/errors.ts';
 import type { Reporter } from '../../database.ts';
+import { countOf } from '../counts.ts';
 import type { Archive } from '../retrieval/archive.ts';
 import type { RestoreNote } from '../retrieval/restoreAgain.ts';
 import type { ScriptListing } from '../retrieval/scriptListing.ts';
@@ -117,12 +118,10 @@ export function concludeComparison(
   }
   const { objects, problem } = compared;
   report.line(
-    `Compared ${objects} objects with the source: ${differences.length === 0 ? 'no differences' : countOf(differences.length)}.`,
+    `Compared ${countOf(objects, 'object')} with the source: ${differences.length === 0 ? 'no differences' : countOf(differences.length, 'difference')}.`,
   );
   return { objects, total: differences.length, differences: differences.slice(0, LISTED), problem };
 }
-
-const countOf = (number: number): string => (number === 1 ? '1 difference' : `${number} differences`);
 
 function differenceOfNote(
   { entry, item, object, what, problem }: RestoreNote,

@@ -14,6 +14,7 @@ import {
   type SourcePicture,
 } from '../compare/compareCopy.ts';
 import { readInventory, readSequenceValues } from '../compare/inventory.ts';
+import { countOf } from '../counts.ts';
 import { createDatabase, readDatabaseShape, type DatabaseShape } from '../createDatabase.ts';
 import {
   readDatabaseProperties,
@@ -300,7 +301,7 @@ async function runDump(
   const total = plan.selected.tables.filter((table) => table.holdsRows).length;
   report.phase('dumping');
   report.line(
-    `Dumping ${total} tables of ${source.database} at ${source.host} (PostgreSQL ${plan.facts.version}).`,
+    `Dumping ${countOf(total, 'table')} of ${source.database} at ${source.host} (PostgreSQL ${plan.facts.version}).`,
   );
   const sizes = new Map<string, number>();
   for (const table of plan.selected.tables)
