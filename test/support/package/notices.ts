@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import * as z from 'zod';
-import { componentOf, NPM_PACKAGE, POSTGRESQL, WHEEL, type Component } from './bundledLibraries.ts';
+import { componentOf, NPM_PACKAGE, PGVECTOR, POSTGRESQL, WHEEL, type Component } from './bundledLibraries.ts';
 
 const metafileSchema = z.object({ inputs: z.record(z.string(), z.unknown()) });
 const packageSchema = z.object({
@@ -104,6 +104,7 @@ async function bundledComponents(programs: string): Promise<readonly Component[]
     if (beside && !windowsExtension && /\.(dll|dylib|so(\.[0-9.]+)?)$/.test(entry.name)) {
       found.add(componentOf(entry.name));
     }
+    if (/^vector\.(dylib|so)$/.test(entry.name)) found.add(PGVECTOR);
   }
   return [...found].sort((a, b) => a.name.localeCompare(b.name));
 }

@@ -8,12 +8,12 @@ import { parseArgs, promisify } from 'node:util';
 import * as z from 'zod';
 import { readTreeManifest } from '../../../engine/database/postgres/programs/local/bundledTree.ts';
 import {
-  CannotFetch,
   CLIENT_FOLDER,
   developmentFolder,
   fetchPrograms,
   SERVER_FOLDER,
 } from '../../../engine/database/postgres/programs/fetch/fetch.ts';
+import { CannotFetch } from '../../../engine/database/postgres/programs/fetch/packages.ts';
 import {
   BUNDLED_MAJOR,
   isPlatform,

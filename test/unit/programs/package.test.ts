@@ -10,6 +10,7 @@ import { localProgramHost } from '../../../engine/database/postgres/programs/loc
 import { locatePrograms } from '../../../engine/database/postgres/programs/locate.ts';
 import {
   BUNDLED_MAJOR,
+  pinnedVector,
   platformOf,
   type Platform,
 } from '../../../engine/database/postgres/programs/fetch/pinned.ts';
@@ -139,6 +140,8 @@ describe('The VSIX of a platform', function () {
     assert.match(notices, /PostgreSQL Global Development Group/);
     assert.match(notices, /^OpenSSL \d/m);
     assert.match(notices, /^ICU$/m);
+    if (pinnedVector({ platform, major: BUNDLED_MAJOR }) !== undefined)
+      assert.match(notices, /^pgvector \(/m);
   });
 
   it('tells no development scripts or dependencies', async () => {

@@ -11,6 +11,8 @@ interface Programs {
   readonly origin: ProgramOrigin;
   /** The whole folder of a bundled tree, for `stagePrograms`. */
   readonly tree?: string;
+  /** Extensions of a bundled tree that not every processor can run. */
+  readonly extensions?: TreeManifest['extensions'];
 }
 
 export interface ServerPrograms extends Programs {
@@ -192,6 +194,7 @@ interface Candidate {
   readonly origin: ProgramOrigin;
   readonly version: ProgramVersion;
   readonly tree?: string;
+  readonly extensions?: TreeManifest['extensions'];
   /** Where the program is, if this place has it. */
   readonly file: (name: string) => string | undefined;
 }
@@ -200,6 +203,7 @@ interface Place {
   readonly folder: string;
   readonly origin: ProgramOrigin;
   readonly tree?: string;
+  readonly extensions?: TreeManifest['extensions'];
   /** Program name to file, for trees of ours; elsewhere the programs are in `folder`. */
   readonly programs?: Readonly<Record<string, string>>;
 }
@@ -210,6 +214,7 @@ function described(candidate: Candidate): Programs {
     version: candidate.version.text,
     origin: candidate.origin,
     ...(candidate.tree === undefined ? {} : { tree: candidate.tree }),
+    ...(candidate.extensions === undefined ? {} : { extensions: candidate.extensions }),
   };
 }
 
@@ -266,6 +271,7 @@ async function* candidates(
       origin: place.origin,
       version,
       ...(place.tree === undefined ? {} : { tree: place.tree }),
+      ...(place.extensions === undefined ? {} : { extensions: place.extensions }),
       file: (name) => files.get(name),
     };
   }
@@ -299,7 +305,8 @@ async function* places(
     const programs: Record<string, string> = {};
     for (const [program, file] of Object.entries(manifest.programs))
       programs[program] = path.join(tree, file);
-    yield { folder: tree, origin: 'bundled', tree, programs };
+    const { extensions } = manifest;
+    yield { folder: tree, origin: 'bundled', tree, programs, ...(extensions && { extensions }) };
   }
 }
 

@@ -1,8 +1,8 @@
 /** Extensions of a source: which are left out, which must be loaded before others, and what of an archive depends on those that do not come. */
 import path from 'node:path';
-import type { Client } from 'pg';
 import { fail, type ThinClonesError } from '../../../protocol/errors.ts';
 import { moduleExists } from '../configuration.ts';
+import { unfitExtensions } from '../programs/processor.ts';
 import { parsePattern } from '../selection.ts';
 import type { TemporaryServer, Workbench } from '../workbench.ts';
 import type { Archive, ArchiveEntry } from './archive.ts';
@@ -12,12 +12,17 @@ export interface SourceExtension {
   name: string;
   /** Something of what is copied is known to need it. */
   isNeeded: boolean;
+  /** Not known of a dump, which says only the name. */
+  version?: string;
 }
 
 /** They only watch, and can only do so in a server that loaded them when it started. */
 const PRELOADED = ['pg_stat_statements', 'pgaudit', 'pg_stat_kcache', 'pg_qualstats', 'pg_wait_sampling'];
 
-/** They can't be made in a server that has not loaded them, and are not loaded: they would do production's work in every clone. */
+/**
+ * They can't be made in a server that has not loaded them, and are not loaded: they would do production's work in every
+ * clone, e.g. send its mails, or call its services a second time.
+ */
 const ACTING = new Set(['pg_cron']);
 
 /** Modules for the restore and for the clones. */
@@ -40,7 +45,7 @@ export async function modulesFor(
  * those that are not here; `source_selection` a pattern that is nobody's.
  */
 export async function extensionsToLeaveOut(
-  bench: Pick<Workbench, 'report' | 'server'>,
+  bench: Pick<Workbench, 'machine' | 'report' | 'server'>,
   server: TemporaryServer,
   asked: { extensions: readonly SourceExtension[]; exclude: readonly string[] | undefined },
 ): Promise<readonly string[]> {
@@ -57,10 +62,19 @@ export async function extensionsToLeaveOut(
       out.add(name);
       bench.report.line(`The extension ${name} acts on its own and is left out of clones.`, 'warning');
     }
-  const available = await server.query('template1', availableExtensions);
-  const missing = extensions.filter(({ name }) => !available.has(name) && !out.has(name));
+  const here = await extensionsHere(bench, server);
+  const missing = extensions.filter(({ name }) => !here.versions.has(name) && !out.has(name));
   const needed = missing.filter(({ isNeeded }) => isNeeded).map(({ name }) => name);
-  if (needed.length > 0) throw missingExtensions(needed, bench.server.version);
+  if (needed.length > 0) throw missingExtensions(needed, bench.server.version, here.unfit);
+  for (const { name, version } of extensions) {
+    const ours = here.versions.get(name);
+    if (ours !== undefined && version !== undefined && isNewer(version, ours) && !out.has(name))
+      bench.report.line(
+        `The source has version ${version} of the extension ${name}, the PostgreSQL ${bench.server.version} here ${ours}: ` +
+          'what needs the newer one may be missing in the copy, and is told then.',
+        'warning',
+      );
+  }
   for (const { name } of missing) {
     out.add(name);
     bench.report.line(
@@ -71,26 +85,70 @@ export async function extensionsToLeaveOut(
   return [...out];
 }
 
-/** Of a dump that can't be taken in parts. Errors: `restore_failed`. */
+/** Of a dump that can't be taken in parts. Errors: `restore_failed`, and `not_supported` for one that acts on its own. */
 export async function refuseMissing(
-  bench: Pick<Workbench, 'server'>,
+  bench: Pick<Workbench, 'machine' | 'server'>,
   server: TemporaryServer,
   names: readonly string[],
 ): Promise<void> {
-  const available = await server.query('template1', availableExtensions);
-  const missing = names.filter((name) => !available.has(name));
-  if (missing.length > 0) throw missingExtensions(missing, bench.server.version);
+  const acting = names.find((name) => ACTING.has(name));
+  if (acting !== undefined)
+    throw fail('not_supported', {
+      feature: `A plain SQL dump with the extension ${acting}, which acts on its own and is left out of clones,`,
+      instead: 'Make the dump in another format (pg_dump -Fc), of which it can be left out.',
+    });
+  const here = await extensionsHere(bench, server);
+  const missing = names.filter((name) => !here.versions.has(name));
+  if (missing.length > 0) throw missingExtensions(missing, bench.server.version, here.unfit);
 }
 
-async function availableExtensions(client: Client): Promise<ReadonlySet<string>> {
-  const { rows } = await client.query<{ name: string }>('SELECT name FROM pg_available_extensions');
-  return new Set(rows.map(({ name }) => name));
+interface ExtensionsHere {
+  /** Of those that can be made, the version that comes. */
+  versions: ReadonlyMap<string, string>;
+  /** Those that this processor can't run, and what it lacks. */
+  unfit: ReadonlyMap<string, readonly string[]>;
 }
 
-export function missingExtensions(names: readonly string[], version: string): ThinClonesError {
+async function extensionsHere(
+  bench: Pick<Workbench, 'machine' | 'server'>,
+  server: TemporaryServer,
+): Promise<ExtensionsHere> {
+  const unfit = await unfitExtensions(bench.machine, bench.server);
+  const { rows } = await server.query('template1', (client) =>
+    client.query<{ name: string; version: string }>(
+      'SELECT name, default_version AS version FROM pg_available_extensions',
+    ),
+  );
+  const versions = new Map(rows.map(({ name, version }) => [name, version]));
+  for (const name of unfit.keys()) versions.delete(name);
+  return { versions, unfit };
+}
+
+/** Only where both are numbers with dots: what else they may mean is the extension's own affair. */
+export function isNewer(one: string, other: string): boolean {
+  if (![one, other].every((version) => /^\d+(\.\d+)*$/.test(version))) return false;
+  const [left, right] = [one, other].map((version) => version.split('.').map(Number));
+  for (let part = 0; part < Math.max(left?.length ?? 0, right?.length ?? 0); part += 1) {
+    const difference = (left?.[part] ?? 0) - (right?.[part] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return false;
+}
+
+export function missingExtensions(
+  names: readonly string[],
+  version: string,
+  unfit: ExtensionsHere['unfit'] = new Map(),
+): ThinClonesError {
   const [it, plural] = names.length === 1 ? ['it', 'extension'] : ['them', 'extensions'];
+  const processors = names.flatMap((name) => {
+    const lacks = unfit.get(name);
+    return lacks === undefined
+      ? []
+      : [` (the ${name} that travels along needs a processor with ${lacks.join(', ')})`];
+  });
   return fail('restore_failed', {
-    problem: `the source uses the ${plural} ${names.join(', ')}, which the PostgreSQL ${version} here does not have. Install ${it}, or leave ${it} out together with what depends on ${it}: exclude: { extensions: [${names.join(', ')}] } (of a dump: of any kind but plain SQL)`,
+    problem: `the source uses the ${plural} ${names.join(', ')}, which the PostgreSQL ${version} here does not have${processors.join('')}. Install ${it}, or leave ${it} out together with what depends on ${it}: exclude: { extensions: [${names.join(', ')}] } (of a dump: of any kind but plain SQL)`,
   });
 }
 

