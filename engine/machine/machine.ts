@@ -80,6 +80,8 @@ export interface FileFacts {
   bytes: number;
   mode: number;
   modifiedAt: Date;
+  /** The number of the user. */
+  owner: number;
 }
 
 export interface ReadOptions {

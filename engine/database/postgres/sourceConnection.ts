@@ -7,6 +7,7 @@ import type { Machine } from '../../machine/machine.ts';
 import { findCandidates, type SessionKind, type SourceConnection } from './access/candidates.ts';
 import { startOptionsOf } from './access/libpq.ts';
 import { ownFiles, type OwnFiles } from './access/ownFiles.ts';
+import { checkPeer } from './access/peer.ts';
 import { createSignIn } from './access/signIn.ts';
 import { tlsOptions } from './access/tls.ts';
 import { APPLICATION_NAME } from './admin.ts';
@@ -45,6 +46,7 @@ export async function openSource(options: SourceOptions): Promise<SourceSession>
   for (const kind of rounds) {
     for (const source of servers) {
       try {
+        await checkPeer(source, machine, own);
         return { ...(await openServer(source, kind, { member, own, signal })), notes };
       } catch (error) {
         signal?.throwIfAborted();

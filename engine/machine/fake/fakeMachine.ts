@@ -275,6 +275,7 @@ function createFakeFiles(nodes: Map<string, Node>, totalBytes: number, now: () =
           bytes: Buffer.byteLength(node.text),
           mode: node.mode,
           modifiedAt: node.modifiedAt,
+          owner: 0,
         }
       );
     },

@@ -52,12 +52,14 @@ const kept: Readonly<Record<string, Check>> = {
   sslcertmode: oneOf('disable', 'allow', 'require'),
   sslrootcert: path,
   sslcrl: path,
+  sslcrldir: path,
   sslsni: oneOf('0', '1'),
   ssl_min_protocol_version: tlsVersionOf,
   ssl_max_protocol_version: tlsVersionOf,
   target_session_attrs: oneOf(...sessionKinds),
   load_balance_hosts: oneOf('disable', 'random'),
   gssencmode: oneOf('disable', 'prefer', 'require'),
+  requirepeer: path,
 };
 
 function sslModeOf(value: string): string | undefined {
@@ -83,8 +85,6 @@ const idle = [
 const refused: Readonly<Record<string, string>> = {
   sslpassword:
     'it holds the password of a key ("sslpassword"), which belongs in a service file that "service" names',
-  sslcrldir: '"sslcrldir" is not supported: name one file with "sslcrl"',
-  requirepeer: '"requirepeer" is not supported: leave it out, or name the host as localhost',
   scram_client_key: '"scram_client_key" is a secret and not supported: use a password',
   scram_server_key: '"scram_server_key" is a secret and not supported: use a password',
   sslidentity: '"sslidentity" is not supported: name the certificate and its key with "sslcert" and "sslkey"',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -33,6 +33,20 @@ function makeCertificates(folder: string): void {
   const signed = ['-CA', 'ca.crt', '-CAkey', 'ca.key', '-addext', 'basicConstraints=critical,CA:FALSE'];
   make('server', '/CN=localhost', ...signed, '-addext', 'subjectAltName=DNS:localhost');
   make('client', '/CN=bycert', ...signed);
+  // Revocation lists of the authority: one that is empty, and one with the server's certificate; found by their folders.
+  writeFileSync(
+    path.join(folder, 'ca.cnf'),
+    '[ca]\ndefault_ca = mine\n[mine]\ndatabase = index\ndefault_md = sha256\ndefault_crl_days = 2\n',
+  );
+  writeFileSync(path.join(folder, 'index'), '');
+  const authority = ['ca', '-config', 'ca.cnf', '-cert', 'ca.crt', '-keyfile', 'ca.key'];
+  for (const list of ['unrevoked', 'revoked']) {
+    if (list === 'revoked') openssl(...authority, '-revoke', 'server.crt');
+    mkdirSync(path.join(folder, list));
+    openssl(...authority, '-gencrl', '-out', path.join(list, 'list.pem'));
+    openssl('rehash', list);
+  }
+  mkdirSync(path.join(folder, 'nothing'));
   openssl('rsa', '-aes256', '-in', 'client.key', '-out', 'locked.key', '-passout', `pass:${KEY_PASSWORD}`);
   for (const name of ['client.key', 'locked.key', 'server.key']) chmodSync(path.join(folder, name), 0o600);
 }
@@ -174,6 +188,21 @@ describe('a source, by the ways in which people name it', function () {
     await copied(`host=${socket} port=${source.port} dbname=shop user=${SOURCE_USER}`, SOURCE_PASSWORD);
   });
 
+  it('gets no password by its socket where another user listens there than the URL says', async () => {
+    const { uid } = statSync(path.join(socket, `.s.PGSQL.${source.port}`));
+    const runs = execFileSync('id', ['-un', String(uid)], { encoding: 'utf8' }).trim();
+    const other = runs === 'daemon' ? 'bin' : 'daemon';
+    const at = (peer: string): string =>
+      `host=${socket} port=${source.port} dbname=shop user=${SOURCE_USER} requirepeer=${peer}`;
+    assert.deepEqual(await reached(at(runs), SOURCE_PASSWORD), shop);
+    await copied(at(runs), SOURCE_PASSWORD);
+    await refused(at(other), SOURCE_PASSWORD, /^source_failed:.*run by another user.*requirepeer=/);
+    await refused(at('no-such-user'), SOURCE_PASSWORD, /no user no-such-user/);
+    // As libpq: it is about sockets alone.
+    const url = `postgresql://${SOURCE_USER}@127.0.0.1:${source.port}/shop?requirepeer=${other}`;
+    assert.deepEqual(await reached(url, SOURCE_PASSWORD), shop);
+  });
+
   async function copied(url: string, password: string | undefined): Promise<void> {
     const retrieved = await bench.retrieve({ retrieval: 'logical', url }, { password });
     const clone = await bench.start(retrieved.target, retrieved.version);
@@ -229,6 +258,16 @@ describe('a source, by the ways in which people name it', function () {
       await refused(at(query), SOURCE_PASSWORD, /^source_tls:/);
     await refused(at('sslmode=verify-ca'), SOURCE_PASSWORD, /^source_tls:.*sslrootcert/);
     await refused(at(`sslmode=require&sslrootcert=${file('none.crt')}`), SOURCE_PASSWORD, /there is no file/);
+    // Revocation lists, by their file and by their folder.
+    for (const list of [`sslcrl=${file('unrevoked/list.pem')}`, `sslcrldir=${file('unrevoked')}`])
+      assert.deepEqual(await reached(at(`sslmode=verify-full&${ca}&${list}`), SOURCE_PASSWORD), shop, list);
+    for (const list of [`sslcrl=${file('revoked/list.pem')}`, `sslcrldir=${file('revoked')}`])
+      await refused(at(`sslmode=verify-full&${ca}&${list}`), SOURCE_PASSWORD, /^source_tls:.*revoked/);
+    await refused(
+      at(`sslmode=verify-full&${ca}&sslcrldir=${file('nothing')}`),
+      SOURCE_PASSWORD,
+      /^source_tls:.*nothing has no revocation list/,
+    );
     // The name in the certificate is that of the host, wherever it is.
     await refused(
       `postgresql://${SOURCE_USER}@127.0.0.1:${source.port}/shop?sslmode=verify-full&${ca}`,

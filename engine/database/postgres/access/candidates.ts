@@ -54,7 +54,7 @@ const LONGEST_CONNECT_SECONDS = 600;
 const PORT = 5432;
 /** Where servers put their socket when nobody says otherwise: Debian and its like, and PostgreSQL itself. */
 const SOCKET_FOLDERS = ['/var/run/postgresql', '/tmp'];
-const FILES = ['passfile', 'servicefile', 'sslrootcert', 'sslcert', 'sslkey', 'sslcrl'];
+const FILES = ['passfile', 'servicefile', 'sslrootcert', 'sslcert', 'sslkey', 'sslcrl', 'sslcrldir'];
 
 /** Rejects with `source_url`, `source_tls`. A password in the URL is accepted, but the one given apart wins. */
 export async function findCandidates(

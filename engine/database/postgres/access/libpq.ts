@@ -30,6 +30,8 @@ const VARIABLES: Readonly<Record<string, string>> = {
   sslcertmode: 'PGSSLCERTMODE',
   sslrootcert: 'PGSSLROOTCERT',
   sslcrl: 'PGSSLCRL',
+  sslcrldir: 'PGSSLCRLDIR',
+  requirepeer: 'PGREQUIREPEER',
   sslsni: 'PGSSLSNI',
   ssl_min_protocol_version: 'PGSSLMINPROTOCOLVERSION',
   ssl_max_protocol_version: 'PGSSLMAXPROTOCOLVERSION',

@@ -1,4 +1,5 @@
 /** How a source is reached with TLS: the files that libpq would take, and the same for pg. */
+import path from 'node:path';
 import { checkServerIdentity, createSecureContext, type PeerCertificate, type SecureVersion } from 'node:tls';
 import type { ClientConfig } from 'pg';
 import { fail } from '../../../protocol/errors.ts';
@@ -39,7 +40,9 @@ export async function findTlsFiles(
     ['sslcrl', own.inHome('.postgresql', 'root.crl')],
     ['sslcert', own.inHome('.postgresql', 'postgresql.crt')],
   ] as const)
-    if (found[name] === undefined && (await own.exists(file))) found[name] = file;
+    // Of revocation lists, a folder is as good as a file.
+    if (found[name] === undefined && !(name === 'sslcrl' && 'sslcrldir' in found) && (await own.exists(file)))
+      found[name] = file;
   const key = own.inHome('.postgresql', 'postgresql.key');
   if (found['sslcert'] !== undefined && found['sslkey'] === undefined && (await own.exists(key)))
     found['sslkey'] = key;
@@ -65,6 +68,27 @@ async function systemRoots(server: string, own: OwnFiles): Promise<string> {
 const isEncrypted = (key: string | undefined): boolean =>
   key !== undefined && /^-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(key);
 
+/** OpenSSL finds those of a folder by a name that it made of their issuer's, e.g. `5ed36f99.r0`. */
+async function revocationLists(
+  { sslcrl, sslcrldir }: Parameters,
+  read: (file: string | undefined) => Promise<string | undefined>,
+  server: string,
+  own: OwnFiles,
+): Promise<readonly string[]> {
+  const files = sslcrl === undefined ? [] : [sslcrl];
+  if (sslcrldir !== undefined) {
+    const names = (await own.list(sslcrldir)).filter((name) => /^[0-9a-f]{8}\.r\d+$/.test(name));
+    // libpq would trust no certificate then; without lists pg would trust any.
+    if (names.length === 0) {
+      const problem = `the folder ${sslcrldir} has no revocation list: "openssl rehash" gives them their names there`;
+      throw fail('source_tls', { host: server, problem });
+    }
+    files.push(...names.map((name) => path.join(sslcrldir, name)));
+  }
+  const lists = await Promise.all(files.map(read));
+  return lists.filter((list) => list !== undefined);
+}
+
 /** For pg. `server` is what the certificate has to name. Rejects with `source_tls`. */
 export async function tlsOptions(
   { mode, parameters, keyPassword }: TlsSettings,
@@ -86,7 +110,7 @@ export async function tlsOptions(
   const sendsOwn = parameters['sslcertmode'] !== 'disable';
   const [ca, crl, cert, key] = [
     await read(parameters['sslrootcert']),
-    await read(parameters['sslcrl']),
+    await revocationLists(parameters, read, server, own),
     sendsOwn ? await read(parameters['sslcert']) : undefined,
     sendsOwn ? await read(parameters['sslkey']) : undefined,
   ];
@@ -97,7 +121,7 @@ export async function tlsOptions(
   const maximum = version('ssl_max_protocol_version');
   const files = {
     ...(ca === undefined ? {} : { ca }),
-    ...(crl === undefined ? {} : { crl }),
+    ...(crl.length === 0 ? {} : { crl: [...crl] }),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
     ...(keyPassword === undefined ? {} : { passphrase: keyPassword }),
