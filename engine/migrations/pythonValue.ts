@@ -38,7 +38,8 @@ export async function pythonText(tree: Tree, file: string, name: string): Promis
   return stated === undefined ? undefined : await textOf(tree, file, stated, 0);
 }
 
-async function textOf(tree: Tree, file: string, expression: string, depth: number): Promise<PythonText> {
+/** Of an expression in this module. */
+export async function textOf(tree: Tree, file: string, expression: string, depth = 0): Promise<PythonText> {
   const literal = /^[rub]?(?:"([^"\n]*)"|'([^'\n]*)')\s*(?:[,)}]|$)/i.exec(expression);
   if (literal !== null) return literal[1] ?? literal[2] ?? '';
   if (/^None\b/.test(expression)) return undefined;

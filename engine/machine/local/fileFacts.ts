@@ -17,7 +17,7 @@ export const factsOf = (found: Stats): FileFacts => ({
   bytes: found.size,
   mode: found.mode & 0o7777,
   modifiedAt: found.mtime,
-  owner: Number(found.uid),
+  owner: found.uid,
 });
 
 /** undefined where nothing is, or where a folder on the way is none. */

@@ -131,7 +131,8 @@ async function walk({ root, also, maxEntries, maxDepth }: Walk): Promise<FileLis
         const kind = await targetOf(top, path.join(folder, child.name), linked);
         if (kind === 'file') found.paths.push(at);
         else if (kind === 'folder') enter(at);
-        else if (kind === 'outside')
+        // What would not be looked into says nothing, e.g. dependencies that several checkouts share.
+        else if (kind === 'outside' && (!isLeftOut(at) || leadsToWanted(at)))
           found.notFollowed.push({ path: at, problem: 'it is a link that leads out of the checkout' });
       }
     }

@@ -1,6 +1,6 @@
 /** Where Django's migration packages lie: `APP/migrations`, or where `MIGRATION_MODULES` of the settings says. */
 import { posix } from 'node:path';
-import { pythonCode, pythonModule, pythonText, withStarImports } from '../pythonValue.ts';
+import { pythonCode, pythonModule, pythonText, textOf, withStarImports } from '../pythonValue.ts';
 import type { Tree } from '../tree.ts';
 
 export interface AppPackages {
@@ -38,7 +38,7 @@ export async function appPackages(tree: Tree, project: string): Promise<AppPacka
   for (const folder of usualPackages(tree, project))
     folders.set(await labelOf(tree, posix.dirname(folder)), folder);
   for (const file of await settingsOf(tree, project)) {
-    const stated = statedModules(await pythonCode(tree, file));
+    const stated = await statedModules(tree, file);
     if (stated === undefined) continue;
     if (stated.isPartly)
       unread.push(`what MIGRATION_MODULES in ${file} is, is only known when the program runs`);
@@ -69,22 +69,32 @@ interface StatedModules {
   isPartly: boolean;
 }
 
-function statedModules(code: string): StatedModules | undefined {
+/** A text, `None`, or the name of a constant. */
+const SINGLE = `(["'][\\w.]+["']|[A-Za-z_][\\w.]*)`;
+
+async function statedModules(tree: Tree, file: string): Promise<StatedModules | undefined> {
+  const code = await pythonCode(tree, file);
   const modules = new Map<string, string | null>();
   let isPartly = false;
-  const add = (label: string, text: string | undefined, none: string | undefined): void => {
-    modules.set(label, none === undefined ? (text ?? '') : null);
+  const add = async (label: string, said: string): Promise<void> => {
+    const text = said === 'None' ? null : await textOf(tree, file, said);
+    // Of a constant that is None nothing is said.
+    if (said !== 'None' && text == null) isPartly = true;
+    else modules.set(label, text ?? null);
   };
   const value = /^[ \t]*MIGRATION_MODULES\s*(?::[^=\n]*)?=\s*(\{[^{}]*\}|[^\n]*)/m.exec(code)?.[1];
-  const item = /["'](\w+)["']\s*:\s*(?:["']([\w.]+)["']|(None))\s*,?/g;
+  const item = new RegExp(`["'](\\w+)["']\\s*:\\s*${SINGLE}\\s*(?:,|(?=\\}))`, 'g');
   if (value !== undefined) {
-    for (const [, label = '', text, none] of value.matchAll(item)) add(label, text, none);
-    isPartly = !/^\{\s*\}$/.test(value.replaceAll(item, ''));
+    if (!/^\{\s*\}$/.test(value.replaceAll(item, ''))) isPartly = true;
+    for (const [, label = '', said = ''] of value.matchAll(item)) await add(label, said);
   }
-  const single = /^[ \t]*MIGRATION_MODULES\[["'](\w+)["']\]\s*=\s*(?:["']([\w.]+)["']|(None))?/gm;
-  for (const [, label = '', text, none] of code.matchAll(single)) {
-    if (text === undefined && none === undefined) isPartly = true;
-    else add(label, text, none);
+  const single = new RegExp(
+    `^[ \\t]*MIGRATION_MODULES\\[["'](\\w+)["']\\]\\s*=\\s*(?:${SINGLE}[ \\t]*$)?`,
+    'gm',
+  );
+  for (const [, label = '', said] of code.matchAll(single)) {
+    if (said === undefined) isPartly = true;
+    else await add(label, said);
   }
   if (/\bMIGRATION_MODULES\s*(?:\.(?:update|setdefault)\(|\|=)/.test(code)) isPartly = true;
   return value === undefined && modules.size === 0 && !isPartly ? undefined : { modules, isPartly };

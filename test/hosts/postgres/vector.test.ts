@@ -47,11 +47,14 @@ for (const major of [16, 18])
       const { server, client } = await programs(major);
       assert.ok(server.ok && client.ok);
       bench = await openPostgresBench(programs);
-      closing.push(bench.close);
+      closing.push(() => bench.close());
       // The wheels were compiled for newer processors than this one.
       if ((await unfitExtensions(bench.machine, server.programs)).size > 0) return this.skip();
       source = await startPostgresSource({ major, bundledOnly: true });
-      closing.unshift(source.remove, bench.checkNothingLeft);
+      closing.unshift(
+        () => source.remove(),
+        () => bench.checkNothingLeft(),
+      );
       await source.run('postgres', 'CREATE DATABASE shop');
       await source.run('shop', ...shop);
       for (const format of ['custom', 'plain'])

@@ -68,9 +68,13 @@ describe('files of a checkout on this machine', () => {
     await symlink(outside, path.join(root, 'away'));
     await symlink(path.join(outside, 'secret.sql'), path.join(root, 'away.sql'));
     await symlink('nowhere', path.join(root, 'broken'));
+    // Dependencies that several working trees share: nothing in them would be read.
+    await symlink(outside, path.join(root, 'node_modules'));
     const found = await listed();
     assert.deepEqual(found.paths, ['linked/1.sql', 'linked/same.sql', 'real/1.sql', 'real/same.sql']);
     assert.deepEqual(found.notFollowed.map(({ path: each }) => each).sort(), ['away', 'away.sql']);
+    const asked = await createLocalFiles({ root }).list({ also: ['node_modules/migrations'] });
+    assert.ok(asked.notFollowed.some(({ path: each }) => each === 'node_modules'));
   });
 
   it('end although a link leads to a folder above it', async () => {

@@ -250,6 +250,20 @@ describe('migrations that nobody has applied yet', () => {
       assert.equal(await state({ files: files(settings), tables: all }), 'in-step');
     });
 
+    it('are those of MIGRATION_MODULES by the names of constants, its own and imported ones', async () => {
+      for (const settings of [
+        'MOVED = "shop.db_migrations"\nMIGRATION_MODULES = {"shop": MOVED}\n',
+        'from .names import MOVED as THERE\nMIGRATION_MODULES = {\n    "shop": THERE,\n}\n',
+        'from . import names\nMIGRATION_MODULES = {}\nMIGRATION_MODULES["shop"] = names.MOVED\n',
+      ]) {
+        const more = { 'site/settings/names.py': 'MOVED = "shop.db_migrations"\n' };
+        const all = tables('shop.0001_initial', 'shop.0002_more');
+        assert.equal(await state({ files: files(settings, more), tables: all }), 'in-step', settings);
+      }
+      const computed = 'MOVED = find("shop")\nMIGRATION_MODULES = {"shop": MOVED}\n';
+      assert.equal(await state({ files: files(computed), tables: tables('shop.0001_old') }), 'unknown');
+    });
+
     it('are unknown where MIGRATION_MODULES is computed or leads out of the checkout', async () => {
       for (const settings of [
         'MIGRATION_MODULES = modules_for(INSTALLED_APPS)\n',
