@@ -18,6 +18,11 @@ const byCode: Partial<Record<ErrorCode, ExitCode>> = {
   shutting_down: exitCodes.unreachable,
   protocol_mismatch: exitCodes.unreachable,
   host_unreachable: exitCodes.unreachable,
+  ssh_missing: exitCodes.unreachable,
+  host_dns: exitCodes.unreachable,
+  host_refused: exitCodes.unreachable,
+  host_timeout: exitCodes.unreachable,
+  host_shell: exitCodes.unreachable,
 };
 
 /** 400: what was typed is wrong; 401-409: refused; anything else, as a source that does not answer (422), failed. */

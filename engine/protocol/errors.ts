@@ -466,6 +466,60 @@ export const errorTable = {
     (d) => `Look at "thin-clones host doctor ${d.host}".`,
     true,
   ),
+  host_address: define<{ address: string; problem: string }>(
+    400,
+    (d) => `"${d.address}" is no address of a host: ${d.problem}.`,
+    () => 'Write it as ssh://USER@HOST:PORT, or as a name of your ssh configuration.',
+  ),
+  ssh_missing: define<{ program: string; problem: string }>(
+    503,
+    (d) => `Hosts are reached by ${d.program}, which can't be started: ${d.problem}`,
+    () => "Install the OpenSSH client of your system, and see that it is in this program's PATH.",
+  ),
+  host_dns: define<{ host: string; name: string }>(
+    503,
+    (d) => `Host ${d.host} can't be reached: the name "${d.name}" can't be resolved.`,
+    () =>
+      'Check its spelling in the address or in your ssh configuration, and the VPN if it is an internal name.',
+    true,
+  ),
+  host_refused: define<{ host: string; problem: string }>(
+    503,
+    (d) => `Host ${d.host} can't be reached: nothing accepts connections there (${d.problem}).`,
+    () => 'Check host and port, that the machine runs, and that sshd listens on this address.',
+    true,
+  ),
+  host_timeout: define<{ host: string; problem: string }>(
+    503,
+    (d) => `Host ${d.host} does not answer: ${d.problem}.`,
+    () => 'Check the network, VPN and firewall between here and the host.',
+    true,
+  ),
+  host_key_unknown: define<{ host: string; address: string; fingerprint?: string }>(
+    403,
+    (d) =>
+      `Nobody has accepted the key of host ${d.host} yet${d.fingerprint === undefined ? '' : `: ${d.fingerprint}`}.`,
+    (d) =>
+      `Compare its fingerprint with what its administrator says, and accept it when you are asked, or by logging in once: ssh ${d.address}`,
+  ),
+  host_key_changed: define<{ host: string; problem: string }>(
+    403,
+    (d) =>
+      `Host ${d.host} shows another key than the one that is known, so nothing was sent to it. ${d.problem}`,
+    () =>
+      'Somebody may be listening in, or the machine was set up anew. Ask its administrator; only if that explains it, remove the old key with "ssh-keygen -R HOST" and accept the new one.',
+  ),
+  host_login: define<{ host: string; address: string; problem: string }>(
+    403,
+    (d) => `Host ${d.host} did not accept the login: ${d.problem}.`,
+    (d) => `Check the user, and that this works without a password or with the same one: ssh ${d.address}`,
+  ),
+  host_shell: define<{ host: string; problem: string }>(
+    503,
+    (d) => `The login to host ${d.host} worked, but no command runs there: ${d.problem}`,
+    () =>
+      'The account needs a login shell that runs commands, such as /bin/sh, and start-up files of it that neither end it nor wait for input.',
+  ),
   state_blocked: define<{ problem: string }>(
     503,
     (d) => `The engine's state can't be trusted (${d.problem}), so nothing is changed.`,

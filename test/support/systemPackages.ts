@@ -119,7 +119,8 @@ async function aptGet(args: readonly string[], signal?: AbortSignal): Promise<vo
           ...args,
         ],
         {
-          env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C' },
+          // RUNLEVEL=1: no package starts its service (invoke-rc.d(8)).
+          env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C', RUNLEVEL: '1' },
           maxBuffer: 64 * 1024 * 1024,
           ...(signal && { signal }),
         },

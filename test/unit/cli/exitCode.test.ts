@@ -12,14 +12,25 @@ describe('the exit code', () => {
       const exit = codeFor(code, status);
       byExit.set(exit, [...(byExit.get(exit) ?? []), code]);
     }
-    assert.deepEqual(byExit.get(2)?.sort(), ['file_unreadable', 'invalid_file', 'invalid_request', 'usage']);
+    assert.deepEqual(byExit.get(2)?.sort(), [
+      'file_unreadable',
+      'host_address',
+      'invalid_file',
+      'invalid_request',
+      'usage',
+    ]);
     assert.deepEqual(byExit.get(4)?.sort(), [
       'engine_start_failed',
       'engine_unreachable',
+      'host_dns',
+      'host_refused',
+      'host_shell',
+      'host_timeout',
       'host_unreachable',
       'node_too_old',
       'protocol_mismatch',
       'shutting_down',
+      'ssh_missing',
     ]);
     const refused = byExit.get(3) ?? [];
     for (const code of ['not_found', 'ambiguous', 'name_taken', 'busy', 'snapshot_in_use', 'clone_protected'])
