@@ -61,9 +61,7 @@ export function addEngineCommands(program: Command, session: Session): void {
 
   engine
     .command('rebuild')
-    .description(
-      'set a state that can not be trusted aside and find everything again from the tags on the data',
-    )
+    .description('set a state that can not be trusted aside and find everything again in the data itself')
     .action(async () => {
       const client = await session.client();
       const result = await client.call('engineRebuild', {}, { signal: session.signal });

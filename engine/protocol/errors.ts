@@ -414,7 +414,7 @@ export const errorTable = {
     (d) =>
       d.job === true
         ? 'Look at the job log for the full text.'
-        : 'Mend what it says, at the source or in the definition, and try again.',
+        : 'Put right what it says, at the source or in the definition, and try again.',
     true,
   ),
   source_url: define<{ problem: string }>(
@@ -524,7 +524,7 @@ export const errorTable = {
     503,
     (d) => `The engine's state can't be trusted (${d.problem}), so nothing is changed.`,
     () =>
-      'Rebuild it from the tags on the data: thin-clones engine rebuild (or "Rebuild Engine State" in VS Code).',
+      'Rebuild it from the data itself: thin-clones engine rebuild (or "Rebuild Engine State" in VS Code).',
   ),
   state_full: define<{ path: string }>(
     507,

@@ -109,10 +109,16 @@ export const routes = {
     params: { host: referenceSchema },
     response: hostSchema,
   }),
-  hostDoctor: route('hostDoctor', 'GET', '/v1/hosts/:host/doctor', 'What is missing, and what mends it.', {
-    params: { host: referenceSchema },
-    response: items(doctorCheckSchema),
-  }),
+  hostDoctor: route(
+    'hostDoctor',
+    'GET',
+    '/v1/hosts/:host/doctor',
+    'What is missing, and what to do about it.',
+    {
+      params: { host: referenceSchema },
+      response: items(doctorCheckSchema),
+    },
+  ),
   hostCertificate: route(
     'hostCertificate',
     'GET',

@@ -14,7 +14,7 @@ export interface NameQuestion {
   readonly optional?: boolean;
 }
 
-export const nameProblem = (
+const nameProblem = (
   name: string,
   { taken, kind }: Pick<NameQuestion, 'taken' | 'kind'>,
   valid: boolean,
@@ -23,27 +23,34 @@ export const nameProblem = (
   return taken.includes(name) ? `There is already a ${kind} "${name}".` : undefined;
 };
 
+/** What is no name becomes the nearest one, which is shown before it counts. */
+export const nameIn = (schema: z.ZodType<string>, text: string): string =>
+  schema.safeParse(text).success ? text : (nearestName(text) ?? text);
+
+/** What is wrong with a text that is typed, or as which name it counts; undefined: it is a name as it stands. */
+export function nameMessage(
+  schema: z.ZodType<string>,
+  text: string,
+  question: Pick<NameQuestion, 'taken' | 'kind'>,
+): string | vscode.InputBoxValidationMessage | undefined {
+  const name = nameIn(schema, text);
+  const problem = nameProblem(name, question, schema.safeParse(name).success);
+  if (problem !== undefined || name === text) return problem;
+  return { message: `It will be called "${name}".`, severity: vscode.InputBoxValidationSeverity.Info };
+}
+
 /** The name, or undefined when the box was left. */
 export async function askName<Schema extends z.ZodType<string>>(
   schema: Schema,
   question: NameQuestion,
 ): Promise<z.output<Schema> | undefined> {
   const { title, prompt, value = '', optional = false } = question;
-  /** What is no name becomes the nearest one, which is shown before it counts. */
-  const named = (text: string): string =>
-    schema.safeParse(text).success ? text : (nearestName(text) ?? text);
   const answer = await vscode.window.showInputBox({
     title,
     prompt,
     value,
     ignoreFocusOut: true,
-    validateInput: (text) => {
-      if (optional && text === '') return undefined;
-      const name = named(text);
-      const problem = nameProblem(name, question, schema.safeParse(name).success);
-      if (problem !== undefined || name === text) return problem;
-      return { message: `It will be called "${name}".`, severity: vscode.InputBoxValidationSeverity.Info };
-    },
+    validateInput: (text) => (optional && text === '' ? undefined : nameMessage(schema, text, question)),
   });
-  return answer === undefined || answer === '' ? undefined : schema.parse(named(answer));
+  return answer === undefined || answer === '' ? undefined : schema.parse(nameIn(schema, answer));
 }

@@ -1,7 +1,7 @@
 /** Asks for the name of a new environment and, in the same step, whether its first snapshot is taken now. */
 import * as vscode from 'vscode';
 import { environmentNameSchema, type EnvironmentName } from '../../engine/protocol/ids.ts';
-import { nameProblem } from './askName.ts';
+import { nameIn, nameMessage } from './askName.ts';
 
 export interface NamedEnvironment {
   readonly name: EnvironmentName;
@@ -25,21 +25,18 @@ export function nameEnvironment(question: {
   box.value = question.value;
   box.buttons = [saveOnly];
   box.ignoreFocusOut = true;
-  const problem = (): string | undefined =>
-    nameProblem(
-      box.value,
-      { taken: question.taken, kind: 'environment' },
-      environmentNameSchema.safeParse(box.value).success,
-    );
   const validate = (): void => {
-    box.validationMessage = problem();
+    const asked = { taken: question.taken, kind: 'environment' };
+    box.validationMessage = nameMessage(environmentNameSchema, box.value, asked);
   };
   validate();
   return new Promise((resolve) => {
     const accept = (takesSnapshot: boolean): void => {
       validate();
-      if (problem() !== undefined) return;
-      resolve({ name: environmentNameSchema.parse(box.value), takesSnapshot });
+      // A note of how it will be called is no refusal.
+      if (typeof box.validationMessage === 'string') return;
+      const name = environmentNameSchema.parse(nameIn(environmentNameSchema, box.value));
+      resolve({ name, takesSnapshot });
       box.hide();
     };
     box.onDidChangeValue(validate);

@@ -180,8 +180,10 @@ describe('the view without an environment', () => {
     await page.keyboard.press('Enter');
     const { value } = await workbench.quickInput({ prompt: 'PostgreSQL 16.4, 1 table' });
     assert.equal(value, 'crm');
+    const note = await workbench.inputBoxRefusal('My CRM!', { prompt: 'PostgreSQL 16.4, 1 table' });
+    assert.match(note, /^It will be called "my-crm"\./);
     await page.keyboard.press('Enter');
-    await workbench.waitForRow('crm');
+    await workbench.waitForRow('my-crm');
     const member = { engine: 'postgres', retrieval: 'logical', url: 'postgresql://app@db.example.org/crm' };
     assert.deepEqual(sources, [{ member, password: 'secret' }]);
     await until('the refresh', async () =>
