@@ -36,6 +36,8 @@ const INDEXES = ['bits_near', 'half_near', 'like_it', 'near', 'normal', 'sparse_
 
 for (const major of [16, 18])
   describe(`a source of PostgreSQL ${major} with pgvector`, function () {
+    // Where nothing was fetched yet, its packages are.
+    this.timeout(180_000);
     let bench: PostgresBench;
     let source: PostgresSource;
     /** What was opened: nothing is where this machine can't have it. */

@@ -858,6 +858,8 @@ describe('thin-clones in a checkout', () => {
       tell(report());
       assert.equal((await type(['migrations', '--check'], here())).code, 0);
       const unknown = report({ state: 'unknown' });
+      // Scripts go by the numbers.
+      assert.deepEqual([exitCodes.failed, exitCodes.unknown], [1, 5]);
       for (const [code, ...items] of [
         [exitCodes.failed, report(), diverged],
         [exitCodes.failed, unknown, diverged],
