@@ -234,6 +234,35 @@ describe('errors of a restore', () => {
     ]);
   });
 
+  it('are told apart, each with its entry, when two processes write beside each other', () => {
+    const one = (entry: number, problem: string): readonly string[] => [
+      ...['pg_restore:', ' ', `from TOC entry ${entry}; 2606 16404 CONSTRAINT a b error: owner\n`],
+      ...[
+        'pg_restore:',
+        ' ',
+        'error: ',
+        `could not execute query: ERROR:  ${problem}\nCommand was: ALTER ${problem};\n`,
+      ],
+      ...['pg_restore:', ' ', `finished item ${entry} CONSTRAINT a b\n`],
+    ];
+    const [first, second] = [one(5, 'broken'), one(7, 'lost')];
+    for (let seed = 0; seed < 2000; seed += 1) {
+      const errors = createErrorCollector();
+      const parts = ['pg_restore: launching item 5 X\npg_restore: launching item 7 X\n'];
+      let [at, other, random] = [0, 0, seed + 1];
+      while (at < first.length || other < second.length) {
+        random = (random * 48271) % 2147483647;
+        const isFirst = other === second.length || (at < first.length && random % 2 === 0);
+        parts.push((isFirst ? first[at++] : second[other++]) ?? '');
+      }
+      const text = parts.join('');
+      for (const line of text.split('\n')) errors.take(line);
+      assert.deepEqual([...errors.entries()].sort(), [5, 7], text);
+      const messages = errors.list().map(({ message }) => message);
+      assert.deepEqual(messages.sort(), ['broken', 'lost'], text);
+    }
+  });
+
   it('are forgiven only where the copy is still what was asked for', () => {
     const missing = {
       message: 'relation "x" does not exist',

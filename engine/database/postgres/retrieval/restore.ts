@@ -222,9 +222,9 @@ export function trackRestore(
   options: Pick<RestoreOptions, 'archive' | 'weights'>,
   report: Workbench['report'],
 ): (line: string) => void {
-  const finished = /^pg_restore: (?:finished item|processing item) (\d+) /;
+  const finished = /^(?:finished item|processing item) (\d+) /;
   /** Only a restore in one process writes this, and not how it ends. */
-  const begun = /^pg_restore: processing data for table "(.*)"$/;
+  const begun = /^processing data for table "(.*)"$/;
   const entries = new Map(options.archive.entries.map((entry) => [entry.dumpId, entry]));
   const weights = new Map<number, number>();
   const other = options.archive.entries.length;
@@ -237,9 +237,10 @@ export function trackRestore(
   const seen = new Set<number>();
   let bytes = 0;
   return (line) => {
-    const table = begun.exec(line)?.[1];
+    const { message } = partsOf(line);
+    const table = begun.exec(message)?.[1];
     if (table !== undefined) report.line(`Restoring ${table}.`);
-    const id = Number(finished.exec(line)?.[1] ?? Number.NaN);
+    const id = Number(finished.exec(message)?.[1] ?? Number.NaN);
     const entry = entries.get(id);
     if (entry === undefined || seen.has(id)) return;
     seen.add(id);
@@ -259,6 +260,17 @@ export interface RestoreError {
   entry?: number | undefined;
 }
 
+/** Processes beside each other write the beginnings of lines and what follows one by one: one may stand before another's. */
+function partsOf(line: string): { beginning: string; message: string } {
+  const beginning = /^(?:pg_restore:|error:|warning:|detail:|hint:| )*/.exec(line)?.[0] ?? '';
+  return { beginning, message: line.slice(beginning.length) };
+}
+
+/** Whatever stands before it. */
+const FAILURE = /^(?:could not execute query: |COPY failed for table |(?:ERROR|FATAL|PANIC): )/;
+const PROGRESS =
+  /^(?:launching|finished|processing|creating|executing|entering|connecting|skipping|dropping|from TOC entry|errors ignored) /;
+
 /** Puts pg_restore's lines together again: one error has several, and one ends where the next message begins. */
 export function createErrorCollector(): {
   take: (line: string) => void;
@@ -276,25 +288,26 @@ export function createErrorCollector(): {
   let current: RestoreError | undefined;
   return {
     take: (line) => {
-      const launch = /^pg_restore: launching item (\d+) /.exec(line)?.[1];
+      const { beginning, message } = partsOf(line);
+      const launch = /^launching item (\d+) /.exec(message)?.[1];
       if (launch !== undefined) launched.add(Number(launch));
-      const from = /^pg_restore: from TOC entry (\d+);/.exec(line)?.[1];
+      const from = /^from TOC entry (\d+);/.exec(message)?.[1];
       if (from !== undefined) {
         entry = Number(from);
         entries.add(entry);
       }
-      const error =
-        /^(?:pg_restore|psql)(?::.*?)?: (?:error|fatal): (.*)$/i.exec(line) ??
-        /^(?:psql:.*: )?(?:ERROR|FATAL|PANIC): +(.*)$/.exec(line);
-      if (error !== null) {
-        const message = (error[1] ?? '')
-          .trim()
-          .replace(/^could not execute query: /, '')
-          .replace(/^ERROR: +/, '')
-          .trim();
-        current = { message, command: '', ...(entry === undefined ? {} : { entry }) };
+      const isError = FAILURE.test(message) || (beginning.includes('error:') && !PROGRESS.test(message));
+      if (isError) {
+        current = {
+          message: message
+            .replace(/^could not execute query: /, '')
+            .replace(/^(?:ERROR|FATAL|PANIC): +/, '')
+            .trim(),
+          command: '',
+          ...(entry === undefined ? {} : { entry }),
+        };
         errors.push(current);
-      } else if (/^(?:pg_restore|psql): /.test(line)) {
+      } else if (beginning.includes('pg_restore:') || PROGRESS.test(message)) {
         current = undefined;
       } else if (current !== undefined) {
         const command = /^Command was: (.*)$/.exec(line);
