@@ -1,4 +1,4 @@
-/** Sets checks through functions aside while rows come in: such a function may read a table that is still empty. */
+/** Sets checks through functions aside while rows come in, of tables and of domains: such a function may read a table that is still empty. */
 import type { Client } from 'pg';
 import { sqlState } from '../admin.ts';
 import { quoteName, quoteText } from '../quoting.ts';
@@ -6,31 +6,38 @@ import type { RestoreNote } from './restoreAgain.ts';
 
 export interface LaterCheck {
   name: string;
-  /** As SQL writes it. */
-  table: string;
+  isOfDomain: boolean;
+  /** The table or domain, as SQL writes it. */
+  on: string;
   schema: string;
-  relation: string;
+  /** The same without schema and quotes. */
+  owner: string;
   definition: string;
   comment: string | null;
 }
 
 /** Functions of the server itself and of C extensions read no tables. Parents before their children, who inherit the check. */
 const THROUGH_FUNCTIONS = `
-  SELECT k.conname AS name, format('%I.%I', n.nspname, c.relname) AS table, n.nspname AS schema, c.relname AS relation,
+  SELECT k.conname AS name, k.contypid <> 0 AS "isOfDomain",
+         format('%I.%I', n.nspname, coalesce(c.relname, y.typname)) AS on, n.nspname AS schema,
+         coalesce(c.relname, y.typname) AS owner,
          pg_get_constraintdef(k.oid) AS definition, obj_description(k.oid, 'pg_constraint') AS comment
-  FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+  FROM pg_constraint k LEFT JOIN pg_class c ON c.oid = k.conrelid LEFT JOIN pg_type y ON y.oid = k.contypid
+    JOIN pg_namespace n ON n.oid = coalesce(c.relnamespace, y.typnamespace)
   WHERE k.contype = 'c' AND k.convalidated AND k.coninhcount = 0 AND EXISTS (
     SELECT FROM pg_depend d JOIN pg_proc p ON p.oid = d.refobjid JOIN pg_language l ON l.oid = p.prolang
     WHERE d.classid = 'pg_constraint'::regclass AND d.objid = k.oid AND d.refclassid = 'pg_proc'::regclass
       AND l.lanname NOT IN ('internal', 'c'))
   ORDER BY k.oid`;
 
+const kindOf = ({ isOfDomain }: LaterCheck): string => (isOfDomain ? 'DOMAIN' : 'TABLE');
+
 export async function setChecksAside(client: Client): Promise<readonly LaterCheck[]> {
   const aside: LaterCheck[] = [];
   for (;;) {
     const { rows } = await client.query<LaterCheck>(THROUGH_FUNCTIONS);
     for (const check of rows) {
-      await client.query(`ALTER TABLE ${check.table} DROP CONSTRAINT ${quoteName(check.name)}`);
+      await client.query(`ALTER ${kindOf(check)} ${check.on} DROP CONSTRAINT ${quoteName(check.name)}`);
       aside.push(check);
     }
     // A child's own, of the same name as its parent's, shows when that is gone.
@@ -45,14 +52,17 @@ export async function putChecksBack(
   searchPath: readonly string[],
 ): Promise<readonly RestoreNote[]> {
   const notes: RestoreNote[] = [];
-  for (const { name, table, schema, relation, definition, comment } of checks) {
+  for (const check of checks) {
+    const { name, on, schema, definition, comment } = check;
+    const kind = kindOf(check);
     const path = [...new Set([...searchPath, schema])].map(quoteName).join(', ');
     const add = async (state: string): Promise<string | undefined> => {
       try {
         await client.query(`BEGIN; SET LOCAL search_path = ${path}`);
-        await client.query(`ALTER TABLE ${table} ADD CONSTRAINT ${quoteName(name)} ${definition}${state}`);
+        await client.query(`ALTER ${kind} ${on} ADD CONSTRAINT ${quoteName(name)} ${definition}${state}`);
         if (comment !== null) {
-          await client.query(`COMMENT ON CONSTRAINT ${quoteName(name)} ON ${table} IS ${quoteText(comment)}`);
+          const of = check.isOfDomain ? `DOMAIN ${on}` : on;
+          await client.query(`COMMENT ON CONSTRAINT ${quoteName(name)} ON ${of} IS ${quoteText(comment)}`);
         }
         await client.query('COMMIT');
         return undefined;
@@ -64,9 +74,9 @@ export async function putChecksBack(
     };
     const problem = await add('');
     if (problem === undefined) continue;
-    const object = `check ${/^[a-z_][a-z0-9_$]*$/.test(name) ? name : quoteName(name)} on ${table}`;
+    const object = `check ${/^[a-z_][a-z0-9_$]*$/.test(name) ? name : quoteName(name)} on ${on}`;
     const worse = await add(' NOT VALID');
-    const item = { kind: 'constraint', schema, name: `${relation} ${name}` };
+    const item = { kind: 'constraint', schema, name: `${check.owner} ${name}` };
     notes.push({
       item,
       object,
