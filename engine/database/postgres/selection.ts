@@ -12,6 +12,8 @@ export interface SourceTable {
   bytes: number;
   /** Without indexes: what a dump has to read. */
   dataBytes: number;
+  /** Of the rows themselves: what a count has to read. */
+  heapBytes: number;
   /** The server's estimate; null when it was never counted. */
   rows: number | null;
   readable: boolean;
@@ -181,6 +183,7 @@ async function listTables(client: Client): Promise<readonly SourceTable[]> {
     name: string;
     bytes: string;
     data_bytes: string;
+    heap_bytes: string;
     rows: string;
     readable: boolean;
     filtered: boolean;
@@ -189,6 +192,7 @@ async function listTables(client: Client): Promise<readonly SourceTable[]> {
     `SELECT c.oid::text AS oid, n.nspname AS schema, c.relname AS name,
             CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_total_relation_size(c.oid) ELSE 0 END::text AS bytes,
             CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END::text AS data_bytes,
+            CASE WHEN c.relkind = 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END::text AS heap_bytes,
             c.reltuples::bigint::text AS rows,
             pg_catalog.has_schema_privilege(n.oid, 'USAGE')
               AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable,
@@ -207,6 +211,7 @@ async function listTables(client: Client): Promise<readonly SourceTable[]> {
     name: row.name,
     bytes: Number(row.bytes),
     dataBytes: Number(row.data_bytes),
+    heapBytes: Number(row.heap_bytes),
     // -1: never analyzed (PostgreSQL 14); 0 before that.
     rows: Number(row.rows) < 0 ? null : Number(row.rows),
     readable: row.readable,

@@ -22,7 +22,7 @@ describe('extensions of a source', () => {
     await writeFile(path.join(folder, 'nowhere.control'), "default_version = '1.0'\nrelocatable = true\n");
     await writeFile(
       path.join(folder, 'nowhere--1.0.sql'),
-      "CREATE TYPE mood AS ENUM ('sad', 'glad');\nCREATE FUNCTION worse(mood) RETURNS mood LANGUAGE sql AS 'SELECT $1';\n",
+      "CREATE TYPE mood AS ENUM ('sad', 'glad');\nCREATE FUNCTION worse(mood) RETURNS mood LANGUAGE sql AS 'SELECT $1';\nCREATE FUNCTION lucky() RETURNS int LANGUAGE sql AS 'SELECT 7';\n",
     );
     // As the real one: it has a table of jobs, and says that it has to be preloaded.
     await writeFile(path.join(folder, 'pg_cron.control'), "default_version = '1.6'\nrelocatable = false\n");
@@ -57,6 +57,8 @@ describe('extensions of a source', () => {
       'CREATE INDEX ON moody (mood)',
       'CREATE VIEW moods AS SELECT mood FROM moody',
       'CREATE TABLE tools.more (id int)',
+      "CREATE TABLE numbered (id int DEFAULT lucky() NOT NULL, name text DEFAULT 'x', more int DEFAULT 1 + lucky())",
+      'INSERT INTO numbered DEFAULT VALUES',
     );
     await source.run(
       'apart',
@@ -137,7 +139,24 @@ describe('extensions of a source', () => {
           bench.lines.some((line) => line.includes(`The ${object} is left out`)),
           bench.lines.join('\n'),
         );
+      // No more of that table depends on it.
+      assert.ok(
+        bench.lines.some((line) => /The table public\.numbered comes without defaults .*lucky/.test(line)),
+        bench.lines.join('\n'),
+      );
       const clone = await bench.start(retrieved.target, retrieved.version);
+      assert.deepEqual(
+        await clone.query(
+          'shop',
+          `SELECT t.*, (SELECT string_agg(a.attname, ' ') FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+             WHERE d.adrelid = 'numbered'::regclass) AS defaults FROM numbered t`,
+        ),
+        [{ id: 7, name: 'x', more: 8, defaults: 'name' }],
+      );
+      assert.deepEqual(
+        retrieved.comparison?.differences.filter(({ rule }) => rule === null),
+        [],
+      );
       const names = await clone.query<{ name: string }>(
         'shop',
         `SELECT extname AS name FROM pg_extension UNION ALL SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
@@ -145,7 +164,7 @@ describe('extensions of a source', () => {
       );
       assert.deepEqual(
         names.map(({ name }) => name),
-        ['citext', 'kept', 'pg_stat_statements', 'plpgsql'],
+        ['citext', 'kept', 'numbered', 'pg_stat_statements', 'plpgsql'],
       );
       assert.deepEqual(
         await clone.query('shop', "SELECT id FROM kept WHERE name OPERATOR(tools.=) 'ONE'::tools.citext"),

@@ -22,9 +22,9 @@ describe('what a source does not let be read', () => {
     await bench.checkNothingLeft();
     await bench.close();
   });
-  const retrieve = () => {
+  const retrieve = (user = 'rea"der') => {
     const url = new URL(source.url());
-    url.username = encodeURIComponent('rea"der');
+    url.username = encodeURIComponent(user);
     return bench.retrieve({ retrieval: 'logical', url: url.href }, { password: 'reader' });
   };
 
@@ -54,6 +54,22 @@ describe('what a source does not let be read', () => {
       await retrieve();
       await source.run('postgres', drop);
     });
+
+  it('is told as what a copy is not compared in', async () => {
+    const triggers = 'ON FUNCTION pg_get_triggerdef(oid)';
+    await source.run(
+      'postgres',
+      "CREATE ROLE plain LOGIN PASSWORD 'reader'",
+      'GRANT SELECT ON kept TO plain',
+      `REVOKE EXECUTE ${triggers} FROM PUBLIC`,
+    );
+    const problem =
+      "objects of the kind trigger can't be compared: permission denied for function pg_get_triggerdef";
+    const { comparison } = await retrieve('plain');
+    assert.equal(comparison?.problem, problem);
+    assert.ok(bench.lines.includes(`info: Not everything is compared: ${problem}.`), bench.lines.join('\n'));
+    await source.run('postgres', `GRANT EXECUTE ${triggers} TO PUBLIC`);
+  });
 
   it('names table and holder of a lock that was waited for', async () => {
     const [holder, reader] = [await source.connect(), await source.connect()];

@@ -8,6 +8,7 @@ import {
   explainDumpFailure,
 } from '../../../engine/database/postgres/sourceErrors.ts';
 import { dependentsOf } from '../../../engine/database/postgres/retrieval/leaveOut.ts';
+import { withoutDefaults } from '../../../engine/database/postgres/retrieval/withoutDefaults.ts';
 import { shapeOf } from '../../../engine/database/postgres/retrieval/dump.ts';
 import { recognise } from '../../../engine/database/postgres/retrieval/dumpFile.ts';
 import { rolesOf } from '../../../engine/database/postgres/retrieval/dumpRoles.ts';
@@ -174,9 +175,40 @@ describe('dumps', () => {
         '7; 0 1 TABLE public kept app\n8; 0 1 FK CONSTRAINT public kept to_moody app\n;\tdepends on: 7 5\n',
       ].join('\n'),
     );
-    const out = [...dependentsOf(entries, ['nowhere'])].map(({ dumpId }) => dumpId).sort();
-    assert.deepEqual(out, [2, 3, 5, 6, 8, 9]);
-    assert.equal(dependentsOf(entries, ['other']).size, 0);
+    const idsOf = (found: Iterable<{ dumpId: number }>): readonly number[] =>
+      [...found].map(({ dumpId }) => dumpId).sort();
+    const { out, doubtful } = dependentsOf(entries, ['nowhere']);
+    assert.deepEqual(idsOf(out), [2, 3]);
+    // It may need no more than a default.
+    assert.deepEqual(idsOf(doubtful), [5]);
+    const through = entries.map((entry) => ({
+      ...entry,
+      dependencies: entry.dumpId === 5 ? [2, 9] : entry.dumpId === 9 ? [2] : entry.dependencies,
+    }));
+    assert.deepEqual(idsOf(dependentsOf(through, ['nowhere']).out), [2, 3, 5, 6, 8, 9]);
+    assert.deepEqual(idsOf(dependentsOf(through, ['nowhere']).doubtful), []);
+    assert.equal(dependentsOf(entries, ['other']).out.size, 0);
+  });
+
+  it('have tables without the defaults that name what is not here', () => {
+    const table = [
+      'CREATE TABLE public.t (',
+      '    id uuid DEFAULT "My Tools".v4() NOT NULL,',
+      "    name text DEFAULT 'v4()'::text CONSTRAINT named NOT NULL,",
+      '    both integer DEFAULT (public.a() + public.b()),',
+      '    last text',
+      ');',
+    ].join('\n');
+    assert.equal(
+      withoutDefaults(table, 'function My Tools.v4() does not exist'),
+      table.replace(' DEFAULT "My Tools".v4()', ''),
+    );
+    assert.equal(
+      withoutDefaults(table, 'function public.a(unknown) does not exist'),
+      table.replace(' DEFAULT (public.a() + public.b())', ''),
+    );
+    assert.equal(withoutDefaults(table, 'function public.c() does not exist'), undefined);
+    assert.equal(withoutDefaults(table, 'relation "public.t" already exists'), undefined);
   });
 });
 

@@ -11,6 +11,7 @@ import type { TemporaryServer } from '../workbench.ts';
 import { compareWithArchive, kindOfEntry } from './archiveInventory.ts';
 import { compareInventories, differenceOf, inOneLine, type Change } from './difference.ts';
 import { readInventory, readSequenceValues, type Inventory, type InventoryItem } from './inventory.ts';
+import { compareRows, lacksRows, type RowCounts } from './rowCounts.ts';
 import { explainBy, isAbout, LEFT_OUT, NOT_TOLD, REFERS, type RuleContext } from './rules.ts';
 
 /** What a source has at the moment that its dump shows. */
@@ -19,9 +20,14 @@ export interface SourcePicture {
   /** What its sequences gave last: before and after its rows were read, since no snapshot holds them still. */
   valuesBefore: readonly InventoryItem[];
   valuesAfter: readonly InventoryItem[];
+  rows: RowCounts;
 }
 
-export type Compared = Pick<Comparison, 'objects' | 'problem'> & { changes: readonly Change[] };
+export type Compared = Pick<Comparison, 'objects' | 'problem'> & {
+  changes: readonly Change[];
+  /** Tables whose rows were compared too; undefined: what the copy was made of tells none. */
+  counted?: number;
+};
 
 export async function compareWithSource(
   client: Client,
@@ -30,10 +36,16 @@ export async function compareWithSource(
 ): Promise<Compared> {
   const copy = await readInventory(client, major, { inTransaction: false });
   const values = await readSequenceValues(client, major, false);
-  return compareInventories(
+  const compared = compareInventories(
     { ...source.inventory, items: [...source.inventory.items, ...source.valuesBefore] },
     { ...copy, items: [...copy.items, ...values] },
   );
+  const { changes, counted, problem } = await compareRows(client, source.rows);
+  const problems = [compared.problem, problem].filter((one) => one != null);
+  return {
+    ...{ objects: compared.objects, counted, changes: [...changes, ...compared.changes] },
+    problem: problems.length === 0 ? null : problems.join('; '),
+  };
 }
 
 export async function compareWithList(client: Client, major: number, archive: Archive): Promise<Compared> {
@@ -108,18 +120,21 @@ export function concludeComparison(
       rule === LEFT_OUT || rule === REFERS ? 'info' : 'warning',
     );
   }
-  const strange = differences.filter(({ rule }) => rule === null);
-  if (strange.length > 0 && !tolerant) {
+  const lacking = found.filter(({ change }) => lacksRows(change)).map(({ difference }) => difference);
+  const strange = tolerant ? lacking : differences.filter(({ rule }) => rule === null);
+  if (strange.length > 0) {
     const named = strange.slice(0, NAMED).map(({ kind, object, what }) => `${kind} ${object}: ${what}`);
     const more = strange.length > NAMED ? `, and ${strange.length - NAMED} more` : '';
     throw fail('verification_failed', {
       problem: `it is not what the source has, and no rule of ours explains that (${named.join('; ')}${more}).`,
     });
   }
-  const { objects, problem } = compared;
+  const { objects, problem, counted } = compared;
+  const rows = counted === undefined ? '' : `, and the rows of ${countOf(counted, 'table')}`;
   report.line(
-    `Compared ${countOf(objects, 'object')} with the source: ${differences.length === 0 ? 'no differences' : countOf(differences.length, 'difference')}.`,
+    `Compared ${countOf(objects, 'object')} with the source${rows}: ${differences.length === 0 ? 'no differences' : countOf(differences.length, 'difference')}.`,
   );
+  if (problem !== null) report.line(`Not everything is compared: ${problem}.`);
   return { objects, total: differences.length, differences: differences.slice(0, LISTED), problem };
 }
 

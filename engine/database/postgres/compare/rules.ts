@@ -1,10 +1,11 @@
 /** The rules by which a copy differs from its source on purpose, or because what it needs is not here. */
 import { ADMIN_ROLE } from '../admin.ts';
 import { SHAPING } from '../createDatabase.ts';
-import type { RestoreNote } from '../retrieval/restoreAgain.ts';
+import { LACKS_DEFAULTS, type RestoreNote } from '../retrieval/restoreAgain.ts';
 import type { Explain } from './difference.ts';
 import type { InventoryItem } from './inventory.ts';
 import { kindOfEntry, oneLine } from './archiveInventory.ts';
+import { hasMoreRows, lacksRows } from './rowCounts.ts';
 
 export interface RuleContext {
   /** What the definition's include and exclude leave out. */
@@ -22,11 +23,17 @@ export interface RuleContext {
 export function explainBy(context: RuleContext): Explain {
   const rules: readonly Explain[] = [
     everyCopy,
+    (change) =>
+      hasMoreRows(change) ? 'something in the database wrote more while it was restored' : undefined,
     leftOut(context.leftOut),
     ({ item }) => restored(context.notes.find((note) => isAbout(note, item))),
     ({ item }) =>
       context.notes.some((note) => note.what === 'is missing' && isTableOf(note, item))
         ? 'its table could not be restored'
+        : undefined,
+    ({ item, fact }) =>
+      fact === 'default'
+        ? restored(context.notes.find((note) => note.what === LACKS_DEFAULTS && isTableOf(note, item)))
         : undefined,
     rightsAndComments(context.notes),
     moved(context.valuesAfter),
@@ -35,6 +42,8 @@ export function explainBy(context: RuleContext): Explain {
     otherVersion(context.majors),
   ];
   return (change) => {
+    // Nothing excuses that.
+    if (lacksRows(change)) return undefined;
     for (const rule of rules) {
       const explained = rule(change);
       if (explained !== undefined) return explained;

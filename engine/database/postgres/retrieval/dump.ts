@@ -319,7 +319,7 @@ async function complete(
   databases: readonly string[],
 ): Promise<{ prepared: number }> {
   for (const database of databases) {
-    await server.query(database, (client) => gatherStatistics(client, bench));
+    await gatherStatistics(server, database, bench);
   }
   return await disarm(bench, server);
 }

@@ -152,15 +152,44 @@ export function missingExtensions(
   });
 }
 
-/** What is left of an archive, and a file for `pg_restore --use-list` when it is not everything. */
+export interface KeptPart {
+  archive: Archive;
+  /** For `pg_restore --use-list`; undefined: everything. */
+  list: string | undefined;
+  notes: readonly RestoreNote[];
+  /** Tables that may need an extension that does not come for no more than a default: a restore finds out. */
+  doubtful: readonly ArchiveEntry[];
+}
+
+/** What is left of an archive without these extensions. */
 export async function withoutExtensions(
   bench: Workbench,
   archive: Archive,
   names: readonly string[],
   scratch: string,
-): Promise<{ archive: Archive; list: string | undefined; notes: readonly RestoreNote[] }> {
-  const out = dependentsOf(archive.entries, names);
-  if (out.size === 0) return { archive, list: undefined, notes: [] };
+): Promise<KeptPart> {
+  const { out, doubtful } = dependentsOf(archive.entries, names);
+  if (out.size === 0) return { archive, list: undefined, notes: [], doubtful: [] };
+  return { ...(await without(bench, archive, out, scratch)), doubtful: [...doubtful] };
+}
+
+/** What is left when these tables could not be restored. */
+export async function withoutTables(
+  bench: Workbench,
+  archive: Archive,
+  tables: readonly ArchiveEntry[],
+  scratch: string,
+): Promise<KeptPart & { out: ReadonlySet<ArchiveEntry> }> {
+  const out = withUsers(new Set(tables), usersOf(archive.entries));
+  return { ...(await without(bench, archive, out, scratch)), doubtful: [], out };
+}
+
+async function without(
+  bench: Workbench,
+  archive: Archive,
+  out: ReadonlySet<ArchiveEntry>,
+  scratch: string,
+): Promise<Omit<KeptPart, 'doubtful'>> {
   const entries = archive.entries.filter((entry) => !out.has(entry));
   // Rows, rights and comments go with what they belong to.
   for (const entry of out)
@@ -183,17 +212,32 @@ export async function withoutExtensions(
   return { archive: { ...archive, entries }, list, notes };
 }
 
-/** The entries of these extensions, and whatever depends on one of them, also through others. */
+/** The entries of these extensions, and whatever depends on one of them, also through others; but what tables may lack is for them to tell. */
 export function dependentsOf(
   entries: readonly ArchiveEntry[],
   names: readonly string[],
-): ReadonlySet<ArchiveEntry> {
+): { out: ReadonlySet<ArchiveEntry>; doubtful: ReadonlySet<ArchiveEntry> } {
+  const users = usersOf(entries);
+  const extensions = entries.filter(({ kind, name }) => kind === 'EXTENSION' && names.includes(name));
+  const direct = new Set(extensions.flatMap(({ dumpId }) => users.get(dumpId) ?? []));
+  const isTable = ({ kind }: ArchiveEntry): boolean => kind === 'TABLE';
+  const roots = [...direct].filter((entry) => !isTable(entry));
+  const out = new Set([...extensions, ...withUsers(new Set(roots), users)]);
+  return { out, doubtful: new Set([...direct].filter((entry) => isTable(entry) && !out.has(entry))) };
+}
+
+type Users = ReadonlyMap<number, readonly ArchiveEntry[]>;
+
+function usersOf(entries: readonly ArchiveEntry[]): Users {
   const users = new Map<number, ArchiveEntry[]>();
   for (const entry of entries)
     for (const id of entry.dependencies) users.set(id, [...(users.get(id) ?? []), entry]);
-  const out = new Set(entries.filter(({ kind, name }) => kind === 'EXTENSION' && names.includes(name)));
-  for (const entry of out) for (const user of users.get(entry.dumpId) ?? []) out.add(user);
-  return out;
+  return users;
+}
+
+function withUsers(entries: Set<ArchiveEntry>, users: Users): ReadonlySet<ArchiveEntry> {
+  for (const entry of entries) for (const user of users.get(entry.dumpId) ?? []) entries.add(user);
+  return entries;
 }
 
 /** Of a plain SQL dump, which makes them before it brings any rows. */

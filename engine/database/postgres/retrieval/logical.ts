@@ -14,6 +14,7 @@ import {
   type SourcePicture,
 } from '../compare/compareCopy.ts';
 import { readInventory, readSequenceValues } from '../compare/inventory.ts';
+import { countSourceRows, notCounted } from '../compare/rowCounts.ts';
 import { countOf } from '../counts.ts';
 import { createDatabase, readDatabaseShape, type DatabaseShape } from '../createDatabase.ts';
 import {
@@ -37,6 +38,7 @@ import {
   type Workbench,
 } from '../workbench.ts';
 import { readArchive } from './archive.ts';
+import { readSwitchedChecks, switchChecks, type SwitchedCheck } from './disabledChecks.ts';
 import { lockHolders, saysLockTimeout } from './lockHolders.ts';
 import { makeCluster, RESTORE_SETTINGS } from './newCluster.ts';
 import { extensionsToLeaveOut, modulesFor, withoutExtensions, type SourceExtension } from './leaveOut.ts';
@@ -125,6 +127,7 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
           archive,
           list,
           notes: leftOut,
+          doubtful,
         } = await withoutExtensions(bench, whole, without, request.scratch);
         const restored = await restoreArchive(
           { ...bench, report: portion(bench.report, 0.5, 0.85) },
@@ -133,8 +136,7 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
             client: request.client,
             file: dump,
             database: source.database,
-            archive,
-            list,
+            ...{ archive, list, doubtful },
             jobs: RESTORE_JOBS,
             partial: plan.selected.partial || list !== undefined,
             weights: new Map(
@@ -147,12 +149,13 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
           },
         );
         await bench.machine.files.remove(dump);
-        await server.query(source.database, (client) => gatherStatistics(client, bench));
+        await gatherStatistics(server, source.database, bench);
         const { prepared } = await disarm(bench, server);
         bench.report.phase('comparing');
-        const compared = await server.query(source.database, (client) =>
-          compareWithSource(client, bench.server.major, picture),
-        );
+        const compared = await server.query(source.database, async (client) => {
+          await switchChecks(client, picture.switched);
+          return await compareWithSource(client, bench.server.major, picture);
+        });
         const comparison = concludeComparison(
           compared,
           {
@@ -207,11 +210,10 @@ async function planSource(
     if (facts.major > request.client.major) {
       throw fail('source_too_new', { source: facts.version, tools: request.client.version });
     }
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    const snapshot = await beginWithSnapshot(client);
     const { rows } = await client.query<{ now: Date; schemas: string[] }>(
       'SELECT pg_catalog.now() AS now, pg_catalog.current_schemas(false)::text[] AS schemas',
     );
-    const snapshot = await exportSnapshot(client);
     const selected = await selectTables(client, request.definition);
     checkReadable(selected, source);
     await checkRoleOf(client, request.definition.user);
@@ -245,15 +247,35 @@ async function dumpAndPicture(
   plan: SourcePlan,
   into: string,
   request: LogicalRequest,
-): Promise<SourcePicture> {
-  const dumped = runDump(bench, session, plan, into, request);
+): Promise<SourcePicture & { switched: readonly SwitchedCheck[] }> {
+  let { snapshot } = plan;
+  const dump = async (onLocked: () => void): Promise<void> => {
+    if (await runDump(bench, session, plan, into, { ...request, snapshot, onLocked })) return;
+    snapshot = undefined;
+    const what = 'Connections to the source lead to several servers, or through a pooler';
+    bench.report.line(`${what}: pg_dump takes a snapshot of its own, a moment later.`, 'warning');
+    await bench.machine.files.remove(into);
+    await runDump(bench, session, plan, into, { ...request, snapshot, onLocked });
+  };
+  let dumped = Promise.resolve();
+  const locked = new Promise<void>((resolve) => {
+    dumped = dump(resolve);
+  });
   dumped.catch(() => undefined); // awaited below, where a failure is thrown
   const { major } = plan.facts;
   try {
     const valuesBefore = await readSequenceValues(session.client, major, true);
     const inventory = await readInventory(session.client, major, { inTransaction: true });
+    const switched = await readSwitchedChecks(session.client);
+    // What is emptied before it has its lock is empty for pg_dump too.
+    await Promise.race([locked, dumped]);
+    const rows =
+      snapshot === undefined
+        ? notCounted('the source does not share its snapshot with pg_dump')
+        : await countSourceRows(session.client, major, plan.selected.tables);
     await dumped;
-    return { inventory, valuesBefore, valuesAfter: await readSequenceValues(session.client, major, true) };
+    const valuesAfter = await readSequenceValues(session.client, major, true);
+    return { inventory, rows, switched, valuesBefore, valuesAfter };
   } catch (error) {
     // The dump says best what has become of the source.
     await dumped;
@@ -269,15 +291,18 @@ export async function readSourceVersion(client: Client): Promise<SourceFacts> {
   return { major: Math.floor(number / 10000), version: rows[0]?.version.split(' ')[0] ?? '' };
 }
 
-/** With it the moment that the data shows is known exactly. A failed statement ends the transaction, hence the savepoint. */
-async function exportSnapshot(client: Client): Promise<string | undefined> {
-  await client.query('SAVEPOINT before_export');
+/** With it the moment that the data shows is known exactly. None can be exported behind a savepoint. */
+async function beginWithSnapshot(client: Client): Promise<string | undefined> {
+  const begin = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
+  await client.query(begin);
   try {
     const { rows } = await client.query<{ id: string }>('SELECT pg_catalog.pg_export_snapshot() AS id');
     return rows[0]?.id;
-  } catch {
-    // best effort: standbys and some compatible servers can't; pg_dump then takes its own snapshot
-    await client.query('ROLLBACK TO SAVEPOINT before_export');
+  } catch (error) {
+    if (!/^[0-9A-Z]{5}$/.test(sqlState(error) ?? '')) throw error;
+    // Some compatible servers can't; pg_dump then takes its own snapshot, a moment later.
+    await client.query('ROLLBACK');
+    await client.query(begin);
     return undefined;
   }
 }
@@ -289,13 +314,22 @@ export function checkReadable(selected: SelectedSource, source: Pick<SourceConne
   if (refused.length > 0) throw fail('source_permission', { user: source.user, objects: refused });
 }
 
+interface DumpOptions extends Pick<LogicalRequest, 'client' | 'scratch'> {
+  snapshot: string | undefined;
+  onLocked: () => void;
+}
+
+/** Another server than the one that has it says so. */
+const SNAPSHOT_UNKNOWN = /invalid snapshot identifier|snapshot "[^"]*" does not exist/;
+
+/** Resolves to false where pg_dump does not find the snapshot. */
 async function runDump(
   bench: Workbench,
   session: SourceSession,
   plan: SourcePlan,
   into: string,
-  { client, scratch }: Pick<LogicalRequest, 'client' | 'scratch'>,
-): Promise<void> {
+  { client, scratch, snapshot, onLocked }: DumpOptions,
+): Promise<boolean> {
   const { source } = session;
   const report = portion(bench.report, 0.02, 0.5);
   const total = plan.selected.tables.filter((table) => table.holdsRows).length;
@@ -324,7 +358,7 @@ async function runDump(
         '--no-subscriptions',
         '--no-security-labels',
         `--lock-wait-timeout=${LOCK_SECONDS * 1000}`,
-        ...(plan.snapshot === undefined ? [] : [`--snapshot=${plan.snapshot}`]),
+        ...(snapshot === undefined ? [] : [`--snapshot=${snapshot}`]),
         ...plan.selected.excludedSchemas.map((pattern) => `--exclude-schema=${pattern}`),
         ...plan.selected.excludedTables.map((pattern) => `--exclude-table=${pattern}`),
       ],
@@ -338,6 +372,8 @@ async function runDump(
     {
       signal: bench.signal,
       onStderrLine: (line) => {
+        // What it says first when it has locked all tables.
+        if (line.startsWith('pg_dump: saving ')) onLocked();
         const finished = /^pg_dump: finished item \d+ TABLE DATA (.*)$/.exec(line);
         if (finished === null) return;
         const name = finished[1] ?? '';
@@ -348,6 +384,7 @@ async function runDump(
       },
     },
   );
+  if (result.code !== 0 && snapshot !== undefined && SNAPSHOT_UNKNOWN.test(result.stderr)) return false;
   if (result.code !== 0) {
     const problems = dumpProblems(result.stderr);
     for (const line of problems) bench.report.line(line, 'error');
@@ -361,4 +398,5 @@ async function runDump(
       report.line(line.slice('pg_dump: warning: '.length), 'warning');
   }
   report.progress(1);
+  return true;
 }

@@ -5,9 +5,9 @@ import { quietEventTriggers, restoreEventTriggers, withoutEventTriggers } from '
 import type { ClientPrograms } from '../programs/locate.ts';
 import { ADMIN_ROLE, APPLICATION_NAME, socketNumber } from '../admin.ts';
 import { inOneLine } from '../compare/difference.ts';
-import type { Archive } from './archive.ts';
+import type { Archive, ArchiveEntry } from './archive.ts';
 import { explainUnreadable } from './archive.ts';
-import { missingExtensions } from './leaveOut.ts';
+import { missingExtensions, withoutTables } from './leaveOut.ts';
 import { putChecksBack, setChecksAside } from './laterChecks.ts';
 import { giveSearchPath, takeSearchPathBack } from './rowFunctions.ts';
 import { restoreAgain, statementsOf, type RestoreNote } from './restoreAgain.ts';
@@ -22,6 +22,8 @@ export interface RestoreOptions {
   /** The entries of the archive that are wanted, as a file for pg_restore; undefined: all. */
   list: string | undefined;
   jobs: number;
+  /** Of it tables that may turn out to be impossible here: then they go, with what depends on them. */
+  doubtful: readonly ArchiveEntry[];
   /** True when parts of the source were left out: what refers to them is missing, and that is told as a warning. */
   partial: boolean;
   /** Bytes of the tables, by `schema.name`, to weigh progress. */
@@ -62,14 +64,15 @@ export function connectionString(database: string): string {
 export async function restoreArchive(
   bench: Workbench,
   server: TemporaryServer,
-  options: RestoreOptions,
+  asked: RestoreOptions,
 ): Promise<readonly RestoreNote[]> {
   const { report } = bench;
-  const { database, searchPath } = options;
+  const { database, searchPath } = asked;
+  let options = asked;
   report.phase('restoring');
   report.line(`Restoring into PostgreSQL ${bench.server.version}.`);
   const progress = trackRestore(options, report);
-  const notes: RestoreNote[] = [];
+  let notes: RestoreNote[] = [];
   const part = async (sections: readonly string[], jobs: number): Promise<void> => {
     const failed = await runSections(bench, server, options, { sections, jobs, progress });
     if (failed.size === 0) return;
@@ -94,6 +97,16 @@ export async function restoreArchive(
     }
   };
   await part(['pre-data'], 1);
+  const isImpossible = (entry: ArchiveEntry): boolean =>
+    notes.some((note) => note.entry === entry && note.what === 'is missing');
+  const impossible = options.doubtful.filter(isImpossible);
+  const leftOut: RestoreNote[] = [];
+  if (impossible.length > 0) {
+    const kept = await withoutTables(bench, options.archive, impossible, options.scratch);
+    options = { ...options, archive: kept.archive, list: kept.list };
+    notes = notes.filter(({ entry }) => entry === undefined || !kept.out.has(entry));
+    leftOut.push(...kept.notes);
+  }
   const checks = await server.query(database, setChecksAside);
   const functions = await server.query(database, (client) => giveSearchPath(client, searchPath));
   await part(['data', 'post-data'], options.jobs);
@@ -107,7 +120,7 @@ export async function restoreArchive(
   const costly = back.flatMap((note) => costOf(note, new Map(), options));
   if (costly.length > 0) await refuse(bench, options.dump, costly);
   report.progress(1);
-  return tellNotes(report, notes);
+  return [...leftOut, ...tellNotes(report, notes)];
 }
 
 export function tellNotes(
@@ -115,7 +128,7 @@ export function tellNotes(
   notes: readonly RestoreNote[],
 ): readonly RestoreNote[] {
   for (const { object, what, problem } of notes)
-    report.line(`The ${inOneLine(object)} ${what}${problem === undefined ? '' : `: ${problem}`}.`, 'warning');
+    report.line(inOneLine(`The ${object} ${what}${problem === undefined ? '' : `: ${problem}`}.`), 'warning');
   return notes;
 }
 
@@ -261,9 +274,9 @@ export interface RestoreError {
 }
 
 /** Processes beside each other write the beginnings of lines and what follows one by one: one may stand before another's. */
-function partsOf(line: string): { beginning: string; message: string } {
-  const beginning = /^(?:pg_restore:|error:|warning:|detail:|hint:| )*/.exec(line)?.[0] ?? '';
-  return { beginning, message: line.slice(beginning.length) };
+function partsOf(line: string): { prefix: string; message: string } {
+  const prefix = /^(?:pg_restore:|error:|warning:|detail:|hint:| )*/.exec(line)?.[0] ?? '';
+  return { prefix, message: line.slice(prefix.length) };
 }
 
 /** Whatever stands before it. */
@@ -288,7 +301,7 @@ export function createErrorCollector(): {
   let current: RestoreError | undefined;
   return {
     take: (line) => {
-      const { beginning, message } = partsOf(line);
+      const { prefix, message } = partsOf(line);
       const launch = /^launching item (\d+) /.exec(message)?.[1];
       if (launch !== undefined) launched.add(Number(launch));
       const from = /^from TOC entry (\d+);/.exec(message)?.[1];
@@ -296,7 +309,7 @@ export function createErrorCollector(): {
         entry = Number(from);
         entries.add(entry);
       }
-      const isError = FAILURE.test(message) || (beginning.includes('error:') && !PROGRESS.test(message));
+      const isError = FAILURE.test(message) || (prefix.includes('error:') && !PROGRESS.test(message));
       if (isError) {
         current = {
           message: message
@@ -307,7 +320,7 @@ export function createErrorCollector(): {
           ...(entry === undefined ? {} : { entry }),
         };
         errors.push(current);
-      } else if (beginning.includes('pg_restore:') || PROGRESS.test(message)) {
+      } else if (prefix.includes('pg_restore:') || PROGRESS.test(message)) {
         current = undefined;
       } else if (current !== undefined) {
         const command = /^Command was: (.*)$/.exec(line);

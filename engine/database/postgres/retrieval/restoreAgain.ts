@@ -7,6 +7,7 @@ import type { ClientPrograms } from '../programs/locate.ts';
 import { quoteName, quoteText } from '../quoting.ts';
 import type { TemporaryServer, Workbench } from '../workbench.ts';
 import { explainUnreadable, type ArchiveEntry } from './archive.ts';
+import { withoutDefaults } from './withoutDefaults.ts';
 
 /** An object that did not come as it was. */
 export interface RestoreNote {
@@ -66,7 +67,9 @@ export async function restoreAgain(
   const notes: RestoreNote[] = [];
   const statements = new Map<ArchiveEntry, string>();
   for (const entry of entries) statements.set(entry, await options.statementsOf(entry));
+  /** Of each the first problem and the last. */
   const problems = new Map<ArchiveEntry, string>();
+  const latest = new Map<ArchiveEntry, string>();
   let left = entries;
   const attempt = async (
     change: (entry: ArchiveEntry, sql: string) => string | undefined,
@@ -76,6 +79,7 @@ export async function restoreAgain(
       const sql = change(entry, statements.get(entry) ?? '');
       if (sql === undefined) return false;
       const problem = await runIn(server, options, entry, sql);
+      if (problem !== undefined) latest.set(entry, problem);
       if (problem !== undefined && !problems.has(entry)) problems.set(entry, problem);
       return problem === undefined;
     });
@@ -91,6 +95,17 @@ export async function restoreAgain(
     await asTheyAre();
   }
   const weaker = left;
+  // One may lack several things, and tells of one at a time.
+  for (let isLess = true; isLess;) {
+    isLess = false;
+    await attempt((entry, sql) => {
+      const less = entry.kind === 'TABLE' ? withoutDefaults(sql, latest.get(entry) ?? '') : undefined;
+      if (less === undefined) return undefined;
+      isLess = true;
+      statements.set(entry, less);
+      return less;
+    });
+  }
   await attempt((entry, sql) => weakened(entry, sql));
   const here = weaker.filter((entry) => !left.includes(entry));
   // What needed them comes now.
@@ -267,12 +282,16 @@ const TITLES: Readonly<Record<string, string>> = {
   COMMENT: 'comment on',
 };
 
+export const LACKS_DEFAULTS = 'comes without defaults that are not possible here';
+
 function noteOf(entry: ArchiveEntry, problem: string, isHere: boolean): RestoreNote {
   const title = TITLES[entry.kind] ?? entry.kind.toLowerCase();
   const what = isHere
     ? NOT_VALID.has(entry.kind)
       ? 'is NOT VALID'
-      : 'is a near one'
+      : entry.kind === 'TABLE'
+        ? LACKS_DEFAULTS
+        : 'is a near one'
     : entry.kind === 'MATERIALIZED VIEW DATA'
       ? 'is not filled'
       : 'is missing';
