@@ -15,6 +15,7 @@ import { benchClones, type BenchContext } from './clones.ts';
 import { benchCommandLine } from './commandLine.ts';
 import { benchEngine } from './engine.ts';
 import { benchIdle } from './idle.ts';
+import { benchRefresh } from './refresh.ts';
 import { benchExtension, weighBundles } from './extension.ts';
 import { buildProduction } from './production.ts';
 import { traceClones } from './trace.ts';
@@ -70,6 +71,7 @@ async function main(signal: AbortSignal): Promise<void> {
       benchClones,
       benchBranches,
       benchIdle,
+      benchRefresh,
       benchCommandLine,
       benchEngine,
       benchExtension,

@@ -54,7 +54,12 @@ export async function sourceData(options: SourceDataOptions): Promise<string> {
   await mkdir(spec.socketDirectory, { recursive: true });
   const server = await runtime.start(spec);
   try {
-    await fill(lease.port, gigabytes);
+    const client = await connect(lease.port);
+    try {
+      await fill(client, gigabytes);
+    } finally {
+      await client.end();
+    }
   } finally {
     await runtime.stop(server, 'clean');
     await rm(spec.logFile, { force: true });
@@ -95,23 +100,19 @@ function specOf(dataDirectory: string, root: string, program: string, port: numb
   };
 }
 
-async function fill(port: number, gigabytes: number): Promise<void> {
-  const client = await connect(port);
-  try {
-    // An empty cluster with its WAL; a row of 840 bytes and its index entry.
-    const rows = Math.max(1000, Math.floor((gigabytes * 1e9 - 40e6) / TABLES / 880));
-    for (let table = 1; table <= TABLES; table += 1) {
-      await client.query(
-        `CREATE TABLE filler_${table} AS
-           SELECT id, repeat(md5((id * ${table})::text), 25) AS payload FROM generate_series(1, ${rows}) AS id`,
-      );
-      await client.query(`ALTER TABLE filler_${table} ADD PRIMARY KEY (id)`);
-    }
-    await client.query('VACUUM ANALYZE');
-    await client.query('CHECKPOINT');
-  } finally {
-    await client.end();
+/** With tables of about that size in all. */
+export async function fill(client: pg.Client, gigabytes: number): Promise<void> {
+  // An empty cluster with its WAL; a row of 840 bytes and its index entry.
+  const rows = Math.max(1000, Math.floor((gigabytes * 1e9 - 40e6) / TABLES / 880));
+  for (let table = 1; table <= TABLES; table += 1) {
+    await client.query(
+      `CREATE TABLE filler_${table} AS
+         SELECT id, repeat(md5((id * ${table})::text), 25) AS payload FROM generate_series(1, ${rows}) AS id`,
+    );
+    await client.query(`ALTER TABLE filler_${table} ADD PRIMARY KEY (id)`);
   }
+  await client.query('VACUUM ANALYZE');
+  await client.query('CHECKPOINT');
 }
 
 async function connect(port: number): Promise<pg.Client> {
