@@ -17,7 +17,8 @@ import {
 import { fixtures, quoted, rolesOfFixtures } from './fixtures.ts';
 
 for (const major of [13, 15, 16, 18]) {
-  describe(`a copy of PostgreSQL ${major}, compared with its source`, () => {
+  describe(`a copy of PostgreSQL ${major}, compared with its source`, function () {
+    this.timeout(240_000);
     let bench: PostgresBench;
     let source: PostgresSource;
     before(async () => {
@@ -61,11 +62,11 @@ for (const major of [13, 15, 16, 18]) {
       });
     }
 
-    it('has all that plain dumps of these databases list', async function () {
-      if (major !== 18) this.skip();
-      const { client } = await testPrograms()();
-      assert.ok(client.ok);
-      for (const { title, database, statements } of fixtures(major)) {
+    // Each version lists the same of it.
+    for (const { title, database, statements } of major === 18 ? fixtures(major) : [])
+      it(`has all that a plain dump of ${title} lists`, async () => {
+        const { client } = await testPrograms()();
+        assert.ok(client.ok);
         const dump = path.join(bench.root, `${statements.length}.sql`);
         await bench.machine.run({
           program: client.programs.pg_dump,
@@ -81,15 +82,14 @@ for (const major of [13, 15, 16, 18]) {
         assert.deepEqual(
           comparison?.differences.filter(({ rule }) => rule === null),
           [],
-          title,
         );
-        assert.ok(comparison.objects > statements.length / 2, `${title}: ${comparison.objects}`);
-      }
-    });
+        assert.ok(comparison.objects > statements.length / 2, String(comparison.objects));
+      });
   });
 }
 
-describe('a comparison', () => {
+describe('a comparison', function () {
+  this.timeout(240_000);
   let bench: PostgresBench;
   let source: PostgresSource;
   before(async () => {

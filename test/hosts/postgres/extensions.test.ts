@@ -11,7 +11,8 @@ import {
 } from '../../support/postgresSource.ts';
 
 /** `nowhere` is one that this machine's PostgreSQL lacks: the source finds it in a folder of its own. */
-describe('extensions of a source', () => {
+describe('extensions of a source', function () {
+  this.timeout(240_000);
   let bench: PostgresBench;
   let source: PostgresSource;
   const dumpOf = (name: string): string => path.join(bench.root, name);

@@ -66,7 +66,8 @@ const DATABASE: readonly string[] = [
 ];
 
 for (const major of [16, 18]) {
-  describe(`objects of PostgreSQL ${major} that a restore refuses`, () => {
+  describe(`objects of PostgreSQL ${major} that a restore refuses`, function () {
+    this.timeout(240_000);
     let bench: PostgresBench;
     let source: PostgresSource;
     const clones: RunningClone[] = [];
@@ -217,7 +218,8 @@ for (const major of [16, 18]) {
   });
 }
 
-describe('a restore of what can not be restored', () => {
+describe('a restore of what can not be restored', function () {
+  this.timeout(240_000);
   let bench: PostgresBench;
   let source: PostgresSource;
   before(async () => {
@@ -290,7 +292,8 @@ describe('a restore of what can not be restored', () => {
   });
 });
 
-describe('a plain dump that psql stops at', () => {
+describe('a plain dump that psql stops at', function () {
+  this.timeout(240_000);
   let bench: PostgresBench;
   let source: PostgresSource;
   let script: string;
