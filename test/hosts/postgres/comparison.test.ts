@@ -236,9 +236,12 @@ describe('a comparison', function () {
         ),
         {
           // Between the plan, with the moment that the snapshot tells, and the dump.
-          phase: (name) =>
-            void (name === 'dumping' && writes.push(source.run('busy', 'INSERT INTO log VALUES (1)'))),
-          line: (text) => void bench.lines.push(text),
+          phase: (name) => {
+            if (name === 'dumping') writes.push(source.run('busy', 'INSERT INTO log VALUES (1)'));
+          },
+          line: (text) => {
+            bench.lines.push(text);
+          },
           progress: () => undefined,
         },
         new AbortController().signal,
