@@ -51,14 +51,28 @@ export const FIRST_START: Readonly<Record<string, string>> = {
 /** What counts in its log, how it began, stands at the start. */
 const LOG_BYTES = 1024 * 1024;
 
-/** The socket folder of a server that only we use also holds its log; both go when the server is stopped. */
+/** The socket folder of a server that only we use also holds its log; both go when the server is stopped, or did not start. */
 export async function withTemporaryServer<Value>(
   bench: Workbench,
   extra: Readonly<Record<string, string>>,
   work: (server: TemporaryServer) => Promise<Value>,
 ): Promise<{ value: Value; log: string }> {
-  const { machine, runtime, signal } = bench;
+  const { machine } = bench;
   const socketDirectory = await makeSocketDirectory(machine, bench.socketRoot, bench.dataset);
+  try {
+    return await serve(bench, socketDirectory, extra, work);
+  } finally {
+    await machine.files.remove(socketDirectory);
+  }
+}
+
+async function serve<Value>(
+  bench: Workbench,
+  socketDirectory: string,
+  extra: Readonly<Record<string, string>>,
+  work: (server: TemporaryServer) => Promise<Value>,
+): Promise<{ value: Value; log: string }> {
+  const { machine, runtime, signal } = bench;
   const spec = buildServerSpec({
     dataset: bench.dataset,
     title: `the new snapshot (${path.basename(bench.target)})`,
@@ -94,8 +108,6 @@ export async function withTemporaryServer<Value>(
   } catch (error) {
     await runtime.stop(running, 'immediate');
     throw await withServerLog(error, bench, spec);
-  } finally {
-    await machine.files.remove(socketDirectory);
   }
 }
 
