@@ -50,6 +50,8 @@ export interface ServerOptions {
   dataDirectory: string;
   version: string;
   port: number | null;
+  /** The one that people work in: our own sessions go there, too. */
+  database?: string;
   /** false turns fsync, synchronous_commit and full_page_writes off. */
   durable: boolean;
   logFile: string;

@@ -52,7 +52,7 @@ export interface PostgresBench {
   specFor(
     target: string,
     version: string,
-    options?: { port?: number | null; durable?: boolean },
+    options?: { port?: number | null; durable?: boolean; database?: string },
   ): Promise<ServerSpec>;
   start(target: string, version: string): Promise<RunningClone>;
   /** Fails when a process or a socket folder was left. */
@@ -141,6 +141,7 @@ export async function openPostgresBench(
         dataDirectory: target,
         version,
         port: options.port === undefined ? lease.port : options.port,
+        ...(options.database === undefined ? {} : { database: options.database }),
         durable: options.durable ?? true,
         logFile: path.join(root, `log-${++number}`),
       });

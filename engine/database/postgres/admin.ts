@@ -14,8 +14,10 @@ export const APPLICATION_NAME = 'thin-clones';
  * Options of the start packet win over what ALTER DATABASE and ALTER ROLE set, so that neither a read-only database, nor
  * a preloaded module, nor a timeout gets in our way, and nothing that we say reaches the log.
  */
-const sessionOptions = (major: number, queryTimeoutMs: number): string =>
+const sessionOptions = (major: number, queryTimeoutMs: number, isSilent: boolean): string =>
   [
+    // ALTER DATABASE may make every session another role's.
+    'role=none',
     'default_transaction_read_only=off',
     'default_transaction_isolation=read\\ committed',
     'default_transaction_deferrable=off',
@@ -31,6 +33,7 @@ const sessionOptions = (major: number, queryTimeoutMs: number): string =>
     'log_statement=none',
     'log_min_duration_statement=-1',
     'log_min_error_statement=panic',
+    ...(isSilent ? ['log_min_messages=panic'] : []),
     'log_duration=off',
     'standard_conforming_strings=on',
     'client_min_messages=warning',
@@ -44,19 +47,27 @@ export function socketPath(spec: Pick<ServerSpec, 'socketDirectory' | 'port'>): 
   return path.join(spec.socketDirectory, `.s.PGSQL.${socketNumber(spec)}`);
 }
 
+/** Names the database that people work in for those who get only the spec. The server itself does not read it. */
+export const DATABASE_VARIABLE = 'THIN_CLONES_DATABASE';
+/** Each of them may have been dropped. */
+const EVERYWHERE = ['postgres', 'template1'];
+
 /** A server without TCP still names its socket after a port. */
 export function socketNumber(spec: Pick<ServerSpec, 'port'>): number {
   return spec.port ?? 5432;
 }
 
 export interface AdminSessionOptions {
-  spec: Pick<ServerSpec, 'socketDirectory' | 'port'>;
+  spec: Pick<ServerSpec, 'socketDirectory' | 'port'> & Partial<Pick<ServerSpec, 'env'>>;
   major: number;
+  /** Default: the one that people work in, which has to be opened anyway; where that is gone, one that every server has. */
   database?: string;
   /** Upper limit for connecting. */
   timeoutMs?: number;
   /** Upper limit for each query: a server that hangs answers never. Default: none, for who has a signal. */
   queryTimeoutMs?: number;
+  /** What goes wrong in it is no news for who reads the server's log. */
+  silent?: boolean;
   /** Ends the session, whatever the server does; what waits for it rejects with the abort reason. */
   signal?: AbortSignal | undefined;
 }
@@ -69,8 +80,24 @@ const FAREWELL_MS = 2000;
 /** The server's own limit comes first: its error says what took so long. */
 const ANSWER_MS = 1000;
 
-/** Opens a session of the admin role. `pg` is imported late: the engine starts without it. */
+/** Opens a session of the admin role. */
 export async function openAdminSession(options: AdminSessionOptions): Promise<AdminSession> {
+  if (options.database !== undefined) return await openIn(options.database, options);
+  const people = options.spec.env?.[DATABASE_VARIABLE];
+  const [first = '', ...others] = new Set([...(people === undefined ? [] : [people]), ...EVERYWHERE]);
+  let opening = openIn(first, options);
+  for (const other of others) {
+    opening = opening.catch((error: unknown) => {
+      // invalid_catalog_name: there is no such database.
+      if (sqlState(error) !== '3D000') throw error;
+      return openIn(other, options);
+    });
+  }
+  return await opening;
+}
+
+/** `pg` is imported late: the engine starts without it. */
+async function openIn(database: string, options: AdminSessionOptions): Promise<AdminSession> {
   const { default: pg } = await import('pg');
   const { signal, queryTimeoutMs } = options;
   signal?.throwIfAborted();
@@ -84,9 +111,9 @@ export async function openAdminSession(options: AdminSessionOptions): Promise<Ad
       // An empty password keeps pg from looking for one in the environment and in ~/.pgpass.
       password: '',
       ssl: false,
-      database: options.database ?? 'postgres',
+      database,
       application_name: APPLICATION_NAME,
-      options: sessionOptions(options.major, queryTimeoutMs ?? 0),
+      options: sessionOptions(options.major, queryTimeoutMs ?? 0, options.silent === true),
       connectionTimeoutMillis: options.timeoutMs ?? 10_000,
       ...(queryTimeoutMs === undefined ? {} : { query_timeout: queryTimeoutMs + ANSWER_MS }),
     }),
@@ -120,20 +147,12 @@ export async function closeSession(session: AdminSession): Promise<void> {
   }
 }
 
-/** Runs something in a session of the admin role and closes it. Falls back to template1 where `postgres` was dropped. */
+/** Runs something in a session of the admin role and closes it. */
 export async function withAdmin<Value>(
   options: AdminSessionOptions,
   work: (client: Client) => Promise<Value>,
 ): Promise<Value> {
-  const { signal } = options;
-  let client: AdminSession;
-  try {
-    client = await openAdminSession(options);
-  } catch (error) {
-    if (options.database !== undefined || sqlState(error) !== '3D000') throw error;
-    client = await openAdminSession({ ...options, database: 'template1' });
-  }
-  return await inSession(client, signal, work);
+  return await inSession(await openAdminSession(options), options.signal, work);
 }
 
 /**

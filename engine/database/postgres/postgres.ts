@@ -3,11 +3,11 @@ import path from 'node:path';
 import { endMarked } from '../../machine/endProcesses.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { ServerPrograms } from './programs/locate.ts';
-import { fail } from '../../protocol/errors.ts';
 import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';
 import type { Database } from '../database.ts';
-import { APPLICATION_NAME, sqlState, withAdmin } from './admin.ts';
+import { APPLICATION_NAME, withAdmin } from './admin.ts';
 import { postgresCatalogue } from './catalogue.ts';
+import { checkLogin } from './checkLogin.ts';
 import { readChanges } from './counters.ts';
 import { readDefinitions } from './definitions.ts';
 import { settleData } from './prepare.ts';
@@ -22,8 +22,6 @@ import { makeSocketDirectory } from './workbench.ts';
 
 /** Who counts connections looks at many servers, one after another: one that hangs must not keep it for long. */
 const CONNECTIONS_MS = 3000;
-/** What a database does at a login, a trigger among it, may take its time. */
-const LOGIN_MS = 60_000;
 /** Writing out all that gigabytes of shared buffers hold, to a slow disk. */
 const CHECKPOINT_MS = 600_000;
 
@@ -127,11 +125,9 @@ export function createPostgres(options: PostgresOptions): Database {
     async ready(spec, isAlive, login, signal, patienceMs) {
       const logTail = (lines: number) => runtime.logTail(spec, lines);
       await waitUntilReady({ spec, isAlive, login, signal, patienceMs, logTail });
-      if (login?.database !== undefined && spec.port !== null)
-        await checkLogin(spec, login, login.database, signal, patienceMs);
     },
 
-    checkLogin: (spec, login, database, signal) => checkLogin(spec, login, database, signal),
+    checkLogin: (spec, login, database, signal) => checkLogin(spec, { ...login, database }, { signal }),
 
     async connections(spec, signal) {
       signal?.throwIfAborted();
@@ -153,48 +149,4 @@ export function createPostgres(options: PostgresOptions): Database {
 
     definitions: (spec, name, signal) => readDefinitions({ machine, programs, spec, database: name, signal }),
   };
-}
-
-async function checkLogin(
-  spec: ServerSpec,
-  login: { user: string; password: string },
-  database: string,
-  signal: AbortSignal | undefined,
-  patienceMs = LOGIN_MS,
-): Promise<void> {
-  signal?.throwIfAborted();
-  const failed = (problem: string, cause?: unknown): Error =>
-    fail('server_start_failed', { server: spec.title, problem }, cause === undefined ? {} : { cause });
-  if (spec.port === null) throw failed('it has no port for logins.');
-  const { default: pg } = await import('pg');
-  const client = new pg.Client({
-    host: '127.0.0.1',
-    port: spec.port,
-    user: login.user,
-    password: login.password,
-    database,
-    ssl: false,
-    application_name: APPLICATION_NAME,
-    connectionTimeoutMillis: patienceMs,
-    query_timeout: patienceMs,
-  });
-  client.on('error', () => undefined);
-  const hangUp = (): void => {
-    void client.end().catch(() => undefined); // best effort: the abort's reason is what the caller hears
-  };
-  signal?.addEventListener('abort', hangUp, { once: true });
-  try {
-    await client.connect();
-    const { rows } = await client.query<{ name: string }>("SELECT current_setting('cluster_name') AS name");
-    if (rows[0]?.name !== spec.identity) {
-      throw failed(`another server (${rows[0]?.name ?? 'unnamed'}) answers at port ${spec.port}.`);
-    }
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (sqlState(error) === undefined) throw error;
-    throw failed(error instanceof Error ? error.message : String(error), error);
-  } finally {
-    signal?.removeEventListener('abort', hangUp);
-    await client.end().catch(() => undefined); // best effort: the check has its answer
-  }
 }

@@ -6,9 +6,11 @@ import { fail, isFailure } from '../../protocol/errors.ts';
 import type { ServerSpec } from '../../runtime/runtime.ts';
 import type { Login } from '../database.ts';
 import { inSession, openAdminSession, socketPath, sqlState, type AdminSession } from './admin.ts';
+import { checkLogin } from './checkLogin.ts';
+import { knock } from './login.ts';
 import { quoteName, quoteText } from './quoting.ts';
 import { giveLogin } from './roleOfSource.ts';
-import { scramVerifier } from './scram.ts';
+import { scramSecret, scramVerifier } from './scram.ts';
 import { majorOf } from './serverSpec.ts';
 
 /** A clean server answers after about 40 ms: probing a socket file costs 50 us, so 2 ms is next to nothing. */
@@ -24,7 +26,8 @@ const ANSWER_PATIENCE_MS = 60_000;
 export interface ReadyOptions {
   spec: ServerSpec;
   isAlive: () => Promise<boolean>;
-  login: Login | undefined;
+  /** With a database: its login opens a session there, too. */
+  login: (Login & { database?: string }) | undefined;
   logTail: (lines: number) => Promise<readonly string[]>;
   signal: AbortSignal | undefined;
   /** How long it may accept sessions and say nothing. Default: a minute. */
@@ -33,20 +36,46 @@ export interface ReadyOptions {
 
 /** Rejects with `server_start_failed` or `port_taken`. Recovery of much WAL takes minutes, so only a missing socket and silence have a time limit. */
 export async function waitUntilReady(options: ReadyOptions): Promise<void> {
-  const { spec, login, signal } = options;
+  const { spec, login, signal, patienceMs } = options;
   signal?.throwIfAborted();
   // 4096 rounds of SHA-256 take about 2 ms in the thread pool, while the server starts.
-  const verifier = login === undefined ? undefined : scramVerifier(login.password);
-  verifier?.catch(() => undefined); // best effort: awaited below, where a failure is thrown
+  const secret = login === undefined ? undefined : scramSecret(login.password);
+  secret?.catch(() => undefined); // best effort: awaited below, where a failure is thrown
   const session = await connectWhenUp(options);
+  // The server makes a process for the person's session while ours is at work.
+  const door = login?.database === undefined || spec.port === null ? undefined : knock(spec.port);
   try {
-    const work = async (client: Client): Promise<void> => {
-      const isKnown = await checkIdentity(client, spec, login?.user);
-      if (login === undefined || verifier === undefined) return;
-      if (login.isOfSource === true) await giveLogin(client, login.user, await verifier);
-      else await setPassword(client, login.user, isKnown, await verifier);
-    };
-    await inSession(session, signal, work, { waits: false });
+    await identify(session, options, async (client) => {
+      if (login === undefined || secret === undefined) return;
+      const verifier = scramVerifier(await secret);
+      if (login.isOfSource === true) await giveLogin(client, login.user, verifier);
+      else await setPassword(client, login.user, verifier);
+    });
+    if (login?.database === undefined || door === undefined) return;
+    const person = { ...login, database: login.database, secret: await secret };
+    await checkLogin(spec, person, { signal, patienceMs, door });
+  } finally {
+    door?.destroySoon();
+  }
+}
+
+/** Does the work in this session when the server is the right one, and closes it. */
+async function identify(
+  session: AdminSession,
+  options: ReadyOptions,
+  work: (client: Client) => Promise<void>,
+): Promise<void> {
+  const { spec, signal } = options;
+  try {
+    await inSession(
+      session,
+      signal,
+      async (client) => {
+        await checkIdentity(client, spec);
+        await work(client);
+      },
+      { waits: false },
+    );
   } catch (error) {
     // query_canceled: by the time limit of the session; without a code it is that of pg.
     const state = sqlState(error);
@@ -108,16 +137,13 @@ async function tryToConnect(options: ReadyOptions): Promise<AdminSession | 'answ
   const patienceMs = patienceOf(options);
   const bounds = { timeoutMs: Math.min(10_000, patienceMs), queryTimeoutMs: patienceMs };
   try {
-    return await openAdminSession({ spec, major: majorOf(spec), signal, ...bounds });
+    return await openAdminSession({ spec, major: majorOf(spec), silent: true, signal, ...bounds });
   } catch (error) {
     signal?.throwIfAborted();
     const state = sqlState(error);
     if (state === undefined) return 'silent';
     // 57P03: it starts up. 57P01, ECONNRESET and the like: it went away again, which the life check tells.
     if (state === '57P03' || state === '57P01' || /^E[A-Z]+$/.test(state)) return 'answered';
-    if (state === '3D000') {
-      return await openAdminSession({ spec, major: majorOf(spec), database: 'template1', signal, ...bounds });
-    }
     throw fail(
       'server_start_failed',
       { server: spec.title, problem: error instanceof Error ? error.message : String(error) },
@@ -126,23 +152,27 @@ async function tryToConnect(options: ReadyOptions): Promise<AdminSession | 'answ
   }
 }
 
-/** Whether it knows the role already. */
-async function checkIdentity(client: Client, spec: ServerSpec, role: string | undefined): Promise<boolean> {
-  const known = `EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = ${quoteText(role ?? '')})`;
-  const { rows } = await client.query<{ name: string; known: boolean }>(
-    `SELECT current_setting('cluster_name') AS name, ${known} AS known`,
-  );
-  const [row] = rows;
-  if (row?.name === spec.identity) return row.known;
+/** SHOW reads no catalogue, of which a server that has just started has nothing in memory: a SELECT takes ten times as long. */
+async function checkIdentity(client: Client, spec: ServerSpec): Promise<void> {
+  const { rows } = await client.query<{ cluster_name: string }>('SHOW cluster_name');
+  const name = rows[0]?.cluster_name;
+  if (name === spec.identity) return;
   throw fail('server_start_failed', {
     server: spec.title,
-    problem: `another server (${row?.name ?? 'unnamed'}) answers at ${spec.socketDirectory}`,
+    problem: `another server (${name ?? 'unnamed'}) answers at ${spec.socketDirectory}`,
   });
 }
 
-async function setPassword(client: Client, user: string, isKnown: boolean, verifier: string): Promise<void> {
-  const attributes = `WITH SUPERUSER LOGIN CONNECTION LIMIT -1 PASSWORD ${quoteText(verifier)} VALID UNTIL 'infinity'`;
-  await client.query(`${isKnown ? 'ALTER' : 'CREATE'} ROLE ${quoteName(user)} ${attributes}`);
+/** The first start on a copy makes the role: trying is faster than looking, and nothing of it reaches the server's log. */
+async function setPassword(client: Client, user: string, verifier: string): Promise<void> {
+  const role = `ROLE ${quoteName(user)} WITH SUPERUSER LOGIN CONNECTION LIMIT -1 PASSWORD ${quoteText(verifier)} VALID UNTIL 'infinity'`;
+  try {
+    await client.query(`ALTER ${role}`);
+  } catch (error) {
+    // undefined_object: there is no such role.
+    if (sqlState(error) !== '42704') throw error;
+    await client.query(`CREATE ${role}`);
+  }
 }
 
 async function startFailure(options: ReadyOptions): Promise<Error> {

@@ -4,6 +4,7 @@ import type { DatasetId } from '../../protocol/ids.ts';
 import { fail } from '../../protocol/errors.ts';
 import type { ServerSpec } from '../../runtime/runtime.ts';
 import type { ServerOptions } from '../database.ts';
+import { DATABASE_VARIABLE } from './admin.ts';
 
 /** sizeof(sockaddr_un.sun_path) is 108 on Linux and 104 on macOS, with the final NUL. */
 const LONGEST_SOCKET_PATH = { linux: 107, other: 103 };
@@ -43,7 +44,10 @@ export function buildServerSpec(options: SpecOptions): ServerSpec {
       options.dataDirectory,
       ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
     ],
-    env: { [MAJOR_VARIABLE]: String(options.major) },
+    env: {
+      [MAJOR_VARIABLE]: String(options.major),
+      ...(options.database === undefined ? {} : { [DATABASE_VARIABLE]: options.database }),
+    },
     dataDirectory: options.dataDirectory,
     socketDirectory,
     port: options.port,

@@ -107,6 +107,7 @@ export function createServers(context: ServiceContext): Servers {
       dataDirectory: dataDirectory(member.dataset),
       version: member.version,
       port: member.port,
+      database: member.database,
       durable,
       logFile: join(context.directories.serverLogs, `${member.dataset}.log`),
     });

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import pg from 'pg';
 import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
 import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
@@ -24,10 +26,14 @@ describe('a clone whose database refuses logins', () => {
 
   const login = { user: 'clone', password: 'a b', database: 'shop' };
   const startThen = async (
-    work: (ready: (as: typeof login) => Promise<void>, connect: () => Promise<pg.Client>) => Promise<void>,
+    work: (
+      ready: (as: typeof login) => Promise<void>,
+      connect: () => Promise<pg.Client>,
+      spec: Awaited<ReturnType<PostgresBench['specFor']>>,
+    ) => Promise<void>,
   ): Promise<void> => {
     const target = await bench.copy(copy.target);
-    const spec = await bench.specFor(target, copy.version);
+    const spec = await bench.specFor(target, copy.version, { database: login.database });
     await bench.database.makeStartable(target);
     const server = await bench.runtime.start(spec);
     try {
@@ -38,6 +44,7 @@ describe('a clone whose database refuses logins', () => {
           await client.connect();
           return client;
         },
+        spec,
       );
     } finally {
       await bench.runtime.stop(server, 'immediate');
@@ -67,5 +74,33 @@ describe('a clone whose database refuses logins', () => {
       await client.query("ALTER DATABASE shop SET session_preload_libraries = 'no_such_library'");
       await client.end();
       await assert.rejects(ready(login), refused(/no_such_library/));
+    }));
+
+  it('stays with the databases that nobody opened yet as it was: a visit writes 160 kB', () =>
+    startThen(async (ready, _connect, spec) => {
+      await ready(login);
+      assert.equal(await bench.database.connections(spec), 0);
+      await bench.database.flush(spec);
+      const tree = bench.machine.files.inside(spec.dataDirectory);
+      const visited: string[] = [];
+      for (const { name } of await tree.list('base')) {
+        const files = await tree.list(path.join('base', name));
+        if (files.some((file) => file.name === 'pg_internal.init')) visited.push(name);
+      }
+      assert.equal(visited.length, 1, visited.join(' '));
+    }));
+
+  it('gives its password whatever role the database makes every session, and says nothing of it in the log', () =>
+    startThen(async (ready, connect, spec) => {
+      await ready(login);
+      const client = await connect();
+      await client.query('CREATE ROLE nobody');
+      await client.query('ALTER DATABASE shop SET role = nobody');
+      await client.end();
+      await ready({ ...login, password: 'another' });
+      await assert.rejects(connect(), { code: '28P01' });
+      const lines = (await readFile(spec.logFile, 'utf8')).split('\n');
+      const problems = lines.filter((line) => /ERROR|STATEMENT/.test(line));
+      assert.deepEqual(problems, []);
     }));
 });

@@ -18,7 +18,7 @@ import {
   shorten,
 } from '../../../engine/database/postgres/retrieval/restore.ts';
 import { settingAssignment } from '../../../engine/database/postgres/roles.ts';
-import { scramVerifier } from '../../../engine/database/postgres/scram.ts';
+import { scramSecret, scramVerifier } from '../../../engine/database/postgres/scram.ts';
 import { parsePattern } from '../../../engine/database/postgres/selection.ts';
 import { socketDirectoryOf } from '../../../engine/database/postgres/serverSpec.ts';
 import { datasetIdSchema } from '../../../engine/protocol/ids.ts';
@@ -100,7 +100,9 @@ describe('settings of roles', () => {
 describe('the SCRAM verifier', () => {
   it('is what PostgreSQL makes of the same password and salt', async () => {
     // From PostgreSQL 15: ALTER ROLE ... PASSWORD 'pencil' with the salt of RFC 7677.
-    const verifier = await scramVerifier('pencil', Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64'));
+    const verifier = scramVerifier(
+      await scramSecret('pencil', Buffer.from('W22ZaJ0SNY7soEsUEjb6gQ==', 'base64')),
+    );
     assert.equal(
       verifier,
       'SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=',
