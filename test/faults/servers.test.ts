@@ -101,6 +101,16 @@ describe('servers and engines that go away', function () {
     await world.write(subject, 'mine');
   });
 
+  it('resets a clone whose server hangs and keeps its port for long after the new one asked for it', async () => {
+    process.kill(await serverPid(subject), 'SIGSTOP');
+    await world.done((c) => c.call('cloneReset', { params, body: {} }));
+    assert.equal(await world.readAt(mine), 'origin');
+    const { members } = await world.clone(subject);
+    const log = await readFile(join(world.engine.home, 'logs', `${members[0]?.dataset ?? ''}.log`), 'utf8');
+    assert.doesNotMatch(log, /could not bind/, 'a later failure would be taken for a port that is taken');
+    await world.write(subject, 'mine');
+  });
+
   it('brings exactly the clones up that ran when the machine went down', async () => {
     await world.done((client) => client.call('cloneCreate', { body: { environment, name: 'resting' } }));
     process.kill(await serverPid('resting'), 'SIGKILL');

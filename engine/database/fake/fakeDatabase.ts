@@ -169,6 +169,8 @@ export function createFakeDatabase(options: FakeDatabaseOptions): FakeDatabase {
       if (spec.port !== null && takenPorts.has(spec.port)) throw fail('port_taken', { port: spec.port });
       if (!(await isAlive())) {
         const lines = await runtime.logTail(spec, 5);
+        if (spec.port !== null && lines.some((line) => line.includes('could not bind')))
+          throw fail('port_taken', { port: spec.port });
         throw fail('server_start_failed', { server: spec.title, problem: lines.join(' ') || 'it ended.' });
       }
       const data = await read(spec.dataDirectory);

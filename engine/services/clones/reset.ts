@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { datasetsOf, onDatasets, withMembers } from '../../domain/cloneRow.ts';
 import type { JobKind, Step } from '../../jobs/steps.ts';
 import type { Job } from '../../protocol/entities.ts';
+import { isFailure } from '../../protocol/errors.ts';
 import { cloneIdSchema, snapshotIdSchema, type Reference, type SnapshotName } from '../../protocol/ids.ts';
 import type { CloneRecord } from '../../state/store.ts';
 import { jobOn, type Caller } from '../caller.ts';
@@ -16,6 +17,7 @@ import {
   branchStartSchema,
   cloneOf,
   memberDatasetSchema,
+  memberOf,
   snapshotToStandOn,
   tagReady,
   tidy,
@@ -123,13 +125,26 @@ function copyStep(parts: CloneParts): ResetStep {
   };
 }
 
-function switchStep({ context, cloneServers }: CloneParts): ResetStep {
+function switchStep({ context, servers, cloneServers }: CloneParts): ResetStep {
   return {
     name: 'Switch',
     async run({ input, signal }) {
       const clone = cloneOf(context, input.clone);
-      await cloneServers.stop(onDatasets(clone, input.before.datasets), 'immediate');
-      await cloneServers.start(onDatasets(clone, input.datasets), { isFresh: true, signal });
+      const before = onDatasets(clone, input.before.datasets);
+      const next = onDatasets(clone, input.datasets);
+      await all(next.members, async (member) => {
+        const old = memberOf(before, member.name);
+        const start = (isFresh: boolean) => cloneServers.startMember(next, member, { isFresh, signal });
+        // A server that is told to end lets go of its port in less time than another one takes until it asks for it.
+        const ended = servers.stop(old, 'immediate');
+        const [started] = await Promise.allSettled([start(true), ended]);
+        await ended;
+        if (started.status === 'fulfilled') return;
+        if (!isFailure(started.reason, 'port_taken')) throw started.reason;
+        // It was quicker this time. What it said of that in its log is not why a second one fails.
+        await servers.clear([member.dataset]);
+        await start(false);
+      });
       return undefined;
     },
     async undo({ input }) {

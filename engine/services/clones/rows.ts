@@ -44,11 +44,17 @@ export function snapshotToStandOn(
   return snapshot;
 }
 
-export function datasetOf({ members }: SnapshotRecord, name: string): DatasetId {
+export function memberOf<Member extends { name: string }>(
+  { members }: { members: readonly Member[] },
+  name: string,
+): Member {
   const member = members.find((each) => each.name === name);
   if (member === undefined) throw fail('not_found', { kind: 'member', name });
-  return member.dataset;
+  return member;
 }
+
+export const datasetOf = (snapshot: SnapshotRecord, name: string): DatasetId =>
+  memberOf(snapshot, name).dataset;
 
 export async function tagReady(context: ServiceContext, clone: CloneRecord): Promise<void> {
   await all(clone.members, ({ name, dataset }) =>
