@@ -98,13 +98,17 @@ async function connectWhenUp(options: ReadyOptions): Promise<AdminSession> {
   let probes = 0;
   let seen = performance.now();
   let answered = performance.now();
+  // Each connection is a new process of the server, also one that only asks whether somebody listens.
+  let listens = false;
   for (;;) {
     signal?.throwIfAborted();
-    if (await accepts(file)) {
+    listens ||= await accepts(file);
+    if (listens) {
       seen = performance.now();
       const session = await tryToConnect(options);
       if (typeof session === 'object') return session;
-      if (session === 'answered') answered = performance.now();
+      listens = session === 'starting';
+      if (session !== 'silent') answered = performance.now();
       else if (performance.now() - answered > patienceOf(options)) throw silence(options);
     } else answered = performance.now();
     probes += 1;
@@ -131,8 +135,8 @@ function accepts(file: string): Promise<boolean> {
   });
 }
 
-/** A session, or whether the server said anything at all. */
-async function tryToConnect(options: ReadyOptions): Promise<AdminSession | 'answered' | 'silent'> {
+/** A session, or what the server said: that it starts up, that nobody is there any more, nothing at all. */
+async function tryToConnect(options: ReadyOptions): Promise<AdminSession | 'starting' | 'gone' | 'silent'> {
   const { spec, signal } = options;
   const patienceMs = patienceOf(options);
   const bounds = { timeoutMs: Math.min(10_000, patienceMs), queryTimeoutMs: patienceMs };
@@ -142,8 +146,10 @@ async function tryToConnect(options: ReadyOptions): Promise<AdminSession | 'answ
     signal?.throwIfAborted();
     const state = sqlState(error);
     if (state === undefined) return 'silent';
-    // 57P03: it starts up. 57P01, ECONNRESET and the like: it went away again, which the life check tells.
-    if (state === '57P03' || state === '57P01' || /^E[A-Z]+$/.test(state)) return 'answered';
+    // cannot_connect_now: it starts up.
+    if (state === '57P03') return 'starting';
+    // 57P01, ECONNRESET and the like: it went away again, which the life check tells.
+    if (state === '57P01' || /^E[A-Z]+$/.test(state)) return 'gone';
     throw fail(
       'server_start_failed',
       { server: spec.title, problem: error instanceof Error ? error.message : String(error) },
