@@ -48,8 +48,11 @@ export interface Runtime {
   find(spec: Pick<ServerSpec, 'identity' | 'dataDirectory'>): Promise<RunningServer | undefined>;
   /** Still the same process, running? */
   alive(server: RunningServer): Promise<boolean>;
-  /** Resolves when all processes of the server are gone; `clean` becomes `immediate` after a timeout. Idempotent. */
-  stop(server: RunningServer, mode: StopMode, signal?: AbortSignal): Promise<void>;
+  /**
+   * Resolves when all processes of the server are gone; `clean` becomes `immediate` after a timeout. Idempotent.
+   * `told`: called when it was told to end.
+   */
+  stop(server: RunningServer, mode: StopMode, signal?: AbortSignal, told?: () => void): Promise<void>;
   /** The last lines of a server's log, for errors. */
   logTail(spec: Pick<ServerSpec, 'logFile'>, lines: number): Promise<readonly string[]>;
 }

@@ -65,12 +65,13 @@ export function createFakeRuntime(options: FakeRuntimeOptions = {}): FakeRuntime
       return running.get(server.pid)?.startedAt === server.startedAt;
     },
 
-    async stop(server, mode, signal) {
+    async stop(server, mode, signal, told) {
       signal?.throwIfAborted();
       const found = running.get(server.pid);
       if (found?.startedAt !== server.startedAt) return;
       stops.push({ identity: server.identity, mode });
       end(found, mode);
+      told?.();
     },
 
     async logTail(spec, lines) {

@@ -135,15 +135,17 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
       return server;
     },
 
-    async stop(server, mode, signal) {
+    async stop(server, mode, signal, told) {
       signal?.throwIfAborted();
       const { stopSignals } = traitsOf(server.identity);
       try {
         if (mode === 'clean') {
           await machine.processes.signal(server, stopSignals.clean);
+          told?.();
           if (await waitUntilGone(server, patience.cleanMs, signal)) return;
         }
         await machine.processes.signal(server, stopSignals.immediate);
+        told?.();
         if (await waitUntilGone(server, patience.immediateMs, signal)) return;
         await killAll(server);
       } finally {

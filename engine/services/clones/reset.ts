@@ -136,7 +136,10 @@ function switchStep({ context, servers, cloneServers }: CloneParts): ResetStep {
         const old = memberOf(before, member.name);
         const start = (isFresh: boolean) => cloneServers.startMember(next, member, { isFresh, signal });
         // A server that is told to end lets go of its port in less time than another one takes until it asks for it.
-        const ended = servers.stop(old, 'immediate');
+        let tell = (): void => undefined;
+        const told = new Promise<void>((resolve) => (tell = resolve));
+        const ended = servers.stop(old, 'immediate', undefined, tell);
+        await Promise.race([told, ended]);
         const [started] = await Promise.allSettled([start(true), ended]);
         await ended;
         if (started.status === 'fulfilled') return;

@@ -37,11 +37,15 @@ export interface Servers {
   prepare(member: MemberServer, options: Pick<StartOptions, 'title' | 'durable'>): Promise<void>;
   /** Starts a member's server, or finds it running; resolves when it answers and the login works. */
   start(member: MemberServer, options: StartOptions): Promise<void>;
-  /** Stops a member's server if it runs, also one that an earlier engine started; ends a start that is under way. */
+  /**
+   * Stops a member's server if it runs, also one that an earlier engine started; ends a start that is under way.
+   * `told`: as of `Runtime.stop`.
+   */
   stop(
     member: Pick<MemberServer, 'engine' | 'dataset' | 'version'>,
     mode: StopMode,
     signal?: AbortSignal,
+    told?: () => void,
   ): Promise<void>;
   /** A start, a stop or a look is under way, which `running` would wait for. */
   isAtWork(member: Pick<MemberServer, 'dataset'>): boolean;
@@ -174,11 +178,11 @@ export function createServers(context: ServiceContext): Servers {
         if (others.size === 0 && starts.get(dataset) === others) starts.delete(dataset);
       }
     },
-    async stop({ dataset }, mode, signal) {
+    async stop({ dataset }, mode, signal, told) {
       for (const ending of starts.get(dataset) ?? []) ending.abort(fail('canceled', {}));
       await inTurn(dataset, async () => {
         const server = await find(dataset);
-        if (server !== undefined) await runtime.stop(server, mode, signal);
+        if (server !== undefined) await runtime.stop(server, mode, signal, told);
         known.delete(dataset);
       });
     },
