@@ -2,7 +2,7 @@
  * Opens and reads files that others own or put in their place: whatever stands there (a pipe, a device, a directory, a
  * file without end), nothing waits for it and nothing larger than expected comes into memory.
  */
-import { constants } from 'node:fs';
+import { constants, type Stats } from 'node:fs';
 import { lstat, open, readlink, realpath, type FileHandle } from 'node:fs/promises';
 import { sep } from 'node:path';
 
@@ -52,6 +52,14 @@ export interface ReadRegularOptions extends OpenRegularOptions {
 
 /** Open for reading. Errors: UnfitFileError, and those of open(2). */
 export async function openRegularFile(path: string, options: OpenRegularOptions): Promise<FileHandle> {
+  return (await openKnown(path, options)).handle;
+}
+
+/** With what is known of it: another question is another trip to the thread pool. */
+async function openKnown(
+  path: string,
+  options: OpenRegularOptions,
+): Promise<{ handle: FileHandle; found: Stats }> {
   const { links, within } = options;
   // Where the flag is missing this is the best there is.
   if (links === 'refused' && noFollow === 0 && (await lstat(path)).isSymbolicLink()) throw linked(path);
@@ -70,7 +78,7 @@ export async function openRegularFile(path: string, options: OpenRegularOptions)
     const found = await handle.stat();
     if (found.isFile()) {
       if (within !== undefined) await assertWithin(path, handle, within);
-      return handle;
+      return { handle, found };
     }
     if (found.isDirectory()) throw new UnfitFileError(path, 'EISDIR', 'is a directory');
     throw new UnfitFileError(path, 'NOT_REGULAR', `is ${found.isFIFO() ? 'a pipe' : 'a device'}`);
@@ -95,9 +103,9 @@ const linked = (path: string, cause?: unknown): UnfitFileError =>
 /** The bytes of a regular file. Errors: UnfitFileError, and those of open(2) and read(2). */
 export function readRegularFile(path: string, options: ReadRegularOptions): Promise<Buffer> {
   return withinPatience(path, options.patienceMs ?? PATIENCE_MS, async () => {
-    const handle = await openRegularFile(path, options);
+    const { handle, found } = await openKnown(path, options);
     try {
-      return await readHandle(path, handle, options);
+      return await readHandle(path, handle, found, options);
     } finally {
       await handle.close();
     }
@@ -112,9 +120,9 @@ export async function readRegularText(path: string, options: ReadRegularOptions)
 async function readHandle(
   path: string,
   handle: FileHandle,
+  { size }: Pick<Stats, 'size'>,
   { maxBytes = LARGEST, part = 'whole' }: ReadRegularOptions,
 ): Promise<Buffer> {
-  const { size } = await handle.stat();
   if (part === 'whole' && size > maxBytes)
     throw new UnfitFileError(path, 'TOO_LARGE', `has ${size} bytes: expected at most ${maxBytes}`);
   const from = part === 'end' ? Math.max(0, size - maxBytes) : 0;
