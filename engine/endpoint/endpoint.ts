@@ -29,7 +29,8 @@ export interface Endpoint {
    * notice (where the protocol can say it at that point), connections to the same clone and port stay, held ones go on.
    *
    * Those with an open transaction (also that of a running query) may go on with their clone for up to `drainMs` and are ended in the same
-   * way after it: as soon as it has ended, with its answers. What drains already goes on and gets no more time, whatever is said then.
+   * way after it: as soon as it has ended, with its answers, and those to whatever they had asked ahead. What drains already goes on and
+   * gets no more time, whatever is said then.
    */
   lead(target: EndpointTarget, notice: string, drainMs?: number): void;
   /** Client connections that lead to a clone or wait for one. */

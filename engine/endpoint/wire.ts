@@ -20,18 +20,19 @@ export type Greeting =
   /** Not this protocol. */
   | { kind: 'garbage' };
 
-/** Follows what a server sends to one client, without holding anything up. */
-export interface ServerStream {
+/** Follows what a server and its client send to each other, without holding anything up. */
+export interface SessionStream {
+  /** From the server. */
   push(chunk: Buffer): void;
-  /** The client has sent something, so the server is no longer idle. */
-  asked(): void;
+  /** From the client, after its first packet: the server is no longer idle. */
+  asked(chunk: Buffer): void;
   /** All that was pushed ends with a whole message: another one can follow. */
   whole(): boolean;
   /** The server has let the client in. */
   loggedIn(): boolean;
-  /** The server has said that it waits for the client. */
+  /** The server has answered everything, and waits for the client. */
   idle(): boolean;
-  /** A transaction is open, also the one that a query is by itself which the server has not answered yet. */
+  /** A transaction is open, also the one that a query is by itself which the server has not answered yet, however many were asked ahead. */
   inTransaction(): boolean;
   /** What names this session in a cancel request, once the server has told it. */
   key(): string | undefined;
@@ -51,7 +52,7 @@ export interface Wire {
   /** Longer first packets are no greeting, bytes. */
   readonly maxGreeting: number;
   greet(bytes: Buffer): Greeting;
-  follow(): ServerStream;
+  follow(): SessionStream;
   /** The request that cancels what the session with this key runs. */
   cancel(key: string): Buffer;
   /** Said instead of a server's first answer; the connection ends after it. */

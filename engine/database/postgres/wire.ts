@@ -1,11 +1,10 @@
-/** The little of PostgreSQL's protocol (3.0 to 3.2) that an endpoint needs: startup packets, message boundaries, fatal errors. */
-import type { Greeting, ServerStream, Wire } from '../../endpoint/wire.ts';
+/** The little of PostgreSQL's protocol (3.0 to 3.2) that an endpoint needs: startup packets, fatal errors. */
+import type { Greeting, Wire } from '../../endpoint/wire.ts';
+import { HEADER_BYTES } from './messages.ts';
+import { follow } from './sessionStream.ts';
 
 /** MAX_STARTUP_PACKET_LENGTH of src/include/libpq/pqcomm.h: the server takes no longer one either. */
 const MAX_STARTUP_BYTES = 10_000;
-const HEADER_BYTES = 5;
-/** A key has 4 to 256 bytes since protocol 3.2, after the process id. */
-const MAX_KEY_BYTES = 4 + 256;
 
 /** What a TLS client begins with: ContentType handshake, RFC 8446 section 5.1. */
 const TLS_HANDSHAKE = 22;
@@ -14,11 +13,6 @@ const TLS_HANDSHAKE = 22;
 const CANCEL_REQUEST = 80_877_102;
 const SSL_REQUEST = 80_877_103;
 const GSSENC_REQUEST = 80_877_104;
-
-const BACKEND_KEY_DATA = 'K'.charCodeAt(0);
-const READY_FOR_QUERY = 'Z'.charCodeAt(0);
-/** Of the status in it: not in a transaction. */
-const IDLE = 'I'.charCodeAt(0);
 
 /** SQLSTATEs, see https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const FEATURE_NOT_SUPPORTED = '0A000';
@@ -70,77 +64,6 @@ function greet(bytes: Buffer): Greeting {
       return { kind: 'unsupported', answer: fatal(FEATURE_NOT_SUPPORTED, message) };
     }
   }
-}
-
-function follow(): ServerStream {
-  /** Bytes of the current message that are still to come. */
-  let left = 0;
-  /** The start of a header that a chunk did not hold as a whole. */
-  const header = Buffer.alloc(HEADER_BYTES);
-  let headerBytes = 0;
-  let keyParts: Buffer[] | undefined;
-  let key: string | undefined;
-  let idle = false;
-  let loggedIn = false;
-  /** The status comes next. */
-  let isReady = false;
-  let inBlock = false;
-  let lost = false;
-
-  const begin = (type: number | undefined, length: number): void => {
-    left = length - 4;
-    if (left < 0) lost = true;
-    // A server says it to nobody before AuthenticationOk.
-    else if (type === READY_FOR_QUERY) isReady = loggedIn = true;
-    else if (type === BACKEND_KEY_DATA && key === undefined && left <= MAX_KEY_BYTES) keyParts = [];
-  };
-
-  const body = (part: Buffer): void => {
-    left -= part.length;
-    if (isReady) {
-      isReady = false;
-      idle = true;
-      inBlock = part[0] !== IDLE;
-    }
-    if (keyParts === undefined) return;
-    keyParts.push(part);
-    if (left > 0) return;
-    key = Buffer.concat(keyParts).toString('hex');
-    keyParts = undefined;
-  };
-
-  return {
-    push(chunk) {
-      let at = 0;
-      while (at < chunk.length && !lost) {
-        if (left > 0) {
-          const end = Math.min(at + left, chunk.length);
-          if (keyParts === undefined && !isReady) left -= end - at;
-          else body(chunk.subarray(at, end));
-          at = end;
-        } else if (headerBytes === 0 && chunk.length - at >= HEADER_BYTES) {
-          begin(chunk[at], chunk.readInt32BE(at + 1));
-          at += HEADER_BYTES;
-        } else {
-          const taken = chunk.copy(header, headerBytes, at, at + HEADER_BYTES - headerBytes);
-          headerBytes += taken;
-          at += taken;
-          if (headerBytes === HEADER_BYTES) {
-            headerBytes = 0;
-            begin(header[0], header.readInt32BE(1));
-          }
-        }
-      }
-    },
-    asked: () => {
-      idle = false;
-    },
-    whole: () => left === 0 && headerBytes === 0 && !lost,
-    loggedIn: () => loggedIn,
-    idle: () => idle,
-    inTransaction: () => loggedIn && (inBlock || !idle),
-    key: () => key,
-  };
 }
 
 /** ErrorResponse, after which a server closes: https://www.postgresql.org/docs/current/protocol-error-fields.html */

@@ -102,7 +102,7 @@ function take(served: Served, chunk: Buffer): void {
       if (served.early.length > maxEarly(served)) client.pause();
       return;
     case 'open':
-      link?.stream?.asked();
+      link?.stream?.asked(chunk);
       if (link?.write(chunk) === false) client.pause();
       return;
     case 'ending':

@@ -1,7 +1,7 @@
 /** The way from an endpoint to the server of one clone, for one client. */
 import { connect, type Socket } from 'node:net';
 import type { EndpointTarget } from '../endpoint.ts';
-import type { ServerStream, Wire } from '../wire.ts';
+import type { SessionStream, Wire } from '../wire.ts';
 import type { Security } from './security.ts';
 
 export type CloneTarget = Extract<EndpointTarget, { kind: 'clone' }>;
@@ -28,7 +28,7 @@ export interface LinkOptions {
 
 export interface Link {
   readonly target: CloneTarget;
-  readonly stream: ServerStream | undefined;
+  readonly stream: SessionStream | undefined;
   /** False when the server can't take more now. */
   write(chunk: Buffer): boolean;
   /** The client has sent its last byte. */

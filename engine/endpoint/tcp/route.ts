@@ -82,7 +82,11 @@ function begin(served: Served): void {
   else {
     deadline.within(context.limits.loginMs, () => refuseStranger(served, 'It did not log in in time.'));
   }
-  if (served.early.length > served.firstBytes) served.link?.write(served.early.subarray(served.firstBytes));
+  const ahead = served.early.subarray(served.firstBytes);
+  if (ahead.length > 0) {
+    served.link?.stream?.asked(ahead);
+    served.link?.write(ahead);
+  }
   served.early = nothing;
   client.resume();
 }

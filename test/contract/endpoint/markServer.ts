@@ -17,7 +17,7 @@ export interface MarkServerOptions {
   /** `silent`: takes connections and never says anything. */
   speaks: 'postgres' | 'bytes' | 'silent';
   /** The answer to a query; default: one row with the mark, and to BEGIN and COMMIT as a server has them. */
-  answer?: (query: string, socket: Socket) => Buffer | undefined;
+  answer?: (query: string, socket: Socket) => Buffer | Promise<Buffer> | undefined;
   /** Whether a startup message is let in; who is not is asked for a password, and that is all. Default: everybody. */
   login?: (startup: Buffer) => boolean;
   port?: number;
@@ -96,6 +96,19 @@ export async function startMarkServer(mark: string, options: MarkServerOptions):
   const serve = (socket: Socket): void => {
     let bytes = Buffer.alloc(0);
     let started = false;
+    // As a server does: whoever says nothing more gets all answers, and then the end.
+    let owed = 0;
+    let ended = false;
+    socket.on('end', () => {
+      ended = true;
+      if (owed === 0) socket.end();
+    });
+    const answerLater = async (said: Promise<Buffer>): Promise<void> => {
+      owed += 1;
+      socket.write(await said);
+      owed -= 1;
+      if (ended && owed === 0) socket.end();
+    };
     socket.on('data', (chunk: Buffer) => {
       if (options.speaks === 'silent') return;
       if (options.speaks === 'bytes') {
@@ -115,7 +128,8 @@ export async function startMarkServer(mark: string, options: MarkServerOptions):
           if (packet[0] !== 'Q'.charCodeAt(0)) continue;
           asked += 1;
           const said = answer(packet.toString('utf8', 5, length - 1), socket);
-          if (said !== undefined) socket.write(said);
+          if (said instanceof Promise) void answerLater(said);
+          else if (said !== undefined) socket.write(said);
         } else if (packet.readInt32BE(4) === 80_877_102) {
           cancels.push(packet.toString('hex', 8));
           socket.end();
@@ -137,7 +151,7 @@ export async function startMarkServer(mark: string, options: MarkServerOptions):
       }
     });
   };
-  const server = createServer((socket) => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket));
     socket.on('error', () => undefined);

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
+import postgres from 'postgres';
 import { postgresWire } from '../../../engine/database/postgres/wire.ts';
 import type { Endpoint, EndpointTarget } from '../../../engine/endpoint/endpoint.ts';
 import { createTcpEndpoints } from '../../../engine/endpoint/tcp/tcpEndpoints.ts';
@@ -14,7 +15,7 @@ import {
   startPostgresSource,
   type PostgresSource,
 } from '../../support/postgresSource.ts';
-import { firstPacket } from '../../contract/endpoint/markServer.ts';
+import { firstPacket, message } from '../../contract/endpoint/markServer.ts';
 import { rawClient, type RawClient } from '../../unit/endpoint/rawClient.ts';
 import { startPsql, type PsqlOptions } from './psql.ts';
 
@@ -333,6 +334,57 @@ describe('transactions of clients whose endpoint leads elsewhere, and that may e
     const { code, message } = await told;
     assert.deepEqual([code, message], ['57P01', 'Switched.']);
     assert.equal(await amount(), 6);
+  });
+
+  it('are all committed that a driver has asked ahead', async () => {
+    const locking = await connect(left.port);
+    await locking.query('SELECT pg_advisory_lock(1)');
+    const sql = postgres({
+      ...{ host: '127.0.0.1', port: endpoint.port, user: SOURCE_USER, password: SOURCE_PASSWORD },
+      ...{ database: 'postgres', max: 1 },
+    });
+    // Otherwise it asks for types first, and then one after the other.
+    await sql`SELECT`;
+    const asked = [
+      sql`UPDATE stock SET amount = amount + 1`,
+      sql`SELECT pg_advisory_lock(1)`,
+      sql`UPDATE stock SET amount = amount + 1`,
+      sql`UPDATE stock SET amount = amount + 1`,
+    ].map(async (query) => (await query).count);
+    await asked[0];
+    endpoint.lead(targetOf(next, 'b'), 'Switched.', long);
+    await locking.end();
+    assert.deepEqual(await Promise.all(asked), [1, 1, 1, 1]);
+    await sql.end();
+    assert.equal(await amount(), 8);
+  });
+
+  it('keep no client that has copied rows in, and had ended that command before it saw that they are taken', async () => {
+    const client = await connect(endpoint.port);
+    const told = new Promise<pg.DatabaseError>((resolve) => client.once('error', resolve));
+    const sync = message('S', Buffer.alloc(0));
+    const command = [
+      message('P', Buffer.from('\0COPY stock FROM STDIN\0\0\0')),
+      message('B', Buffer.alloc(2 + 3 * 2)),
+      message('E', Buffer.alloc(1 + 4)),
+      sync,
+    ];
+    const rows = [message('d', Buffer.from('7\n')), message('c', Buffer.alloc(0)), sync];
+    await new Promise<void>((resolve, reject) => {
+      const copying = {
+        submit: ({ stream }: pg.Connection) => void stream.write(Buffer.concat(command)),
+        handleCopyInResponse: ({ stream }: pg.Connection) => void stream.write(Buffer.concat(rows)),
+        handleCommandComplete: () => undefined,
+        handleReadyForQuery: () => resolve(),
+        handleError: reject,
+      };
+      client.query(copying);
+    });
+    endpoint.lead(targetOf(next, 'b'), 'Switched.', long);
+    assert.equal((await told).message, 'Switched.');
+    const watching = await connect(left.port);
+    assert.equal(await valueOf(watching, 'SELECT sum(amount)::int FROM stock'), 12);
+    await watching.end();
   });
 
   it('are rolled back when their time is over, and the client is told as at once', async () => {

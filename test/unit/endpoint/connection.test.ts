@@ -477,6 +477,38 @@ describe('a connection through an endpoint', () => {
       assert.equal(lastError(client.received())['C'], '57P01');
     });
 
+    for (const [when, seen] of [
+      ['before the first answer', 0],
+      ['after it', 1],
+    ] as const) {
+      it(`gets the answers of all that it has asked ahead, when that is ${when}`, async () => {
+        const answers: ((bytes: Buffer) => void)[] = [];
+        const main = await start('main', {
+          answer: () => new Promise((resolve) => void answers.push(resolve)),
+        });
+        const endpoint = await open(to(main, 'a'));
+        const client = await login(endpoint);
+        const before = client.received().length;
+        client.socket.write(Buffer.concat([query('one'), query('two'), query('three')]));
+        await until(() => answers.length === 3);
+        const rows = [oneRow('one'), oneRow('two'), oneRow('three')];
+        const give = (from: number, to?: number): void =>
+          rows.slice(from, to).forEach((row, at) => answers[from + at]?.(row));
+        give(0, seen);
+        await until(() => client.received().length === before + Buffer.concat(rows.slice(0, seen)).length);
+        endpoint.lead(none, 'Switched.', long);
+        give(seen, 1);
+        await client.until((received) => received.length >= before + oneRow('one').length);
+        give(1);
+        assert.equal(await client.ended, 'closed');
+        const told = client.received().subarray(before);
+        const all = Buffer.concat(rows);
+        assert.ok(told.subarray(0, all.length).equals(all));
+        assert.deepEqual([lastError(told)['C'], lastError(told)['M']], ['57P01', 'Switched.']);
+        assert.deepEqual([main.asked(), main.cancels], [3, []]);
+      });
+    }
+
     it('begins no other one that it asked for in the same breath', async () => {
       const main = await start('main');
       const endpoint = await open(to(main, 'a'));

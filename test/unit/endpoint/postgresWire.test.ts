@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { postgresWire } from '../../../engine/database/postgres/wire.ts';
-import type { ServerStream } from '../../../engine/endpoint/wire.ts';
+import type { SessionStream } from '../../../engine/endpoint/wire.ts';
 import {
   firstPacket,
   message,
@@ -13,11 +13,14 @@ import {
 
 const key = Buffer.from('000004d2deadbeef', 'hex');
 
-const pushed = (...chunks: readonly Buffer[]): ServerStream => {
+const pushed = (...chunks: readonly Buffer[]): SessionStream => {
   const stream = postgresWire.follow();
   for (const chunk of chunks) stream.push(chunk);
   return stream;
 };
+
+const query = message('Q', Buffer.from('SELECT\0'));
+const sync = message('S', Buffer.alloc(0));
 
 /** The fields of an ErrorResponse, by their letter. */
 function fieldsOf(bytes: Buffer): Record<string, string> {
@@ -140,7 +143,7 @@ describe("PostgreSQL's server stream", () => {
   it('is idle from the end of an answer to the next question', () => {
     const stream = pushed(opening);
     assert.equal(stream.idle(), true);
-    stream.asked();
+    stream.asked(query);
     assert.equal(stream.idle(), false);
     stream.push(oneRow('main').subarray(0, -readyForQuery.length));
     assert.equal(stream.idle(), false);
@@ -158,7 +161,7 @@ describe("PostgreSQL's server stream", () => {
       for (let at = 0; at <= answer.length; at += 1) {
         const stream = pushed(opening);
         assert.equal(stream.inTransaction(), false);
-        stream.asked();
+        stream.asked(query);
         assert.equal(stream.inTransaction(), true);
         stream.push(answer.subarray(0, at));
         if (at < answer.length) assert.equal(stream.inTransaction(), true, `at byte ${at}`);
@@ -169,9 +172,55 @@ describe("PostgreSQL's server stream", () => {
     assert.equal(pushed(opening, readyInTransaction, readyForQuery).inTransaction(), false);
   });
 
+  it('is idle when all is answered that was asked ahead, wherever that is cut', () => {
+    const execute = Buffer.concat(['P', 'B', 'E'].map((type) => message(type, Buffer.alloc(9))));
+    const asked = Buffer.concat([query, execute, sync, message('F', Buffer.alloc(12))]);
+    for (let at = 0; at <= asked.length; at += 1) {
+      const stream = pushed(opening);
+      stream.asked(asked.subarray(0, at));
+      stream.asked(asked.subarray(at));
+      stream.push(readyForQuery);
+      stream.push(readyForQuery);
+      assert.deepEqual([stream.idle(), stream.inTransaction()], [false, true], `cut at byte ${at}`);
+      stream.push(readyForQuery);
+      assert.deepEqual([stream.idle(), stream.inTransaction()], [true, false], `cut at byte ${at}`);
+    }
+  });
+
+  it('is idle after rows that a client has copied in, whatever it said before it saw that they are taken', () => {
+    const rows = [message('d', Buffer.alloc(100)), message('d', Buffer.alloc(100))];
+    const way = (command: readonly Buffer[], ...end: readonly Buffer[]): SessionStream => {
+      const stream = pushed(opening);
+      for (const part of [...command, ...rows, ...end]) stream.asked(part);
+      assert.equal(stream.idle(), false);
+      stream.push(readyForQuery);
+      return stream;
+    };
+    const [done, failed] = [message('c', Buffer.alloc(0)), message('f', Buffer.from('no\0'))];
+    const execute = [
+      message('P', Buffer.alloc(9)),
+      message('B', Buffer.alloc(9)),
+      message('E', Buffer.alloc(9)),
+    ];
+    for (const end of [done, failed]) {
+      assert.equal(way([query], end).idle(), true);
+      assert.equal(way([...execute, sync], end, sync).idle(), true);
+      assert.equal(way([...execute, message('H', Buffer.alloc(0))], end, sync).idle(), true);
+    }
+  });
+
+  it('counts what a client asks before it is logged in', () => {
+    const stream = postgresWire.follow();
+    stream.asked(query);
+    stream.push(opening);
+    assert.deepEqual([stream.loggedIn(), stream.idle()], [true, false]);
+    stream.push(readyForQuery);
+    assert.equal(stream.idle(), true);
+  });
+
   it('is in none before its client is logged in', () => {
     const stream = pushed(message('R', Buffer.alloc(4)));
-    stream.asked();
+    stream.asked(query);
     assert.equal(stream.inTransaction(), false);
   });
 
