@@ -18,6 +18,7 @@ import { benchIdle } from './idle.ts';
 import { benchRefresh } from './refresh.ts';
 import { benchExtension, weighBundles } from './extension.ts';
 import { buildProduction } from './production.ts';
+import { benchTls } from './tls.ts';
 import { traceClones } from './trace.ts';
 import { describeMachine, tableOf, type Document, type Result } from './results.ts';
 
@@ -70,6 +71,7 @@ async function main(signal: AbortSignal): Promise<void> {
       weighBundles,
       benchClones,
       benchBranches,
+      benchTls,
       benchIdle,
       benchRefresh,
       benchCommandLine,

@@ -97,7 +97,7 @@ async function benchSwitches(context: BenchContext, client: Client, place: RealP
   }
 }
 
-async function makeRepository(place: RealPlace, environment: string): Promise<string> {
+export async function makeRepository(place: RealPlace, environment: string): Promise<string> {
   const folder = join(place.folder, 'shop');
   await place.run(place.folder, 'init', '--quiet', '--initial-branch', 'main', folder);
   const config = ['version: 1', 'workspace:', `  environment: ${environment}`, '  follow: automatic', ''];

@@ -2,7 +2,7 @@
 import { arch, cpus, release, totalmem } from 'node:os';
 import { formatBytes, formatMs, formatTable, green, red } from '../support/commands/terminal.ts';
 
-export type Unit = 'ms' | 'bytes';
+export type Unit = 'ms' | 'us' | 'bytes';
 
 export interface Result {
   readonly name: string;
@@ -80,8 +80,8 @@ export function resultOf({ name, unit = 'ms', values, floor, goal, goalFor = 'p5
 }
 
 export function tableOf(results: readonly Result[]): string {
-  const show = (value: number | null, unit: Unit): string =>
-    value === null ? '' : unit === 'ms' ? formatMs(value) : formatBytes(value);
+  const formats = { ms: formatMs, us: (us: number) => `${us} µs`, bytes: formatBytes };
+  const show = (value: number | null, unit: Unit): string => (value === null ? '' : formats[unit](value));
   const rows = results.map(({ name, unit, n, p50, p95, floor, goal, met }) => [
     name,
     String(n),

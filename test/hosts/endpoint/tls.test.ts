@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { connect as connectTls } from 'node:tls';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import postgres from 'postgres';
 import { postgresWire } from '../../../engine/database/postgres/wire.ts';
@@ -163,6 +165,49 @@ describe('TLS', () => {
       });
       assert.deepEqual([...(await sql.unsafe(isTls))], [{ ssl: true }]);
       await sql.end();
+    });
+
+    describe('with drivers of Python', () => {
+      before(async function () {
+        const { missing } = await ensureSystemPackages(['python3-psycopg', 'python3-asyncpg']);
+        if (missing.length > 0) skipSuite(this, describeMissing(missing));
+      });
+      /** Debian's Python, which has its packages. */
+      const python = async (lines: readonly string[], port: number): Promise<string> => {
+        const { authorityFile } = certificates;
+        const { stdout } = await promisify(execFile)(
+          '/usr/bin/python3',
+          ['-c', lines.join('\n'), String(port), SOURCE_USER, authorityFile, isTls],
+          { env: { PATH: process.env['PATH'], PGPASSWORD: SOURCE_PASSWORD } },
+        );
+        return stdout.trim();
+      };
+      const atBothPorts = async (lines: readonly string[]): Promise<void> => {
+        const { port } = await openAt(targetOf(server, 'a'));
+        for (const each of [port, server.port]) assert.equal(await python(lines, each), 'True');
+      };
+
+      it('lets psycopg in, bound to the certificate', () =>
+        atBothPorts([
+          'import sys, psycopg',
+          '_, port, user, authority, query = sys.argv',
+          'options = dict(sslmode="verify-full", sslrootcert=authority, channel_binding="require")',
+          'with psycopg.connect(host="localhost", port=port, user=user, dbname="postgres", **options) as session:',
+          '    print(session.execute(query).fetchone()[0])',
+        ]));
+
+      it('lets asyncpg in', () =>
+        atBothPorts([
+          'import asyncio, asyncpg, ssl, sys',
+          '_, port, user, authority, query = sys.argv',
+          'async def ask():',
+          '    trusted = ssl.create_default_context(cafile=authority)',
+          '    where = dict(host="localhost", port=int(port), user=user, database="postgres")',
+          '    session = await asyncpg.connect(**where, ssl=trusted)',
+          '    print(await session.fetchval(query))',
+          '    await session.close()',
+          'asyncio.run(ask())',
+        ]));
     });
 
     it('is refused by a client that trusts the authority of somebody else', async () => {
