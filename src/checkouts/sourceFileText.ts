@@ -26,7 +26,7 @@ export const sourceFilesLine = (files: readonly SourceFile[]): string | undefine
 /** For a warning. */
 export function sourceFilesText(files: readonly SourceFile[], checkout: Checkout): string {
   const next = files.some(({ isReplaced }) => isReplaced)
-    ? 'Terminals that are open already do not have the variables of this branch.'
+    ? 'Terminals that were open before do not have the variables of this branch.'
     : `The variables of this checkout have other names: ${Object.keys(checkout.variables).join(', ')}.`;
   return `${namesText(files)} leads to the source of ${checkout.environment ?? ''}: what reads it works on the real database, not on that of ${headText(checkout)}. ${next}`;
 }
