@@ -102,6 +102,7 @@ const readersOfOwnFiles = [
   // Files that belong to the program itself, and of tools that developers run.
   'engine/main.ts',
   'engine/cli/engineProgram.ts',
+  'engine/link/deploy/makeArchive.ts',
   'engine/database/postgres/programs/{local,fetch}/*.ts',
   'src/engine/{findProgram,locate}.ts',
   // The kernel's: /proc, /etc/passwd.

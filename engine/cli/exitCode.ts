@@ -23,6 +23,11 @@ const byCode: Partial<Record<ErrorCode, ExitCode>> = {
   host_refused: exitCodes.unreachable,
   host_timeout: exitCodes.unreachable,
   host_shell: exitCodes.unreachable,
+  host_unsupported: exitCodes.unreachable,
+  host_tools: exitCodes.unreachable,
+  host_folder: exitCodes.unreachable,
+  host_full: exitCodes.unreachable,
+  upload_failed: exitCodes.unreachable,
 };
 
 /** 400: what was typed is wrong; 401-409: refused; anything else, as a source that does not answer (422), failed. */

@@ -15,6 +15,11 @@ export class TooLong extends Error {
   override readonly name = 'TooLong';
 }
 
+/** A far end that ended where it should have answered. */
+export class StreamEnded extends Error {
+  override readonly name = 'StreamEnded';
+}
+
 const longestLine = 64 * 1024;
 const newline = 10;
 

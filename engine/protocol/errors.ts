@@ -34,6 +34,13 @@ function readingAdvice(user: string, objects: readonly string[]): string {
   return `Grant ${wordsOf().grant}, or exclude them.`;
 }
 
+/** Where a program is in a package of another name. */
+const packageOf: Readonly<Record<string, string>> = {
+  sha256sum: 'coreutils',
+  head: 'coreutils',
+  wc: 'coreutils',
+};
+const megabytes = (bytes: number): string => Math.ceil(bytes / 1e6).toFixed(0);
 const list = (names: readonly string[]): string => names.join(', ');
 const kindList = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
@@ -519,6 +526,35 @@ export const errorTable = {
     (d) => `The login to host ${d.host} worked, but no command runs there: ${d.problem}`,
     () =>
       'The account needs a login shell that runs commands, such as /bin/sh, and start-up files of it that neither end it nor wait for input.',
+  ),
+  host_unsupported: define<{ host: string; problem: string }>(
+    422,
+    (d) => `The engine can't run on host ${d.host}: ${d.problem}.`,
+    () =>
+      'It runs on Linux with glibc 2.28 or newer (Debian 10, Ubuntu 20.04, RHEL 8 and what came after), on x86-64 and ARM64. Use another machine.',
+  ),
+  host_tools: define<{ host: string; tools: readonly string[] }>(
+    422,
+    (d) => `Host ${d.host} has no ${list(d.tools)}, by which the engine is unpacked there.`,
+    (d) => `Install there: ${d.tools.map((tool) => packageOf[tool] ?? tool).join(' ')}`,
+  ),
+  host_folder: define<{ host: string; folder: string; problem: string }>(
+    422,
+    (d) => `The folder ${d.folder} of host ${d.host} can't hold the engine: ${d.problem}.`,
+    () => 'Mend that, or name another folder there: THIN_CLONES_HOME in the environment of its logins.',
+  ),
+  host_full: define<{ host: string; folder: string; freeBytes: number; neededBytes: number }>(
+    507,
+    (d) =>
+      `There is no room for the engine in ${d.folder} of host ${d.host}: it needs ${megabytes(d.neededBytes)} MB, and ${megabytes(d.freeBytes)} MB are free.`,
+    () => 'Make room there, or name another folder: THIN_CLONES_HOME in the environment of its logins.',
+    true,
+  ),
+  upload_failed: define<{ host: string; problem: string }>(
+    503,
+    (d) => `The engine could not be copied to host ${d.host}: ${d.problem}.`,
+    () => 'Try again; nothing was changed there.',
+    true,
   ),
   state_blocked: define<{ problem: string }>(
     503,

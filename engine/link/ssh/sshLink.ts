@@ -4,7 +4,7 @@ import { fail, isFailure, type ThinClonesError } from '../../protocol/errors.ts'
 import { formatSshAddress, type SshAddress } from '../../protocol/sshAddress.ts';
 import { refuseAborted, startCarrier, unlessAborted, type Carrier } from '../child/carrier.ts';
 import { endedBecause, notStarted } from '../child/childLink.ts';
-import { converse, TooLong, type Conversation } from '../conversation.ts';
+import { converse, StreamEnded, TooLong, type Conversation } from '../conversation.ts';
 import { lastWords } from '../lastWords.ts';
 import type { Link, LinkStream, OpenOptions } from '../link.ts';
 import { openAskpass, type Ask, type Askpass } from './askpass.ts';
@@ -158,6 +158,7 @@ async function reach(
     far.release();
   } catch (error) {
     if (isFailure(error)) throw error;
+    if (error instanceof StreamEnded) throw endedBecause(name, options.program ?? 'ssh', await carrier.ended);
     const problem =
       error instanceof TooLong
         ? `it says without end: ${lastWords(noise)}`

@@ -23,14 +23,19 @@ describe('the exit code', () => {
       'engine_start_failed',
       'engine_unreachable',
       'host_dns',
+      'host_folder',
+      'host_full',
       'host_refused',
       'host_shell',
       'host_timeout',
+      'host_tools',
       'host_unreachable',
+      'host_unsupported',
       'node_too_old',
       'protocol_mismatch',
       'shutting_down',
       'ssh_missing',
+      'upload_failed',
     ]);
     const refused = byExit.get(3) ?? [];
     for (const code of ['not_found', 'ambiguous', 'name_taken', 'busy', 'snapshot_in_use', 'clone_protected'])

@@ -1,0 +1,218 @@
+/** Brings the engine to a host: looks what the host is, sends one archive for its platform, starts it. */
+import type { Readable } from 'node:stream';
+import { fail } from '../../protocol/errors.ts';
+import { isNewer } from '../../protocol/node/launch.ts';
+import { StreamEnded, type Conversation } from '../conversation.ts';
+import { lastWords } from '../lastWords.ts';
+import type { FarWork } from '../ssh/sshLink.ts';
+import { bootstrapScript, buildPattern } from './bootstrap.ts';
+
+/** One file for one platform: a gzipped tar with `node`, `dist/` and what the engine needs besides. */
+export interface EngineArchive {
+  bytes: number;
+  sha256: string;
+  unpackedBytes: number;
+  read(from: number): Readable;
+}
+
+export interface DeployOptions {
+  version: string;
+  build: string;
+  /** For "linux-x64", "linux-arm64"; undefined where there is none. */
+  archive: (platform: string, signal?: AbortSignal) => Promise<EngineArchive | undefined>;
+  /** Default: the bridge of the engine that was brought. */
+  run?: readonly string[];
+  /** Seconds since 1970, to compare with the host's. */
+  now: () => number;
+}
+
+export interface HostDescription {
+  system: string;
+  processor: string;
+  /** "glibc 2.36", "musl", or empty when it is unknown. */
+  libc: string;
+  uid: number;
+  /** Of the host minus ours. */
+  clockAheadSeconds: number;
+  home: string;
+  freeBytes: number;
+  folder: 'good' | 'noexec' | 'closed';
+  missing: readonly string[];
+  builds: readonly string[];
+}
+
+/** How many builds stay there besides the newest one; one that is in use stays too. */
+const keptOlder = 1;
+const spareBytes = 64 << 20;
+const clockToleranceSeconds = 60;
+const longestDescription = 500;
+/** Of the official Node that is brought. */
+const oldestGlibc = [2, 28] as const;
+
+export function createDeployment(options: DeployOptions): FarWork {
+  const { version, build, run = ['dist/thin-clones.mjs', 'engine', 'bridge'] } = options;
+  const wanted = `${version}_${build}`;
+  if (!buildPattern.test(wanted)) throw new Error(`"${wanted}" can't name a build`);
+  return {
+    script: bootstrapScript({ wanted, run }),
+    async converse(far, { host, onProgress }) {
+      const found = await describe(far, options.now);
+      if (found === 'started') return;
+      const ahead = Math.abs(found.clockAheadSeconds);
+      if (ahead > clockToleranceSeconds)
+        onProgress(
+          `The clock of ${host} is ${ahead} s ${found.clockAheadSeconds > 0 ? 'ahead of' : 'behind'} this machine's: times that it tells are its own`,
+        );
+      const newest = newestOf(found.builds);
+      // An older client never downgrades: the newer engine says itself whether it can be spoken to.
+      const started = newest !== undefined && isNewer(versionOf(newest), version) ? newest : wanted;
+      if (!found.builds.includes(started)) {
+        await put(far, { host, wanted, found, onProgress, archive: options.archive });
+        await prune(far, wanted, found.builds);
+      }
+      await tell(far, `newest ${started}`, 'done');
+      onProgress('Starting the engine there');
+      await tell(far, `start ${started}`, 'started');
+    },
+  };
+}
+
+const versionOf = (build: string): string => build.split('_')[0] ?? '';
+
+const newestOf = (builds: readonly string[]): string | undefined =>
+  builds.reduce<string | undefined>(
+    (best, each) => (best === undefined || isNewer(versionOf(each), versionOf(best)) ? each : best),
+    undefined,
+  );
+
+async function heard(far: Conversation): Promise<string> {
+  const line = await far.line();
+  if (line === undefined) throw new StreamEnded();
+  return line;
+}
+
+async function tell(far: Conversation, command: string, expected: string): Promise<void> {
+  await far.write(`${command}\n`);
+  const answer = await heard(far);
+  if (answer !== expected)
+    throw new Error(`it answered "${lastWords(answer)}" to ${command.split(' ')[0] ?? ''}`);
+}
+
+async function describe(far: Conversation, now: () => number): Promise<HostDescription | 'started'> {
+  const said = new Map<string, string>();
+  const builds: string[] = [];
+  for (let lines = 0; lines < longestDescription; lines++) {
+    const line = await heard(far);
+    if (line === 'started') return 'started';
+    if (line === 'ready') {
+      const text = (key: string): string => said.get(key) ?? '';
+      const folder = text('folder');
+      return {
+        system: text('system'),
+        processor: text('processor'),
+        libc: text('libc'),
+        uid: Number(text('uid')),
+        clockAheadSeconds: Math.round(Number(text('clock')) - now()),
+        home: text('home'),
+        freeBytes: Number(text('free')) * 1024,
+        folder: folder === 'good' || folder === 'noexec' ? folder : 'closed',
+        missing: text('missing')
+          .split(' ')
+          .filter((tool) => tool !== ''),
+        builds: builds.filter((name) => buildPattern.test(name)),
+      };
+    }
+    const [, key = '', value = ''] = /^(\S+) ?(.*)$/.exec(line) ?? [];
+    if (key === 'build') builds.push(value);
+    else said.set(key, value);
+  }
+  throw new Error('it describes itself without end');
+}
+
+interface Put {
+  host: string;
+  wanted: string;
+  found: HostDescription;
+  onProgress: (text: string) => void;
+  archive: DeployOptions['archive'];
+}
+
+/** Errors: those of a host that can't have our engine, and `upload_failed`. */
+async function put(
+  far: Conversation,
+  { host, wanted, found, onProgress, archive: find }: Put,
+): Promise<void> {
+  const platform = platformOf(host, found);
+  const folder = lastWords(found.home);
+  if (found.missing.length > 0) throw fail('host_tools', { host, tools: found.missing.map(lastWords) });
+  const archive = await find(platform);
+  if (archive === undefined)
+    throw fail('host_unsupported', { host, problem: `no engine for ${platform} is here` });
+  const neededBytes = archive.bytes + archive.unpackedBytes + spareBytes;
+  const full = (freeBytes: number) => fail('host_full', { host, folder, freeBytes, neededBytes });
+  if (found.freeBytes < neededBytes) throw full(found.freeBytes);
+  if (found.folder === 'noexec')
+    throw fail('host_folder', { host, folder, problem: 'nothing there may be run (noexec)' });
+  if (found.folder === 'closed')
+    throw fail('host_folder', { host, folder, problem: 'nothing can be written there' });
+
+  await far.write(`put ${wanted} ${archive.bytes} ${archive.sha256}\n`);
+  const answer = await heard(far);
+  const have = /^have (\d+)$/.exec(answer)?.[1];
+  const refused = (line: string) => {
+    const [, what, detail = ''] = /^failed (\S+) ?(.*)$/.exec(line) ?? [];
+    if (what === 'write' || what === 'unpack') {
+      const left = Number(detail) * 1024;
+      return left < neededBytes
+        ? full(left)
+        : fail('upload_failed', { host, problem: 'it could not be unpacked' });
+    }
+    if (what === 'torn') return fail('upload_failed', { host, problem: 'what arrived is not what was sent' });
+    if (what === 'folder')
+      return fail('host_folder', { host, folder, problem: 'nothing can be written there' });
+    if (what === 'node') return fail('host_unsupported', { host, problem: lastWords(detail) });
+    return fail('upload_failed', { host, problem: `it answered "${lastWords(line)}"` });
+  };
+  if (have === undefined) throw refused(answer);
+  const heardEarly = far.line();
+  let sent = Number(have);
+  const ended: { line?: string | undefined } = {};
+  void heardEarly.then((line) => (ended.line = line ?? ''));
+  const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);
+  for await (const chunk of archive.read(sent)) {
+    // Refused in the middle, as by a full disk: the rest is not sent.
+    if (ended.line !== undefined) break;
+    await far.write(chunk as Uint8Array);
+    sent += (chunk as Uint8Array).length;
+    onProgress(`Copying the engine there: ${megabytes(sent)} of ${megabytes(archive.bytes)} MB`);
+  }
+  const received = await heardEarly;
+  if (received === undefined) throw new StreamEnded();
+  if (received !== 'received') throw refused(received);
+  onProgress('Unpacking the engine there');
+  const done = await heard(far);
+  if (done !== 'done') throw refused(done);
+}
+
+/** Errors: `host_unsupported`. */
+function platformOf(host: string, { system, processor, libc }: HostDescription): string {
+  const refuse = (problem: string) => fail('host_unsupported', { host, problem: lastWords(problem) });
+  if (system !== 'Linux') throw refuse(`its system is ${system === '' ? 'unknown' : system}`);
+  const architecture = { x86_64: 'x64', amd64: 'x64', aarch64: 'arm64', arm64: 'arm64' }[processor];
+  if (architecture === undefined)
+    throw refuse(`its processor is ${processor === '' ? 'unknown' : processor}`);
+  if (libc === 'musl') throw refuse('its C library is musl');
+  const [, major, minor] = /^glibc (\d+)\.(\d+)/.exec(libc) ?? [];
+  if (major === undefined || minor === undefined) throw refuse('its C library is unknown');
+  const [oldMajor, oldMinor] = oldestGlibc;
+  if (Number(major) < oldMajor || (Number(major) === oldMajor && Number(minor) < oldMinor))
+    throw refuse(`its C library is ${libc}`);
+  return `linux-${architecture}`;
+}
+
+async function prune(far: Conversation, wanted: string, builds: readonly string[]): Promise<void> {
+  const older = builds
+    .filter((each) => each !== wanted)
+    .sort((a, b) => (isNewer(versionOf(a), versionOf(b)) ? -1 : isNewer(versionOf(b), versionOf(a)) ? 1 : 0));
+  for (const build of older.slice(keptOlder)) await tell(far, `drop ${build}`, 'done');
+}

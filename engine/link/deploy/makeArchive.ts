@@ -1,0 +1,104 @@
+/** Makes the archive of an engine for a host out of what a checkout or an installed extension has, once for each build. */
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import * as z from 'zod';
+import type { EngineArchive } from './deploy.ts';
+
+export interface ArchiveParts {
+  /** Node's program for the host's platform. */
+  node: string;
+  /** The bundles: what `npm run build` made. */
+  dist: string;
+  /** Folders that stand in `dist/programs` there, such as those of PostgreSQL. */
+  programs: readonly string[];
+}
+
+export interface MakeArchiveOptions extends ArchiveParts {
+  /** Kept here by this name, which says platform and build. */
+  into: string;
+  name: string;
+}
+
+const description = z.object({ bytes: z.number(), sha256: z.string(), unpackedBytes: z.number() });
+
+/** The one that is kept, or a new one. Takes half a minute for 250 MB. */
+export async function makeArchive(options: MakeArchiveOptions): Promise<EngineArchive> {
+  const file = join(options.into, `${options.name}.tar.gz`);
+  const kept = await readArchive(file);
+  if (kept !== undefined) return kept;
+  await mkdir(options.into, { recursive: true });
+  const work = await mkdtemp(join(options.into, 'making-'));
+  try {
+    const tree = join(work, 'tree');
+    await mkdir(join(tree, 'dist'), { recursive: true });
+    await cp(options.node, join(tree, 'node'), { dereference: true });
+    for (const entry of ['build.json', 'engine.mjs', 'thin-clones.mjs', 'engine-chunks'])
+      await cp(join(options.dist, entry), join(tree, 'dist', entry), {
+        recursive: true,
+        filter: (path) => !path.endsWith('.map'),
+      });
+    for (const folder of options.programs)
+      await cp(folder, join(tree, 'dist', 'programs', folder.split(/[\\/]/).at(-1) ?? ''), {
+        recursive: true,
+        verbatimSymlinks: true,
+      });
+    const made = join(work, 'archive.tar.gz');
+    await run('tar', ['-czf', made, '--owner=0', '--group=0', '-C', tree, 'node', 'dist']);
+    const hash = createHash('sha256');
+    await pipeline(createReadStream(made), hash);
+    const said = {
+      bytes: (await stat(made)).size,
+      sha256: hash.digest('hex'),
+      unpackedBytes: await bytesOf(tree),
+    };
+    await writeFile(join(work, 'description'), JSON.stringify(said));
+    await rename(made, file);
+    await rename(join(work, 'description'), `${file}.json`);
+    return archiveOf(file, said);
+  } finally {
+    await rm(work, { recursive: true, force: true });
+  }
+}
+
+/** Of `makeArchive`, as it is kept or travels in a package; undefined when it is not there. */
+export async function readArchive(file: string): Promise<EngineArchive | undefined> {
+  let text: string;
+  try {
+    text = await readFile(`${file}.json`, 'utf8');
+    await stat(file);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw error;
+  }
+  return archiveOf(file, description.parse(JSON.parse(text)));
+}
+
+const archiveOf = (file: string, said: z.infer<typeof description>): EngineArchive => ({
+  ...said,
+  read: (from) => createReadStream(file, { start: from, highWaterMark: 256 * 1024 }),
+});
+
+async function bytesOf(folder: string): Promise<number> {
+  let sum = 0;
+  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true }))
+    // Each takes whole blocks.
+    if (entry.isFile()) sum += Math.ceil((await stat(join(entry.parentPath, entry.name))).size / 4096) * 4096;
+  return sum;
+}
+
+function run(program: string, args: readonly string[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, [...args], { stdio: ['ignore', 'ignore', 'pipe'], windowsHide: true });
+    let said = '';
+    child.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
+    child.once('error', reject);
+    child.once('close', (code) => {
+      if (code === 0) resolve();
+      else reject(new Error(`${program} ended with exit code ${String(code)}: ${said}`));
+    });
+  });
+}
