@@ -193,7 +193,7 @@ describe('a comparison', function () {
       await source.run('postgres', 'CREATE DATABASE big');
       await source.run(
         'big',
-        'CREATE TABLE big (text text) WITH (fillfactor = 10)',
+        'CREATE TABLE big (text text) WITH (fillfactor = 10, autovacuum_enabled = off)',
         "INSERT INTO big SELECT repeat('x', 1000) FROM generate_series(1, 8200)",
         'CREATE TABLE small (id int)',
       );
