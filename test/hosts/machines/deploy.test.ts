@@ -23,6 +23,7 @@ import {
   type DeployOptions,
   type EngineArchive,
 } from '../../../engine/link/deploy/deploy.ts';
+import { createArchiveFinder } from '../../../engine/link/deploy/findArchive.ts';
 import { makeArchive } from '../../../engine/link/deploy/makeArchive.ts';
 import type { LinkStream } from '../../../engine/link/link.ts';
 import { createSshLink } from '../../../engine/link/ssh/sshLink.ts';
@@ -328,7 +329,14 @@ describe('the archive of an engine', () => {
         name: 'linux-x64_b',
       };
       const made = await makeArchive(options);
-      const again = await makeArchive(options);
+      const find = createArchiveFinder({
+        dist: options.dist,
+        build: 'b',
+        own: { platform: 'linux-x64', into: options.into, parts: options },
+      });
+      const [again] = await Promise.all([find('linux-x64'), find('linux-x64')]);
+      assert.ok(again !== undefined);
+      assert.equal(await find('linux-arm64'), undefined);
       const hash = createHash('sha256');
       for await (const chunk of again.read(0)) hash.update(chunk as Buffer);
       assert.equal(hash.digest('hex'), made.sha256);
