@@ -103,6 +103,7 @@ const esmRequire = {
 const separateParts = {
   'engine/main.ts': 'engine.mjs',
   'engine/cli/terminal.ts': 'engine-chunks/cli.mjs',
+  'engine/cli/bridge.ts': 'engine-chunks/bridge.mjs',
   'engine/cli/givenPasswords.ts': 'engine-chunks/given-passwords.mjs',
   'engine/config/configFile.ts': 'engine-chunks/config-file.mjs',
   'engine/protocol/answers.ts': 'engine-chunks/answers.mjs',

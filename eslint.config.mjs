@@ -22,6 +22,7 @@ const layers = [
   ['migrations', 'config'],
   ['jobs'],
   ['services'],
+  ['hub'],
   ['http'],
   ['cli'],
 ];

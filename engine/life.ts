@@ -10,6 +10,8 @@ import { openStore } from './state/sqliteStore.ts';
 export interface Life {
   /** Rejects with the reason why the engine can not run here. */
   running(): Promise<Running>;
+  /** What runs at this moment; undefined before, and where it can't. */
+  present(): Running | undefined;
   state(): OpenedState;
   /** Null until it is known. */
   storageLabel(): string | null;
@@ -40,6 +42,10 @@ export function createLife({ surroundings, opened, ownFiles, problems, signal, s
     log.error('the engine can not run here', { problem: failure.message, stack: failure.stack });
   });
   let label: string | null = null;
+  let present: Running | undefined;
+  // best effort: why it does not run is told above, and to who asks
+  const note = (): void => void running.then((now) => (present = now)).catch(() => undefined);
+  note();
   void running.then(({ context }) => (label = context.storage.label)).catch(() => undefined);
 
   const keepState = (): void =>
@@ -67,6 +73,7 @@ export function createLife({ surroundings, opened, ownFiles, problems, signal, s
       before.context.store.close();
       return bringUp();
     })();
+    note();
     // Whoever listens reads everything again, from the feed of the new state.
     before.context.feed.publish({ kind: 'resync' });
     before.context.feed.end();
@@ -76,6 +83,7 @@ export function createLife({ surroundings, opened, ownFiles, problems, signal, s
   let rebuilding: Promise<unknown> = Promise.resolve();
   return {
     running: () => running,
+    present: () => present,
     state: () => state,
     storageLabel: () => label,
     rebuild() {

@@ -7,9 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { announce } from './announce.ts';
 import { engines } from './database/engines.ts';
+import type { Hub } from './hub/hub.ts';
 import { createLocalMachine } from './machine/local/localMachine.ts';
 import { findServerUser } from './machine/local/serverUser.ts';
 import type { Machine } from './machine/machine.ts';
+import { createJoinedHandlers } from './http/joinedHandlers.ts';
 import { createHandlers, type HandlerDependencies } from './http/handlers.ts';
 import { listen } from './http/listen.ts';
 import { createApp } from './http/server.ts';
@@ -31,6 +33,7 @@ import { readDiscovery } from './protocol/node/discovery.ts';
 import { homePaths, processEnvironment, type HomePaths } from './protocol/node/home.ts';
 import { createTransport } from './protocol/node/transport.ts';
 import { protocolVersion } from './protocol/wire.ts';
+import { ownNames, startHub } from './startHub.ts';
 import { demandRoom, findStorage, makeOwnFolder, programPlaces, type Surroundings } from './startServices.ts';
 import { openState, type OpenedState } from './state/openState.ts';
 import { openReserve, type Reserve } from './state/reserve.ts';
@@ -212,6 +215,11 @@ function handlerDependencies(
   };
 }
 
+const closeAll = async (hub: Promise<Hub>, life: Life): Promise<void> => {
+  await (await hub).close();
+  await life.close();
+};
+
 export interface ServeOptions {
   /** Also writes the log to stderr, and says where it listens. */
   foreground?: boolean;
@@ -251,8 +259,13 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   const life = createLife({ surroundings, opened, ownFiles, problems, signal, stop });
 
   const token = randomBytes(32).toString('base64url');
+  const hub = startHub({ paths, log, life, ssh: settings.ssh });
   const app = createApp({
-    handlers: createHandlers(handlerDependencies(life, surroundings, settings, { version, startedAt, stop })),
+    handlers: createJoinedHandlers({
+      own: createHandlers(handlerDependencies(life, surroundings, settings, { version, startedAt, stop })),
+      hub: () => hub,
+      names: ownNames(life),
+    }),
     feed: () => life.running().then(({ context }) => context.feed),
     ...{ log, token, version, signal },
   });
@@ -292,7 +305,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   await ownFiles.close();
   await rm(paths.discovery, { force: true });
   await listening.close();
-  if (!(await waitAtMost({ sleep: pause }, closePatienceMs, life.close())))
+  if (!(await waitAtMost({ sleep: pause }, closePatienceMs, closeAll(hub, life))))
     log.warning('something does not end: it is left to the next engine, as after a kill');
   log.info('engine stopped');
   await closeLog();

@@ -31,6 +31,11 @@ export function addEngineCommands(program: Command, session: Session): void {
     });
 
   engine
+    .command('bridge')
+    .description('lead requests of another machine to the engine of this one, over standard input and output')
+    .action(() => surroundings.bridge());
+
+  engine
     .command('status')
     .description('process, version, uptime and storage; never starts an engine')
     .action(async () => {

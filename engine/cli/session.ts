@@ -28,6 +28,8 @@ export interface Surroundings {
   stop(connection: CommandConnection, signal: AbortSignal): Promise<void>;
   /** Runs an engine in this terminal until it is stopped; resolves with its exit code. Errors: `engine_running`. */
   serve(): Promise<number>;
+  /** Leads another machine's requests on standard input to the engine of this one, until the input ends. */
+  bridge(): Promise<void>;
   /**
    * Runs a program on this terminal's input and output and passes signals on to it. Resolves with its exit code, 128 and the
    * signal's number when a signal ended it. Errors: `command_unusable`.

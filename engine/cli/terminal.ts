@@ -93,6 +93,11 @@ export async function runInTerminal(moduleUrl: string): Promise<number> {
         : connectEngine({ ...common(signal), program: undefined }),
     stop: (connection, signal) => stopEngine(connection, { ...common(signal), program: undefined }),
     serve,
+    async bridge() {
+      const { bridge } = await import('./bridge.ts');
+      const { signal } = new AbortController();
+      await bridge(() => connectEngine({ ...common(signal), program }));
+    },
     execute,
     async clientPrograms(cwd) {
       const { findClientPrograms } = await import('./clientPrograms.ts');

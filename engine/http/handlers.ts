@@ -9,7 +9,7 @@ import { environmentHandlers } from './handlers/environments.ts';
 import { hostHandlers } from './handlers/hosts.ts';
 import { jobHandlers } from './handlers/jobs.ts';
 import { snapshotHandlers } from './handlers/snapshots.ts';
-import type { Handlers } from './server.ts';
+import type { Handlers, OfTheHub } from './server.ts';
 
 export interface HandlerDependencies extends AccessOptions {
   info: () => EngineInfo;
@@ -20,7 +20,10 @@ export interface HandlerDependencies extends AccessOptions {
   rebuild: () => Promise<{ snapshots: number; clones: number; keptAs: string | null }>;
 }
 
-export function createHandlers(dependencies: HandlerDependencies): Handlers {
+/** What is not of the hosts together. */
+export type OwnHandlers = Omit<Handlers, OfTheHub>;
+
+export function createHandlers(dependencies: HandlerDependencies): OwnHandlers {
   const { info, host, examine, stop, rebuild } = dependencies;
   const access = createEngineAccess(dependencies);
   return {

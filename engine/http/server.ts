@@ -34,6 +34,9 @@ export type Handlers = {
   ) => Promise<z.input<Routes[Name]['response']>> | z.input<Routes[Name]['response']>;
 };
 
+/** Routes about which hosts there are: no single one of them answers. */
+export type OfTheHub = 'hostAdd' | 'hostRemove';
+
 /** Those of the routes whose names begin so. */
 export type HandlersOf<Prefix extends string> = Pick<Handlers, Extract<RouteName, `${Prefix}${string}`>>;
 

@@ -11,6 +11,8 @@ export const settingsSchema = z.strictObject({
   programs: z
     .strictObject({ serverDirectory: z.string().optional(), clientDirectory: z.string().optional() })
     .default({}),
+  /** How other hosts are reached; default: the ssh of the PATH, with the user's own configuration. */
+  ssh: z.strictObject({ program: z.string().optional(), configFile: z.string().optional() }).default({}),
   /** User that runs database servers when the engine is root. */
   serverUser: z.string().optional(),
   /** Loopback TCP port beside the socket; 0 takes any. */
@@ -55,6 +57,10 @@ export function readSettings(
     programs: {
       serverDirectory: text(variables.THIN_CLONES_SERVER_PROGRAMS) ?? settings.programs.serverDirectory,
       clientDirectory: text(variables.THIN_CLONES_CLIENT_PROGRAMS) ?? settings.programs.clientDirectory,
+    },
+    ssh: {
+      program: text(variables.THIN_CLONES_SSH) ?? settings.ssh.program,
+      configFile: text(variables.THIN_CLONES_SSH_CONFIG) ?? settings.ssh.configFile,
     },
     tcpPort: tcp === undefined ? settings.tcpPort : Number(tcp),
   };

@@ -32,7 +32,8 @@ export type StorageDriver = z.infer<typeof storageDriverSchema>;
 export const hostSchema = z.object({
   name: hostNameSchema,
   kind: z.enum(['local', 'ssh', 'docker', 'dblab']),
-  state: z.enum(['ready', 'unreachable', 'unusable']),
+  /** `connecting`: another machine that is being reached for; what it holds is told as it was. */
+  state: z.enum(['ready', 'connecting', 'unreachable', 'unusable']),
   storage: z
     .object({
       driver: storageDriverSchema,
@@ -46,6 +47,13 @@ export const hostSchema = z.object({
     .nullable(),
   /** Why the host is not ready, for people. */
   problem: z.string().nullable(),
+  /** How another machine is reached; null: it is this one. */
+  address: z.string().nullable().default(null),
+  /** While `connecting`, for people: "Copying the engine there: 12 of 94 MB". */
+  doing: z.string().nullable().default(null),
+  unreachableSince: timeSchema.nullable().default(null),
+  /** Milliseconds there and back, as the link found last. */
+  roundTripMs: z.number().nonnegative().nullable().default(null),
 });
 export type Host = z.infer<typeof hostSchema>;
 

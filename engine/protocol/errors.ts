@@ -556,6 +556,17 @@ export const errorTable = {
     () => 'Try again; nothing was changed there.',
     true,
   ),
+  host_without_engine: define<{ host: string }>(
+    503,
+    (d) => `Host ${d.host} was reached, but it has no command thin-clones.`,
+    () =>
+      'Install the command there, on the PATH of a login without a terminal or as ~/.local/bin/thin-clones.',
+  ),
+  host_name_clash: define<{ host: string; environment: string }>(
+    409,
+    (d) => `A host can't be called ${d.host} here: this machine has an environment ${d.environment}.`,
+    () => 'Choose another name for the host: what lives there is called HOST/NAME.',
+  ),
   state_blocked: define<{ problem: string }>(
     503,
     (d) => `The engine's state can't be trusted (${d.problem}), so nothing is changed.`,

@@ -1,9 +1,6 @@
 /** Branded identifiers and names: the one place where a raw string becomes one. */
 import * as z from 'zod';
-import { memberNamePattern, memberNameRule, namePattern, nameRule } from './names.ts';
-
-/** Ids are made by the engine: a kind prefix and 16 characters of base32, e.g. `clone-4mzq7k2n5xw3p6ta`. */
-const id = (kind: string) => new RegExp(`^${kind}-[a-z2-7]{16}$`);
+import { idPattern as id, memberNamePattern, memberNameRule, namePattern, nameRule } from './names.ts';
 
 const name = z.string().regex(namePattern, nameRule);
 /**

@@ -1,5 +1,8 @@
 /** How names look that people type: patterns and rules without schemas, for whoever only needs to look. */
 
+/** Ids are made by the engine: a kind prefix and 16 characters of base32, e.g. `clone-4mzq7k2n5xw3p6ta`. */
+export const idPattern = (kind: string): RegExp => new RegExp(`^${kind}-[a-z2-7]{16}$`);
+
 /**
  * Names are what people type. Letters, digits, `.`, `_`, `-` and `/` (for branch names), starting with a letter or
  * digit, at most 128 characters, no `..`, no `//`, no trailing `/` or `.`. Never used as a path: folders carry ids.

@@ -23,6 +23,7 @@ import { overviewSchema } from './events.ts';
 import {
   cloneNameSchema,
   environmentNameSchema,
+  hostNameSchema,
   memberNameSchema,
   referenceSchema,
   snapshotNameSchema,
@@ -119,6 +120,24 @@ export const routes = {
       response: items(doctorCheckSchema),
     },
   ),
+  hostAdd: route('hostAdd', 'POST', '/v1/hosts', 'Join another machine, which is reached by a login there.', {
+    body: {
+      name: hostNameSchema,
+      /** `ssh://[user@]host[:port]`; the host may be a name of the user's ssh configuration. */
+      address: z.string().min(1).max(1000),
+    },
+    response: hostSchema,
+  }),
+  hostRemove: route(
+    'hostRemove',
+    'DELETE',
+    '/v1/hosts/:host',
+    'Forget another machine; what is there goes on.',
+    {
+      params: { host: referenceSchema },
+      response: z.object({ forgotten: z.literal(true) }),
+    },
+  ),
   hostCertificate: route(
     'hostCertificate',
     'GET',
@@ -167,7 +186,12 @@ export const routes = {
     },
   ),
   sourceTest: route('sourceTest', 'POST', '/v1/sources/test', 'Try a source before it is saved.', {
-    body: { member: memberDefinitionSchema, password: z.string().max(1000).optional() },
+    body: {
+      member: memberDefinitionSchema,
+      password: z.string().max(1000).optional(),
+      /** Whose engine would read it; default: this machine's. */
+      host: hostNameSchema.optional(),
+    },
     response: sourceReportSchema,
   }),
 

@@ -169,10 +169,14 @@ function environmentFacts(environment: Environment, state: TreeState): Found {
 }
 
 function hostFacts(host: Host): Found {
-  const { storage } = host;
+  const { storage, roundTripMs } = host;
   return [
     ['State', host.state],
     ['Problem', host.problem ?? undefined],
+    ['Doing', host.doing ?? undefined],
+    ['Address', host.address === null ? undefined : code(host.address)],
+    ['Out of reach since', host.unreachableSince === null ? undefined : localTime(host.unreachableSince)],
+    ['Round trip', roundTripMs === null ? undefined : `${roundTripMs.toFixed(1)} ms`],
     ['Storage', storage === null ? undefined : storage.label],
     ['Path', storage === null ? undefined : code(storage.path)],
     ['Free', storage === null ? undefined : `${sizeOf(storage.freeBytes)} of ${sizeOf(storage.totalBytes)}`],

@@ -585,6 +585,13 @@ function snapshotRow(state: TreeState, snapshot: Snapshot): Row {
 }
 
 /** "btrfs, thin · 12 GB free" */
+const hostStates: Readonly<Record<Host['state'], string>> = {
+  ready: 'ready',
+  connecting: 'connecting',
+  unreachable: 'out of reach',
+  unusable: 'not usable',
+};
+
 function hostRow(state: TreeState, host: Host): Row {
   const { storage, problem } = host;
   const ready = host.state === 'ready';
@@ -594,12 +601,17 @@ function hostRow(state: TreeState, host: Host): Row {
     label: host.name,
     description: ready
       ? joined([storage?.label, storage === null ? undefined : `${sizeOf(storage.freeBytes)} free`])
-      : joined([host.state === 'unreachable' ? 'out of reach' : 'not usable', problem ?? undefined]),
+      : joined([hostStates[host.state], host.doing ?? problem ?? undefined]),
     icon: ready
-      ? { id: 'server', ...(faded !== undefined && { color: color.faded }) }
-      : host.state === 'unreachable'
-        ? { id: 'debug-disconnect', color: color.faded }
-        : { id: 'warning', color: color.warning },
+      ? {
+          id: host.kind === 'local' ? 'server' : 'remote',
+          ...(faded !== undefined && { color: color.faded }),
+        }
+      : host.state === 'connecting'
+        ? { id: 'loading~spin' }
+        : host.state === 'unreachable'
+          ? { id: 'debug-disconnect', color: color.faded }
+          : { id: 'warning', color: color.warning },
     context: `host.${host.state}`,
     children: 'none',
     faded: faded ?? (host.state === 'unreachable' ? 'out of reach' : undefined),

@@ -3,7 +3,7 @@ import type { Machine } from '../../machine/machine.ts';
 import type { Host } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
 import { examineHost, hostCertificate, hostEntity, type Examine } from '../../services/upkeep/hosts.ts';
-import type { HandlersOf } from '../server.ts';
+import type { HandlersOf, OfTheHub } from '../server.ts';
 import type { EngineAccess } from './access.ts';
 
 export interface HostHandlerOptions {
@@ -16,7 +16,7 @@ export function hostHandlers({
   access: { running },
   host,
   examine,
-}: HostHandlerOptions): HandlersOf<'host' | 'overview'> {
+}: HostHandlerOptions): Omit<HandlersOf<'host' | 'overview'>, OfTheHub> {
   const hosts = async (): Promise<Host[]> => {
     const machine = host();
     try {

@@ -49,6 +49,10 @@ export interface HomePaths {
   installation: string;
   /** Which storage was chosen. */
   keptStorage: string;
+  /** Other hosts that a person added. */
+  hosts: string;
+  /** What is known of each of them. */
+  hostsFolder: string;
   settings: string;
   pool: string;
   programs: string;
@@ -94,6 +98,8 @@ export function homePaths(environment: HomeEnvironment): HomePaths {
     secrets: join(engineDirectory, 'secrets'),
     installation: join(engineDirectory, 'installation.json'),
     keptStorage: join(engineDirectory, 'storage.json'),
+    hosts: join(engineDirectory, 'hosts.json'),
+    hostsFolder: join(engineDirectory, 'hosts'),
     settings: join(home, 'settings.json'),
     pool: join(home, 'pool'),
     programs: join(home, 'programs'),

@@ -5,6 +5,9 @@ import type { Certificates } from '../../ports/certificates.ts';
 import { fail, toFailure } from '../../protocol/errors.ts';
 import type { Storage } from '../../storage/storage.ts';
 
+/** Of this machine, which is reached by being there. */
+const here = { address: null, doing: null, unreachableSince: null, roundTripMs: null };
+
 /** What an adapter can tell about one thing that it needs. */
 export type Examine = () => Promise<readonly DoctorCheck[]>;
 
@@ -14,10 +17,11 @@ export async function hostEntity(
   problem: string | null,
 ): Promise<HostEntity> {
   if (storage === undefined)
-    return { name: machine.name, kind: machine.kind, state: 'unusable', storage: null, problem };
+    return { ...here, name: machine.name, kind: machine.kind, state: 'unusable', storage: null, problem };
   try {
     const { totalBytes, freeBytes } = await storage.space();
     return {
+      ...here,
       name: machine.name,
       kind: machine.kind,
       state: problem === null ? 'ready' : 'unusable',
@@ -33,6 +37,7 @@ export async function hostEntity(
     };
   } catch (error) {
     return {
+      ...here,
       name: machine.name,
       kind: machine.kind,
       state: 'unusable',

@@ -9,6 +9,8 @@ export interface LineProxy {
   blackHole(on: boolean): void;
   /** Ends every connection on both sides. */
   cut(): void;
+  /** Cuts, and ends whatever connects from now on. */
+  refuse(on: boolean): void;
   /** The far side of every connection ends, and the near side never hears of it. */
   halfOpen(): void;
   readonly connections: number;
@@ -56,7 +58,12 @@ export async function startLineProxy(toPort: number): Promise<LineProxy> {
     });
   };
 
+  let refusing = false;
   const server = createServer((near) => {
+    if (refusing) {
+      near.destroy();
+      return;
+    }
     connections += 1;
     const line = { near, far: connect(toPort, '127.0.0.1') };
     lines.add(line);
@@ -92,6 +99,10 @@ export async function startLineProxy(toPort: number): Promise<LineProxy> {
     },
     blackHole,
     cut,
+    refuse(on) {
+      refusing = on;
+      if (on) cut();
+    },
     halfOpen: () => {
       for (const { near, far } of lines) {
         far.removeAllListeners();

@@ -79,6 +79,7 @@ export function start(argv: readonly string[], typed: Typed = {}): Running {
     },
     serve: async () => 0,
     clientPrograms: async () => typed.clientPrograms ?? [],
+    bridge: async () => undefined,
     execute: async (command) => {
       typed.executed?.push(command);
       return typed.exitCode ?? 0;

@@ -1,10 +1,15 @@
 /** The engine's HTTP side over an engine in memory, called in process or through a real socket. */
 import type { App, AppAnswer } from '../../../engine/http/app.ts';
+import { createJoinedHandlers } from '../../../engine/http/joinedHandlers.ts';
 import { createHandlers } from '../../../engine/http/handlers.ts';
 import { createApp } from '../../../engine/http/server.ts';
 import type { Transport } from '../../../engine/protocol/client.ts';
 import { routes, type RouteName } from '../../../engine/protocol/routes.ts';
 import { protocolVersion } from '../../../engine/protocol/wire.ts';
+import type { Hub } from '../../../engine/hub/hub.ts';
+import type { Link } from '../../../engine/link/link.ts';
+import { ownNames } from '../../../engine/startHub.ts';
+import { openMemoryHub } from '../../support/memoryHub.ts';
 import { openMemoryEngine, type MemoryEngine } from '../../support/memoryEngine.ts';
 
 export const token = 'a-token-of-43-characters-as-the-engine-makes-';
@@ -12,6 +17,7 @@ export const token = 'a-token-of-43-characters-as-the-engine-makes-';
 export interface MemoryApp {
   app: App;
   engine: MemoryEngine;
+  hub: Promise<Hub>;
   /** What the engine wrote into its log. */
   log: string[];
   stopped(): boolean;
@@ -28,16 +34,26 @@ export interface RequestOptions {
   body?: unknown;
 }
 
-export async function openMemoryApp(): Promise<MemoryApp> {
-  const engine = await openMemoryEngine();
+export interface MemoryAppOptions {
+  /** Two engines of one seed make the same ids. */
+  seed?: number;
+  /** Other hosts; default: none. */
+  links?: Readonly<Record<string, Link>>;
+}
+
+export async function openMemoryApp({ seed = 1, links = {} }: MemoryAppOptions = {}): Promise<MemoryApp> {
+  const engine = await openMemoryEngine({ seed });
   const log: string[] = [];
   const write = (text: string, fields: object = {}): void => {
     log.push(`${text} ${JSON.stringify(fields)}`);
   };
+  const loggers = { debug: write, info: write, warning: write, error: write };
   const stopping = new AbortController();
   const state: { blocked: string | null; stopped: boolean } = { blocked: null, stopped: false };
   const { context, services } = engine.life();
-  const handlers = createHandlers({
+  const life = { present: () => ({ context, services, blocked: state.blocked }) };
+  const hub = openMemoryHub({ links, life, log: loggers });
+  const own = createHandlers({
     info: () => ({
       name: 'thin-clones',
       version: '1.2.3',
@@ -59,9 +75,9 @@ export async function openMemoryApp(): Promise<MemoryApp> {
     rebuild: async () => ({ snapshots: 0, clones: 0, keptAs: null }),
   });
   const app = createApp({
-    handlers,
+    handlers: createJoinedHandlers({ own, hub: () => hub, names: ownNames(life) }),
     feed: async () => context.feed,
-    log: { debug: write, info: write, warning: write, error: write },
+    log: loggers,
     token,
     version: '1.2.3',
     signal: stopping.signal,
@@ -90,6 +106,7 @@ export async function openMemoryApp(): Promise<MemoryApp> {
   return {
     app,
     engine,
+    hub,
     log,
     stopped: () => state.stopped,
     block: (problem) => (state.blocked = problem),
@@ -134,6 +151,7 @@ export function exampleOf(name: RouteName): { method: string; path: string; body
   const bodies: Partial<Record<RouteName, unknown>> = {
     environmentApply: { definition: { members: { orders: member } } },
     sourceTest: { member },
+    hostAdd: { name: 'big', address: 'ssh://me@big' },
     cloneCreate: { environment: 'nowhere' },
     cloneProtect: { minutes: 5 },
     cloneCommit: { message: 'm' },

@@ -1,0 +1,141 @@
+/** The handlers of this machine's engine, with those of other hosts behind them: a request is answered by whoever has its object. */
+import { rewrites } from '../hub/answers.ts';
+import type { Hub } from '../hub/hub.ts';
+import { routeRequest, type Asked, type OwnNames } from '../hub/router.ts';
+import { splitName } from '../hub/qualified.ts';
+import type { RouteInput, RouteOutput } from '../protocol/client.ts';
+import { fail } from '../protocol/errors.ts';
+import { hostNameSchema, type HostName } from '../protocol/ids.ts';
+import { routes, type RouteName } from '../protocol/routes.ts';
+import type { OwnHandlers } from './handlers.ts';
+import type { Handlers, RouteRequest } from './server.ts';
+
+export interface JoinedHandlersOptions {
+  own: OwnHandlers;
+  hub: () => Promise<Hub>;
+  names: OwnNames;
+}
+
+export function createJoinedHandlers({ own, hub, names }: JoinedHandlersOptions): Handlers {
+  /** As `own`, unless another host has the object. */
+  const routed = <Name extends keyof OwnHandlers>(name: Name): OwnHandlers[Name] => {
+    const mine: (request: never) => unknown = own[name];
+    const answer = async (request: RouteRequest<Name>): Promise<unknown> => {
+      const joined = await hub();
+      const { host, asked } = routeRequest(joined, names, name, {
+        ...{ params: request.params, query: request.query, body: request.body },
+      });
+      if (host === undefined) return mine({ ...request, ...asked } as never);
+      const { user, idempotencyKey } = request.caller;
+      const found = await host.call(name, inputOf(name, asked), {
+        ...{ user, idempotencyKey: idempotencyKey?.key, signal: request.signal },
+      });
+      const rewrite = rewrites[name];
+      if (rewrite === undefined) throw fail('not_supported', { feature: `${name} of another host` });
+      return rewrite(found, { hub: joined, host, asked });
+    };
+    return answer as OwnHandlers[Name];
+  };
+  const all = Object.fromEntries(
+    (Object.keys(own) as (keyof OwnHandlers)[]).map((name) => [name, routed(name)]),
+  ) as unknown as OwnHandlers;
+
+  return {
+    ...all,
+    ...joinedLists(own, hub),
+    environmentApply: (request) => all.environmentApply(onItsHost(request)),
+    hostAdd: async ({ body, signal }) => (await hub()).add({ ...body, kind: 'ssh' }, signal),
+    hostRemove: async ({ params }) => {
+      await (await hub()).remove(params.host as string as HostName);
+      return { forgotten: true };
+    },
+  };
+}
+
+const inputOf = <Name extends RouteName>(name: Name, asked: Asked): RouteInput<Name> =>
+  Object.fromEntries(
+    (['params', 'query', 'body'] as const).flatMap((part) =>
+      Object.keys(routes[name][part].shape).length === 0 ? [] : [[part, asked[part]]],
+    ),
+  ) as RouteInput<Name>;
+
+const local = hostNameSchema.parse('local');
+
+/** An environment that says in its definition where it lives needs no `HOST/` before its name; there it is a local one. */
+function onItsHost(request: RouteRequest<'environmentApply'>): RouteRequest<'environmentApply'> {
+  const { host } = request.body.definition;
+  if (host === local) return request;
+  const isQualified = splitName([host], request.params.name) !== undefined;
+  const name = isQualified ? request.params.name : `${host}/${request.params.name}`;
+  return {
+    ...request,
+    params: { name: name as typeof request.params.name },
+    body: { ...request.body, definition: { ...request.body.definition, host: local } },
+  };
+}
+
+/** What all hosts have, this machine's first. */
+function joinedLists(
+  own: OwnHandlers,
+  hub: () => Promise<Hub>,
+): Pick<
+  Handlers,
+  'overview' | 'hostList' | 'hostShow' | 'environmentList' | 'snapshotList' | 'cloneList' | 'jobList'
+> {
+  const views = async () => {
+    const joined = await hub();
+    return joined.join({
+      epoch: '',
+      seq: 0,
+      hosts: [],
+      environments: [],
+      snapshots: [],
+      clones: [],
+      checkouts: [],
+      jobs: [],
+    });
+  };
+  /** Whether a list is asked for of an environment of another host. */
+  const isElsewhere = async (environment: string | undefined): Promise<boolean> =>
+    environment !== undefined &&
+    splitName(
+      (await hub()).hosts().map(({ known }) => known.name),
+      environment,
+    ) !== undefined;
+  return {
+    overview: async (request) => (await hub()).join((await own.overview(request)) as RouteOutput<'overview'>),
+    hostList: async (request) => ({
+      items: [...(await own.hostList(request)).items, ...(await views()).hosts],
+    }),
+    // As it is known here, also while nobody reaches it.
+    hostShow: async (request) =>
+      (await hub()).host(request.params.host)?.view().host ?? own.hostShow(request),
+    environmentList: async (request) => ({
+      items: [...(await own.environmentList(request)).items, ...(await views()).environments],
+    }),
+    async snapshotList(request) {
+      const { environment } = request.query;
+      const there = (await views()).snapshots.filter(
+        (each) => environment === undefined || each.environment === (environment as string),
+      );
+      return (await isElsewhere(environment))
+        ? { items: there }
+        : { items: [...(await own.snapshotList(request)).items, ...there] };
+    },
+    async cloneList(request) {
+      const { environment } = request.query;
+      const there = (await views()).clones.filter(
+        (each) => environment === undefined || each.environment === (environment as string),
+      );
+      return (await isElsewhere(environment))
+        ? { items: there }
+        : { items: [...(await own.cloneList(request)).items, ...there] };
+    },
+    async jobList(request) {
+      const items = [...(await own.jobList(request)).items, ...(await views()).jobs];
+      // Newest first, of all of them.
+      items.sort((one, other) => other.createdAt.localeCompare(one.createdAt));
+      return { items: items.slice(0, request.query.limit ?? 100) };
+    },
+  };
+}

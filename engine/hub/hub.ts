@@ -1,0 +1,161 @@
+/** Joins other hosts to the engine of this machine: what they hold in one overview, requests to whoever has the object. */
+import type { Duplex } from 'node:stream';
+import type { Link } from '../link/link.ts';
+import type { Clock, Random } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { Connection, Host } from '../protocol/entities.ts';
+import { fail, toFailure } from '../protocol/errors.ts';
+import type { EventBody, Overview } from '../protocol/events.ts';
+import type { CloneId, HostName } from '../protocol/ids.ts';
+import type { KeptText } from '../process/keptText.ts';
+import type { KnownHost, KnownHosts } from './knownHosts.ts';
+import { honestView, isForged, type HasElsewhere } from './forgery.ts';
+import type { HeldKind } from './mirror.ts';
+import type { HostView } from './qualified.ts';
+import { createRemoteHost, type RemoteHost } from './remoteHost.ts';
+import { createTunnels, type Doors, type TunnelKey } from './tunnels.ts';
+
+export interface Hub {
+  hosts(): readonly RemoteHost[];
+  host(name: string): RemoteHost | undefined;
+  /** The host that holds an object with this id. */
+  holderOf(kind: HeldKind, id: string): RemoteHost | undefined;
+  /** This machine's overview with everything of the other hosts. */
+  join(overview: Overview): Overview;
+  /** Reaches a host, and remembers it then. Errors: those of `KnownHosts.add` and of the link. */
+  add(host: Pick<KnownHost, 'name' | 'kind' | 'address'>, signal: AbortSignal): Promise<Host>;
+  /** Forgets it; what is there goes on. */
+  remove(name: HostName): Promise<void>;
+  /** Connections to a clone of another host, by ports of this machine. */
+  connections(host: RemoteHost, clone: CloneId, there: readonly Connection[]): Promise<Connection[]>;
+  close(): Promise<void>;
+}
+
+export interface HubOptions {
+  known: KnownHosts;
+  linkTo: (host: KnownHost) => Link;
+  /** Where what is known of a host is kept. */
+  keptOf: (host: KnownHost) => KeptText;
+  doors: Doors;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  publish: (event: EventBody) => void;
+  /** Whether this machine has an object of this id: no other host can have one too. */
+  isOwn: (id: string) => boolean;
+  /** Names of this machine's environments. */
+  ownEnvironments: () => readonly string[];
+}
+
+export async function createHub(options: HubOptions): Promise<Hub> {
+  const { known, linkTo, keptOf, doors, clock, random, log, publish, isOwn, ownEnvironments } = options;
+  const hosts = new Map<HostName, RemoteHost>();
+  const elsewhere =
+    (name: HostName): HasElsewhere =>
+    (kind, id) =>
+      isOwn(id) || [...hosts.values()].some((other) => other.known.name !== name && other.holds(kind, id));
+  const start = async (host: KnownHost): Promise<RemoteHost> => {
+    const made = await createRemoteHost({
+      ...{ known: host, clock, random, log },
+      link: linkTo(host),
+      kept: keptOf(host),
+      publish(event) {
+        if (!isForged(event, elsewhere(host.name))) publish(event);
+        if (event.kind === 'clone.removed' || event.kind === 'resync') void closeTunnels();
+      },
+    });
+    hosts.set(host.name, made);
+    return made;
+  };
+  const lead = async ({ host, clone, member }: TunnelKey, signal: AbortSignal): Promise<Duplex> => {
+    const found = hosts.get(host);
+    if (found === undefined) throw fail('not_found', { kind: 'host', name: host });
+    return (await found.session(signal)).tunnel({ clone, member }, signal);
+  };
+  const tunnels = createTunnels({
+    doors,
+    lead,
+    onProblem: ({ host, clone }, error) =>
+      log.warning('a connection to a clone of another host', {
+        ...{ host, clone, problem: toFailure(error).message },
+      }),
+  });
+  const closeTunnels = (): Promise<void> =>
+    tunnels.keepOnly(({ host, clone }) => hosts.get(host)?.holds('clones', clone) === true);
+
+  const forget = async (host: RemoteHost): Promise<void> => {
+    const { name } = host.known;
+    hosts.delete(name);
+    await tunnels.keepOnly((key) => key.host !== name);
+    await host.close();
+    await keptOf(host.known).remove();
+    publish({ kind: 'resync' });
+  };
+
+  for (const host of known.list()) {
+    try {
+      await start(host);
+    } catch (error) {
+      // It stays known, and the others are reached.
+      log.error('a host can not be reached', { host: host.name, problem: toFailure(error).message });
+    }
+  }
+
+  return {
+    hosts: () => [...hosts.values()],
+    host: (name) => hosts.get(name as HostName),
+    holderOf(kind, id) {
+      if (isOwn(id)) return undefined;
+      return [...hosts.values()].find((host) => host.holds(kind, id));
+    },
+    join: (overview) =>
+      joinViews(
+        overview,
+        [...hosts.values()].map((host) => honestView(host.view(), elsewhere(host.known.name))),
+      ),
+    async add(asked, signal) {
+      const host = { ...asked, addedAt: clock.now().toISOString() };
+      known.check(host);
+      if (hosts.has(host.name)) throw fail('name_taken', { kind: 'host', name: host.name });
+      const clash = ownEnvironments().find((name) => name.startsWith(`${host.name}/`));
+      if (clash !== undefined) throw fail('host_name_clash', { host: host.name, environment: clash });
+      const made = await start(host);
+      publish({ kind: 'host', entity: made.view().host });
+      try {
+        await made.session(signal);
+        await known.add(host);
+      } catch (error) {
+        await forget(made);
+        throw error;
+      }
+      return made.view().host;
+    },
+    async remove(name) {
+      const host = hosts.get(name);
+      if (host === undefined) throw fail('not_found', { kind: 'host', name, known: [...hosts.keys()] });
+      await known.remove(name);
+      await forget(host);
+    },
+    connections: (host, clone, there) =>
+      Promise.all(
+        there.map(async (connection) => ({
+          ...connection,
+          host: '127.0.0.1',
+          port: await tunnels.portFor({ host: host.known.name, clone, member: connection.name }),
+        })),
+      ),
+    async close() {
+      await tunnels.close();
+      await Promise.all([...hosts.values()].map((host) => host.close()));
+    },
+  };
+}
+
+const joinViews = (overview: Overview, views: readonly HostView[]): Overview => ({
+  ...overview,
+  hosts: [...overview.hosts, ...views.map(({ host }) => host)],
+  environments: [...overview.environments, ...views.flatMap(({ environments }) => environments)],
+  snapshots: [...overview.snapshots, ...views.flatMap(({ snapshots }) => snapshots)],
+  clones: [...overview.clones, ...views.flatMap(({ clones }) => clones)],
+  jobs: [...overview.jobs, ...views.flatMap(({ jobs }) => jobs)],
+});

@@ -1,0 +1,140 @@
+/** One other host: follows what its engine holds, keeps that for a time without it, and hands requests to it. */
+import type { LinkSession } from '../link/session.ts';
+import type { Link } from '../link/link.ts';
+import type { Clock, Random } from '../ports/clock.ts';
+import type { Log } from '../ports/log.ts';
+import type { KeptText } from '../process/keptText.ts';
+import { createClient, type RouteInput, type RouteOutput } from '../protocol/client.ts';
+import { hostSchema, type Job } from '../protocol/entities.ts';
+import { fail, isFailure } from '../protocol/errors.ts';
+import type { EventBody } from '../protocol/events.ts';
+import type { RouteName } from '../protocol/routes.ts';
+import { createConnection } from './connection.ts';
+import { createViewKeeper, readKeptView } from './keptView.ts';
+import type { KnownHost } from './knownHosts.ts';
+import { createMirror, type HeldKind } from './mirror.ts';
+import { eventOf, viewOf, type HostView } from './qualified.ts';
+
+export interface RemoteHost {
+  readonly known: KnownHost;
+  /** As it is now, or as it was when it was last heard of. */
+  view(): HostView;
+  holds(kind: HeldKind, id: string): boolean;
+  /** What an answer says is there: its event may come later than who asks for it next. */
+  learn(job: Job): void;
+  /** The open link; waits for an attempt that is made at once when there is none. Errors: those of the link. */
+  session(signal?: AbortSignal): Promise<LinkSession>;
+  /** Asks its engine; what was cut off is asked again over the next link, with the same key. */
+  call<Name extends RouteName>(
+    name: Name,
+    input: RouteInput<Name>,
+    options: CallOptions,
+  ): Promise<RouteOutput<Name>>;
+  /** Ends the link; resolves when what is known of the host is kept. */
+  close(): Promise<void>;
+}
+
+export interface CallOptions {
+  user: string;
+  idempotencyKey?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+export interface RemoteHostOptions {
+  known: KnownHost;
+  link: Link;
+  clock: Clock;
+  random: Random;
+  log: Log;
+  kept: KeptText;
+  /** Events as they are called here; `resync` when everything may be different. */
+  publish: (event: EventBody) => void;
+}
+
+/** Milliseconds between two readings of everything, of an engine whose events end at once. */
+const rereadMs = 300;
+/** A request that is cut off is asked so many times in all. */
+const attempts = 4;
+/** Ids that answers told of: their events are never further behind. */
+const mostLearned = 1000;
+
+export async function createRemoteHost(options: RemoteHostOptions): Promise<RemoteHost> {
+  const { known, link, clock, random, log, kept, publish } = options;
+  const { name } = known;
+  const ending = new AbortController();
+  const mirror = createMirror((await readKeptView(kept)) ?? emptyView(known));
+  const learned = new Set<string>();
+  const keeper = createViewKeeper({ view: () => mirror.view(), kept, clock, log, signal: ending.signal });
+
+  async function follow(session: LinkSession, ready: () => void, signal: AbortSignal): Promise<void> {
+    const client = createClient({ transport: session, user: 'engine' });
+    for (;;) {
+      const overview = await client.call('overview', {}, { signal });
+      const now = viewOf(name, overview);
+      if (now === undefined) throw fail('host_unreachable', { host: name, problem: 'it tells of no host' });
+      mirror.replace(now);
+      keeper.changed();
+      ready();
+      publish({ kind: 'resync' });
+      for await (const { seq: _seq, ...told } of client.events(overview, signal)) {
+        if (told.kind === 'resync') break;
+        const event = eventOf(name, told);
+        if (event === undefined) continue;
+        mirror.apply(event);
+        if ('id' in event) learned.delete(event.id);
+        keeper.changed();
+        publish(event);
+      }
+      await clock.sleep(rereadMs, signal);
+    }
+  }
+  const view = (): HostView => {
+    const held = mirror.view();
+    const { address } = link;
+    return {
+      ...held,
+      host: { ...held.host, ...connection.way(), address, roundTripMs: connection.roundTripMs() },
+    };
+  };
+  const connection = createConnection({
+    ...{ host: name, link, clock, log, work: follow },
+    onChange: () => publish({ kind: 'host', entity: view().host }),
+  });
+
+  return {
+    known,
+    view,
+    holds: (kind, id) => mirror.holds(kind, id) || learned.has(id),
+    learn({ id, object }) {
+      learned.add(id).add(object.id);
+      for (const oldest of learned) if (learned.size > mostLearned) learned.delete(oldest);
+    },
+    session: (signal) => connection.session(signal),
+    async call(route, input, { user, signal, idempotencyKey = random.id() }) {
+      for (let left = attempts; ;) {
+        const transport = await connection.session(signal);
+        try {
+          return await createClient({ transport, user }).call(route, input, { signal, idempotencyKey });
+        } catch (error) {
+          left -= 1;
+          // Whether it was done is known there, by its key.
+          const isCutOff = isFailure(error, 'host_unreachable') || isFailure(error, 'engine_unreachable');
+          if (!isCutOff || left === 0) throw error;
+        }
+      }
+    },
+    async close() {
+      ending.abort();
+      await connection.close();
+      await keeper.quiet();
+    },
+  };
+}
+
+const emptyView = ({ name, kind }: KnownHost): HostView => ({
+  host: hostSchema.parse({ name, kind, state: 'unreachable', storage: null, problem: null }),
+  environments: [],
+  snapshots: [],
+  clones: [],
+  jobs: [],
+});

@@ -1,0 +1,79 @@
+/** Wires what joins other hosts to the engine of this machine. */
+import { join } from 'node:path';
+import { createHub, type Hub } from './hub/hub.ts';
+import { noKnownHosts, openKnownHosts } from './hub/knownHosts.ts';
+import { loopbackDoors } from './hub/loopbackDoors.ts';
+import type { OwnNames } from './hub/router.ts';
+import type { Life } from './life.ts';
+import { installedEngine } from './link/ssh/installedEngine.ts';
+import { createSshLink } from './link/ssh/sshLink.ts';
+import type { Log } from './ports/log.ts';
+import { systemClock, systemRandom } from './process/clock.ts';
+import { keptText } from './process/keptText.ts';
+import type { Settings } from './process/settings.ts';
+import { toFailure } from './protocol/errors.ts';
+import type { CloneId, JobId, SnapshotId } from './protocol/ids.ts';
+import type { HomePaths } from './protocol/node/home.ts';
+import { parseSshAddress } from './protocol/sshAddress.ts';
+
+export async function startHub({
+  paths,
+  log,
+  life,
+  ssh,
+}: {
+  paths: HomePaths;
+  log: Log;
+  life: Pick<Life, 'present'>;
+  ssh: Settings['ssh'];
+}): Promise<Hub> {
+  const known = await openKnownHosts(keptText(paths.hosts), paths.hosts).catch((error: unknown) => {
+    log.error('other hosts can not be reached', { problem: toFailure(error).message });
+    return noKnownHosts(error);
+  });
+  return createHub({
+    known,
+    linkTo: ({ name, address }) =>
+      createSshLink({
+        ...{ name, address: parseSshAddress(address), work: installedEngine, environment: process.env },
+        ...(ssh.program !== undefined && { program: ssh.program }),
+        ...(ssh.configFile !== undefined && { configFile: ssh.configFile }),
+      }),
+    // By an encoded name: letters of all scripts and case may differ in what a file system takes for the same.
+    keptOf: ({ name }) => keptText(join(paths.hostsFolder, `${Buffer.from(name).toString('hex')}.json`)),
+    doors: loopbackDoors,
+    ...{ clock: systemClock, random: systemRandom, log },
+    publish: (event) => life.present()?.context.feed.publish(event),
+    isOwn: ownIds(life),
+    ownEnvironments: () => ownEnvironments(life),
+  });
+}
+
+/** Whether this machine's engine has an object of an id. */
+export const ownIds =
+  (life: Pick<Life, 'present'>) =>
+  (id: string): boolean => {
+    const store = life.present()?.context.store;
+    return (
+      store !== undefined &&
+      (store.clones.get(id as CloneId) ??
+        store.snapshots.get(id as SnapshotId) ??
+        store.jobs.get(id as JobId)) !== undefined
+    );
+  };
+
+export const ownEnvironments = (life: Pick<Life, 'present'>): string[] =>
+  life
+    .present()
+    ?.context.store.environments.list()
+    .map(({ name }) => name) ?? [];
+
+/** Names of this machine's own things. */
+export const ownNames = (life: Pick<Life, 'present'>): OwnNames => ({
+  clones: () =>
+    life
+      .present()
+      ?.context.store.clones.list()
+      .map(({ name }) => name) ?? [],
+  snapshots: () => life.present()?.context.store.snapshots.list() ?? [],
+});
