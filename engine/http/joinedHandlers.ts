@@ -44,12 +44,34 @@ export function createJoinedHandlers({ own, hub, names }: JoinedHandlersOptions)
     ...all,
     ...joinedLists(own, hub),
     environmentApply: (request) => all.environmentApply(onItsHost(request)),
+    checkoutOpen: async (request) => {
+      refuseElsewhere(await hub(), 'environment', request.body.environment);
+      return own.checkoutOpen(request);
+    },
+    checkoutUse: async (request) => {
+      refuseElsewhere(await hub(), 'clone', request.body.clone);
+      return own.checkoutUse(request);
+    },
     hostAdd: async ({ body, signal }) => (await hub()).add({ ...body, kind: 'ssh' }, signal),
     hostRemove: async ({ params }) => {
       await (await hub()).remove(params.host as string as HostName);
       return { forgotten: true };
     },
   };
+}
+
+/** Errors: `not_supported`. */
+function refuseElsewhere(hub: Hub, kind: 'environment' | 'clone', reference: string | undefined): void {
+  if (reference === undefined) return;
+  const names = hub.hosts().map(({ known }) => known.name);
+  const isThere =
+    splitName(names, reference) !== undefined ||
+    (kind === 'clone' && hub.holderOf('clones', reference) !== undefined);
+  if (isThere)
+    throw fail('not_supported', {
+      feature: `A branch that follows to the ${kind} ${reference} of another host`,
+      instead: 'Use its clones by their own addresses: thin-clones clone url.',
+    });
 }
 
 const inputOf = <Name extends RouteName>(name: Name, asked: Asked): RouteInput<Name> =>

@@ -270,6 +270,15 @@ describe('two hosts behind one engine', () => {
     assert.equal((await client.call('cloneShow', { params: { clone: mine.id } })).name, 'here');
   });
 
+  it('refuses to let a branch follow there, and says what to do instead', async () => {
+    const open = client.call('checkoutOpen', { body: { folder: '/work/shop', environment: 'big/shop' } });
+    await assert.rejects(open, (error: unknown) => {
+      assert.ok(isFailure(error, 'not_supported'));
+      assert.match(error.document.next, /clone url/);
+      return true;
+    });
+  });
+
   it('forgets a host, and leaves what is there', async () => {
     await client.call('hostRemove', { params: { host: 'big' } });
     const overview = await client.call('overview', {});
