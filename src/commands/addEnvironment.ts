@@ -72,7 +72,7 @@ async function urlSource(
 ): Promise<Source | undefined> {
   let showDetails = (): Promise<void> => Promise.resolve();
   const memberOf = ({ url }: ConnectionUrl): MemberDefinition => ({
-    ...{ engine: 'postgres', retrieval: 'logical', url },
+    ...{ engine: wordsOf().key, retrieval: 'logical', url },
   });
   const source = await askSource({
     ...{ title, found },
@@ -114,7 +114,7 @@ async function pathSource(
         canSelectFolders: true,
       })) ?? [];
     if (chosen === undefined) return undefined;
-    const member: MemberDefinition = { engine: 'postgres', retrieval, [retrieval]: chosen.fsPath };
+    const member: MemberDefinition = { engine: wordsOf().key, retrieval, [retrieval]: chosen.fsPath };
     const report = await testSource(client, member);
     if (report === undefined) return undefined;
     if (isUsable(report)) {
