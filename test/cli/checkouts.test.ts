@@ -6,11 +6,10 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import pg from 'pg';
-import type { Checkout, Clone, DoctorCheck, ErrorDocument } from '../../engine/protocol/entities.ts';
-import { makeTestEngine, repository as project, type TestEngine } from '../support/engine.ts';
-import { skipSuite } from '../support/skips.ts';
-import { parsed, startCommand, thinClones, type Finished } from './realCommand.ts';
+import type { Checkout, Clone, ErrorDocument } from '../../engine/protocol/entities.ts';
+import { repository as project, type TestEngine } from '../support/engine.ts';
+import { queryAt } from '../support/queryAt.ts';
+import { makeUsableEngine, parsed, startCommand, thinClones, type Finished } from './realCommand.ts';
 
 const variables = { THIN_CLONES_STORAGE_DRIVER: 'copy' };
 /** Nothing of the person who runs the tests, and no hooks of theirs. */
@@ -66,15 +65,6 @@ describe('checkouts on the command line', function () {
     parsed<Checkout>(await done(cwd, 'use', '--json', ...argv));
   const urlOf = async (cwd: string): Promise<string> =>
     parsed<{ DATABASE_URL: string }>(await done(cwd, 'env', 'vars', '--json')).DATABASE_URL;
-  const query = async (url: string, sql: string): Promise<unknown[]> => {
-    const client = new pg.Client({ connectionString: url });
-    await client.connect();
-    try {
-      return (await client.query<Record<string, unknown>>(sql)).rows;
-    } finally {
-      await client.end();
-    }
-  };
   /** What a program sees that is run by \`exec\`. */
   const exec = async (cwd: string, ...sql: string[]): Promise<unknown[]> => {
     const { stdout } = await done(cwd, 'exec', '--', process.execPath, program, ...sql);
@@ -93,13 +83,7 @@ describe('checkouts on the command line', function () {
   const marks = 'SELECT item FROM orders WHERE id = 9999';
 
   before(async function () {
-    engine = await makeTestEngine({ variables });
-    const { items } = parsed<{ items: DoctorCheck[] }>(await thinClones(engine, 'host', 'doctor', '--json'));
-    const problems = items.filter(({ status }) => status === 'problem');
-    if (problems.length > 0) {
-      await engine.dispose();
-      skipSuite(this, problems.map(({ message }) => message).join('; '));
-    }
+    engine = await makeUsableEngine(this, variables);
     folder = await realpath(await mkdtemp(join(tmpdir(), 'tc-checkouts-')));
     await chmod(folder, 0o755);
     program = join(folder, 'program.cjs');
@@ -152,18 +136,18 @@ environments:
       const main = await use(repository);
       assert.deepEqual([main.state, main.key, main.path], ['ready', 'main', repository]);
       url = await urlOf(repository);
-      await query(url, mark('main'));
+      await queryAt(url, mark('main'));
       git(repository, 'switch', '--quiet', '-c', 'feature/x');
       const feature = await use(join(repository));
       assert.deepEqual([feature.state, feature.key], ['ready', 'feature/x']);
       assert.notEqual(feature.clone, main.clone);
       assert.deepEqual(feature.endpoints, main.endpoints);
       assert.equal(await urlOf(repository), url);
-      assert.deepEqual(await query(url, marks), []);
-      await query(url, mark('feature'));
+      assert.deepEqual(await queryAt(url, marks), []);
+      await queryAt(url, mark('feature'));
       git(repository, 'switch', '--quiet', 'main');
       assert.equal((await use(repository)).clone, main.clone);
-      assert.deepEqual(await query(url, marks), [{ item: 'main' }]);
+      assert.deepEqual(await queryAt(url, marks), [{ item: 'main' }]);
       assert.equal((await clones()).length, 2);
     });
     it('has one clone, made for the first who asks, after the branch was changed in a terminal', async () => {

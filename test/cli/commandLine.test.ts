@@ -6,7 +6,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import pg from 'pg';
 import type {
   Clone,
-  DoctorCheck,
   EngineInfo,
   ErrorDocument,
   Host,
@@ -14,8 +13,8 @@ import type {
   Snapshot,
 } from '../../engine/protocol/entities.ts';
 import { makeTestEngine, type TestEngine } from '../support/engine.ts';
-import { skipSuite } from '../support/skips.ts';
-import { parsed, startCommand, thinClones } from './realCommand.ts';
+import { queryAt } from '../support/queryAt.ts';
+import { makeUsableEngine, parsed, startCommand, thinClones } from './realCommand.ts';
 
 const variables = { THIN_CLONES_STORAGE_DRIVER: 'copy' };
 interface Failure {
@@ -103,13 +102,7 @@ describe('a database through the command line', () => {
   let repository: string;
   before(async function () {
     this.timeout(120_000);
-    engine = await makeTestEngine({ variables });
-    const { items } = parsed<{ items: DoctorCheck[] }>(await thinClones(engine, 'host', 'doctor', '--json'));
-    const problems = items.filter(({ status }) => status === 'problem');
-    if (problems.length > 0) {
-      await engine.dispose();
-      skipSuite(this, problems.map(({ message }) => message).join('; '));
-    }
+    engine = await makeUsableEngine(this, variables);
     repository = join(engine.home, 'repository');
     await mkdir(repository);
     await writeFile(
@@ -150,13 +143,7 @@ environments:
   const query = async <Row extends pg.QueryResultRow>(sql: string): Promise<Row[]> => {
     const { stdout } = await run('clone', 'url', 'feature/a');
     assert.match(stdout, /^postgresql:\/\/[^\n]+\n$/);
-    const client = new pg.Client({ connectionString: stdout.trim() });
-    await client.connect();
-    try {
-      return (await client.query<Row>(sql)).rows;
-    } finally {
-      await client.end();
-    }
+    return queryAt<Row>(stdout.trim(), sql);
   };
 
   it('declares the environments of a file once, and says "unchanged" the second time', async () => {

@@ -2,7 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { repository, type TestEngine } from '../support/engine.ts';
+import type { Context } from 'mocha';
+import type { DoctorCheck } from '../../engine/protocol/entities.ts';
+import { makeTestEngine, repository, type TestEngine } from '../support/engine.ts';
+import { skipSuite } from '../support/skips.ts';
 
 export interface Finished {
   code: number | null;
@@ -61,3 +64,16 @@ export const thinClones = (engine: TestEngine, ...argv: string[]): Promise<Finis
 /** The one document on stdout; the test says what it must be. */
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the same as `as Document` at each call
 export const parsed = <Document>({ stdout }: Finished): Document => JSON.parse(stdout) as Document;
+
+/** For suites that make clones: they are skipped where the doctor finds that none can be made. */
+export async function makeUsableEngine(
+  context: Context,
+  variables: Readonly<Record<string, string>>,
+): Promise<TestEngine> {
+  const engine = await makeTestEngine({ variables });
+  const { items } = parsed<{ items: DoctorCheck[] }>(await thinClones(engine, 'host', 'doctor', '--json'));
+  const problems = items.filter(({ status }) => status === 'problem');
+  if (problems.length === 0) return engine;
+  await engine.dispose();
+  return skipSuite(context, problems.map(({ message }) => message).join('; '));
+}

@@ -15,7 +15,7 @@ import {
   writeWorkspace,
   type CheckoutWorld,
 } from './checkoutWorld.ts';
-import { chooseSeed, seeded } from './seeds.ts';
+import { chooseSeed, seeded } from '../support/seeds.ts';
 import { environment, origin, type World } from './world.ts';
 
 const thorough = process.env['THIN_CLONES_THOROUGH'] === '1';

@@ -9,7 +9,7 @@ import type { Connection } from '../../engine/protocol/entities.ts';
 import { routes, type RouteName } from '../../engine/protocol/routes.ts';
 import { readDiscovery } from '../../engine/protocol/node/discovery.ts';
 import { skipSuite } from '../support/skips.ts';
-import { seededBytes } from './seeds.ts';
+import { seededBytes } from '../support/seeds.ts';
 import { codeOf, environment, fillWorld, openWorld, type World } from './world.ts';
 import { ask, openStream } from './rawRequest.ts';
 

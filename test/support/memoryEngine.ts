@@ -42,23 +42,13 @@ import type { Store } from '../../engine/state/store.ts';
 import { createVault } from '../../engine/state/vault.ts';
 import { createMemoryStorage } from '../../engine/storage/memory/memoryStorage.ts';
 import type { Storage } from '../../engine/storage/storage.ts';
+import { seeded } from './seeds.ts';
 
 export const ref = (text: string): Reference => referenceSchema.parse(text);
 export const environmentName = (text: string): EnvironmentName => environmentNameSchema.parse(text);
 export const cloneName = (text: string): CloneName => cloneNameSchema.parse(text);
 export const snapshotName = (text: string): SnapshotName => snapshotNameSchema.parse(text);
 export const caller = { user: 'tester' };
-
-/** Numbers from a seed (mulberry32), so that a run can be repeated. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /** Time that moves by a millisecond with each look, and otherwise only when a test says so. */
 export interface VirtualClock extends Clock {

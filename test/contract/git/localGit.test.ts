@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { createLocalGit } from '../../../engine/git/local/localGit.ts';
 import type { Git, WorkingTree } from '../../../engine/git/git.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
-import { chooseSeed, seeded } from '../../faults/seeds.ts';
+import { chooseSeed, seeded } from '../../support/seeds.ts';
 import { skipSuite } from '../../support/skips.ts';
 import { describeGit, follow, located, placeOf, type Person } from './git.contract.ts';
 import { makeRealPlace, type RealPlace } from './realGit.ts';

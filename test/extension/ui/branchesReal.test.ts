@@ -4,12 +4,13 @@ import { execFile } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import pg from 'pg';
-import { SOURCE_PASSWORD, startPostgresSource, type PostgresSource } from '../../support/postgresSource.ts';
+import { SOURCE_PASSWORD } from '../../support/postgresSource.ts';
+import { queryAt } from '../../support/queryAt.ts';
 import type { Scratch } from '../../support/vscode/scratch.ts';
 import { themes } from '../../support/vscode/server.ts';
 import { until } from '../../support/vscode/until.ts';
 import { openWorkbench, type Workbench } from '../../support/vscode/workbench.ts';
+import { useShopSource } from './shopSource.ts';
 import { useWorkbench } from './useWorkbench.ts';
 
 const run = promisify(execFile);
@@ -36,47 +37,27 @@ const tasks = {
 };
 
 describe('the database follows the branch', () => {
-  let source: PostgresSource;
-  before('start a source', async function () {
-    this.timeout(2 * minutes);
-    source = await startPostgresSource();
-    await source.run('postgres', 'create database shop');
-    await source.run(
-      'shop',
-      'create table orders (id int primary key, note text)',
-      "insert into orders select n, 'order ' || n from generate_series(1, 1000) n",
-      'create table schema_migrations (name text primary key)',
-      "insert into schema_migrations values ('001_orders.sql')",
-    );
-  });
+  const source = useShopSource(
+    1000,
+    'create table schema_migrations (name text primary key)',
+    "insert into schema_migrations values ('001_orders.sql')",
+  );
   const ui = useWorkbench({
     settings: { 'workbench.colorTheme': themes.dark },
     prepare: (scratch) => prepare(scratch),
   });
-  after('stop the source', () => source.remove());
 
-  const git = async (...args: readonly string[]): Promise<void> => {
-    const identity = [
-      '-c',
-      'user.name=Test',
-      '-c',
-      'user.email=test@localhost',
-      '-c',
-      'commit.gpgsign=false',
-    ];
-    await run('git', ['-C', ui().scratch.workspace, ...identity, ...args]);
-  };
+  const git = (...args: readonly string[]): Promise<void> => ui().scratch.git(...args);
   async function prepare(scratch: Scratch): Promise<void> {
     const { workspace, home } = scratch;
     await mkdir(join(workspace, 'db', 'migrations'), { recursive: true });
     await mkdir(join(workspace, '.vscode'));
-    await writeFile(join(workspace, 'thin-clones.yaml'), configFile(source.url('shop')));
+    await writeFile(join(workspace, 'thin-clones.yaml'), configFile(source().url('shop')));
     await writeFile(join(workspace, '.vscode', 'tasks.json'), JSON.stringify(tasks));
     await writeFile(join(workspace, 'db', 'migrations', '001_orders.sql'), 'create table orders ();\n');
-    await run('git', ['-C', workspace, 'add', '.']);
-    const identity = ['-c', 'user.name=Test', '-c', 'user.email=test@localhost'];
-    await run('git', ['-C', workspace, ...identity, 'commit', '-q', '-m', 'Declare the database']);
-    await run('git', ['-C', workspace, 'branch', '-f', 'feature/a']);
+    await scratch.git('add', '.');
+    await scratch.git('commit', '-q', '-m', 'Declare the database');
+    await scratch.git('branch', '-f', 'feature/a');
     const program = async (...args: readonly string[]): Promise<void> => {
       await run(process.execPath, [join(checkout, 'dist', 'thin-clones.mjs'), ...args], {
         cwd: workspace,
@@ -90,15 +71,7 @@ describe('the database follows the branch', () => {
   }
 
   let url = '';
-  const query = async (sql: string, connectionString = url): Promise<unknown[]> => {
-    const client = new pg.Client({ connectionString });
-    await client.connect();
-    try {
-      return (await client.query<Record<string, unknown>>(sql)).rows;
-    } finally {
-      await client.end();
-    }
-  };
+  const query = (sql: string, at = url): Promise<unknown[]> => queryAt(at, sql);
   const mark = (text: string) =>
     query(`insert into orders values (${Date.now() % 1_000_000_000}, '${text}')`);
   const marks = async (): Promise<string[]> =>

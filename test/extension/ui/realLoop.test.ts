@@ -2,46 +2,32 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import pg from 'pg';
-import { SOURCE_PASSWORD, startPostgresSource, type PostgresSource } from '../../support/postgresSource.ts';
+import { SOURCE_PASSWORD } from '../../support/postgresSource.ts';
+import { queryAt } from '../../support/queryAt.ts';
 import { themes } from '../../support/vscode/server.ts';
 import { until } from '../../support/vscode/until.ts';
+import { useShopSource } from './shopSource.ts';
 import { useWorkbench } from './useWorkbench.ts';
 
 const minutes = 60_000;
 
 describe('the whole loop with a real database', () => {
-  let source: PostgresSource;
-  before('start a source', async function () {
-    this.timeout(2 * minutes);
-    source = await startPostgresSource();
-    await source.run('postgres', 'create database shop');
-    await source.run(
-      'shop',
-      'create table orders (id int primary key, note text)',
-      "insert into orders select n, 'order ' || n from generate_series(1, 20000) n",
-      'create schema audit',
-      'create table audit.log as select n, md5(n::text) as line from generate_series(1, 50000) n',
-    );
-  });
+  const source = useShopSource(
+    20_000,
+    'create schema audit',
+    'create table audit.log as select n, md5(n::text) as line from generate_series(1, 50000) n',
+  );
   const withPassword = (database: string): string =>
-    source.url(database).replace('@', `:${encodeURIComponent(SOURCE_PASSWORD)}@`);
+    source()
+      .url(database)
+      .replace('@', `:${encodeURIComponent(SOURCE_PASSWORD)}@`);
   const ui = useWorkbench({
     settings: { 'workbench.colorTheme': themes.dark },
     prepare: (scratch) => writeFile(join(scratch.workspace, '.env'), `OLD_URL=${withPassword('shopp')}\n`),
   });
-  after('stop the source', () => source.remove());
 
   let url = '';
-  const query = async (sql: string): Promise<unknown[]> => {
-    const client = new pg.Client({ connectionString: url });
-    await client.connect();
-    try {
-      return (await client.query<Record<string, unknown>>(sql)).rows;
-    } finally {
-      await client.end();
-    }
-  };
+  const query = (sql: string): Promise<unknown[]> => queryAt(url, sql);
   const rowIs = (label: string, description: RegExp) => {
     const { workbench } = ui();
     return until(
@@ -65,10 +51,10 @@ describe('the whole loop with a real database', () => {
     await workbench.pressWelcomeButton('Add Environment');
     await workbench.quickPick(/shopp at/);
     const refused = await workbench.quickInput({ title: 'Add Environment', prompt: '"shopp"' });
-    assert.equal(refused.value, source.url('shopp'), 'without its password');
+    assert.equal(refused.value, source().url('shopp'), 'without its password');
     await workbench.screenshot('loop-source-fails');
     // The password of the file stays: it is not typed again.
-    await workbench.inputBox(source.url('shop'), { title: 'Add Environment' });
+    await workbench.inputBox(source().url('shop'), { title: 'Add Environment' });
     await workbench.quickPick(/Leave out large tables/, { placeholder: 'What should be copied?' });
     const tables = await workbench.quickInput({ placeholder: 'Which tables should be left out' });
     assert.deepEqual(tables.items, ['audit.log', 'public.orders'], 'the largest first');

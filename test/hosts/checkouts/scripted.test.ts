@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Checkout } from '../../../engine/protocol/entities.ts';
 import { openFilledCheckoutWorld, type CheckoutWorld } from '../../faults/checkoutWorld.ts';
-import { chooseSeed, seeded } from '../../faults/seeds.ts';
+import { chooseSeed, seeded } from '../../support/seeds.ts';
 import { hammer, type Verdict } from './hammer.ts';
 import { hearReports, type Reports } from './reports.ts';
 import { createScript, prepareHistory, type Desk } from './script.ts';

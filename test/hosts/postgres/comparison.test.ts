@@ -6,14 +6,10 @@ import { compareRows, countSourceRows } from '../../../engine/database/postgres/
 import { selectTables } from '../../../engine/database/postgres/selection.ts';
 import type { Comparison } from '../../../engine/protocol/entities.ts';
 import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
-import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
-import {
-  SOURCE_PASSWORD,
-  SOURCE_USER,
-  startPostgresSource,
-  testPrograms,
-  type PostgresSource,
-} from '../../support/postgresSource.ts';
+import { useBenchWithSource } from '../../support/benchWithSource.ts';
+import { dumpSource } from '../../support/dumpSource.ts';
+import type { PostgresBench } from '../../support/postgresBench.ts';
+import { SOURCE_PASSWORD, startPostgresSource, type PostgresSource } from '../../support/postgresSource.ts';
 import { fixtures, quoted, rolesOfFixtures } from './fixtures.ts';
 
 for (const major of [13, 15, 16, 18]) {
@@ -21,14 +17,9 @@ for (const major of [13, 15, 16, 18]) {
     this.timeout(240_000);
     let bench: PostgresBench;
     let source: PostgresSource;
-    before(async () => {
-      bench = await openPostgresBench();
-      source = await startPostgresSource({ major, settings: { wal_level: 'logical' } });
+    useBenchWithSource({ major, settings: { wal_level: 'logical' } }, async (made) => {
+      ({ bench, source } = made);
       await source.run('postgres', ...rolesOfFixtures(major));
-    });
-    after(async () => {
-      await source.remove();
-      await bench.close();
     });
     afterEach(() => bench.checkNothingLeft());
 
@@ -65,18 +56,8 @@ for (const major of [13, 15, 16, 18]) {
     // Each version lists the same of it.
     for (const { title, database, statements } of major === 18 ? fixtures(major) : [])
       it(`has all that a plain dump of ${title} lists`, async () => {
-        const { client } = await testPrograms()();
-        assert.ok(client.ok);
         const dump = path.join(bench.root, `${statements.length}.sql`);
-        await bench.machine.run({
-          program: client.programs.pg_dump,
-          args: [`--file=${dump}`],
-          env: {
-            ...{ PGHOST: '127.0.0.1', PGPORT: String(source.port), PGUSER: SOURCE_USER },
-            ...{ PGPASSWORD: SOURCE_PASSWORD, PGDATABASE: database },
-          },
-          parse: ({ code, stderr }) => assert.equal(code, 0, stderr),
-        });
+        await dumpSource(bench, source, database, [`--file=${dump}`]);
         const { comparison } = await bench.retrieve({ retrieval: 'dump', dump });
         // Such a dump does not tell which of its roles are superusers.
         assert.deepEqual(
@@ -92,9 +73,8 @@ describe('a comparison', function () {
   this.timeout(240_000);
   let bench: PostgresBench;
   let source: PostgresSource;
-  before(async () => {
-    bench = await openPostgresBench();
-    source = await startPostgresSource();
+  useBenchWithSource({}, async (made) => {
+    ({ bench, source } = made);
     await source.run(
       'postgres',
       'CREATE SCHEMA billing',
@@ -102,10 +82,6 @@ describe('a comparison', function () {
       `CREATE TABLE ${quoted} (id int PRIMARY KEY, invoice int REFERENCES billing.invoices)`,
       `CREATE VIEW unpaid AS SELECT * FROM billing.invoices`,
     );
-  });
-  after(async () => {
-    await source.remove();
-    await bench.close();
   });
 
   it('explains what include and exclude leave out by that, and nothing else is there', async () => {

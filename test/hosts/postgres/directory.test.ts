@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { cp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
+import { retrieveNew, useBenchWithSource } from '../../support/benchWithSource.ts';
 import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
 import {
   presentMajors,
@@ -130,14 +131,9 @@ for (const major of await presentMajors()) {
 describe('secrets of a data directory', () => {
   let bench: PostgresBench;
   let source: PostgresSource;
-  before(async () => {
-    bench = await openPostgresBench();
-    source = await startPostgresSource({ settings: { wal_level: 'logical' } });
+  useBenchWithSource({ settings: { wal_level: 'logical' } }, async (made) => {
+    ({ bench, source } = made);
     await source.run('postgres', 'CREATE DATABASE shop');
-  });
-  after(async () => {
-    await source.remove();
-    await bench.close();
   });
 
   it('are in no byte of the copy: not as dead rows, statistics, WAL or settings', async () => {
@@ -176,14 +172,7 @@ describe('secrets of a data directory', () => {
 describe('a data directory that can not be recovered', () => {
   let bench: PostgresBench;
   let source: PostgresSource;
-  before(async () => {
-    bench = await openPostgresBench();
-    source = await startPostgresSource();
-  });
-  after(async () => {
-    await source.remove();
-    await bench.close();
-  });
+  useBenchWithSource({}, (made) => void ({ bench, source } = made));
 
   it('is refused with what PostgreSQL said during the recovery', async () => {
     await source.kill();
@@ -380,13 +369,7 @@ describe('a running clone', () => {
   let golden: { target: string; version: string };
   before(async () => {
     bench = await openPostgresBench();
-    const source = await startPostgresSource();
-    try {
-      await source.stop();
-      golden = await bench.retrieve({ retrieval: 'directory', directory: source.dataDirectory });
-    } finally {
-      await source.remove();
-    }
+    golden = await retrieveNew(bench);
   });
   after(() => bench.close());
 

@@ -4,8 +4,9 @@ import path from 'node:path';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
+import { dumpSource } from '../../support/dumpSource.ts';
 import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
-import { SOURCE_PASSWORD, startPostgresSource, testPrograms } from '../../support/postgresSource.ts';
+import { startPostgresSource } from '../../support/postgresSource.ts';
 
 const code = (expected: string, pattern?: RegExp) => (error: ThinClonesError) => {
   assert.equal(error.code, expected, error.message);
@@ -30,22 +31,8 @@ describe('retrieval from a dump', () => {
         'CREATE ROLE "Ro le" NOLOGIN',
         'GRANT SELECT ON customers TO "Ro le"',
       );
-      const { client } = await testPrograms()();
-      assert.ok(client.ok);
-      const dump = async (program: 'pg_dump' | 'pg_dumpall', ...args: readonly string[]): Promise<void> => {
-        await bench.machine.run({
-          program: client.programs[program],
-          args,
-          env: {
-            PGHOST: '127.0.0.1',
-            PGPORT: String(source.port),
-            PGUSER: 'owner',
-            PGPASSWORD: SOURCE_PASSWORD,
-            PGDATABASE: 'shop',
-          },
-          parse: (result) => assert.equal(result.code, 0, result.stderr),
-        });
-      };
+      const dump = (program: 'pg_dump' | 'pg_dumpall', ...args: readonly string[]): Promise<void> =>
+        dumpSource(bench, source, 'shop', args, program);
       await dump('pg_dump', '--format=custom', `--file=${dumpOf('shop.dump')}`);
       await dump('pg_dump', '--format=directory', '--jobs=2', `--file=${dumpOf('shop.dir')}`);
       await dump('pg_dump', '--format=directory', '--compress=0', `--file=${dumpOf('plain.dir')}`);

@@ -2,13 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { isFailure } from '../../../engine/protocol/errors.ts';
+import { dumpSource } from '../../support/dumpSource.ts';
 import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
-import {
-  SOURCE_PASSWORD,
-  startPostgresSource,
-  testPrograms,
-  type PostgresSource,
-} from '../../support/postgresSource.ts';
+import { SOURCE_PASSWORD, startPostgresSource, type PostgresSource } from '../../support/postgresSource.ts';
 
 /** `nowhere` is one that this machine's PostgreSQL lacks: the source finds it in a folder of its own. */
 describe('extensions of a source', function () {
@@ -79,8 +75,6 @@ describe('extensions of a source', function () {
       'CREATE TABLE kept AS SELECT 1 AS id',
       'CREATE VIEW jobs AS SELECT * FROM cron.job',
     );
-    const { client } = await testPrograms()();
-    assert.ok(client.ok);
     for (const [name, format, database] of [
       ['shop.dump', 'custom', 'shop'],
       ['shop.tar', 'tar', 'shop'],
@@ -88,18 +82,7 @@ describe('extensions of a source', function () {
       ['busy.dump', 'custom', 'busy'],
       ['busy.sql', 'plain', 'busy'],
     ] as const)
-      await bench.machine.run({
-        program: client.programs.pg_dump,
-        args: [`--format=${format}`, `--file=${dumpOf(name)}`],
-        env: {
-          PGHOST: '127.0.0.1',
-          PGPORT: String(source.port),
-          PGUSER: 'owner',
-          PGPASSWORD: SOURCE_PASSWORD,
-          PGDATABASE: database,
-        },
-        parse: (result) => assert.equal(result.code, 0, result.stderr),
-      });
+      await dumpSource(bench, source, database, [`--format=${format}`, `--file=${dumpOf(name)}`]);
   });
   after(async () => {
     await source.remove();

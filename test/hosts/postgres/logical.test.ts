@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
+import { useBenchWithSource } from '../../support/benchWithSource.ts';
 import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
 import { processesUnder } from '../../support/processesUnder.ts';
 import {
@@ -25,9 +26,9 @@ for (const major of await presentMajors()) {
   describe(`logical retrieval from PostgreSQL ${major}`, () => {
     let bench: PostgresBench;
     let source: PostgresSource;
-    before(async () => {
-      bench = await openPostgresBench();
-      source = await startPostgresSource({ major, settings: { lc_monetary: 'C', timezone: 'Asia/Tokyo' } });
+    const settings = { lc_monetary: 'C', timezone: 'Asia/Tokyo' };
+    useBenchWithSource({ major, settings }, async (made) => {
+      ({ bench, source } = made);
       await source.run(
         'postgres',
         "CREATE ROLE app LOGIN PASSWORD 'production'",
@@ -49,10 +50,6 @@ for (const major of await presentMajors()) {
         'CREATE TABLE audit_log (entry text)',
         "INSERT INTO audit_log VALUES ('large')",
       );
-    });
-    after(async () => {
-      await source.remove();
-      await bench.close();
     });
 
     it('brings tables, roles and settings, refuses production passwords, and leaves nothing behind', async () => {

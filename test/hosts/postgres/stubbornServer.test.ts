@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createProcessRuntime } from '../../../engine/runtime/process/processRuntime.ts';
+import { retrieveNew } from '../../support/benchWithSource.ts';
 import { openPostgresBench, type PostgresBench, type RunningClone } from '../../support/postgresBench.ts';
-import { startPostgresSource } from '../../support/postgresSource.ts';
 import { serverTraits } from '../../../engine/database/engines.ts';
 
 describe('a server that does not stop', () => {
@@ -10,13 +10,7 @@ describe('a server that does not stop', () => {
   let clone: RunningClone;
   before(async () => {
     bench = await openPostgresBench();
-    const source = await startPostgresSource();
-    try {
-      await source.stop();
-      golden = await bench.retrieve({ retrieval: 'directory', directory: source.dataDirectory });
-    } finally {
-      await source.remove();
-    }
+    golden = await retrieveNew(bench);
   });
   beforeEach(async () => {
     clone = await bench.start(await bench.copy(golden.target), golden.version);

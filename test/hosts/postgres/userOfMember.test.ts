@@ -4,8 +4,9 @@ import path from 'node:path';
 import pg from 'pg';
 import type { Login } from '../../../engine/database/database.ts';
 import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
-import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
-import { SOURCE_PASSWORD, startPostgresSource, type PostgresSource } from '../../support/postgresSource.ts';
+import { useBenchWithSource } from '../../support/benchWithSource.ts';
+import type { PostgresBench } from '../../support/postgresBench.ts';
+import { SOURCE_PASSWORD, type PostgresSource } from '../../support/postgresSource.ts';
 
 const noRole = (error: ThinClonesError): boolean => {
   assert.equal(error.code, 'member_user', error.message);
@@ -17,9 +18,8 @@ const noRole = (error: ThinClonesError): boolean => {
 describe('a member whose user is a role of the source', () => {
   let bench: PostgresBench;
   let source: PostgresSource;
-  before(async () => {
-    bench = await openPostgresBench();
-    source = await startPostgresSource();
+  useBenchWithSource({}, async (made) => {
+    ({ bench, source } = made);
     await source.run(
       'postgres',
       'CREATE ROLE owners NOLOGIN',
@@ -38,10 +38,6 @@ describe('a member whose user is a role of the source', () => {
       'GRANT SELECT ON orders TO app_user',
       'CREATE TABLE secrets (text text)',
     );
-  });
-  after(async () => {
-    await source.remove();
-    await bench.close();
   });
 
   const definition = () => ({ retrieval: 'logical', url: source.url('shop'), user: 'app_user' }) as const;

@@ -1,13 +1,27 @@
 /** A checkout for tests against a fake engine, and what it says about migrations. */
 import {
   checkoutSchema,
+  endpointSchema,
   proposalSchema,
   type Checkout,
+  type Endpoint,
   type Proposal,
 } from '../../../engine/protocol/entities.ts';
 import { migrationReportSchema, type MigrationReport } from '../../../engine/protocol/migrationReport.ts';
 
 export const checkoutId = 'checkout-eeeeeeeeeeeeeeee';
+
+/** The stable port of the one member. */
+export const fakeEndpoint = (port: number): Endpoint =>
+  endpointSchema.parse({
+    member: 'orders',
+    engine: 'postgres',
+    host: '127.0.0.1',
+    port,
+    user: 'clone',
+    database: 'shop',
+    state: 'listening',
+  });
 
 /** On `feature/a`, with one stable port, and nothing that it leads to. */
 export const fakeCheckout = (changes: object = {}): Checkout =>
@@ -26,17 +40,7 @@ export const fakeCheckout = (changes: object = {}): Checkout =>
     reason: null,
     next: null,
     question: null,
-    endpoints: [
-      {
-        member: 'orders',
-        engine: 'postgres',
-        host: '127.0.0.1',
-        port: 55_432,
-        user: 'clone',
-        database: 'shop',
-        state: 'listening',
-      },
-    ],
+    endpoints: [fakeEndpoint(55_432)],
     variables: { DATABASE_URL: '{orders.url}', PGPORT: '{orders.port}' },
     envFile: null,
     problem: null,

@@ -20,6 +20,8 @@ export interface Scratch {
   readonly plainFolder: string;
   /** For THIN_CLONES_HOME: everything an engine owns. */
   readonly home: string;
+  /** Runs Git in `workspace`, under a name of its own. */
+  git(...args: readonly string[]): Promise<void>;
   /**
    * Ends what still runs with `home` in its environment or arguments (engine, database servers), unmounts what an
    * engine mounted below it (its storage pool, as root), and removes the folders.
@@ -57,6 +59,7 @@ export async function makeScratch(): Promise<Scratch> {
     workspace,
     plainFolder,
     home,
+    git,
     async dispose() {
       await endProcessesOf(home);
       await unmountBelow(home);

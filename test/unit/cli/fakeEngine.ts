@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createClient, writePosition, type RouteOutput } from '../../../engine/protocol/client.ts';
 import {
-  checkoutSchema,
   cloneSchema,
   connectionSchema,
   environmentSchema,
@@ -27,6 +26,11 @@ import type { EngineConnection } from '../../../engine/protocol/node/launch.ts';
 import { createTransport } from '../../../engine/protocol/node/transport.ts';
 import { routes, type RouteName } from '../../../engine/protocol/routes.ts';
 import { eventsPath, positionHeader, protocolVersion } from '../../../engine/protocol/wire.ts';
+import {
+  checkoutId,
+  fakeCheckout as freshCheckout,
+  fakeEndpoint,
+} from '../../support/fakeEngine/fakeCheckout.ts';
 
 export interface Call {
   route: RouteName;
@@ -60,7 +64,7 @@ export const ids = {
   clone: 'clone-bbbbbbbbbbbbbbbb',
   job: 'job-cccccccccccccccc',
   dataset: 'data-dddddddddddddddd',
-  checkout: 'checkout-eeeeeeeeeeeeeeee',
+  checkout: checkoutId,
 } as const;
 
 export const fakeEnvironment = (changes: object = {}): Environment =>
@@ -121,37 +125,15 @@ export const fakeClone = (changes: object = {}): Clone =>
     problem: null,
     ...changes,
   });
+/** At a clone of its branch. */
 export const fakeCheckout = (changes: object = {}): Checkout =>
-  checkoutSchema.parse({
-    id: ids.checkout,
+  freshCheckout({
     path: '/repo',
     repository: '/repo/.git',
-    kind: 'main',
-    environment: 'shop',
-    follow: 'ask',
-    head: { kind: 'branch', branch: 'feature/a', commit: 'a'.repeat(40), operation: null },
     state: 'ready',
-    key: 'feature/a',
     clone: ids.clone,
-    job: null,
-    reason: null,
-    next: null,
-    question: null,
-    endpoints: [
-      {
-        member: 'orders',
-        engine: 'postgres',
-        host: '127.0.0.1',
-        port: 40_123,
-        user: 'clone',
-        database: 'shop',
-        state: 'listening',
-      },
-    ],
+    endpoints: [fakeEndpoint(40_123)],
     variables: { DATABASE_URL: '{orders.url}' },
-    envFile: null,
-    problem: null,
-    createdBy: 'anna',
     switchedAt: at,
     switchMs: 12,
     ...changes,

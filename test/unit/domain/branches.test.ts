@@ -9,7 +9,7 @@ import {
 import { cloneNameSchema } from '../../../engine/protocol/ids.ts';
 import { namePattern } from '../../../engine/protocol/names.ts';
 import { branchPatternSchema } from '../../../engine/protocol/workspace.ts';
-import { chooseSeed, seeded } from '../../faults/seeds.ts';
+import { chooseSeed, seeded } from '../../support/seeds.ts';
 
 /** Runs with names made by chance; the seed of a failing one is told. */
 function withChance(times: number, check: (random: () => number) => void): void {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { propose, type BoundClone, type ProposalInput } from '../../../engine/domain/proposals.ts';
 import { cloneIdSchema } from '../../../engine/protocol/ids.ts';
-import { chooseSeed, seeded } from '../../faults/seeds.ts';
+import { chooseSeed, seeded } from '../../support/seeds.ts';
 
 const text = '2026-11-20T12:00:00.000Z';
 const now = { ms: Date.parse(text), text };

@@ -11,7 +11,7 @@ import {
   startMarkServer,
   startup,
 } from '../../contract/endpoint/markServer.ts';
-import { chooseSeed, seeded } from '../../faults/seeds.ts';
+import { chooseSeed, seeded } from '../../support/seeds.ts';
 import { rawClient, type RawClient } from './rawClient.ts';
 
 const LIVES = 500;

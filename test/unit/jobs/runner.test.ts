@@ -10,7 +10,8 @@ import { jobIdSchema } from '../../../engine/protocol/ids.ts';
 import { createFeed } from '../../../engine/jobs/feed.ts';
 import { openStore } from '../../../engine/state/sqliteStore.ts';
 import type { Lane, Store } from '../../../engine/state/store.ts';
-import { seeded, virtualClock } from '../../support/memoryEngine.ts';
+import { virtualClock } from '../../support/memoryEngine.ts';
+import { seeded } from '../../support/seeds.ts';
 
 type Data = { learned: string[] };
 type TestStep = Step<object, Data>;

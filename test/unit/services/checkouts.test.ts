@@ -3,14 +3,8 @@ import type { Checkout } from '../../../engine/protocol/entities.ts';
 import { isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';
 import { workspaceSchema } from '../../../engine/protocol/workspace.ts';
 import type { FakeTree } from '../../../engine/git/fake/fakeGit.ts';
-import {
-  caller,
-  cloneName,
-  openMemoryEngine,
-  ref,
-  seeded,
-  type MemoryEngine,
-} from '../../support/memoryEngine.ts';
+import { caller, cloneName, openMemoryEngine, ref, type MemoryEngine } from '../../support/memoryEngine.ts';
+import { seeded } from '../../support/seeds.ts';
 
 const path = '/work/shop';
 

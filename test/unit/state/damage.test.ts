@@ -15,7 +15,7 @@ import {
   snapshotRecordSchema,
   type Store,
 } from '../../../engine/state/store.ts';
-import { chooseSeed, seeded } from '../../faults/seeds.ts';
+import { chooseSeed, seeded } from '../../support/seeds.ts';
 
 const at = '2026-11-21T12:00:00.000Z';
 const letters = (number: number): string =>

@@ -18,7 +18,7 @@ import { openStore } from '../../../engine/state/sqliteStore.ts';
 import { StateUnusable } from '../../../engine/state/unusable.ts';
 import type { EnvironmentRecord, Store } from '../../../engine/state/store.ts';
 import { createVault, loadKey } from '../../../engine/state/vault.ts';
-import { seeded } from '../../support/memoryEngine.ts';
+import { seeded } from '../../support/seeds.ts';
 
 const record = (name: string): EnvironmentRecord => ({
   name: environmentNameSchema.parse(name),
