@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Checkout, Clone, ErrorDocument } from '../../engine/protocol/entities.ts';
 import { repository as project, type TestEngine } from '../support/engine.ts';
-import { queryAt } from '../support/queryAt.ts';
+import { queryAt } from '../support/session.ts';
 import { makeUsableEngine, parsed, startCommand, thinClones, type Finished } from './realCommand.ts';
 
 const variables = { THIN_CLONES_STORAGE_DRIVER: 'copy' };

@@ -13,7 +13,7 @@ import type {
   Snapshot,
 } from '../../engine/protocol/entities.ts';
 import { makeTestEngine, type TestEngine } from '../support/engine.ts';
-import { queryAt } from '../support/queryAt.ts';
+import { queryAt } from '../support/session.ts';
 import { makeUsableEngine, parsed, startCommand, thinClones } from './realCommand.ts';
 
 const variables = { THIN_CLONES_STORAGE_DRIVER: 'copy' };

@@ -6,6 +6,7 @@ import type { Host as HostEntity, Snapshot } from '../../engine/protocol/entitie
 import type { Machine } from '../../engine/machine/machine.ts';
 import { followJobs, type JobFollower } from '../support/engineClient.ts';
 import { timeRawClone, type RawClone, type RawKind } from '../support/rawClone.ts';
+import { withLogin } from '../support/session.ts';
 import { BAD_MIGRATION, FINGERPRINT, TABLES } from './data.ts';
 import { ENVIRONMENT, FEATURE_BRANCH } from './workspace.ts';
 
@@ -188,15 +189,7 @@ async function withClone(
   const { items } = await client.call('cloneConnection', { params: { clone } });
   const connection = items[0];
   if (connection === undefined) throw new Error('The clone has no connection.');
-  const { host, port, user, password, database } = connection;
-  const session = new pg.Client({ host, port, user, password, database });
-  session.on('error', () => undefined);
-  await session.connect();
-  try {
-    await work(session);
-  } finally {
-    await session.end();
-  }
+  await withLogin(connection, work);
 }
 
 async function destroy(follower: JobFollower, client: Client, clone: string): Promise<number> {

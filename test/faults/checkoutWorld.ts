@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Checkout, Clone, Connection } from '../../engine/protocol/entities.ts';
 import type { Follow } from '../../engine/protocol/follow.ts';
 import { makeRealPlace, type RealPlace } from '../contract/git/realGit.ts';
+import { withLogin } from '../support/session.ts';
 import { environment, fillWorld, openWorld, type World, type WorldOptions } from './world.ts';
 
 /** Far more than anything takes on a busy machine; what is waited for is told with the error. */
@@ -123,27 +124,10 @@ export async function writeWorkspace(
 }
 
 /** A new connection each time. */
-export async function withPort<Value>(
+export const withPort = <Value>(
   login: Connection,
   work: (session: pg.Client) => Promise<Value>,
-): Promise<Value> {
-  const { host, port, user, password, database } = login;
-  const session = new pg.Client({
-    host,
-    port,
-    user,
-    password,
-    database,
-    connectionTimeoutMillis: patienceMs,
-  });
-  session.on('error', () => undefined);
-  await session.connect();
-  try {
-    return await work(session);
-  } finally {
-    await session.end();
-  }
-}
+): Promise<Value> => withLogin(login, work, { connectionTimeoutMillis: patienceMs });
 
 export const tellQuery = `SELECT v AS mark, current_setting('cluster_name') AS dataset FROM mark`;
 

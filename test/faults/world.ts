@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import pg from 'pg';
 import type { Client } from '../../engine/protocol/client.ts';
 import type { Clone, Connection, Job } from '../../engine/protocol/entities.ts';
 import { isFailure } from '../../engine/protocol/errors.ts';
 import { connectEngine, type EngineConnection } from '../../engine/protocol/node/launch.ts';
 import { makeTestEngine, type TestEngine } from '../support/engine.ts';
 import { makePool, poolObstacle, type TestPool } from '../support/pools.ts';
+import { withLogin } from '../support/session.ts';
 
 export interface WorldOptions {
   /** Size of the btrfs pool, in MB. */
@@ -113,19 +113,8 @@ function makeWorld(engine: TestEngine, pool: TestPool | undefined): World {
     assert.ok(first);
     return first;
   };
-  const withSession = async <Value>(to: Connection, work: (session: pg.Client) => Promise<Value>) => {
-    const { host, port, user, password, database } = to;
-    const session = new pg.Client({ host, port, user, password, database });
-    session.on('error', () => undefined);
-    await session.connect();
-    try {
-      return await work(session);
-    } finally {
-      await session.end();
-    }
-  };
   const readAt = (to: Connection): Promise<string> =>
-    withSession(to, async (session) => {
+    withLogin(to, async (session) => {
       const { rows } = await session.query<{ v: string }>('SELECT v FROM mark');
       assert.equal(rows.length, 1);
       return rows[0]?.v ?? '';
@@ -149,9 +138,7 @@ function makeWorld(engine: TestEngine, pool: TestPool | undefined): World {
     clone: async (name) => (await client()).call('cloneShow', { params: { clone: name } }),
     read: async (name) => readAt(await connection(name)),
     async write(name, value) {
-      await withSession(await connection(name), (session) =>
-        session.query('UPDATE mark SET v = $1', [value]),
-      );
+      await withLogin(await connection(name), (session) => session.query('UPDATE mark SET v = $1', [value]));
     },
     async slowDump() {
       const dump = join(engine.home, 'sources', 'slow.sql');

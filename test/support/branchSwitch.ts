@@ -5,9 +5,10 @@ import { watch } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import pg from 'pg';
+import type pg from 'pg';
 import type { Client } from '../../engine/protocol/client.ts';
 import type { Checkout, Connection } from '../../engine/protocol/entities.ts';
+import { withLogin } from './session.ts';
 
 const PATIENCE_MS = 30_000;
 
@@ -54,20 +55,6 @@ export async function timeSwitch({ folder, args, env, login, isRight }: SwitchOp
     return answeredAt - mtimeMs;
   } finally {
     watcher.close();
-  }
-}
-
-export async function withLogin<Value>(
-  { host, port, user, password, database }: Connection,
-  work: (session: pg.Client) => Promise<Value>,
-): Promise<Value> {
-  const session = new pg.Client({ host, port, user, password, database });
-  session.on('error', () => undefined);
-  await session.connect();
-  try {
-    return await work(session);
-  } finally {
-    await session.end();
   }
 }
 

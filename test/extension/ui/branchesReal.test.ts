@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { SOURCE_PASSWORD } from '../../support/postgresSource.ts';
-import { queryAt } from '../../support/queryAt.ts';
+import { queryAt } from '../../support/session.ts';
 import type { Scratch } from '../../support/vscode/scratch.ts';
 import { themes } from '../../support/vscode/server.ts';
 import { until } from '../../support/vscode/until.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SOURCE_PASSWORD } from '../../support/postgresSource.ts';
-import { queryAt } from '../../support/queryAt.ts';
+import { queryAt } from '../../support/session.ts';
 import { themes } from '../../support/vscode/server.ts';
 import { until } from '../../support/vscode/until.ts';
 import { useShopSource } from './shopSource.ts';

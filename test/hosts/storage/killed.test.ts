@@ -2,33 +2,21 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { StorageDriver } from '../../../engine/protocol/entities.ts';
 import { chooseStorage } from '../../../engine/storage/choose.ts';
-import { passable, testHost } from '../../contract/storage/localFixture.ts';
+import { testHost } from '../../contract/storage/localFixture.ts';
 import { newInstallationId } from '../../contract/storage/tags.ts';
-import { makePool, poolObstacle, type PoolKind } from '../../support/pools.ts';
-import { skipSuite } from '../../support/skips.ts';
+import type { PoolKind } from '../../support/pools.ts';
+import { chooseSeed, seeded } from '../../support/seeds.ts';
 import type { ChildTask } from './storageChild.ts';
+import { makeStoreFolder, type StoreFolder } from './storeFolder.ts';
 
 const child = fileURLToPath(new URL('storageChild.ts', import.meta.url));
 const ROUNDS = 10;
 const LONGEST_MS = 150;
-
-/** mulberry32, so that a failure can be repeated with its seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 const cases: readonly { driver: StorageDriver; kind?: PoolKind }[] = [
   { driver: 'copy' },
@@ -39,28 +27,18 @@ const cases: readonly { driver: StorageDriver; kind?: PoolKind }[] = [
 describe('a store whose engine is killed at random moments', () => {
   for (const { driver, kind } of cases) {
     describe(driver, () => {
+      let store: StoreFolder | undefined;
       let folder: string;
-      let dispose: (() => Promise<void>) | undefined;
       before(async function () {
-        if (kind) {
-          const obstacle = await poolObstacle(kind);
-          if (obstacle !== undefined) skipSuite(this, obstacle);
-          const pool = await makePool(kind, 512);
-          folder = pool.path;
-          await passable(dirname(folder));
-          dispose = () => pool.dispose();
-        } else {
-          folder = await mkdtemp(join(tmpdir(), 'thin-clones-killed-'));
-          await passable(folder);
-          dispose = () => rm(folder, { recursive: true });
-        }
+        store = await makeStoreFolder(this, kind, 512);
+        folder = store.path;
       });
-      after(() => dispose?.());
+      after(() => store?.dispose());
 
       it('is whole again each time: nothing untagged, every ready dataset complete', async () => {
-        const seed = Number(process.env['THIN_CLONES_SEED'] ?? Date.now() % 100_000);
+        const seed = chooseSeed();
         console.log(`        seed ${seed} (repeat with THIN_CLONES_SEED=${seed})`);
-        const random = randomFrom(seed);
+        const random = seeded(seed);
         const machine = await testHost();
         const installation = newInstallationId();
         const root = join(folder, 'store');

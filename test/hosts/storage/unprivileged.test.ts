@@ -1,18 +1,16 @@
 /** The stores work for an ordinary user, too: the same round in a process that is not root. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chown, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { chown, mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { findServerUser } from '../../../engine/machine/local/serverUser.ts';
 import type { StorageDriver } from '../../../engine/protocol/entities.ts';
-import { passable } from '../../contract/storage/localFixture.ts';
 import { newInstallationId } from '../../contract/storage/tags.ts';
-import { makePool, poolObstacle, type PoolKind } from '../../support/pools.ts';
-import { skipSuite } from '../../support/skips.ts';
+import type { PoolKind } from '../../support/pools.ts';
 import type { ChildTask } from './storageChild.ts';
+import { makeStoreFolder, type StoreFolder } from './storeFolder.ts';
 
 const run = promisify(execFile);
 const child = fileURLToPath(new URL('storageChild.ts', import.meta.url));
@@ -27,23 +25,14 @@ const cases: readonly { title: string; driver: StorageDriver; kind?: PoolKind; o
 describe('storage for an ordinary user', () => {
   for (const { title, driver, kind, options } of cases) {
     describe(title, () => {
+      let store: StoreFolder | undefined;
       let folder: string;
-      let dispose: (() => Promise<void>) | undefined;
       before(async function () {
-        if (kind) {
-          const obstacle = await poolObstacle(kind);
-          if (obstacle !== undefined) skipSuite(this, obstacle);
-          const pool = await makePool(kind, 320, options);
-          await passable(dirname(pool.path));
-          folder = join(pool.path, 'user');
-          await mkdir(folder);
-          dispose = () => pool.dispose();
-        } else {
-          folder = await mkdtemp(join(tmpdir(), 'thin-clones-user-'));
-          dispose = () => rm(folder, { recursive: true });
-        }
+        store = await makeStoreFolder(this, kind, 320, options);
+        folder = join(store.path, 'user');
+        await mkdir(folder);
       });
-      after(() => dispose?.());
+      after(() => store?.dispose());
 
       it('makes, clones, changes and destroys, and leaves nothing', async () => {
         const user = await findServerUser({ environment: process.env });
