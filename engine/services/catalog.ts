@@ -1,4 +1,4 @@
-/** What there is: finds objects by name or id, composes entities from records, and tells the feed what changed. */
+/** What there is: finds objects by name or id, and composes entities from records. */
 import { jobEntity } from '../jobs/journal.ts';
 import type { Checkout, Clone, Environment, Host, Job, Snapshot } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
@@ -92,47 +92,9 @@ export function createCatalog({ store, feed }: { store: Store; feed: Feed }): Ca
     environmentEntity,
     snapshotEntity,
     cloneEntity,
-    environment(reference) {
-      const name = environmentNameSchema.safeParse(reference);
-      const record = name.success ? store.environments.get(name.data) : undefined;
-      if (record === undefined) {
-        const known = store.environments.list().map((each) => each.name);
-        throw fail('not_found', { kind: 'environment', name: reference, known });
-      }
-      return record;
-    },
-    snapshot(reference, within) {
-      const all = store.snapshots.list();
-      const byId = all.find((record) => record.id === (reference as string));
-      if (byId !== undefined) return byId;
-      const matches = all.filter(
-        (record) =>
-          (record.name === (reference as string) &&
-            (within === undefined || record.environment === within)) ||
-          `${record.environment}/${record.name}` === reference,
-      );
-      const [match, ...others] = matches;
-      if (match === undefined) {
-        const known = all.filter((record) => within === undefined || record.environment === within);
-        throw fail('not_found', { kind: 'snapshot', name: reference, known: known.map(({ name }) => name) });
-      }
-      if (others.length > 0) {
-        const names = matches.map((record) => `${record.environment}/${record.name} (${record.id})`);
-        throw fail('ambiguous', { kind: 'snapshot', name: reference, matches: names });
-      }
-      return match;
-    },
-    clone(reference) {
-      const all = store.clones.list();
-      const name = cloneNameSchema.safeParse(reference);
-      const record = all.find(
-        (each) => each.id === (reference as string) || (name.success && each.name === name.data),
-      );
-      if (record === undefined) {
-        throw fail('not_found', { kind: 'clone', name: reference, known: all.map((each) => each.name) });
-      }
-      return record;
-    },
+    environment: (reference) => findEnvironment(store, reference),
+    snapshot: (reference, within) => findSnapshot(store, reference, within),
+    clone: (reference) => findClone(store, reference),
     overview: (hosts, checkouts) => ({
       epoch: feed.epoch,
       seq: feed.seq(),
@@ -146,128 +108,45 @@ export function createCatalog({ store, feed }: { store: Store; feed: Feed }): Ca
   };
 }
 
-/** What the engine alone notes with a clone, such as when it was last used, is nothing to tell. */
-const isSameEntity = (one: CloneRecord, other: CloneRecord): boolean =>
-  JSON.stringify(cloneEntity(one)) === JSON.stringify(cloneEntity(other));
+function findEnvironment(store: Store, reference: Reference | EnvironmentName): EnvironmentRecord {
+  const name = environmentNameSchema.safeParse(reference);
+  const record = name.success ? store.environments.get(name.data) : undefined;
+  if (record !== undefined) return record;
+  const known = store.environments.list().map((each) => each.name);
+  throw fail('not_found', { kind: 'environment', name: reference, known });
+}
 
-/**
- * A store that tells the feed, after each commit, the entities that changed with it: also those whose entity follows
- * from another record (a snapshot's clones, an environment's latest snapshot).
- */
-export function publishingStore(store: Store, feed: Feed): Store {
-  const catalog = createCatalog({ store, feed });
-  const environments = new Set<EnvironmentName>();
-  const snapshots = new Map<SnapshotId, EnvironmentName>();
-  const clones = new Set<CloneId>();
-  let depth = 0;
+function findSnapshot(
+  store: Store,
+  reference: Reference | SnapshotId,
+  within?: EnvironmentName,
+): SnapshotRecord {
+  const all = store.snapshots.list();
+  const byId = all.find((record) => record.id === (reference as string));
+  if (byId !== undefined) return byId;
+  const matches = all.filter(
+    (record) =>
+      (record.name === (reference as string) && (within === undefined || record.environment === within)) ||
+      `${record.environment}/${record.name}` === reference,
+  );
+  const [match, ...others] = matches;
+  if (match === undefined) {
+    const known = all.filter((record) => within === undefined || record.environment === within);
+    throw fail('not_found', { kind: 'snapshot', name: reference, known: known.map(({ name }) => name) });
+  }
+  if (others.length > 0) {
+    const names = matches.map((record) => `${record.environment}/${record.name} (${record.id})`);
+    throw fail('ambiguous', { kind: 'snapshot', name: reference, matches: names });
+  }
+  return match;
+}
 
-  const publish = (): void => {
-    if (depth > 0) return;
-    for (const id of clones) {
-      const record = store.clones.get(id);
-      feed.publish(
-        record === undefined ? { kind: 'clone.removed', id } : { kind: 'clone', entity: cloneEntity(record) },
-      );
-    }
-    for (const [id] of snapshots) {
-      const record = store.snapshots.get(id);
-      feed.publish(
-        record === undefined
-          ? { kind: 'snapshot.removed', id }
-          : { kind: 'snapshot', entity: catalog.snapshotEntity(record) },
-      );
-    }
-    for (const name of environments) {
-      const record = store.environments.get(name);
-      feed.publish(
-        record === undefined
-          ? { kind: 'environment.removed', name }
-          : { kind: 'environment', entity: catalog.environmentEntity(record) },
-      );
-    }
-    environments.clear();
-    snapshots.clear();
-    clones.clear();
-  };
-  const touchSnapshot = (id: SnapshotId): void => {
-    const record = store.snapshots.get(id);
-    if (record === undefined) return;
-    snapshots.set(id, record.environment);
-    environments.add(record.environment);
-  };
-
-  return {
-    ...store,
-    transaction(change) {
-      depth += 1;
-      try {
-        return store.transaction(change);
-      } catch (error) {
-        // A nested one is refused, and what the outer one changed is still to be told.
-        if (depth === 1) {
-          environments.clear();
-          snapshots.clear();
-          clones.clear();
-        }
-        throw error;
-      } finally {
-        depth -= 1;
-        publish();
-      }
-    },
-    environments: {
-      ...store.environments,
-      put(record) {
-        store.environments.put(record);
-        environments.add(record.name);
-        publish();
-      },
-      remove(name) {
-        store.environments.remove(name);
-        environments.add(name);
-        publish();
-      },
-    },
-    snapshots: {
-      ...store.snapshots,
-      put(record) {
-        store.snapshots.put(record);
-        touchSnapshot(record.id);
-        publish();
-      },
-      remove(id) {
-        touchSnapshot(id);
-        store.snapshots.remove(id);
-        publish();
-      },
-    },
-    clones: {
-      ...store.clones,
-      put(record) {
-        const before = store.clones.get(record.id);
-        store.clones.put(record);
-        if (before === undefined || !isSameEntity(before, record)) clones.add(record.id);
-        if (before !== undefined && before.snapshot !== record.snapshot) touchSnapshot(before.snapshot);
-        if (before?.snapshot !== record.snapshot) touchSnapshot(record.snapshot);
-        publish();
-      },
-      remove(id) {
-        const before = store.clones.get(id);
-        store.clones.remove(id);
-        clones.add(id);
-        if (before !== undefined) touchSnapshot(before.snapshot);
-        publish();
-      },
-    },
-    jobs: {
-      ...store.jobs,
-      put(record) {
-        store.jobs.put(record);
-        if (record.type === 'environment.refresh' && record.environment !== null) {
-          if (store.environments.get(record.environment) !== undefined) environments.add(record.environment);
-        }
-        publish();
-      },
-    },
-  };
+function findClone(store: Store, reference: Reference | CloneId): CloneRecord {
+  const all = store.clones.list();
+  const name = cloneNameSchema.safeParse(reference);
+  const record = all.find(
+    (each) => each.id === (reference as string) || (name.success && each.name === name.data),
+  );
+  if (record !== undefined) return record;
+  throw fail('not_found', { kind: 'clone', name: reference, known: all.map((each) => each.name) });
 }

@@ -29,7 +29,8 @@ import {
   type SnapshotName,
 } from '../../engine/protocol/ids.ts';
 import { createFakeRuntime, type FakeRuntime } from '../../engine/runtime/fake/fakeRuntime.ts';
-import { createCatalog, publishingStore } from '../../engine/services/catalog.ts';
+import { createCatalog } from '../../engine/services/catalog.ts';
+import { publishingStore } from '../../engine/services/publishingStore.ts';
 import type { Clock, Random } from '../../engine/ports/clock.ts';
 import type { ServiceContext } from '../../engine/services/context.ts';
 import { createFeed } from '../../engine/jobs/feed.ts';

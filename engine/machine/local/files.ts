@@ -1,15 +1,17 @@
 /** Files on this machine: atomic writes, removal that never follows links, and a full disk told as `storage_full`. */
 import { constants } from 'node:fs';
-import { lstat, mkdir, open, readdir, readlink, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises';
-import { dirname, isAbsolute, parse, resolve } from 'node:path';
+import { lstat, mkdir, open, readdir, readlink, rename, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { isFullDisk } from '../../domain/fullDisk.ts';
 import { fail } from '../../protocol/errors.ts';
-import { noFollow, nonBlocking, readRegularText } from '../../protocol/node/regularFile.ts';
+import { readRegularText } from '../../protocol/node/regularFile.ts';
 import type { Machine, MachineFiles } from '../machine.ts';
-import { hasCode, stdoutOf } from './commands.ts';
+import { hasCode } from './commands.ts';
 import { APPENDING, assertOneFile, entryOf, factsOf, unlessMissing } from './fileFacts.ts';
+import { giveToServerUser, takeFromServerUser } from './ownership.ts';
+import { removeTree } from './removeTree.ts';
 import { replaceFile } from './replaceFile.ts';
-import { createTreeFiles, giveTree, openDirectory } from './treeFiles.ts';
+import { createTreeFiles, openDirectory } from './treeFiles.ts';
 
 export interface FilesOptions {
   serverUser: Machine['serverUser'];
@@ -18,10 +20,10 @@ export interface FilesOptions {
 }
 
 export function createFiles(options: FilesOptions): MachineFiles {
-  const { serverUser, platform, run } = options;
-  const windows = platform === 'win32';
+  const { serverUser } = options;
+  const windows = options.platform === 'win32';
 
-  const files: MachineFiles = {
+  return {
     read: (path, readOptions) => unlessMissing(readRegularText(path, { ...readOptions, links: 'refused' })),
 
     inside: (tree) => createTreeFiles(tree, options),
@@ -81,81 +83,16 @@ export function createFiles(options: FilesOptions): MachineFiles {
       await orFull(to, () => rename(from, to));
     },
 
-    async remove(path) {
-      const target = resolve(path);
-      if (!isAbsolute(path) || parse(target).root === target) {
-        throw new Error(`refusing to remove ${path}: not an absolute path below the root`);
-      }
-      const found = await unlessMissing(lstat(path));
-      if (!found) return;
-      if (!found.isDirectory()) {
-        await gone(() => unlink(path));
-        return;
-      }
-      if (windows) {
-        await rm(path, { recursive: true, force: true, maxRetries: 5 });
-        return;
-      }
-      try {
-        await gone(() => rmdir(path));
-        return;
-      } catch (error) {
-        if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-      }
-      // rm(1) walks by openat and O_NOFOLLOW, which node:fs can't: the server user, who owns these trees, could
-      // otherwise put a link where root is about to remove a folder.
-      await run({
-        program: 'rm',
-        args: ['-rf', '--', target],
-        env: { LC_ALL: 'C' },
-        parse: stdoutOf(`rm ${target}`),
-      });
-    },
+    remove: (path) => removeTree(path, options),
 
     async space(path) {
       const { bsize, blocks, bavail } = await statfs(path);
       return { totalBytes: bsize * blocks, freeBytes: bsize * bavail };
     },
 
-    async takeFromServerUser(path) {
-      if (!serverUser || windows) return;
-      const directory = await openDirectory(path);
-      try {
-        await directory.chown(process.geteuid?.() ?? 0, process.getegid?.() ?? 0);
-        await directory.chmod(0o700);
-      } finally {
-        await directory.close();
-      }
-      const [left] = await readdir(path);
-      if (left !== undefined) throw new Error(`${path} is not empty: somebody put ${left} there`);
-    },
-
-    async giveToServerUser(path) {
-      if (!serverUser || windows) return;
-      const handle = await open(path, constants.O_RDONLY | noFollow | nonBlocking);
-      try {
-        const found = await handle.stat();
-        if (!found.isDirectory()) {
-          assertOneFile(path, found);
-          await handle.chown(serverUser.uid, serverUser.gid);
-          return;
-        }
-        if (platform === 'linux') {
-          await giveTree(handle, serverUser);
-          return;
-        }
-      } finally {
-        await handle.close();
-      }
-      await run({
-        program: 'chown',
-        args: ['-RhP', `${serverUser.uid}:${serverUser.gid}`, '--', path],
-        env: { LC_ALL: 'C' },
-        parse: stdoutOf(`chown ${path}`),
-      });
-    },
+    takeFromServerUser: (path) => takeFromServerUser(path, options),
+    giveToServerUser: (path) => giveToServerUser(path, options),
   };
-  return files;
 }
 
 /** A full disk or quota is a fact that people can act on; everything else stays what it was. */
@@ -165,14 +102,6 @@ async function orFull<Value>(path: string, work: () => Promise<Value>): Promise<
   } catch (error) {
     if (!isFullDisk(error)) throw error;
     throw fail('storage_full', { storage: dirname(path), freeBytes: null }, { cause: error });
-  }
-}
-
-async function gone(work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!hasCode(error, 'ENOENT')) throw error;
   }
 }
 

@@ -1,49 +1,28 @@
 /** Keeps database servers running as detached processes of a host, and recognises them again by what they carry. */
-import { setTimeout as delay } from 'node:timers/promises';
-import { untilGone } from '../../machine/endProcesses.ts';
 import type { Machine, ProcessIdentity } from '../../machine/machine.ts';
 import { UnfitFileError } from '../../protocol/node/regularFile.ts';
 import type { RunningServer, Runtime, ServerSpec, ServerTraits } from '../runtime.ts';
-import { findServerProcesses } from './serverProcesses.ts';
-
-/** How long a server may take for an immediate stop before all its processes are killed. */
-const IMMEDIATE_PATIENCE_MS = 5_000;
-/** How long a server may take for a fast shutdown before it is stopped immediately. */
-const CLEAN_PATIENCE_MS = 20_000;
-/**
- * Between two looks at a server that an earlier engine started, whose end nobody is told: an immediate stop takes 13-24 ms,
- * and each look 0.2 ms.
- */
-const POLL_MS = 2;
-/** The same where its end is told: only the time limit and a cancel need a look. */
-const SLOW_POLL_MS = 25;
+import { clearRemains } from './clearRemains.ts';
+import { endServer, isAlive, usualPatience, type Patience } from './endServer.ts';
 
 export interface ProcessRuntimeOptions {
   machine: Machine;
   /** Of each engine whose servers it keeps. */
   traits: readonly [ServerTraits, ...ServerTraits[]];
   /** For tests of what happens when a server does not stop. */
-  patience?: { immediateMs: number; cleanMs: number };
+  patience?: Patience;
 }
 
 export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
-  const { machine, traits } = options;
-  const patience = options.patience ?? {
-    immediateMs: IMMEDIATE_PATIENCE_MS,
-    cleanMs: CLEAN_PATIENCE_MS,
-  };
+  const { machine, traits, patience = usualPatience } = options;
   /** Until the server has written its pid file it is known only from here. */
   const started = new Map<string, RunningServer>();
   /** Of every server that was found or started here, by identity. */
   const kinds = new Map<string, ServerTraits>();
-  const traitsOf = (identity: string): ServerTraits => kinds.get(identity) ?? traits[0];
   const findTraits = (
     line: readonly string[],
     spec: Pick<ServerSpec, 'identity' | 'dataDirectory'>,
   ): ServerTraits | undefined => traits.find((kind) => kind.isServer(line, spec));
-
-  const alive = async (server: RunningServer): Promise<boolean> =>
-    (await machine.processes.identify(server.pid))?.startedAt === server.startedAt;
 
   const find: Runtime['find'] = async (spec) => {
     for (const [pid, kind] of await possiblePids(machine, traits, spec)) {
@@ -57,61 +36,14 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
     const known = started.get(spec.identity);
     if (known === undefined) return undefined;
     const line = await machine.processes.commandLine(known.pid);
-    if (line !== undefined && findTraits(line, spec) !== undefined && (await alive(known))) return known;
+    if (line !== undefined && findTraits(line, spec) !== undefined && (await isAlive(machine, known)))
+      return known;
     started.delete(spec.identity);
     return undefined;
   };
 
-  /** Resolves to false when the time is over and the process is still there. */
-  const waitUntilGone = async (
-    server: RunningServer,
-    patienceMs: number,
-    signal: AbortSignal | undefined,
-  ): Promise<boolean> => {
-    const end = performance.now() + patienceMs;
-    const ended = machine.processes.ended(server);
-    while (await alive(server)) {
-      signal?.throwIfAborted();
-      if (performance.now() > end) return false;
-      if (ended === undefined) await delay(POLL_MS);
-      else await Promise.race([ended, delay(SLOW_POLL_MS)]);
-    }
-    return true;
-  };
-
-  /**
-   * A server that does not end takes its children with it only if it is asked nicely: each of them may have a process
-   * group of its own, and one that computes does not notice that its parent is gone.
-   */
-  const killAll = async (server: RunningServer): Promise<void> => {
-    const children = await findServerProcesses(
-      machine,
-      traitsOf(server.identity),
-      server.identity,
-      server.pid,
-    );
-    await machine.processes.signal(server, 'SIGKILL', true);
-    for (const child of children) await machine.processes.signal(child, 'SIGKILL');
-    for (const gone of [server, ...children]) await untilGone(machine.processes, gone);
-  };
-
-  /** What a killed server or a power failure left: children that still hold the data, stale pid and socket files. */
-  const clearRemains = async (spec: ServerSpec, kind: ServerTraits): Promise<void> => {
-    const data = machine.files.inside(spec.dataDirectory);
-    if ((await data.stat(kind.pidFile)) !== undefined) {
-      const orphans = await findServerProcesses(machine, kind, spec.identity, undefined);
-      for (const orphan of orphans) await machine.processes.signal(orphan, 'SIGKILL');
-      for (const orphan of orphans) await waitUntilGone({ ...orphan, identity: '' }, 2_000, undefined);
-      await data.remove(kind.pidFile);
-    }
-    const sockets = machine.files.inside(spec.socketDirectory);
-    for (const { name } of await sockets.list('.')) {
-      if (kind.isSocketFile(name)) await sockets.remove(name);
-    }
-  };
-
   return {
-    alive,
+    alive: (server) => isAlive(machine, server),
     find,
 
     async start(spec, signal, { isFresh = false } = {}) {
@@ -120,7 +52,7 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
       if (running !== undefined) return running;
       const kind = findTraits([spec.program, ...spec.args], spec) ?? traits[0];
       kinds.set(spec.identity, kind);
-      if (!isFresh) await clearRemains(spec, kind);
+      if (!isFresh) await clearRemains(machine, spec, kind);
       signal?.throwIfAborted();
       const process: ProcessIdentity = await machine.processes.spawnDetached({
         program: spec.program,
@@ -137,17 +69,9 @@ export function createProcessRuntime(options: ProcessRuntimeOptions): Runtime {
 
     async stop(server, mode, signal, told) {
       signal?.throwIfAborted();
-      const { stopSignals } = traitsOf(server.identity);
       try {
-        if (mode === 'clean') {
-          await machine.processes.signal(server, stopSignals.clean);
-          told?.();
-          if (await waitUntilGone(server, patience.cleanMs, signal)) return;
-        }
-        await machine.processes.signal(server, stopSignals.immediate);
-        told?.();
-        if (await waitUntilGone(server, patience.immediateMs, signal)) return;
-        await killAll(server);
+        const traitsOfIt = kinds.get(server.identity) ?? traits[0];
+        await endServer(machine, traitsOfIt, server, { mode, patience, signal, told });
       } finally {
         if (started.get(server.identity)?.pid === server.pid) started.delete(server.identity);
       }

@@ -21,7 +21,7 @@ import { bindingLane, cloneNameLane, exclusiveLane, sharedLane } from '../laneKe
 import { copySnapshot } from './copy.ts';
 import type { CloneParts } from './parts.ts';
 import { branchStartSchema, cloneOf, snapshotToStandOn, tagReady, tidy } from './rows.ts';
-import { leaseFreePort, withFreePort } from './servers.ts';
+import { leaseFreePort, withFreePort } from './freePort.ts';
 
 export interface CreateRequest {
   environment: Reference;

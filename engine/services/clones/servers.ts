@@ -7,6 +7,7 @@ import { fail, isFailure } from '../../protocol/errors.ts';
 import type { DatasetId, MemberName } from '../../protocol/ids.ts';
 import type { RunningServer, ServerSpec, StopMode } from '../../runtime/runtime.ts';
 import { databaseOf, type ServiceContext } from '../context.ts';
+import { createTurns } from '../turns.ts';
 
 /** One member's server: which data it serves, and where. */
 export interface MemberServer {
@@ -70,59 +71,20 @@ export const socketFolder = (dataset: DatasetId): string => dataset.replace(/^da
 
 export function createServers(context: ServiceContext): Servers {
   const { storage, runtime } = context;
+  const turns = createTurns<DatasetId>();
   const known = new Map<DatasetId, RunningServer>();
   /** Of servers that are about to be started. */
   const prepared = new Map<DatasetId, ServerSpec>();
-  /** By dataset: ends with the last work that was asked for. */
-  const turns = new Map<DatasetId, Promise<void>>();
   /** By dataset: ends the starts that were asked for. */
   const starts = new Map<DatasetId, Set<AbortController>>();
 
-  const inTurn = async <Value>(dataset: DatasetId, work: () => Promise<Value>): Promise<Value> => {
-    const before = turns.get(dataset);
-    const turn = before === undefined ? work() : before.then(work);
-    const over = turn.then(
-      () => undefined,
-      // best effort: the next turn does not depend on this one, whose error its own caller gets
-      () => undefined,
-    );
-    turns.set(dataset, over);
-    try {
-      return await turn;
-    } finally {
-      if (turns.get(dataset) === over) turns.delete(dataset);
-    }
-  };
-
-  const dataDirectory = (dataset: DatasetId): string => storage.path(dataset);
   const find = async (dataset: DatasetId): Promise<RunningServer | undefined> => {
     const remembered = known.get(dataset);
     if (remembered !== undefined && (await runtime.alive(remembered))) return remembered;
     known.delete(dataset);
-    const found = await runtime.find({ identity: dataset, dataDirectory: dataDirectory(dataset) });
+    const found = await runtime.find({ identity: dataset, dataDirectory: storage.path(dataset) });
     if (found !== undefined) known.set(dataset, found);
     return found;
-  };
-  const spec: Servers['spec'] = async (member, { title, durable }) => {
-    const database = databaseOf(context, member.engine);
-    return database.server({
-      dataset: member.dataset,
-      title: `${title} (${member.name})`,
-      dataDirectory: dataDirectory(member.dataset),
-      version: member.version,
-      port: member.port,
-      database: member.database,
-      durable,
-      logFile: join(context.directories.serverLogs, `${member.dataset}.log`),
-    });
-  };
-
-  /** A session that broke off says nothing; why it did stands in the server's log. */
-  const told = async (server: ServerSpec, error: unknown, signal?: AbortSignal): Promise<unknown> => {
-    if (signal?.aborted === true || isFailure(error)) return error;
-    const problem = (await runtime.logTail(server, 10)).join(' ');
-    if (problem === '') return error;
-    return fail('server_start_failed', { server: server.title, problem }, { cause: error });
   };
 
   const start = async (
@@ -133,36 +95,36 @@ export function createServers(context: ServiceContext): Servers {
     const database = databaseOf(context, member.engine);
     const before = prepared.get(member.dataset);
     prepared.delete(member.dataset);
-    const serverSpec = before?.port === member.port ? before : await spec(member, { title, durable });
+    const spec = before?.port === member.port ? before : await specOf(context, member, { title, durable });
     const found = isFresh ? undefined : await find(member.dataset);
     await lease?.release();
-    const server = found ?? (await runtime.start(serverSpec, signal, { isFresh }));
+    const server = found ?? (await runtime.start(spec, signal, { isFresh }));
     known.set(member.dataset, server);
     try {
       const patienceMs = found === undefined ? undefined : runningPatienceMs;
       const person = { ...login, database: member.database };
-      await database.ready(serverSpec, () => runtime.alive(server), person, signal, patienceMs);
+      await database.ready(spec, () => runtime.alive(server), person, signal, patienceMs);
     } catch (error) {
       // One that ran before may be in use.
       if (found === undefined) {
         await runtime.stop(server, 'immediate');
         known.delete(member.dataset);
       }
-      throw await told(serverSpec, error, signal);
+      throw await explained(context, spec, error, signal);
     }
   };
 
   return {
     async prepare(member, options) {
-      prepared.set(member.dataset, await spec(member, options));
+      prepared.set(member.dataset, await specOf(context, member, options));
     },
-    spec,
+    spec: (member, options) => specOf(context, member, options),
     async flush(member, options, signal) {
-      const server = await spec(member, options);
+      const spec = await specOf(context, member, options);
       try {
-        await databaseOf(context, member.engine).flush(server, signal);
+        await databaseOf(context, member.engine).flush(spec, signal);
       } catch (error) {
-        throw await told(server, error, signal);
+        throw await explained(context, spec, error, signal);
       }
     },
     async start(member, options) {
@@ -172,7 +134,7 @@ export function createServers(context: ServiceContext): Servers {
       starts.set(dataset, others.add(ending));
       const signals = [ending.signal, options.signal].filter((signal) => signal !== undefined);
       try {
-        await inTurn(dataset, () => start(member, { ...options, signal: AbortSignal.any(signals) }));
+        await turns.take(dataset, () => start(member, { ...options, signal: AbortSignal.any(signals) }));
       } finally {
         others.delete(ending);
         if (others.size === 0 && starts.get(dataset) === others) starts.delete(dataset);
@@ -180,59 +142,50 @@ export function createServers(context: ServiceContext): Servers {
     },
     async stop({ dataset }, mode, signal, told) {
       for (const ending of starts.get(dataset) ?? []) ending.abort(fail('canceled', {}));
-      await inTurn(dataset, async () => {
+      await turns.take(dataset, async () => {
         const server = await find(dataset);
         if (server !== undefined) await runtime.stop(server, mode, signal, told);
         known.delete(dataset);
       });
     },
-    isAtWork: ({ dataset }) => turns.has(dataset),
-    running: ({ dataset }) => inTurn(dataset, async () => (await find(dataset)) !== undefined),
+    isAtWork: ({ dataset }) => turns.isTaken(dataset),
+    running: ({ dataset }) => turns.take(dataset, async () => (await find(dataset)) !== undefined),
     async clear(datasets) {
-      const { serverLogs, sockets } = context.directories;
       for (const dataset of datasets) {
         prepared.delete(dataset);
-        await context.machine.files.remove(join(sockets, socketFolder(dataset)));
-        await context.machine.files.remove(join(serverLogs, `${dataset}.log`));
+        await context.machine.files.remove(join(context.directories.sockets, socketFolder(dataset)));
+        await context.machine.files.remove(logFileOf(context, dataset));
       }
     },
   };
 }
 
-/** Retries a start on other ports while strangers take the leased ones; a fixed port is never exchanged. */
-export async function withFreePort<Value>(
+const logFileOf = ({ directories }: ServiceContext, dataset: DatasetId): string =>
+  join(directories.serverLogs, `${dataset}.log`);
+
+async function specOf(
   context: ServiceContext,
-  first: PortLease,
-  start: (lease: PortLease) => Promise<Value>,
-): Promise<Value> {
-  let lease = first;
-  for (let tries = 1; ; tries++) {
-    try {
-      return await start(lease);
-    } catch (error) {
-      if (!isFailure(error, 'port_taken') || tries === 3) throw error;
-    } finally {
-      await lease.release();
-    }
-    lease = await leaseFreePort(context);
-  }
+  member: MemberServer,
+  { title, durable }: Pick<StartOptions, 'title' | 'durable'>,
+): Promise<ServerSpec> {
+  const { dataset, version, port, database } = member;
+  return await databaseOf(context, member.engine).server({
+    ...{ dataset, version, port, database, durable },
+    title: `${title} (${member.name})`,
+    dataDirectory: context.storage.path(dataset),
+    logFile: logFileOf(context, dataset),
+  });
 }
 
-/** A port that no clone and no checkout has: that of a stopped clone is free for the operating system, and still not ours to give away. */
-export async function leaseFreePort(context: ServiceContext): Promise<PortLease> {
-  const refused: PortLease[] = [];
-  try {
-    for (;;) {
-      const lease = await context.machine.leasePort();
-      const { clones, checkouts } = context.store;
-      const taken =
-        clones.list().some(({ members }) => members.some(({ port }) => port === lease.port)) ||
-        checkouts.list().some(({ ports }) => ports.some(({ port }) => port === lease.port));
-      if (!taken) return lease;
-      // Held meanwhile, so that the next one is another.
-      refused.push(lease);
-    }
-  } finally {
-    for (const lease of refused) await lease.release();
-  }
+/** A session that broke off says nothing; why it did stands in the server's log. */
+async function explained(
+  { runtime }: ServiceContext,
+  spec: ServerSpec,
+  error: unknown,
+  signal?: AbortSignal,
+): Promise<unknown> {
+  if (signal?.aborted === true || isFailure(error)) return error;
+  const problem = (await runtime.logTail(spec, 10)).join(' ');
+  if (problem === '') return error;
+  return fail('server_start_failed', { server: spec.title, problem }, { cause: error });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Event, EventBody } from '../../../engine/protocol/events.ts';
 import { jobIdSchema } from '../../../engine/protocol/ids.ts';
-import { publishingStore } from '../../../engine/services/catalog.ts';
+import { publishingStore } from '../../../engine/services/publishingStore.ts';
 import { createFeed } from '../../../engine/jobs/feed.ts';
 import { openStore } from '../../../engine/state/sqliteStore.ts';
 import type { CloneRecord, SnapshotRecord } from '../../../engine/state/store.ts';
