@@ -112,7 +112,7 @@ const readersOfOwnFiles = [
   // The home's, read by every command before anything else is loaded.
   'engine/protocol/node/{discovery,holder}.ts',
   // They open for writing, without following links.
-  'engine/machine/local/{files,replaceFile,treeFiles}.ts',
+  'engine/machine/local/{files,ownership,replaceFile,treeFiles}.ts',
   'engine/config/envFile.ts',
   // A person may hand over a password by a pipe, and waits for it at the terminal.
   'engine/cli/passwords.ts',
@@ -125,13 +125,6 @@ const readersOfOwnFiles = [
 const longFunctions = [
   // Doubles of ports: the contract of each is as long.
   'engine/{git,database,machine}/fake/*.ts',
-  // One entry for each command or option.
-  'engine/cli/{checkout,clean,clone,env}.ts',
-  // Files over one root, servers over one table of what is known of them.
-  'engine/machine/local/files.ts',
-  'engine/runtime/process/processRuntime.ts',
-  'engine/services/catalog.ts',
-  'engine/services/clones/servers.ts',
 ];
 const longestFunction = 100;
 

@@ -26,12 +26,18 @@ function noCloneText(
 }
 
 export function addCheckoutCommands(program: Command, session: Session): void {
-  const { output, signal } = session;
   const checkout = program
     .command('checkout')
     .description('working trees whose databases follow their branches')
     .addHelpText('after', '\nExample:\n  $ thin-clones checkout show');
+  addList(checkout, session);
+  addShow(checkout, session);
+  addPorts(checkout, session);
+  addAnswer(checkout, session);
+}
 
+function addList(checkout: Command, session: Session): void {
+  const { output, signal } = session;
   checkout
     .command('list')
     .description('all that are followed')
@@ -62,7 +68,10 @@ export function addCheckoutCommands(program: Command, session: Session): void {
           ),
       });
     });
+}
 
+function addShow(checkout: Command, session: Session): void {
+  const { output } = session;
   checkout
     .command('show')
     .description('one: its branch, clone and ports, and what it asks')
@@ -72,7 +81,10 @@ export function addCheckoutCommands(program: Command, session: Session): void {
       const clone = output.json ? undefined : await cloneOf(session, found);
       output.answer({ json: found, text: () => checkoutText(found, clone) });
     });
+}
 
+function addPorts(checkout: Command, session: Session): void {
+  const { output, signal } = session;
   checkout
     .command('ports')
     .description('give it other ports in place of those that another program took')
@@ -91,7 +103,10 @@ export function addCheckoutCommands(program: Command, session: Session): void {
           ),
       });
     });
+}
 
+function addAnswer(checkout: Command, session: Session): void {
+  const { output, signal } = session;
   checkout
     .command('answer')
     .description('say whether the branch that is asked about gets a clone')

@@ -45,7 +45,6 @@ interface ApplyFlags {
 }
 
 export function addEnvironmentCommands(program: Command, session: Session): void {
-  const { output, signal, surroundings } = session;
   const environment = program
     .command('env')
     .description('environments: named groups of databases to clone; vars: what a checkout gives its programs')
@@ -53,7 +52,17 @@ export function addEnvironmentCommands(program: Command, session: Session): void
       'after',
       '\nExample:\n  $ thin-clones env apply -f thin-clones.yaml && thin-clones env refresh shop',
     );
+  addApply(environment, session);
+  addList(environment, session);
+  addShow(environment, session);
+  addDelete(environment, session);
+  addRefresh(environment, session);
+  addVariablesCommand(environment, session);
+  addSchema(environment, session);
+}
 
+function addApply(environment: Command, session: Session): void {
+  const { output, surroundings } = session;
   environment
     .command('apply')
     .description('declare what a file says: made when new, changed when different')
@@ -78,7 +87,10 @@ export function addEnvironmentCommands(program: Command, session: Session): void
         text: () => items.map((each) => `${each.environment.name}: ${each.outcome}`).join('\n'),
       });
     });
+}
 
+function addList(environment: Command, session: Session): void {
+  const { output, signal, surroundings } = session;
   environment
     .command('list')
     .description('all environments')
@@ -110,7 +122,10 @@ export function addEnvironmentCommands(program: Command, session: Session): void
           ),
       });
     });
+}
 
+function addShow(environment: Command, session: Session): void {
+  const { output, signal } = session;
   environment
     .command('show')
     .description('one environment')
@@ -120,7 +135,10 @@ export function addEnvironmentCommands(program: Command, session: Session): void
       const found = await client.call('environmentShow', { params: { environment: name } }, { signal });
       output.answer({ json: found, text: () => environmentText(found) });
     });
+}
 
+function addDelete(environment: Command, session: Session): void {
+  const { output, signal } = session;
   environment
     .command('delete')
     .description('delete an environment and its snapshots; refused while it has clones')
@@ -138,7 +156,10 @@ export function addEnvironmentCommands(program: Command, session: Session): void
       const ended = await runJob(session, (following) => client.call('environmentDelete', input, following));
       output.answer({ json: ended, text: () => `Environment ${found.name} is deleted.` });
     });
+}
 
+function addRefresh(environment: Command, session: Session): void {
+  const { output, surroundings } = session;
   environment
     .command('refresh')
     .description('retrieve the data of all members and make a new snapshot; clones stay as they are')
@@ -148,9 +169,10 @@ export function addEnvironmentCommands(program: Command, session: Session): void
       const made = await refresh(session, name, options.name);
       output.answer({ json: made, text: () => snapshotText(made, surroundings.now()) });
     });
+}
 
-  addVariablesCommand(environment, session);
-
+function addSchema(environment: Command, session: Session): void {
+  const { output } = session;
   environment
     .command('schema')
     .description('print the JSON schema of thin-clones.yaml, for editors')

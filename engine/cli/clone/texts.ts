@@ -1,0 +1,49 @@
+/** What is said of a clone. */
+import { formatConnection } from '../../protocol/connectionString.ts';
+import type { Clone, Connection } from '../../protocol/entities.ts';
+import { formatAge, formatBytes, formatFields, printable } from '../format.ts';
+
+export const protection = (clone: Clone): string =>
+  clone.protectedUntil === null
+    ? '-'
+    : clone.protectedUntil === 'forever'
+      ? 'forever'
+      : `until ${clone.protectedUntil}`;
+
+function stateText({ state, stoppedBy, problem }: Clone): string {
+  const by = state === 'stopped' && stoppedBy !== null ? ` by ${stoppedBy}` : '';
+  return problem === null ? `${state}${by}` : `${state}${by}: ${problem}`;
+}
+
+export function cloneText(clone: Clone, snapshotName: string | undefined, now: number): string {
+  return formatFields([
+    ['clone', clone.name],
+    ['id', clone.id],
+    ['environment', clone.environment],
+    ['snapshot', snapshotName === undefined ? clone.snapshot : `${snapshotName} (${clone.snapshot})`],
+    ['state', stateText(clone)],
+    ['made', `${clone.createdAt} (${formatAge(clone.createdAt, now)}) by ${clone.createdBy}`],
+    ['reset', clone.resetAt === null ? 'never' : `${clone.resetAt} (${formatAge(clone.resetAt, now)})`],
+    ['protected', protection(clone)],
+    ['size', `${formatBytes(clone.bytes.logical)}, ${formatBytes(clone.bytes.unshared)} of its own`],
+    ...(clone.branch === null ? [] : [['branch', clone.branch] as const]),
+    ...clone.members.map(
+      (member) =>
+        [
+          `member ${member.name}`,
+          `${member.engine} ${member.version}, ${member.state}, ${member.host}:${member.port}, user ${member.user}, database ${member.database}`,
+        ] as const,
+    ),
+  ]);
+}
+
+/** What people want next: how to connect, for each member. */
+export function readyText(clone: Clone, connections: readonly Connection[], done: string): string {
+  const lines = connections.map((connection) => {
+    const uri = printable(formatConnection(connection, 'uri'));
+    return connections.length === 1 ? uri : `${connection.name}: ${uri}`;
+  });
+  return [`Clone ${clone.name} ${done}.`, ...lines, `Open it: ${openCommand(clone)}`].join('\n');
+}
+const openCommand = (clone: Clone): string =>
+  `psql "$(thin-clones clone url ${clone.name}${clone.members.length > 1 ? ` --member ${clone.members[0]?.name ?? ''}` : ''})"`;
