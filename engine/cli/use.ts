@@ -99,7 +99,6 @@ interface UseOptions {
 }
 
 export function addUseCommand(program: Command, session: Session): void {
-  const { output, signal, surroundings } = session;
   const exclusive = ['from', 'environment', 'follow'];
   const alone = [...exclusive, 'off', 'unbind', 'forget'];
   program
@@ -145,48 +144,58 @@ export function addUseCommand(program: Command, session: Session): void {
         '  $ thin-clones use nightly-debug',
       ].join('\n'),
     )
-    .action(async (clone: string | undefined, options: UseOptions) => {
-      const { directory, environment, from, follow, allowVariable = [], refuseVariable = [] } = options;
-      if (allowVariable.length + refuseVariable.length > 0) {
-        await answerVariables(session, directory, { allow: allowVariable, refuse: refuseVariable });
-        return;
-      }
-      const taken = (['off', 'unbind', 'forget'] as const).find((name) => options[name] === true);
-      if (clone !== undefined && (taken !== undefined || from !== undefined)) {
-        throw fail('usage', {
-          problem: `A clone and --${taken ?? 'from'} don't go together.`,
-          hint: 'See "thin-clones use --help".',
-        });
-      }
-      const client = await session.client();
-      if (taken === 'forget') {
-        const found = await findCheckout(session, directory);
-        const answer = await client.call('checkoutForget', { params: { checkout: found.id } }, { signal });
-        output.answer({ json: answer, text: () => `${printable(found.path)} is followed no longer.` });
-        return;
-      }
-      if (taken === 'unbind') {
-        const found = await findCheckout(session, directory);
-        const answer = await client.call('checkoutUnbind', { params: { checkout: found.id } }, { signal });
-        output.answer({
-          json: answer,
-          text: () =>
-            printable(`${found.path}: the clone is taken off ${describeHead(found.head)}, and stays.`),
-        });
-        return;
-      }
-      if (taken === 'off' || follow === 'off') {
-        const answer = await openCheckout(session, directory, { environment, follow: 'off' });
-        output.answer({
-          json: answer,
-          text: () => `${printable(answer.path)} does not follow its branches any more.`,
-        });
-        return;
-      }
-      const began = surroundings.now();
-      const used = await ensureClone(session, directory, { clone, environment, from, follow });
-      const took = surroundings.now() - began;
-      if (from !== undefined) await noteOtherStart(session, used, from, began);
-      await answerUsed(session, used, took);
+    .action((clone: string | undefined, options: UseOptions) => use(session, clone, options));
+}
+
+async function use(session: Session, clone: string | undefined, options: UseOptions): Promise<void> {
+  const { output, surroundings } = session;
+  const { directory, environment, from, follow, allowVariable = [], refuseVariable = [] } = options;
+  if (allowVariable.length + refuseVariable.length > 0) {
+    await answerVariables(session, directory, { allow: allowVariable, refuse: refuseVariable });
+    return;
+  }
+  const taken = (['off', 'unbind', 'forget'] as const).find((name) => options[name] === true);
+  if (clone !== undefined && (taken !== undefined || from !== undefined)) {
+    throw fail('usage', {
+      problem: `A clone and --${taken ?? 'from'} don't go together.`,
+      hint: 'See "thin-clones use --help".',
     });
+  }
+  if (taken === 'forget' || taken === 'unbind') {
+    await giveUp(session, taken, directory);
+    return;
+  }
+  if (taken === 'off' || follow === 'off') {
+    const answer = await openCheckout(session, directory, { environment, follow: 'off' });
+    output.answer({
+      json: answer,
+      text: () => `${printable(answer.path)} does not follow its branches any more.`,
+    });
+    return;
+  }
+  const began = surroundings.now();
+  const used = await ensureClone(session, directory, { clone, environment, from, follow });
+  const took = surroundings.now() - began;
+  if (from !== undefined) await noteOtherStart(session, used, from, began);
+  await answerUsed(session, used, took);
+}
+
+/** The checkout is known no longer, or the clone not its branch's any more. */
+async function giveUp(
+  session: Session,
+  what: 'forget' | 'unbind',
+  directory: string | undefined,
+): Promise<void> {
+  const { output, signal } = session;
+  const client = await session.client();
+  const { id, path, head } = await findCheckout(session, directory);
+  const input = { params: { checkout: id } };
+  if (what === 'forget') {
+    const answer = await client.call('checkoutForget', input, { signal });
+    output.answer({ json: answer, text: () => `${printable(path)} is followed no longer.` });
+    return;
+  }
+  const answer = await client.call('checkoutUnbind', input, { signal });
+  const text = `${path}: the clone is taken off ${describeHead(head)}, and stays.`;
+  output.answer({ json: answer, text: () => printable(text) });
 }

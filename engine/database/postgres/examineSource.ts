@@ -5,7 +5,7 @@ import type { MemberDefinition, SourceReport } from '../../protocol/entities.ts'
 import { fail, ThinClonesError } from '../../protocol/errors.ts';
 import { clientTools, serverAtLeast, serverOf, type FindPrograms } from './programs.ts';
 import { readArchive } from './retrieval/archive.ts';
-import { inspectDirectory } from './retrieval/directory.ts';
+import { inspectDirectory } from './retrieval/inspectDirectory.ts';
 import { prepareDump } from './retrieval/dumpFile.ts';
 import { checkArchive, noRowsInScript, readPlainFacts } from './retrieval/dumpKind.ts';
 import { checkReadable, readSourceVersion } from './retrieval/logical.ts';

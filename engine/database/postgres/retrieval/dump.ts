@@ -7,7 +7,8 @@ import type { ClientPrograms } from '../programs/locate.ts';
 import type { Retrieved } from '../../database.ts';
 import { compareWithList, compareWithScript, concludeComparison } from '../compare/compareCopy.ts';
 import { createDatabase, PLAIN_SHAPE, type DatabaseShape } from '../createDatabase.ts';
-import { disarm, finish, type PreparedDatabase } from '../prepare.ts';
+import { disarm } from '../disarm.ts';
+import { finish, type PreparedDatabase } from '../prepare.ts';
 import { ensureRole } from '../roles.ts';
 import { NEWEST_MAJOR } from '../programs.ts';
 import {

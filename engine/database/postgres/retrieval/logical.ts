@@ -22,7 +22,8 @@ import {
   writeDatabaseProperties,
   type DatabaseProperties,
 } from '../databaseProperties.ts';
-import { disarm, finish } from '../prepare.ts';
+import { disarm } from '../disarm.ts';
+import { finish } from '../prepare.ts';
 import { checkRoleOf } from '../roleOfSource.ts';
 import { readRoles, writeRoles, type SourceRoles } from '../roles.ts';
 import { selectTables, sourceExtensions, type SelectedSource } from '../selection.ts';

@@ -6,7 +6,8 @@ import type { Runtime } from '../../../runtime/runtime.ts';
 import type { Reporter, Retrieved, RetrieveRequest } from '../../database.ts';
 import { clientTools, serverAtLeast, serverOf, type FindPrograms } from '../programs.ts';
 import { fullDisk, portion, type Workbench } from '../workbench.ts';
-import { inspectDirectory, retrieveDirectory } from './directory.ts';
+import { retrieveDirectory } from './directory.ts';
+import { inspectDirectory } from './inspectDirectory.ts';
 import { retrieveDump } from './dump.ts';
 import { retrieveLogical } from './logical.ts';
 
