@@ -22,8 +22,13 @@ import { startPsql, type PsqlOptions } from './psql.ts';
 type CloneTarget = Extract<EndpointTarget, { kind: 'clone' }>;
 
 const endpoints = createTcpEndpoints({ wires: { postgres: postgresWire } });
-const openAt = (target: EndpointTarget): Promise<Endpoint> =>
-  endpoints.open({ port: 0, engine: 'postgres', title: 'orders of /work/shop', target });
+/** So that a slow machine may take its time for many logins at once. */
+const patientEndpoints = createTcpEndpoints({
+  wires: { postgres: postgresWire },
+  limits: { strangerMs: 60_000 },
+});
+const openAt = (target: EndpointTarget, by = endpoints): Promise<Endpoint> =>
+  by.open({ port: 0, engine: 'postgres', title: 'orders of /work/shop', target });
 const targetOf = ({ port }: PostgresSource, letter: string): CloneTarget => ({
   kind: 'clone',
   clone: cloneId(letter),
@@ -145,7 +150,7 @@ describe('clients of PostgreSQL through an endpoint', () => {
   });
   after(() => source.remove());
   beforeEach(async () => {
-    endpoint = await openAt(targetOf(source, 'a'));
+    endpoint = await openAt(targetOf(source, 'a'), patientEndpoints);
   });
   afterEach(() => endpoint.close());
 
