@@ -2,26 +2,15 @@ import path from 'node:path';
 import { writeFile } from 'node:fs/promises';
 import { createProcessRuntime } from '../../../engine/runtime/process/processRuntime.ts';
 import { findServerProcesses } from '../../../engine/runtime/process/serverProcesses.ts';
-import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
-import { startPostgresSource } from '../../support/postgresSource.ts';
+import { retrieveNew } from '../../support/benchWithSource.ts';
+import { openPostgresBench } from '../../support/postgresBench.ts';
 import { runtimeContract } from './runtime.contract.ts';
 import { serverTraits } from '../../../engine/database/engines.ts';
-
-/** One prepared data directory, copied for each server. */
-async function prepareGolden(bench: PostgresBench): Promise<{ target: string; version: string }> {
-  const source = await startPostgresSource();
-  try {
-    await source.stop();
-    return await bench.retrieve({ retrieval: 'directory', directory: source.dataDirectory });
-  } finally {
-    await source.remove();
-  }
-}
 
 runtimeContract('processes of this machine', async () => {
   const bench = await openPostgresBench();
   const { machine, runtime, database } = bench;
-  const golden = await prepareGolden(bench);
+  const golden = await retrieveNew(bench);
   const newSpec = async (identity: string) => {
     const spec = await bench.specFor(await bench.copy(golden.target), golden.version, { port: null });
     const args = spec.args.map((arg) =>
