@@ -259,7 +259,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   const life = createLife({ surroundings, opened, ownFiles, problems, signal, stop });
 
   const token = randomBytes(32).toString('base64url');
-  const hub = startHub({ paths, log, life, ssh: settings.ssh });
+  const hub = startHub({ paths, log, life, ssh: settings.ssh, engineDirectory: here });
   const app = createApp({
     handlers: createJoinedHandlers({
       own: createHandlers(handlerDependencies(life, surroundings, settings, { version, startedAt, stop })),

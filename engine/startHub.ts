@@ -1,12 +1,13 @@
 /** Wires what joins other hosts to the engine of this machine. */
 import { join } from 'node:path';
+import { broughtEngine } from './broughtEngine.ts';
 import { createHub, type Hub } from './hub/hub.ts';
 import { noKnownHosts, openKnownHosts } from './hub/knownHosts.ts';
 import { loopbackDoors } from './hub/loopbackDoors.ts';
 import type { OwnNames } from './hub/router.ts';
 import type { Life } from './life.ts';
 import { installedEngine } from './link/ssh/installedEngine.ts';
-import { createSshLink } from './link/ssh/sshLink.ts';
+import { createSshLink, type FarWork } from './link/ssh/sshLink.ts';
 import type { Log } from './ports/log.ts';
 import { systemClock, systemRandom } from './process/clock.ts';
 import { keptText } from './process/keptText.ts';
@@ -14,31 +15,45 @@ import type { Settings } from './process/settings.ts';
 import { toFailure } from './protocol/errors.ts';
 import type { CloneId, JobId, SnapshotId } from './protocol/ids.ts';
 import type { HomePaths } from './protocol/node/home.ts';
-import { parseSshAddress } from './protocol/sshAddress.ts';
+import { formatSshAddress, parseSshAddress } from './protocol/sshAddress.ts';
 
 export async function startHub({
   paths,
   log,
   life,
   ssh,
+  engineDirectory,
 }: {
   paths: HomePaths;
   log: Log;
   life: Pick<Life, 'present'>;
   ssh: Settings['ssh'];
+  engineDirectory: string;
 }): Promise<Hub> {
   const known = await openKnownHosts(keptText(paths.hosts), paths.hosts).catch((error: unknown) => {
     log.error('other hosts can not be reached', { problem: toFailure(error).message });
     return noKnownHosts(error);
   });
+  let work: Promise<FarWork> | undefined;
+  /** Looked for when the first host is reached; where nothing can be brought, what is installed there is used. */
+  const workThere = (): Promise<FarWork> =>
+    (work ??= broughtEngine({ engineDirectory, into: paths.archives }).then(
+      (found) => found ?? installedEngine,
+    ));
   return createHub({
     known,
-    linkTo: ({ name, address }) =>
-      createSshLink({
-        ...{ name, address: parseSshAddress(address), work: installedEngine, environment: process.env },
+    linkTo({ name, address: text }) {
+      const address = parseSshAddress(text);
+      const options = {
+        ...{ name, address, environment: process.env },
         ...(ssh.program !== undefined && { program: ssh.program }),
         ...(ssh.configFile !== undefined && { configFile: ssh.configFile }),
-      }),
+      };
+      return {
+        address: formatSshAddress(address),
+        open: async (opening) => createSshLink({ ...options, work: await workThere() }).open(opening),
+      };
+    },
     // By an encoded name: letters of all scripts and case may differ in what a file system takes for the same.
     keptOf: ({ name }) => keptText(join(paths.hostsFolder, `${Buffer.from(name).toString('hex')}.json`)),
     doors: loopbackDoors,

@@ -25,6 +25,8 @@ export interface EngineModule {
   readonly source: SourceRules;
   /** Variables that its tools obey before their arguments: none is handed on from whoever started us. */
   isToolVariable(name: string): boolean;
+  /** Of the folders of programs that come with us, those that are brought to another machine. */
+  travelling(folders: readonly string[]): readonly string[];
   create(options: {
     machine: Machine;
     runtime: Runtime;

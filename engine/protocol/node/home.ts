@@ -53,6 +53,8 @@ export interface HomePaths {
   hosts: string;
   /** What is known of each of them. */
   hostsFolder: string;
+  /** The engine as it is brought to hosts, one file for each platform and build. */
+  archives: string;
   settings: string;
   pool: string;
   programs: string;
@@ -100,6 +102,7 @@ export function homePaths(environment: HomeEnvironment): HomePaths {
     keptStorage: join(engineDirectory, 'storage.json'),
     hosts: join(engineDirectory, 'hosts.json'),
     hostsFolder: join(engineDirectory, 'hosts'),
+    archives: join(engineDirectory, 'archives'),
     settings: join(home, 'settings.json'),
     pool: join(home, 'pool'),
     programs: join(home, 'programs'),

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import type { Client } from '../../../engine/protocol/client.ts';
 import type { Connection, Host, Job } from '../../../engine/protocol/entities.ts';
@@ -12,7 +15,7 @@ import { startLineProxy, type LineProxy } from './lineProxy.ts';
 import { noSecondHost, startSecondHost, type SecondHost } from './secondHost.ts';
 
 describe('the engine of a second host, by ssh', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   const isRoot = process.getuid?.() === 0;
   let folder: string;
   let machine: SecondHost | undefined;
@@ -33,20 +36,16 @@ describe('the engine of a second host, by ssh', function () {
       join(home, 'settings.json'),
       JSON.stringify({ storage: { driver: 'copy' }, ...(isRoot && { serverUser: 'ann' }) }),
     );
-    const bin = join(folder, 'bin');
-    await mkdir(bin);
-    await writeFile(
-      join(bin, 'thin-clones'),
-      `#!/bin/sh\nTHIN_CLONES_HOME='${home}' exec '${process.execPath}' '${repository}/engine/cli/main.ts' "$@"\n`,
-      { mode: 0o755 },
-    );
+    // What is brought there is what was built.
+    if (!existsSync(join(repository, 'dist', 'build.json')))
+      await promisify(execFile)(process.execPath, ['esbuild.mjs'], { cwd: repository });
     await writeFile(
       join(folder, 'shop.sql'),
       "CREATE TABLE mark (v text); INSERT INTO mark VALUES ('origin');",
     );
     machine = await startSecondHost({
       accounts: [{ name: 'ann', shell: '/bin/sh' }],
-      sshd: [`SetEnv PATH=${bin}:/usr/bin:/bin:/usr/sbin:/sbin`, 'Match User root', 'PermitRootLogin yes'],
+      sshd: [`SetEnv THIN_CLONES_HOME=${home}`, 'Match User root', 'PermitRootLogin yes'],
     });
     proxy = await startLineProxy(machine.port);
     const { file } = await machine.clientConfig({ port: proxy.port });
@@ -109,8 +108,21 @@ describe('the engine of a second host, by ssh', function () {
     );
   });
 
-  it('is joined by its address, and makes, breaks and resets a clone at a port of this machine', async () => {
+  it('is brought there and joined by its address, and makes, breaks and resets a clone at a port of this machine', async () => {
+    const heard: string[] = [];
+    const overview = await client.call('overview', {});
+    const listening = new AbortController();
+    const told = (async () => {
+      for await (const event of client.events(overview, listening.signal))
+        if (event.kind === 'host' && event.entity.doing !== null) heard.push(event.entity.doing);
+    })();
     const host = await client.call('hostAdd', { body: { name: 'box', address: `ssh://${user}big` } });
+    listening.abort();
+    await told;
+    assert.ok(
+      ['Logging in', 'Starting the engine there'].every((text) => heard.includes(text)),
+      heard.join('; '),
+    );
     assert.deepEqual([host.name, host.kind, host.state, host.problem], ['box', 'ssh', 'ready', null]);
     assert.match(host.storage?.label ?? '', /copy/);
     const definition = {
