@@ -1,6 +1,7 @@
 /** Opens a folder in a real workbench and lets a test see and do there what a person can. */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { errors } from 'playwright-core';
 import type { FrameLocator, Locator, Page } from 'playwright-core';
 import { findChromium, launchChromium } from './chromium.ts';
 import { messageDriver } from './messages.ts';
@@ -19,6 +20,7 @@ const checkout = join(import.meta.dirname, '..', '..', '..');
 
 /** A slow machine with much else to do reads some MB and starts all of them. */
 const LOAD_MS = 3 * 60_000;
+const TRY_MS = 3000;
 
 export interface OpenWorkbenchOptions {
   readonly server: VSCodeServer;
@@ -82,11 +84,11 @@ export async function openWorkbench(options: OpenWorkbenchOptions): Promise<Work
     context.setDefaultTimeout(WAIT_MS);
     await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: server.url });
     const page = await context.newPage();
-    const errors: string[] = [];
+    const consoleErrors: string[] = [];
     page.on('console', (entry) => {
-      if (entry.type() === 'error') errors.push(entry.text());
+      if (entry.type() === 'error') consoleErrors.push(entry.text());
     });
-    page.on('pageerror', (error) => errors.push(error.message));
+    page.on('pageerror', (error) => consoleErrors.push(error.message));
 
     await injectDevelopmentOptions(page, options);
     await page.goto(`${server.url}/?folder=${encodeURIComponent(folder)}`, { timeout: LOAD_MS });
@@ -121,7 +123,7 @@ export async function openWorkbench(options: OpenWorkbenchOptions): Promise<Work
         await (of ?? page).screenshot({ path });
         return path;
       },
-      consoleErrors: () => errors,
+      consoleErrors: () => consoleErrors,
       async close() {
         await page.close({ runBeforeUnload: false });
         await context.close();
@@ -247,7 +249,13 @@ function windowDriver(page: Page): WindowDriver {
       await until(
         `the terminal to take ${JSON.stringify(line)}`,
         async () => {
-          await terminal.click();
+          try {
+            await terminal.click({ timeout: TRY_MS });
+          } catch (error) {
+            // A terminal that another one took the place of meanwhile stays hidden: the next look finds the new one.
+            if (error instanceof errors.TimeoutError) return undefined;
+            throw error;
+          }
           // A click that a layout was in the way of leaves the keys to whatever had the focus.
           if ((await terminal.locator('.xterm-helper-textarea:focus').count()) === 0) return undefined;
           await page.keyboard.type(line);
