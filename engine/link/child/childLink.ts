@@ -57,6 +57,7 @@ export function endedBecause(host: string, program: string, end: CarrierEnd): Th
   const words = lastWords(end.stderr);
   const how =
     end.code === null ? `was ended by ${end.signal ?? 'a signal'}` : `ended with exit code ${end.code}`;
-  const problem = end.closed ? 'the link was closed' : words === '' ? `${program} ${how}` : words;
+  const silent = end.closed ? 'the link was closed' : `${program} ${how}`;
+  const problem = words === '' ? silent : words;
   return fail('host_unreachable', { host, problem });
 }

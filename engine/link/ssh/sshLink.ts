@@ -176,10 +176,11 @@ function startPatience(ms: number): {
 } {
   const { promise: over, resolve } = Promise.withResolvers<number>();
   let asked = 0;
+  let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   const heard = (): void => {
     clearTimeout(timer);
-    if (asked === 0) timer = setTimeout(() => resolve(ms / 1000), ms);
+    if (asked === 0 && !stopped) timer = setTimeout(() => resolve(ms / 1000), ms);
   };
   heard();
   return {
@@ -189,6 +190,9 @@ function startPatience(ms: number): {
       asked += asking ? 1 : -1;
       heard();
     },
-    stop: () => clearTimeout(timer),
+    stop: () => {
+      stopped = true;
+      clearTimeout(timer);
+    },
   };
 }

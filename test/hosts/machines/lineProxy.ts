@@ -20,6 +20,8 @@ export interface LineProxy {
 interface Line {
   near: Socket;
   far: Socket;
+  /** The near side hears nothing more of the far one. */
+  silent: boolean;
 }
 
 export async function startLineProxy(toPort: number): Promise<LineProxy> {
@@ -41,6 +43,7 @@ export async function startLineProxy(toPort: number): Promise<LineProxy> {
     };
     let waiting = 0;
     from.on('data', (chunk: Buffer) => {
+      if (line.silent) return;
       waiting += chunk.length;
       if (waiting > 4 << 20) from.pause();
       later(() => {
@@ -49,10 +52,15 @@ export async function startLineProxy(toPort: number): Promise<LineProxy> {
         to.write(chunk);
       });
     });
-    from.on('end', () => later(() => to.end()));
+    from.on('end', () => {
+      if (!line.silent) later(() => to.end());
+    });
     // best effort: a connection that breaks here breaks there, as on any line.
-    from.on('error', () => to.destroy());
+    from.on('error', () => {
+      if (!line.silent) to.destroy();
+    });
     from.on('close', () => {
+      if (line.silent && !to.destroyed) return;
       later(() => to.destroySoon());
       lines.delete(line);
     });
@@ -65,7 +73,7 @@ export async function startLineProxy(toPort: number): Promise<LineProxy> {
       return;
     }
     connections += 1;
-    const line = { near, far: connect(toPort, '127.0.0.1') };
+    const line = { near, far: connect(toPort, '127.0.0.1'), silent: false };
     lines.add(line);
     near.setNoDelay(true);
     line.far.setNoDelay(true);
@@ -75,8 +83,8 @@ export async function startLineProxy(toPort: number): Promise<LineProxy> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const cut = (): void => {
     for (const { near, far } of lines) {
-      near.resetAndDestroy();
-      far.resetAndDestroy();
+      near.destroy();
+      far.destroy();
     }
   };
   const blackHole = (on: boolean): void => {
@@ -104,12 +112,10 @@ export async function startLineProxy(toPort: number): Promise<LineProxy> {
       if (on) cut();
     },
     halfOpen: () => {
-      for (const { near, far } of lines) {
-        far.removeAllListeners();
-        far.on('error', () => undefined);
-        far.destroy();
-        near.removeAllListeners('data');
-        near.resume();
+      for (const line of lines) {
+        line.silent = true;
+        line.far.destroy();
+        line.near.resume();
       }
     },
     close: async () => {
