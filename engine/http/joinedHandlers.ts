@@ -43,7 +43,7 @@ export function createJoinedHandlers({ own, hub, names }: JoinedHandlersOptions)
   return {
     ...all,
     ...joinedLists(own, hub),
-    environmentApply: (request) => all.environmentApply(onItsHost(request)),
+    environmentApply: async (request) => all.environmentApply(onItsHost(await hub(), request)),
     checkoutOpen: async (request) => {
       refuseElsewhere(await hub(), 'environment', request.body.environment);
       return own.checkoutOpen(request);
@@ -84,9 +84,10 @@ const inputOf = <Name extends RouteName>(name: Name, asked: Asked): RouteInput<N
 const local = hostNameSchema.parse('local');
 
 /** An environment that says in its definition where it lives needs no `HOST/` before its name; there it is a local one. */
-function onItsHost(request: RouteRequest<'environmentApply'>): RouteRequest<'environmentApply'> {
+function onItsHost(hub: Hub, request: RouteRequest<'environmentApply'>): RouteRequest<'environmentApply'> {
   const { host } = request.body.definition;
-  if (host === local) return request;
+  // One that nobody added is refused by this machine.
+  if (hub.host(host) === undefined) return request;
   const isQualified = splitName([host], request.params.name) !== undefined;
   const name = isQualified ? request.params.name : `${host}/${request.params.name}`;
   return {

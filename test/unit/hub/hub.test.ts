@@ -270,6 +270,20 @@ describe('two hosts behind one engine', () => {
     assert.equal((await client.call('cloneShow', { params: { clone: mine.id } })).name, 'here');
   });
 
+  it('refuses an environment on a host that nobody added, and keeps nothing of it', async () => {
+    const member = { engine: 'postgres', retrieval: 'logical', url: 'postgresql://reader@source/x' } as const;
+    const definition = { host: 'stranger', members: { orders: member } };
+    for (const name of ['crm', 'stranger/crm'])
+      await assert.rejects(
+        client.call('environmentApply', { params: { name }, body: { definition } }),
+        (error: unknown) => isFailure(error),
+      );
+    assert.deepEqual(
+      near.engine.store.environments.list().map(({ name }) => name as string),
+      ['shop'],
+    );
+  });
+
   it('refuses to let a branch follow there, and says what to do instead', async () => {
     const open = client.call('checkoutOpen', { body: { folder: '/work/shop', environment: 'big/shop' } });
     await assert.rejects(open, (error: unknown) => {
