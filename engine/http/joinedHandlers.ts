@@ -105,19 +105,7 @@ function joinedLists(
   Handlers,
   'overview' | 'hostList' | 'hostShow' | 'environmentList' | 'snapshotList' | 'cloneList' | 'jobList'
 > {
-  const views = async () => {
-    const joined = await hub();
-    return joined.join({
-      epoch: '',
-      seq: 0,
-      hosts: [],
-      environments: [],
-      snapshots: [],
-      clones: [],
-      checkouts: [],
-      jobs: [],
-    });
-  };
+  const elsewhere = async () => (await hub()).held();
   /** Whether a list is asked for of an environment of another host. */
   const isElsewhere = async (environment: string | undefined): Promise<boolean> =>
     environment !== undefined &&
@@ -128,17 +116,17 @@ function joinedLists(
   return {
     overview: async (request) => (await hub()).join((await own.overview(request)) as RouteOutput<'overview'>),
     hostList: async (request) => ({
-      items: [...(await own.hostList(request)).items, ...(await views()).hosts],
+      items: [...(await own.hostList(request)).items, ...(await elsewhere()).hosts],
     }),
     // As it is known here, also while nobody reaches it.
     hostShow: async (request) =>
       (await hub()).host(request.params.host)?.view().host ?? own.hostShow(request),
     environmentList: async (request) => ({
-      items: [...(await own.environmentList(request)).items, ...(await views()).environments],
+      items: [...(await own.environmentList(request)).items, ...(await elsewhere()).environments],
     }),
     async snapshotList(request) {
       const { environment } = request.query;
-      const there = (await views()).snapshots.filter(
+      const there = (await elsewhere()).snapshots.filter(
         (each) => environment === undefined || each.environment === (environment as string),
       );
       return (await isElsewhere(environment))
@@ -147,7 +135,7 @@ function joinedLists(
     },
     async cloneList(request) {
       const { environment } = request.query;
-      const there = (await views()).clones.filter(
+      const there = (await elsewhere()).clones.filter(
         (each) => environment === undefined || each.environment === (environment as string),
       );
       return (await isElsewhere(environment))
@@ -155,7 +143,7 @@ function joinedLists(
         : { items: [...(await own.cloneList(request)).items, ...there] };
     },
     async jobList(request) {
-      const items = [...(await own.jobList(request)).items, ...(await views()).jobs];
+      const items = [...(await own.jobList(request)).items, ...(await elsewhere()).jobs];
       // Newest first, of all of them.
       items.sort((one, other) => other.createdAt.localeCompare(one.createdAt));
       return { items: items.slice(0, request.query.limit ?? 100) };

@@ -15,6 +15,8 @@ import type { HostView } from './qualified.ts';
 import { createRemoteHost, type RemoteHost } from './remoteHost.ts';
 import { createTunnels, type Doors, type TunnelKey } from './tunnels.ts';
 
+export type Held = Pick<Overview, 'hosts' | 'environments' | 'snapshots' | 'clones' | 'jobs'>;
+
 export interface Hub {
   hosts(): readonly RemoteHost[];
   host(name: string): RemoteHost | undefined;
@@ -22,6 +24,8 @@ export interface Hub {
   holderOf(kind: HeldKind, id: string): RemoteHost | undefined;
   /** This machine's overview with everything of the other hosts. */
   join(overview: Overview): Overview;
+  /** Everything of the other hosts. */
+  held(): Held;
   /** Reaches a host, and remembers it then. Errors: those of `KnownHosts.add` and of the link. */
   add(host: Pick<KnownHost, 'name' | 'kind' | 'address'>, signal: AbortSignal): Promise<Host>;
   /** Forgets it; what is there goes on. */
@@ -54,6 +58,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     (name: HostName): HasElsewhere =>
     (kind, id) =>
       isOwn(id) || [...hosts.values()].some((other) => other.known.name !== name && other.holds(kind, id));
+  const held = (): Held =>
+    heldOf([...hosts.values()].map((host) => honestView(host.view(), elsewhere(host.known.name))));
   const start = async (host: KnownHost): Promise<RemoteHost> => {
     const made = await createRemoteHost({
       ...{ known: host, clock, random, log },
@@ -108,11 +114,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
       if (isOwn(id)) return undefined;
       return [...hosts.values()].find((host) => host.holds(kind, id));
     },
-    join: (overview) =>
-      joinViews(
-        overview,
-        [...hosts.values()].map((host) => honestView(host.view(), elsewhere(host.known.name))),
-      ),
+    held,
+    join: (overview) => joinHeld(overview, held()),
     async add(asked, signal) {
       const host = { ...asked, addedAt: clock.now().toISOString() };
       known.check(host);
@@ -151,11 +154,19 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   };
 }
 
-const joinViews = (overview: Overview, views: readonly HostView[]): Overview => ({
+const heldOf = (views: readonly HostView[]): Held => ({
+  hosts: views.map(({ host }) => host),
+  environments: views.flatMap(({ environments }) => environments),
+  snapshots: views.flatMap(({ snapshots }) => snapshots),
+  clones: views.flatMap(({ clones }) => clones),
+  jobs: views.flatMap(({ jobs }) => jobs),
+});
+
+const joinHeld = (overview: Overview, held: Held): Overview => ({
   ...overview,
-  hosts: [...overview.hosts, ...views.map(({ host }) => host)],
-  environments: [...overview.environments, ...views.flatMap(({ environments }) => environments)],
-  snapshots: [...overview.snapshots, ...views.flatMap(({ snapshots }) => snapshots)],
-  clones: [...overview.clones, ...views.flatMap(({ clones }) => clones)],
-  jobs: [...overview.jobs, ...views.flatMap(({ jobs }) => jobs)],
+  hosts: [...overview.hosts, ...held.hosts],
+  environments: [...overview.environments, ...held.environments],
+  snapshots: [...overview.snapshots, ...held.snapshots],
+  clones: [...overview.clones, ...held.clones],
+  jobs: [...overview.jobs, ...held.jobs],
 });

@@ -19,7 +19,6 @@ const fileSchema = z.strictObject({ format: z.literal(1), hosts: z.array(knownHo
 
 export interface KnownHosts {
   list(): readonly KnownHost[];
-  get(name: string): KnownHost | undefined;
   /** Errors: `name_taken`, `invalid_request`, for a host that can't be added. */
   check(host: KnownHost): void;
   /** Errors: as `check`. */
@@ -36,7 +35,6 @@ export function noKnownHosts(problem: unknown): KnownHosts {
   };
   return {
     list: () => [],
-    get: () => undefined,
     check: refuse,
     add: async () => refuse(),
     remove: async () => refuse(),
@@ -59,7 +57,6 @@ export async function openKnownHosts(file: KeptText, path: string): Promise<Know
   };
   return {
     list: () => hosts,
-    get: (name) => hosts.find((host) => host.name === (name as HostName)),
     check,
     async add(host) {
       check(host);
