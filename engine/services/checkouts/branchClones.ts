@@ -9,7 +9,7 @@ import type { Clones } from '../clones/clones.ts';
 import type { ServiceContext } from '../context.ts';
 import { succeeded } from '../succeeded.ts';
 import { originOf, type OriginRequest } from './branchOrigin.ts';
-import { createOnceByKey, type OnceByKey } from './onceByKey.ts';
+import { createOnceByKey, holderIn, type OnceByKey } from './onceByKey.ts';
 
 export interface MakeRequest extends OriginRequest {
   /** Branch, or pattern of branches that share a clone. */
@@ -26,8 +26,10 @@ export interface BranchClones extends Omit<OnceByKey, 'run' | 'allSubmitted'> {
   start(key: string, head: string, clone: Reference, user: string): void;
   /** `to` null: to none. Gives it the checkout's password. */
   bind(clone: CloneRecord, to: BindingTarget, checkout: CheckoutRecord): Promise<void>;
-  /** All clones that one port may lead to have one password. */
-  giveKnownPassword(clone: CloneRecord, checkout: CheckoutRecord): Promise<void>;
+  /** As `bind`, once: false where a job works on the clone, and `onChange` comes when that has ended. */
+  bindIfFree(clone: CloneRecord, to: BindingTarget, checkout: CheckoutRecord): Promise<boolean>;
+  /** All clones that one port may lead to have one password; false as of `bindIfFree`. */
+  giveKnownPassword(clone: CloneRecord, checkout: CheckoutRecord): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -103,16 +105,29 @@ export function createBranchClones({
     await succeeded(runner, job);
   };
 
+  const bindIfFree: BranchClones['bindIfFree'] = async (clone, to, checkout) => {
+    try {
+      await bind(clone, to, checkout);
+      return true;
+    } catch (error) {
+      const holder = holderIn(error);
+      if (holder === undefined) throw error;
+      void runner.ended(holder).then(onChange);
+      return false;
+    }
+  };
+
   return {
     ...once,
     create: (request) => once.run(request.key, request.head, () => create(request)),
     start: (key, head, clone, user) => once.run(key, head, async () => clones.start(clone, { user })),
     bind,
+    bindIfFree,
     async giveKnownPassword(clone, checkout) {
       const { repository, branch } = clone;
-      if (vault.open(clone.sealedPassword) === vault.open(checkout.sealedPassword)) return;
+      if (vault.open(clone.sealedPassword) === vault.open(checkout.sealedPassword)) return true;
       const to = repository === null || branch === null ? null : { repository, branch };
-      await bind(clone, to, checkout);
+      return bindIfFree(clone, to, checkout);
     },
     async close() {
       stop.abort();

@@ -201,7 +201,8 @@ async function act(
       if (clone === undefined) return;
       if (renamedFrom !== null) {
         log.info('a branch was renamed', { clone: clone.id, from: renamedFrom, to: key });
-        await making.bind(clone, { repository: row.read().repository, branch: key }, row.read());
+        // Its data is the branch's own all the same while something works on it.
+        await making.bindIfFree(clone, { repository: row.read().repository, branch: key }, row.read());
       }
       await lead(store.clones.get(clone.id) ?? clone, key);
       return;
@@ -279,7 +280,9 @@ function createLeadToClone({ context, row, sight, situation, making, startReques
 
   const start = (clone: CloneRecord, key: string): void => {
     if (isStarting(clone)) return;
-    if (clone.stoppedBy !== null && !startRequest.take()) return;
+    // A start that is refused because something works on the clone is tried again when that has ended.
+    const isFree = runner.holder([exclusiveLane(clone)]) === undefined;
+    if (clone.stoppedBy !== null && !(isFree ? startRequest.take() : startRequest.isThere())) return;
     making.start(key, standsAt(sight.head()), referenceSchema.parse(clone.id), row.read().createdBy);
   };
 
@@ -289,7 +292,11 @@ function createLeadToClone({ context, row, sight, situation, making, startReques
     let job = runner.holder([exclusiveLane(clone)])?.id ?? null;
     if (clone.state === 'ready') {
       startRequest.forget();
-      await making.giveKnownPassword(clone, row.read());
+      const isOpenToAll = await making.giveKnownPassword(clone, row.read());
+      if (!isOpenToAll) {
+        situation.lead(leadLater(key, `Something works on clone ${clone.name}.`, clone.id, job));
+        return;
+      }
       rememberWorktree(clone.id);
     } else if (clone.state === 'stopped' && failure === undefined) {
       start(clone, key);

@@ -2,7 +2,8 @@
 import type { Runner } from '../../jobs/runner.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Job } from '../../protocol/entities.ts';
-import { ThinClonesError, toFailure } from '../../protocol/errors.ts';
+import { isFailure, ThinClonesError, toFailure } from '../../protocol/errors.ts';
+import { jobIdSchema } from '../../protocol/ids.ts';
 
 export interface OnceByKey {
   /** Unless something is on its way for the key. What `submit` answers undefined is not wanted any more. */
@@ -16,6 +17,11 @@ export interface OnceByKey {
   forgetFailures(): void;
   /** Resolves when every job is accepted or refused. */
   allSubmitted(): Promise<void>;
+}
+
+/** The job that a request was refused for: what it is for is free when that has ended. */
+export function holderIn(error: unknown): Job['id'] | undefined {
+  return isFailure(error, 'busy') ? jobIdSchema.safeParse(error.document.details['job']).data : undefined;
 }
 
 export interface OnceByKeyOptions {
@@ -43,6 +49,7 @@ export function createOnceByKey({ runner, log, signal, onChange }: OnceByKeyOpti
       const fails = (failure: ThinClonesError): void => {
         if (!signal.aborted) failures.set(key, { head, failure });
       };
+      let holder: Job['id'] | undefined;
       entry.submitted = submit().then(
         (job) => {
           entry.job = job;
@@ -51,12 +58,14 @@ export function createOnceByKey({ runner, log, signal, onChange }: OnceByKeyOpti
         },
         (error: unknown) => {
           const failure = toFailure(error);
+          holder = holderIn(failure);
           // Another checkout makes the same one: the binding is there.
-          if (failure.code !== 'binding_taken') fails(failure);
+          if (failure.code !== 'binding_taken' && holder === undefined) fails(failure);
           return undefined;
         },
       );
       const done = entry.submitted.then(async (job) => {
+        if (holder !== undefined) await runner.ended(holder);
         if (job !== undefined) {
           const { state, error } = await runner.ended(job.id);
           if (state !== 'succeeded' && error !== null) fails(new ThinClonesError(error, 500));

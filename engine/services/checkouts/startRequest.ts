@@ -7,6 +7,7 @@ export interface StartRequest {
   ask(): void;
   /** A clone that runs has fulfilled it. */
   forget(): void;
+  isThere(): boolean;
   /** Whether there is one; it is good for one start. */
   take(): boolean;
 }
@@ -27,6 +28,7 @@ export function createStartRequest(): StartRequest {
     forget() {
       isWanted = false;
     },
+    isThere: () => isWanted,
     take() {
       const taken = isWanted;
       isWanted = false;

@@ -196,6 +196,60 @@ describe('a checkout in memory', () => {
     assert.deepEqual(branches(), ['main', 'new']);
   });
 
+  for (const kind of ['reset', 'rename', 'bind'] as const)
+    it(`takes the clone of a renamed branch along once the job that works on it has ended: ${kind}`, async () => {
+      await open('automatic');
+      await settled();
+      const { clone } = show();
+      const { clones } = engine.life().services;
+      tree.rename('main', 'trunk');
+      // Begun when the look that the new name causes is on its way, and still at work when that binds.
+      const formerNames = engine.git.formerNames.bind(engine.git);
+      let ended: Promise<unknown> | undefined;
+      engine.git.formerNames = async (...args) => {
+        const names = await formerNames(...args);
+        const of = ref(clone ?? '');
+        const job =
+          kind === 'reset'
+            ? clones.reset(of, {}, caller)
+            : kind === 'rename'
+              ? clones.rename(of, cloneName('other'), caller)
+              : clones.bind(of, null, undefined, caller);
+        ended ??= engine.life().ended(job);
+        engine.git.formerNames = formerNames;
+        return names;
+      };
+      await settled();
+      assert.ok(ended, 'the new name was looked for');
+      await ended;
+      await settled();
+      const { state, key, reason } = show();
+      assert.deepEqual({ state, key, reason }, { state: 'ready', key: 'trunk', reason: null });
+      assert.equal(answering(), 'trunk');
+      if (kind !== 'bind') assert.equal(show().clone, clone);
+    });
+
+  it('starts a stopped clone once the job that works on it has ended, rather than take that for a failure', async () => {
+    await open('automatic');
+    await settled();
+    const { clone } = show();
+    tree.checkout('other');
+    await settled();
+    await engine.done(({ clones }) => clones.stop(ref(clone ?? ''), caller));
+    // The switch starts it, at a moment at which one rename after another is at work on it.
+    tree.checkout('main');
+    const { clones } = engine.life().services;
+    const looked = settled();
+    for (let ordinal = 0; ordinal < 30; ordinal++)
+      await engine
+        .life()
+        .ended(clones.rename(ref(clone ?? ''), cloneName(`name-${String(ordinal)}`), caller));
+    await looked;
+    await settled();
+    assert.equal(show().state, 'ready', show().reason ?? '');
+    assert.equal(answering(), 'main');
+  });
+
   it('holds connections while the clone is reset, and goes on with them', async () => {
     await open('automatic');
     await settled();
