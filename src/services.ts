@@ -7,7 +7,7 @@ import type { EngineSession } from './engine/session.ts';
 import type { SourcePasswords } from './sources/sourcePasswords.ts';
 import type { FocusedRow } from './views/focusedRow.ts';
 import type { RowReference } from './views/rowId.ts';
-import type { RowCommand } from './views/treeRows.ts';
+import type { RowCommand } from './views/row.ts';
 import type { DetailsPages } from './webviews/detailsPages.ts';
 
 export interface Services {

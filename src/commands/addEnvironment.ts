@@ -19,6 +19,7 @@ import type { Services } from '../services.ts';
 import { nameFrom, type ConnectionUrl } from '../sources/connectionUrl.ts';
 import { countOf, sizeOf } from '../views/amounts.ts';
 import { escaped } from '../views/markdown.ts';
+import type { RowOf } from '../views/rowId.ts';
 import { chooseStart, type Start } from './chooseStart.ts';
 import { chooseTables } from './chooseTables.ts';
 import { commandLink } from './commandLink.ts';
@@ -36,7 +37,7 @@ interface Source {
   readonly nameHint: string;
 }
 
-export async function addEnvironment(services: Services): Promise<void> {
+export async function addEnvironment(services: Services, _row?: RowOf<'host'>): Promise<void> {
   const client = await services.client();
   const start = await chooseStart(title);
   if (start === undefined) return;

@@ -33,7 +33,7 @@ export interface Arguments {
 }
 
 export const commandTakes = {
-  'thinClones.environment.add': 'nothing',
+  'thinClones.environment.add': 'host',
   'thinClones.environment.apply': 'file',
   'thinClones.environment.edit': 'environment',
   'thinClones.environment.refresh': 'environment',

@@ -5,8 +5,9 @@ import { fail } from '../../engine/protocol/errors.ts';
 import { runCommand } from '../commands/runCommand.ts';
 import type { Services } from '../services.ts';
 import { ageOf, countOf } from '../views/amounts.ts';
+import { hostOrder, problemOf } from '../views/hostRows.ts';
 import { keyOfRow, type RowReference } from '../views/rowId.ts';
-import { cloneSizeText } from '../views/treeRows.ts';
+import { cloneSizeText, isOutOfReach } from '../views/treeRows.ts';
 
 export interface PickItem<T> extends vscode.QuickPickItem {
   readonly value: T;
@@ -69,7 +70,7 @@ export async function pickEnvironment(
       const count = [...clones.values()].filter(({ environment }) => environment === value.name).length;
       return {
         label: value.name,
-        description: `${countOf(count, 'clone')}, ${latest === undefined ? 'no snapshot yet' : `data of ${ageOf(latest.dataStateAt ?? latest.createdAt, Date.now())}`}`,
+        description: `${isOutOfReach(services.session.model, value.name) ? 'out of reach, ' : ''}${countOf(count, 'clone')}, ${latest === undefined ? 'no snapshot yet' : `data of ${ageOf(latest.dataStateAt ?? latest.createdAt, Date.now())}`}`,
         iconPath: new vscode.ThemeIcon('database'),
         value,
       };
@@ -103,7 +104,7 @@ export async function pickClone(
       label: value.name,
       description: [
         value.environment,
-        value.state,
+        isOutOfReach(services.session.model, value.environment) ? 'out of reach' : value.state,
         ageOf(value.resetAt ?? value.createdAt, Date.now()),
         cloneSizeText(value),
       ]
@@ -151,9 +152,10 @@ export async function pickHost(
   services: Services,
   row: RowReference | undefined,
   title: string,
+  accept: (host: Host) => boolean = () => true,
 ): Promise<Host | undefined> {
   await services.client();
-  const hosts = [...services.session.model.hosts.values()];
+  const hosts = [...services.session.model.hosts.values()].filter(accept).sort(hostOrder);
   const key = keyOfRow(row, 'host');
   const named = hosts.find(({ name }) => name === key);
   if (key !== undefined && named === undefined)
@@ -162,7 +164,7 @@ export async function pickHost(
   return await pickValue(
     hosts.map((value) => ({
       label: value.name,
-      description: value.problem ?? value.storage?.label ?? '',
+      description: problemOf(value) ?? value.storage?.label ?? '',
       value,
     })),
     { title, placeHolder: 'Which host?' },

@@ -2,6 +2,7 @@
 import { comparisonText } from '../../engine/protocol/comparison.ts';
 import { engineTitle } from '../../engine/protocol/engineWords.ts';
 import type {
+  Bytes,
   Clone,
   Comparison,
   Environment,
@@ -168,15 +169,55 @@ function environmentFacts(environment: Environment, state: TreeState): Found {
   ];
 }
 
-function hostFacts(host: Host): Found {
+/** What objects of a host occupy alone, as far as that is known. */
+function ownBytes(items: readonly { readonly bytes: Bytes }[]): string {
+  const known = items.map(({ bytes }) => bytes.unshared).filter((bytes) => bytes !== null);
+  const sum = sizeOf(known.reduce((total, bytes) => total + bytes, 0));
+  if (known.length === 0) return '';
+  return `, ${known.length < items.length ? 'at least ' : ''}${sum} of their own`;
+}
+
+/** What is there, and how much of it. */
+function heldFacts({ name }: Host, { entities, clonesOf, snapshotsOf }: TreeState): Found {
+  const environments = [...entities.environments.values()].filter(
+    ({ definition }) => definition.host === name,
+  );
+  const clones = environments.flatMap((each) => clonesOf.get(each.name) ?? []);
+  const snapshots = environments.flatMap((each) => snapshotsOf.get(each.name) ?? []);
+  const latest = environments.flatMap(({ latestSnapshot }) =>
+    latestSnapshot === null ? [] : (entities.snapshots.get(latestSnapshot)?.bytes.logical ?? []),
+  );
+  return [
+    [
+      'Environments',
+      `${environments.length}${latest.length === 0 ? '' : `, ${sizeOf(latest.reduce((sum, bytes) => sum + bytes, 0))} of data`}`,
+    ],
+    ['Snapshots', `${snapshots.length}${ownBytes(snapshots)}`],
+    ['Clones', `${clones.length}${ownBytes(clones)}`],
+  ];
+}
+
+const hostKinds: Readonly<Record<Host['kind'], string>> = {
+  local: 'this machine',
+  ssh: 'another machine, by ssh',
+  docker: 'a Docker Engine',
+  dblab: 'a DBLab Engine',
+};
+
+function hostFacts(host: Host, state: TreeState): Found {
   const { storage, roundTripMs } = host;
   return [
+    ['Kind', hostKinds[host.kind]],
     ['State', host.state],
     ['Problem', host.problem ?? undefined],
     ['Doing', host.doing ?? undefined],
     ['Address', host.address === null ? undefined : code(host.address)],
-    ['Out of reach since', host.unreachableSince === null ? undefined : localTime(host.unreachableSince)],
+    [
+      'Out of reach since',
+      host.unreachableSince === null ? undefined : when(host.unreachableSince, state.now),
+    ],
     ['Round trip', roundTripMs === null ? undefined : `${roundTripMs.toFixed(1)} ms`],
+    ...heldFacts(host, state),
     ['Storage', storage === null ? undefined : storage.label],
     ['Path', storage === null ? undefined : code(storage.path)],
     ['Free', storage === null ? undefined : `${sizeOf(storage.freeBytes)} of ${sizeOf(storage.totalBytes)}`],
@@ -221,7 +262,7 @@ export function factsOf(state: TreeState, reference: RowReference): Facts | unde
     }
     case 'host': {
       const host = entities.hosts.get(reference.key);
-      return host && listed(host.name, [...first, ...hostFacts(host)]);
+      return host && listed(host.name, [...first, ...hostFacts(host, state)]);
     }
     case 'clones':
     case 'snapshots':

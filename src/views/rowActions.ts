@@ -1,5 +1,5 @@
 /** What can be done with a row, as the menus of package.json have it: pages offer the same as the tree, by the same names. */
-import type { Row } from './treeRows.ts';
+import type { Row } from './row.ts';
 
 export interface Manifest {
   readonly contributes: {

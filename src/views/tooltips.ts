@@ -4,8 +4,11 @@ import { escaped } from './markdown.ts';
 import type { RowReference } from './rowId.ts';
 import type { TreeState } from './treeRows.ts';
 
+/** A line that a text begins itself could be a block of its own in Markdown. */
+const onOneLine = (text: string): string => text.replace(/\s+/g, ' ');
+
 const written = (piece: Piece): string =>
-  typeof piece === 'string' ? escaped(piece) : `\`${piece.code.replaceAll('`', "'")}\``;
+  typeof piece === 'string' ? escaped(onOneLine(piece)) : `\`${onOneLine(piece.code).replaceAll('`', "'")}\``;
 
 /** Markdown for a row, or undefined when the label says it all. */
 export function describeRow(state: TreeState, reference: RowReference): string | undefined {

@@ -7,15 +7,26 @@ import { commandFor } from '../commands/runCommand.ts';
 import type { EngineSession } from '../engine/session.ts';
 import type { TreeAccess } from '../services.ts';
 import { findFocusedRow } from './focusedRow.ts';
-import { parseRowId, rowId, type RowReference } from './rowId.ts';
+import { parseRowId, rowId, type RowKind, type RowReference } from './rowId.ts';
 import { isRefreshed } from './snapshotText.ts';
 import { describeRow } from './tooltips.ts';
-import { compareRows, rowsUnder, treeState, type Row, type TreeState, type WindowState } from './treeRows.ts';
+import type { Row } from './row.ts';
+import {
+  compareRows,
+  hostLevelOf,
+  rowsUnder,
+  treeState,
+  type TreeState,
+  type WindowState,
+} from './treeRows.ts';
 
 export const viewId = 'thinClones.environments';
 const fadedScheme = 'thin-clones-faded';
 /** Ages are written in minutes. */
 const ageTickMs = 60_000;
+
+/** Below what a note stands, by its name; most stand below an environment. */
+const noteParents: Readonly<Record<string, RowKind>> = { noClone: 'clones', noEnvironment: 'host' };
 
 const collapsible = {
   none: vscode.TreeItemCollapsibleState.None,
@@ -116,9 +127,12 @@ export function createTree(
   const parentOf = (reference: RowReference): RowReference | undefined => {
     const { entities } = now();
     switch (reference.kind) {
-      case 'environment':
       case 'host':
         return undefined;
+      case 'environment': {
+        const host = hostLevelOf(entities, reference.key);
+        return host === undefined ? undefined : elementOf({ kind: 'host', key: host });
+      }
       case 'clones':
       case 'snapshots':
       case 'saved':
@@ -134,10 +148,10 @@ export function createTree(
       }
       case 'note': {
         if (reference.key.endsWith('/')) return undefined;
-        const environment = reference.key.slice(reference.key.indexOf('/') + 1);
+        const [name = ''] = reference.key.split('/', 1);
         return elementOf({
-          kind: reference.key.startsWith('noClone/') ? 'clones' : 'environment',
-          key: environment,
+          kind: noteParents[name] ?? 'environment',
+          key: reference.key.slice(name.length + 1),
         });
       }
     }

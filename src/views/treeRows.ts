@@ -1,43 +1,13 @@
 /** Decides what the tree shows: from what the engine knows to rows, without VS Code. */
 import type { Clone, Environment, Host, Job, Snapshot } from '../../engine/protocol/entities.ts';
 import type { Entities } from '../engine/model.ts';
-import type { CommandArguments, CommandId } from '../commands/commandIds.ts';
 import { ageOf, countOf, percentOf, sizeOf, timeUntil } from './amounts.ts';
 import { repositoryName } from '../checkouts/checkoutText.ts';
 import { isRefreshed, snapshotLabel, snapshotOrigins } from './snapshotText.ts';
 import { failedRefreshes, failureText, phaseOf, rowsOfJob } from './refreshes.ts';
+import { hostOrder, hostRow, isAway, noEnvironmentNote } from './hostRows.ts';
+import { color, joined, row, type Row, type RowCommand } from './row.ts';
 import { rowId, type RowOf, type RowReference } from './rowId.ts';
-
-export interface Row {
-  /** Stable for as long as the object lives. */
-  readonly id: string;
-  readonly reference: RowReference;
-  readonly label: string;
-  readonly description: string;
-  /** A product icon, and a theme colour for it. */
-  readonly icon: { readonly id: string; readonly color?: string } | undefined;
-  /** Words separated by dots, which menus look for: `clone.ready.protected`. */
-  readonly context: string;
-  readonly children: 'none' | 'expanded' | 'collapsed';
-  /** What a screen reader says. */
-  readonly spoken: string;
-  /** Why it is faded: shown, but nobody knows whether it is so. */
-  readonly faded: 'out of reach' | 'engine stopped' | undefined;
-  /** What a click does, beside selecting it. */
-  readonly command?: RowCommand;
-}
-
-/** A command with what it is given. */
-export type RowCommand = {
-  readonly [Id in CommandId]: { readonly id: Id; readonly subject: CommandArguments<Id> };
-}[CommandId];
-
-const color = {
-  good: 'testing.iconPassed',
-  bad: 'testing.iconFailed',
-  warning: 'list.warningForeground',
-  faded: 'disabledForeground',
-} as const;
 
 /** What belongs to this window alone. */
 export interface WindowState {
@@ -86,6 +56,12 @@ function groupByEnvironment<T extends { environment: string; createdAt: string }
   return groups;
 }
 
+/** Whether an environment is of a host that nobody can ask. */
+export function isOutOfReach({ hosts, environments }: Entities, environment: string): boolean {
+  const host = hosts.get(environments.get(environment)?.definition.host ?? '');
+  return host !== undefined && isAway(host);
+}
+
 export const isUnfinished = (job: Job): boolean => job.state === 'queued' || job.state === 'running';
 
 const branchKey = (environment: string, branch: string): string => `${environment}\n${branch}`;
@@ -93,8 +69,8 @@ const branchKey = (environment: string, branch: string): string => `${environmen
 export function treeState(entities: Entities, now: number, window: WindowState = noWindow): TreeState {
   const work = new Map<string, Job>();
   for (const job of entities.jobs.values()) {
-    // Nothing goes on in an engine that is away.
-    if (isUnfinished(job) && window.engine === 'running')
+    // Of an engine that is away nobody knows what goes on.
+    if (isUnfinished(job) && window.engine === 'running' && !isOutOfReach(entities, job.environment ?? ''))
       for (const row of rowsOfJob(job)) work.set(row, job);
   }
   const repositories = new Map<string, string>();
@@ -152,9 +128,10 @@ export function rowsUnder(state: TreeState, parent: RowReference | undefined): R
       return refreshesOf(state, name).map((snapshot) => snapshotRow(state, snapshot));
     case 'saved':
       return savedOf(state, name).map((snapshot) => snapshotRow(state, snapshot));
+    case 'host':
+      return hostChildren(state, name);
     case 'clone':
     case 'snapshot':
-    case 'host':
     case 'note':
       return [];
   }
@@ -183,16 +160,44 @@ export function rowOf(
 }
 
 function topRows(state: TreeState): Row[] {
-  const { environments, hosts } = state.entities;
-  const broken = [...hosts.values()].some((host) => host.state !== 'ready');
-  // Hosts alone would hide the welcome text; a host with a problem is worth more than a welcome.
-  if (environments.size === 0 && !broken) return [];
-  return [
-    ...engineRows(state.window.engine),
-    ...unchosenRows(state.window),
-    ...[...environments.values()].sort(byName).map((environment) => environmentRow(state, environment)),
-    ...[...hosts.values()].sort(byName).map((host) => hostRow(state, host)),
-  ];
+  const { environments } = state.entities;
+  const hosts = [...state.entities.hosts.values()].sort(hostOrder);
+  const isBroken = hosts.some((host) => host.state !== 'ready');
+  // One host alone would hide the welcome text; a host with a problem is worth more than a welcome.
+  if (environments.size === 0 && hosts.length <= 1 && !isBroken) return [];
+  const notes = [...engineRows(state.window.engine), ...unchosenRows(state.window)];
+  const rows = hosts.map((host) =>
+    hostRow(host, {
+      engine: state.window.engine,
+      isOneOfSeveral: hosts.length > 1,
+      clones: environmentsOn(state, host.name).reduce(
+        (sum, { name }) => sum + (state.clonesOf.get(name)?.length ?? 0),
+        0,
+      ),
+      now: state.now,
+    }),
+  );
+  const isLost = ({ definition }: Environment): boolean => !state.entities.hosts.has(definition.host);
+  const above = [...environments.values()].filter((each) => hosts.length <= 1 || isLost(each)).sort(byName);
+  return [...notes, ...above.map((environment) => environmentRow(state, environment)), ...rows];
+}
+
+const environmentsOn = ({ entities }: TreeState, host: string): Environment[] =>
+  [...entities.environments.values()].filter(({ definition }) => definition.host === host).sort(byName);
+
+/** With one host only there is no level for it. */
+export const hostLevelOf = ({ hosts, environments }: Entities, environment: string): string | undefined => {
+  const host = environments.get(environment)?.definition.host;
+  return hosts.size > 1 && host !== undefined && hosts.has(host) ? host : undefined;
+};
+
+function hostChildren(state: TreeState, name: string): Row[] {
+  const host = state.entities.hosts.get(name);
+  if (host === undefined || state.entities.hosts.size <= 1) return [];
+  const environments = environmentsOn(state, name);
+  return environments.length > 0
+    ? environments.map((environment) => environmentRow(state, environment))
+    : noEnvironmentNote(host);
 }
 
 /** What is shown below is what was known before the engine went. */
@@ -276,16 +281,6 @@ function environmentChildren(state: TreeState, name: string): Row[] {
   ];
 }
 
-function row(parts: Omit<Row, 'id' | 'faded' | 'spoken'> & { faded?: Row['faded']; spoken?: string }): Row {
-  const { label, description } = parts;
-  return {
-    ...parts,
-    id: rowId(parts.reference),
-    faded: parts.faded,
-    spoken: parts.spoken ?? (description === '' ? label : `${label}, ${description}`),
-  };
-}
-
 function groupRow(
   state: TreeState,
   kind: 'clones' | 'snapshots' | 'saved',
@@ -299,7 +294,7 @@ function groupRow(
     label,
     description: counted.replace(/ .*/, '').replace('no', '0'),
     icon: undefined,
-    context: kind,
+    context: isAwayIn(state, environment) ? `${kind}.away` : kind,
     children,
     faded: fadedIn(state, environment),
     spoken: `${label} of ${environment}, ${counted}`,
@@ -319,12 +314,15 @@ function noteRow(
 ): Row {
   const reference = { kind: 'note', key: `${name}/${environment}` } as const;
   const faded = fadedIn(state, environment);
+  // Nothing can be done there until the host is back.
+  const away = isAwayIn(state, environment);
   return row({
-    ...{ reference, label, description, faded },
+    ...{ reference, label, faded },
+    description: away ? '' : description,
     icon: faded === undefined || icon === undefined ? icon : { ...icon, color: color.faded },
-    context: `note.${name}`,
+    context: away ? 'note.away' : `note.${name}`,
     children: 'none',
-    command: command(reference),
+    ...(!away && { command: command(reference) }),
   });
 }
 
@@ -373,9 +371,8 @@ function whyFaded({ window }: TreeState, host: Host | undefined): Row['faded'] {
 }
 const fadedIn = (state: TreeState, environment: string): Row['faded'] =>
   whyFaded(state, hostOf(state, environment));
-
-const joined = (parts: readonly (string | undefined)[]): string =>
-  parts.filter((part) => part !== undefined && part !== '').join(' · ');
+const isAwayIn = ({ entities }: TreeState, environment: string): boolean =>
+  isOutOfReach(entities, environment);
 
 function environmentRow(state: TreeState, environment: Environment): Row {
   const reference = { kind: 'environment', key: environment.name } as const;
@@ -387,17 +384,23 @@ function environmentRow(state: TreeState, environment: Environment): Row {
       : state.entities.snapshots.get(environment.latestSnapshot);
   const faded = fadedIn(state, environment.name);
   const host = hostOf(state, environment.name);
+  const level = hostLevelOf(state.entities, environment.name);
   const doing = job?.type === 'environment.delete' ? 'deleting' : 'refreshing';
   const failure = job === undefined ? state.failed.get(environment.name) : undefined;
   const icon = job !== undefined ? 'loading~spin' : failure === undefined ? 'database' : 'warning';
   const iconColor = faded !== undefined ? color.faded : failure === undefined ? undefined : color.warning;
+  const label =
+    level !== undefined && environment.name.startsWith(`${level}/`)
+      ? environment.name.slice(level.length + 1)
+      : environment.name;
   return row({
     reference,
-    label: environment.name,
+    label,
     description: joined([
       ...(job === undefined ? [] : [workText(doing, job), phaseOf(job)]),
       failure === undefined ? undefined : failureText(failure),
-      faded === 'out of reach'
+      // Below its host, whose row says it.
+      faded === 'out of reach' && level === undefined
         ? host?.state === 'unusable'
           ? 'host not usable'
           : 'host out of reach'
@@ -410,13 +413,15 @@ function environmentRow(state: TreeState, environment: Environment): Row {
         : `data of ${ageOf(latest.dataStateAt ?? latest.createdAt, state.now)}`,
     ]),
     icon: { id: icon, ...(iconColor !== undefined && { color: iconColor }) },
-    context: [
-      'environment',
-      job === undefined ? 'idle' : 'busy',
-      latest === undefined ? 'empty' : 'filled',
-      ...(failure === undefined ? [] : ['failed']),
-      ...(job?.cancellable === true ? ['cancellable'] : []),
-    ].join('.'),
+    context: isAwayIn(state, environment.name)
+      ? 'environment.away'
+      : [
+          'environment',
+          job === undefined ? 'idle' : 'busy',
+          latest === undefined ? 'empty' : 'filled',
+          ...(failure === undefined ? [] : ['failed']),
+          ...(job?.cancellable === true ? ['cancellable'] : []),
+        ].join('.'),
     children: 'expanded',
     faded,
   });
@@ -455,9 +460,14 @@ export const stoppedText = ({ stoppedBy }: Clone): string =>
 function cloneStateOf(
   clone: Clone,
   job: Job | undefined,
-  engine: WindowState['engine'],
+  { engine, away }: { engine: WindowState['engine']; away: boolean },
 ): { text: string; busy: boolean } {
   if (engine !== 'running') return { text: `was ${clone.state}`, busy: false };
+  if (away)
+    return {
+      text: clone.state === 'ready' ? 'out of reach' : `out of reach, was ${clone.state}`,
+      busy: false,
+    };
   switch (clone.state) {
     case 'creating':
     case 'resetting':
@@ -508,13 +518,14 @@ const problemText = ({ state, problem }: Clone, standing: string): string =>
 function cloneRow(state: TreeState, clone: Clone): Row {
   const reference = { kind: 'clone', key: clone.id } as const;
   const job = state.work.get(rowId(reference));
-  const { text, busy } = cloneStateOf(clone, job, state.window.engine);
+  const away = isAwayIn(state, clone.environment);
+  const { text, busy } = cloneStateOf(clone, job, { engine: state.window.engine, away });
   const guarded = isProtected(clone, state.now);
   const faded = fadedIn(state, clone.environment);
   const current = state.window.current.has(clone.id);
   const icon = cloneIcon(clone, { busy, guarded, current });
   const isRunning = state.window.engine === 'running';
-  const standing = faded === 'out of reach' && !busy ? faded : text;
+  const standing = faded === 'out of reach' && !busy && !away ? faded : text;
   // What somebody has to know or to do comes first: a narrow side bar cuts the rest.
   const isFine = standing === 'ready' || !isRunning;
   return row({
@@ -538,7 +549,7 @@ function cloneRow(state: TreeState, clone: Clone): Row {
     icon: faded === undefined ? icon : { ...icon, color: color.faded },
     context: [
       'clone',
-      clone.state,
+      away ? 'away' : clone.state,
       ...(busy ? ['busy'] : []),
       ...(job?.cancellable === true ? ['cancellable'] : []),
       ...(guarded ? ['protected'] : []),
@@ -555,7 +566,8 @@ function snapshotRow(state: TreeState, snapshot: Snapshot): Row {
   const job = state.work.get(rowId(reference));
   const environment = state.entities.environments.get(snapshot.environment);
   const faded = fadedIn(state, snapshot.environment);
-  const busy = snapshot.state !== 'ready' && state.window.engine === 'running';
+  const away = isAwayIn(state, snapshot.environment);
+  const busy = snapshot.state !== 'ready' && state.window.engine === 'running' && !away;
   return row({
     reference,
     label: snapshotLabel(snapshot),
@@ -574,48 +586,13 @@ function snapshotRow(state: TreeState, snapshot: Snapshot): Row {
     },
     context: [
       'snapshot',
-      snapshot.state,
+      away ? 'away' : snapshot.state,
       ...(busy ? ['busy'] : []),
       ...(job?.cancellable === true ? ['cancellable'] : []),
       snapshot.clones.length === 0 ? 'unused' : 'used',
     ].join('.'),
     children: 'none',
     faded,
-  });
-}
-
-/** "btrfs, thin · 12 GB free" */
-const hostStates: Readonly<Record<Host['state'], string>> = {
-  ready: 'ready',
-  connecting: 'connecting',
-  unreachable: 'out of reach',
-  unusable: 'not usable',
-};
-
-function hostRow(state: TreeState, host: Host): Row {
-  const { storage, problem } = host;
-  const ready = host.state === 'ready';
-  const faded = state.window.engine === 'running' ? undefined : 'engine stopped';
-  return row({
-    reference: { kind: 'host', key: host.name },
-    label: host.name,
-    description: ready
-      ? joined([storage?.label, storage === null ? undefined : `${sizeOf(storage.freeBytes)} free`])
-      : joined([hostStates[host.state], host.doing ?? problem ?? undefined]),
-    icon: ready
-      ? {
-          id: host.kind === 'local' ? 'server' : 'remote',
-          ...(faded !== undefined && { color: color.faded }),
-        }
-      : host.state === 'connecting'
-        ? { id: 'loading~spin' }
-        : host.state === 'unreachable'
-          ? { id: 'debug-disconnect', color: color.faded }
-          : { id: 'warning', color: color.warning },
-    context: `host.${host.state}`,
-    children: 'none',
-    faded: faded ?? (host.state === 'unreachable' ? 'out of reach' : undefined),
-    spoken: `Host ${host.name}, ${ready ? (storage?.label ?? 'ready') : (problem ?? host.state)}`,
   });
 }
 

@@ -8,10 +8,11 @@ import {
   rowsUnder,
   noWindow,
   treeState,
-  type Row,
   type WindowState,
 } from '../../../src/views/treeRows.ts';
+import type { Row } from '../../../src/views/row.ts';
 import { committedName, keptName } from '../../../src/dialogs/snapshotNames.ts';
+import { momentOf } from '../../../src/views/amounts.ts';
 import { describeRow } from '../../../src/views/tooltips.ts';
 import { fakeCheckout } from '../../support/fakeEngine/fakeCheckout.ts';
 import { fakeHost } from '../../support/fakeEngine/scriptedEngine.ts';
@@ -400,6 +401,92 @@ describe('the rows of the tree', () => {
         '(debug-disconnect) local | out of reach · timed out | host.unreachable | faded',
       ].join('\n'),
     );
+  });
+
+  const since = '2026-11-21T12:05:00.000Z';
+  const remote = (changes: object = {}) => ({
+    ...{ name: 'big', kind: 'ssh', address: 'ssh://me@big', roundTripMs: 30.4 },
+    ...changes,
+  });
+  const onBoth = (host: object, clone: object = {}): Parts => ({
+    hosts: [remote(host), {}],
+    environments: [{}, { name: 'big/shop', definition: { ...fakeEnvironment().definition, host: 'big' } }],
+    snapshots: [{}],
+    clones: [{ ...{ environment: 'big/shop', id: cloneId('e'), name: 'far' }, ...clone }],
+  });
+
+  it('have a level for hosts where there are several, this machine first', () => {
+    assert.equal(
+      draw(onBoth({})),
+      [
+        '(server) local | btrfs, thin · 64 GB free | host.ready',
+        '  (database) shop | data of 2 h ago | environment.idle.filled',
+        '    Clones | 0 | clones',
+        '      (add) No clones yet | create one | note.noClone',
+        '    Snapshots | 1 | snapshots',
+        '      (device-camera) nightly | latest · 2 h ago · 842 MB | snapshot.ready.unused',
+        '(remote) big | 1 clone · btrfs, thin · 64 GB free · 30 ms | host.ready.remote',
+        '  (database) shop | 1 clone · data of 2 h ago | environment.idle.filled',
+        '    Clones | 1 | clones',
+        '      (circle-filled) far | ready · 2 h ago · 400 kB own | clone.ready',
+        '    Snapshots | 0 | snapshots',
+      ].join('\n'),
+    );
+  });
+
+  it('offer to add an environment to a host that has none', () => {
+    assert.equal(
+      draw({ hosts: [{}, remote()] }),
+      [
+        '(server) local | btrfs, thin · 64 GB free | host.ready',
+        '  (add) No environments yet | add one | note.noEnvironment',
+        '(remote) big | btrfs, thin · 64 GB free · 30 ms | host.ready.remote',
+        '  (add) No environments yet | add one | note.noEnvironment',
+      ].join('\n'),
+    );
+  });
+
+  it('keep what another machine holds while it is out of reach, say since when, and offer nothing that it would have to do', () => {
+    const job = { environment: 'big/shop', object: { kind: 'clone', id: cloneId('e'), name: 'far' } };
+    const away = {
+      state: 'unreachable',
+      problem: "Host big can't be reached: refused",
+      unreachableSince: since,
+    };
+    const parts = { ...onBoth(away, { state: 'resetting' }), jobs: [{ ...job, state: 'running' }] };
+    assert.deepEqual(draw(parts).split('\n').slice(6), [
+      `(debug-disconnect) big | out of reach since ${momentOf(since, now)} · refused | host.unreachable.remote | faded`,
+      '  (database) shop | 1 clone · data of 2 h ago | environment.away | faded',
+      '    Clones | 1 | clones.away | faded',
+      '      (circle-outline) far | out of reach, was resetting · 2 h ago · 400 kB own | clone.away | faded',
+      '    Snapshots | 0 | snapshots.away | faded',
+    ]);
+    assert.equal(
+      draw({ ...parts, clones: [] })
+        .split('\n')
+        .at(-1),
+      '    (device-camera) No snapshot yet |  | note.away | faded',
+    );
+  });
+
+  it('tell of a host how much it holds and how far away it is, and trust none of its texts', () => {
+    const parts = onBoth({
+      problem: 'a\n\n[x](command:evil)',
+      storage: { ...fakeHost().storage, path: '/a`\n\n[b](c)' },
+    });
+    const text = describeRow(treeState(entities(parts), now), { kind: 'host', key: 'big' }) ?? '';
+    for (const line of [
+      '### big',
+      '**Kind:** another machine, by ssh  ',
+      '**Problem:** a \\[x\\]\\(command:evil\\)  ',
+      '**Address:** `ssh://me@big`  ',
+      '**Round trip:** 30\\.4 ms  ',
+      '**Environments:** 1, 842 MB of data  ',
+      '**Snapshots:** 0  ',
+      '**Clones:** 1, 400 kB of their own  ',
+      "**Path:** `/a' [b](c)`  ",
+    ])
+      assert.ok(text.split('\n').includes(line), `${line} in:\n${text}`);
   });
 
   it('say a full copy for what it is', () => {
