@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
+import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -18,6 +19,7 @@ import { createApp } from './http/server.ts';
 import type { Failpoint } from './jobs/parts.ts';
 import { busyWith } from './jobs/runner.ts';
 import { createLife, type Life } from './life.ts';
+import { configuredNames } from './link/ssh/configuredNames.ts';
 import { waitAtMost } from './ports/clock.ts';
 import type { Log } from './ports/log.ts';
 import { dropOldCode } from './process/compiledCode.ts';
@@ -211,6 +213,7 @@ function handlerDependencies(
       stop();
     },
     rebuild: () => life.rebuild(),
+    sshNames: () => configuredNames({ home: homedir(), configFile: settings.ssh.configFile }),
     demandRoom: () => demandRoom(surroundings),
   };
 }

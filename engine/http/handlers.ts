@@ -1,6 +1,6 @@
 /** What each route does: use cases, found through whatever the engine runs on at the moment. */
 import type { Machine } from '../machine/machine.ts';
-import type { EngineInfo } from '../protocol/entities.ts';
+import type { EngineInfo, SshName } from '../protocol/entities.ts';
 import type { Examine } from '../services/upkeep/hosts.ts';
 import { createEngineAccess, type AccessOptions } from './handlers/access.ts';
 import { checkoutHandlers } from './handlers/checkouts.ts';
@@ -17,6 +17,8 @@ export interface HandlerDependencies extends AccessOptions {
   examine: readonly Examine[];
   /** `ifIdle`: rejects with `busy` while a job runs. */
   stop: (ifIdle: boolean) => Promise<void>;
+  /** What people may choose from when they add a host. */
+  sshNames: () => Promise<SshName[]>;
   rebuild: () => Promise<{ snapshots: number; clones: number; keptAs: string | null }>;
 }
 
@@ -24,7 +26,7 @@ export interface HandlerDependencies extends AccessOptions {
 export type OwnHandlers = Omit<Handlers, OfTheHub>;
 
 export function createHandlers(dependencies: HandlerDependencies): OwnHandlers {
-  const { info, host, examine, stop, rebuild } = dependencies;
+  const { info, host, examine, stop, rebuild, sshNames } = dependencies;
   const access = createEngineAccess(dependencies);
   return {
     engineInfo: () => info(),
@@ -33,6 +35,7 @@ export function createHandlers(dependencies: HandlerDependencies): OwnHandlers {
       return { stopping: true };
     },
     engineRebuild: () => rebuild(),
+    sshNameList: async () => ({ items: await sshNames() }),
     ...hostHandlers({ access, host, examine }),
     ...environmentHandlers(access),
     ...snapshotHandlers(access),

@@ -43,6 +43,7 @@ export const rules: Readonly<Record<RouteName, Rule | 'here' | 'joined'>> = {
   hostCertificate: host,
   hostAdd: 'here',
   hostRemove: 'here',
+  sshNameList: 'here',
   environmentList: 'joined',
   environmentShow: environment,
   environmentApply: { by: params('environment', 'name') },

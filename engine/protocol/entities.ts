@@ -429,6 +429,16 @@ export const connectionSchema = z.object({
 });
 export type Connection = z.infer<typeof connectionSchema>;
 
+/** A host that the user's ssh configuration names, and where it leads as far as that is said beside its name. */
+export const sshNameSchema = z.object({
+  /** Also an address: `ssh://NAME`. */
+  name: z.string(),
+  hostName: z.string().nullable(),
+  user: z.string().nullable(),
+  port: z.number().int().nullable(),
+});
+export type SshName = z.infer<typeof sshNameSchema>;
+
 export const errorSchema = z.object({
   code: z.string(),
   message: z.string(),

@@ -18,6 +18,7 @@ import {
   snapshotMessageSchema,
   snapshotSchema,
   sourceReportSchema,
+  sshNameSchema,
 } from './entities.ts';
 import { overviewSchema } from './events.ts';
 import {
@@ -144,6 +145,14 @@ export const routes = {
     '/v1/hosts/:host/certificate',
     'The authority that clients trust to know servers and ports of this host over TLS.',
     { params: { host: referenceSchema }, response: hostCertificateSchema },
+  ),
+
+  sshNameList: route(
+    'sshNameList',
+    'GET',
+    '/v1/ssh/names',
+    "The hosts that the user's ssh configuration names: addresses to choose from.",
+    { response: items(sshNameSchema) },
   ),
 
   environmentList: route('environmentList', 'GET', '/v1/environments', 'All environments.', {

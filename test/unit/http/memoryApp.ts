@@ -72,6 +72,7 @@ export async function openMemoryApp({ seed = 1, links = {} }: MemoryAppOptions =
     stop: async () => {
       state.stopped = true;
     },
+    sshNames: async () => [{ name: 'big', hostName: '10.0.0.7', user: null, port: null }],
     rebuild: async () => ({ snapshots: 0, clones: 0, keptAs: null }),
   });
   const app = createApp({
