@@ -5,16 +5,18 @@ import type { Client } from '../../engine/protocol/client.ts';
 import type {
   EnvironmentDefinition,
   ErrorDocument,
+  Host,
   MemberDefinition,
   SourceReport,
 } from '../../engine/protocol/entities.ts';
 import { environmentDefinitionSchema } from '../../engine/protocol/entities.ts';
-import { memberNameSchema } from '../../engine/protocol/ids.ts';
+import { environmentNameSchema, memberNameSchema } from '../../engine/protocol/ids.ts';
 import { askSource } from '../dialogs/askSource.ts';
 import { nameEnvironment } from '../dialogs/nameEnvironment.ts';
 import { sentences } from '../dialogs/sentences.ts';
 import { withToast } from '../dialogs/toast.ts';
 import { openPage } from '../documents.ts';
+import { askHost } from '../hosts/askHost.ts';
 import type { Services } from '../services.ts';
 import { nameFrom, type ConnectionUrl } from '../sources/connectionUrl.ts';
 import { countOf, sizeOf } from '../views/amounts.ts';
@@ -26,7 +28,17 @@ import { commandLink } from './commandLink.ts';
 import { refreshNow } from './refreshEnvironment.ts';
 import { runCommand } from './runCommand.ts';
 
-const title = 'Add Environment';
+/** Where it is to live. */
+interface Place {
+  readonly host: Host;
+  readonly isRemote: boolean;
+  readonly title: string;
+}
+
+const placeOn = (host: Host): Place => {
+  const isRemote = host.kind !== 'local';
+  return { host, isRemote, title: isRemote ? `Add Environment on ${host.name}` : 'Add Environment' };
+};
 
 /** A source that answered, or that is saved as it is. */
 interface Source {
@@ -37,38 +49,46 @@ interface Source {
   readonly nameHint: string;
 }
 
-export async function addEnvironment(services: Services, _row?: RowOf<'host'>): Promise<void> {
+export async function addEnvironment(services: Services, row?: RowOf<'host'>): Promise<void> {
   const client = await services.client();
-  const start = await chooseStart(title);
+  const host = await askHost(services, row, {
+    title: 'Add Environment',
+    placeHolder: 'On which host? Its data and clones live there.',
+  });
+  if (host === undefined) return;
+  const place = placeOn(host);
+  const start = await chooseStart(place.title);
   if (start === undefined) return;
   if (start.from === 'file') {
     await runCommand('thinClones.environment.apply', start.uri);
     return;
   }
-  const source = await sourceFrom(services, client, start);
+  const source = await sourceFrom(services, client, place, start);
   if (source === undefined) return;
-  const member = await chooseTables(title, source.member, source.report?.tables ?? []);
-  if (member !== undefined) await save(services, client, { ...source, member });
+  const member = await chooseTables(place.title, source.member, source.report?.tables ?? []);
+  if (member !== undefined) await save(services, client, place, { ...source, member });
 }
 
 async function sourceFrom(
   services: Services,
   client: Client,
+  place: Place,
   start: Exclude<Start, { from: 'file' }>,
 ): Promise<Source | undefined> {
   switch (start.from) {
     case 'url':
-      return await urlSource(services, client, start.found);
+      return await urlSource(services, client, place, start.found);
     case 'dump':
-      return await pathSource(services, client, 'dump');
+      return await pathSource(services, client, place, 'dump');
     case 'directory':
-      return await pathSource(services, client, 'directory');
+      return await pathSource(services, client, place, 'directory');
   }
 }
 
 async function urlSource(
   services: Services,
   client: Client,
+  { host, isRemote, title }: Place,
   found: ConnectionUrl | undefined,
 ): Promise<Source | undefined> {
   let showDetails = (): Promise<void> => Promise.resolve();
@@ -77,8 +97,13 @@ async function urlSource(
   });
   const source = await askSource({
     ...{ title, found },
+    ...(isRemote && { reader: host.name }),
     async test(connection, password, signal) {
-      const body = { member: memberOf(connection), ...(password !== undefined && { password }) };
+      const body = {
+        member: memberOf(connection),
+        ...(isRemote && { host: host.name }),
+        ...(password !== undefined && { password }),
+      };
       const report = await client.call('sourceTest', { body }, { signal });
       if (isUsable(report)) return report;
       const problem = problemOf(services, report);
@@ -100,36 +125,70 @@ async function urlSource(
 async function pathSource(
   services: Services,
   client: Client,
+  place: Place,
   retrieval: 'dump' | 'directory',
 ): Promise<Source | undefined> {
+  let path: string | undefined;
   for (;;) {
-    const [chosen] =
-      (await vscode.window.showOpenDialog({
-        title:
-          retrieval === 'dump'
-            ? `Dump made by ${wordsOf().dumpProgram}`
-            : `${wordsOf().title} data directory`,
-        openLabel: retrieval === 'dump' ? 'Use This Dump' : 'Use This Directory',
-        canSelectFiles: retrieval === 'dump',
-        // A dump in directory format is a folder.
-        canSelectFolders: true,
-      })) ?? [];
-    if (chosen === undefined) return undefined;
-    const member: MemberDefinition = { engine: wordsOf().key, retrieval, [retrieval]: chosen.fsPath };
-    const report = await testSource(client, member);
+    path = place.isRemote ? await askPathThere(place, retrieval, path) : await choosePath(retrieval);
+    if (path === undefined) return undefined;
+    const member: MemberDefinition = { engine: wordsOf().key, retrieval, [retrieval]: path };
+    const report = await testSource(client, place, member);
     if (report === undefined) return undefined;
     if (isUsable(report)) {
-      return { member, password: undefined, report, nameHint: chosen.fsPath };
+      return { member, password: undefined, report, nameHint: path };
     }
     if (!(await wantsAnother(services, report))) return undefined;
   }
 }
 
+const pathTitles = {
+  dump: () => `Dump made by ${wordsOf().dumpProgram}`,
+  directory: () => `${wordsOf().title} data directory`,
+};
+
+async function choosePath(retrieval: 'dump' | 'directory'): Promise<string | undefined> {
+  const [chosen] =
+    (await vscode.window.showOpenDialog({
+      title: pathTitles[retrieval](),
+      openLabel: retrieval === 'dump' ? 'Use This Dump' : 'Use This Directory',
+      canSelectFiles: retrieval === 'dump',
+      // A dump in directory format is a folder.
+      canSelectFolders: true,
+    })) ?? [];
+  return chosen?.fsPath;
+}
+
+/** VS Code's dialog shows the files of this machine. */
+async function askPathThere(
+  { host, title }: Place,
+  retrieval: 'dump' | 'directory',
+  value: string | undefined,
+): Promise<string | undefined> {
+  const path = await vscode.window.showInputBox({
+    title,
+    prompt: `${pathTitles[retrieval]()}: its path on ${host.name}`,
+    placeHolder: retrieval === 'dump' ? '/srv/dumps/shop.dump' : '/srv/postgres/data',
+    ignoreFocusOut: true,
+    ...(value !== undefined && { value }),
+    validateInput: (text) => (text.startsWith('/') ? undefined : 'Type the whole path, from / on.'),
+  });
+  return path;
+}
+
 /** undefined when it was canceled. */
-async function testSource(client: Client, member: MemberDefinition): Promise<SourceReport | undefined> {
+async function testSource(
+  client: Client,
+  { host, isRemote }: Place,
+  member: MemberDefinition,
+): Promise<SourceReport | undefined> {
   const { result, gone } = await withToast('Testing the source', async (signal) => {
     try {
-      return await client.call('sourceTest', { body: { member } }, { signal });
+      return await client.call(
+        'sourceTest',
+        { body: { member, ...(isRemote && { host: host.name }) } },
+        { signal },
+      );
     } catch (error) {
       if (signal.aborted) return undefined;
       throw error;
@@ -188,18 +247,27 @@ function detailsOf(
   ].join('\n\n');
 }
 
-async function save(services: Services, client: Client, source: Source): Promise<void> {
-  const { environments } = services.session.model;
+async function save(
+  services: Services,
+  client: Client,
+  { host, isRemote, title }: Place,
+  source: Source,
+): Promise<void> {
+  const prefix = isRemote ? `${host.name}/` : '';
+  const taken = [...services.session.model.environments.values()]
+    .filter(({ definition }) => definition.host === host.name)
+    .map(({ name }) => name.slice(prefix.length));
   const named = await nameEnvironment({
     title,
     prompt: reportText(source.report),
-    value: nameFrom(source.nameHint, (candidate) => environments.has(candidate), 'environment'),
-    taken: [...environments.keys()],
+    value: nameFrom(source.nameHint, (candidate) => taken.includes(candidate), 'environment'),
+    taken,
   });
   if (named === undefined) return;
-  const { name } = named;
+  const name = environmentNameSchema.parse(`${prefix}${named.name}`);
   const member = memberNameSchema.parse(nameFrom(source.nameHint, () => false, 'database'));
   const definition: EnvironmentDefinition = environmentDefinitionSchema.parse({
+    host: host.name,
     members: { [member]: source.member },
   });
   if (source.password !== undefined) await services.passwords.store(name, member, source.password);
@@ -207,7 +275,7 @@ async function save(services: Services, client: Client, source: Source): Promise
     params: { name },
     body: { definition, ...(source.password !== undefined && { passwords: { [member]: source.password } }) },
   });
-  await services.tree.reveal({ kind: 'environment', key: name });
+  await services.tree.reveal({ kind: 'environment', key: environment.name });
   if (named.takesSnapshot) await refreshNow(services, environment);
 }
 

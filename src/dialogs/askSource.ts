@@ -22,6 +22,8 @@ export interface AskSource {
   readonly title: string;
   /** Tested at once; the box shows it without its password. */
   readonly found: ConnectionUrl | undefined;
+  /** The other host that reads it; the password goes there, too. */
+  readonly reader?: string;
   readonly test: (
     connection: ConnectionUrl,
     password: string | undefined,
@@ -31,8 +33,10 @@ export interface AskSource {
   readonly showDetails: () => Promise<void>;
 }
 
-const asked =
-  'Connection URL of the database to copy. A password in it is kept in the secret storage, apart from the URL.';
+const question = (reader: string | undefined): string =>
+  reader === undefined
+    ? 'Connection URL of the database to copy. A password in it is kept in the secret storage, apart from the URL.'
+    : `Connection URL of the database to copy, as host ${reader} reaches it. A password in it is kept in the secret storage, apart from the URL, and goes to ${reader}, which reads the source with it.`;
 
 function messageOf(read: ParsedUrl): string | vscode.InputBoxValidationMessage | undefined {
   if (!read.ok) return read.problem;
@@ -43,7 +47,14 @@ function messageOf(read: ParsedUrl): string | vscode.InputBoxValidationMessage |
 }
 
 /** Undefined when the box was left. */
-export function askSource({ title, found, test, showDetails }: AskSource): Promise<UrlSource | undefined> {
+export function askSource({
+  title,
+  found,
+  reader,
+  test,
+  showDetails,
+}: AskSource): Promise<UrlSource | undefined> {
+  const asked = question(reader);
   const box = vscode.window.createInputBox();
   const enterPassword = { iconPath: new vscode.ThemeIcon('key'), tooltip: 'Enter Password' };
   const details = { iconPath: new vscode.ThemeIcon('info'), tooltip: 'Show Details' };
