@@ -8,8 +8,11 @@ import type { TextStream } from './output.ts';
 export interface Prompter {
   /** Somebody can be asked: input and error output are a terminal. */
   readonly available: boolean;
-  /** A line of text; without echo when `hidden`. Errors: `canceled` on Ctrl-C and at the end of the input. */
-  ask(question: string, options?: { hidden?: boolean }): Promise<string>;
+  /**
+   * A line of text; without echo when `hidden`. Errors: `canceled` on Ctrl-C, at the end of the input, and when the signal
+   * says that nobody needs it any more.
+   */
+  ask(question: string, options?: { hidden?: boolean; signal?: AbortSignal }): Promise<string>;
 }
 
 export interface PrompterOptions {
@@ -22,7 +25,7 @@ export function createPrompter(options: PrompterOptions): Prompter {
     get available() {
       return options.stdin.isTTY === true && options.stderr.isTTY === true;
     },
-    ask: (question, { hidden = false } = {}) =>
+    ask: (question, { hidden = false, signal } = {}) =>
       new Promise((resolve, reject) => {
         const { stdin, stderr } = options;
         // With `terminal`, readline echoes what is typed itself: what it writes decides what is seen.
@@ -41,7 +44,11 @@ export function createPrompter(options: PrompterOptions): Prompter {
           lines.close();
         });
         lines.on('SIGINT', () => lines.close());
+        const onAbort = (): void => lines.close();
+        if (signal?.aborted === true) onAbort();
+        signal?.addEventListener('abort', onAbort, { once: true });
         lines.on('close', () => {
+          signal?.removeEventListener('abort', onAbort);
           if (hidden || answer === undefined) stderr.write('\n');
           if (answer === undefined) reject(fail('canceled', {}));
           else resolve(answer);

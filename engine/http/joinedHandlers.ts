@@ -8,7 +8,7 @@ import { fail } from '../protocol/errors.ts';
 import { hostNameSchema, type HostName } from '../protocol/ids.ts';
 import { routes, type RouteName } from '../protocol/routes.ts';
 import type { OwnHandlers } from './handlers.ts';
-import type { Handlers, RouteRequest } from './server.ts';
+import type { Handlers, OfTheHub, RouteRequest } from './server.ts';
 
 export interface JoinedHandlersOptions {
   own: OwnHandlers;
@@ -52,13 +52,27 @@ export function createJoinedHandlers({ own, hub, names }: JoinedHandlersOptions)
       refuseElsewhere(await hub(), 'clone', request.body.clone);
       return own.checkoutUse(request);
     },
-    hostAdd: async ({ body, signal }) => (await hub()).add({ ...body, kind: 'ssh' }, signal),
-    hostRemove: async ({ params }) => {
-      await (await hub()).remove(params.host as string as HostName);
-      return { forgotten: true };
-    },
+    ...hubHandlers(hub),
   };
 }
+
+/** What is of the hosts together, and of the way to them. */
+const hubHandlers = (hub: () => Promise<Hub>): Pick<Handlers, OfTheHub> => ({
+  hostAdd: async ({ body: { name, address, questions }, signal }) =>
+    (await hub()).add({ name, address, kind: 'ssh' }, { signal, questions }),
+  hostRemove: async ({ params }) => {
+    await (await hub()).remove(params.host as string as HostName);
+    return { forgotten: true };
+  },
+  hostReconnect: async ({ params, body: { questions }, signal }) =>
+    (await hub()).reconnect(params.host, { signal, questions }),
+  hostAnswer: async ({ params, body: { question, reply } }) => {
+    const host = (await hub()).known(params.host);
+    host.answer(question, reply);
+    return host.view().host;
+  },
+  hostLog: async ({ params }) => ({ items: [...(await hub()).known(params.host).log()] }),
+});
 
 /** Errors: `not_supported`. */
 function refuseElsewhere(hub: Hub, kind: 'environment' | 'clone', reference: string | undefined): void {

@@ -35,7 +35,8 @@ export type Handlers = {
 };
 
 /** Routes about which hosts there are: no single one of them answers. */
-export type OfTheHub = 'hostAdd' | 'hostRemove';
+export const ofTheHub = ['hostAdd', 'hostRemove', 'hostReconnect', 'hostAnswer', 'hostLog'] as const;
+export type OfTheHub = (typeof ofTheHub)[number];
 
 /** Those of the routes whose names begin so. */
 export type HandlersOf<Prefix extends string> = Pick<Handlers, Extract<RouteName, `${Prefix}${string}`>>;
@@ -164,9 +165,11 @@ function firstOfEach(query: URLSearchParams): Record<string, string> {
 
 const longestKey = 200;
 
+const secretFields: readonly string[] = ['password', 'passwords', 'reply'];
+
 /** What makes two requests the same: all that they ask for. A password is no part of it, and is kept nowhere. */
 function requestText(name: RouteName, params: unknown, body: object | undefined): string {
-  const asked = Object.entries(body ?? {}).filter(([field]) => !['password', 'passwords'].includes(field));
+  const asked = Object.entries(body ?? {}).filter(([field]) => !secretFields.includes(field));
   return createHash('sha256')
     .update(canonicalText([name, params, Object.fromEntries(asked)]))
     .digest('hex');

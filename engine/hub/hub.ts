@@ -27,12 +27,31 @@ export interface Hub {
   /** Everything of the other hosts. */
   held(): Held;
   /** Reaches a host, and remembers it then. Errors: those of `KnownHosts.add` and of the link. */
-  add(host: Pick<KnownHost, 'name' | 'kind' | 'address'>, signal: AbortSignal): Promise<Host>;
+  add(host: Pick<KnownHost, 'name' | 'kind' | 'address'>, options: ReachOptions): Promise<Host>;
+  /** Reaches a host at once. Errors: `not_found`, those of the link. */
+  reconnect(name: string, options: ReachOptions): Promise<Host>;
+  /** Errors: `not_found`. */
+  known(name: string): RemoteHost;
   /** Forgets it; what is there goes on. */
   remove(name: HostName): Promise<void>;
   /** Connections to a clone of another host, by ports of this machine. */
   connections(host: RemoteHost, clone: CloneId, there: readonly Connection[]): Promise<Connection[]>;
   close(): Promise<void>;
+}
+
+export interface ReachOptions {
+  signal: AbortSignal;
+  /** Somebody is there who answers what the login asks. */
+  questions?: boolean | undefined;
+}
+
+const reach = (host: RemoteHost, { signal, questions = false }: ReachOptions) =>
+  questions ? host.login(signal) : host.session(signal);
+
+function namedHost(hosts: ReadonlyMap<HostName, RemoteHost>, name: string): RemoteHost {
+  const host = hosts.get(name as HostName);
+  if (host === undefined) throw fail('not_found', { kind: 'host', name, known: [...hosts.keys()] });
+  return host;
 }
 
 export interface HubOptions {
@@ -98,14 +117,11 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     publish({ kind: 'resync' });
   };
 
-  for (const host of known.list()) {
-    try {
-      await start(host);
-    } catch (error) {
+  for (const host of known.list())
+    await start(host).catch((error: unknown) => {
       // It stays known, and the others are reached.
       log.error('a host can not be reached', { host: host.name, problem: toFailure(error).message });
-    }
-  }
+    });
 
   return {
     hosts: () => [...hosts.values()],
@@ -116,7 +132,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     },
     held,
     join: (overview) => joinHeld(overview, held()),
-    async add(asked, signal) {
+    async add(asked, options) {
       const host = { ...asked, addedAt: clock.now().toISOString() };
       known.check(host);
       if (hosts.has(host.name)) throw fail('name_taken', { kind: 'host', name: host.name });
@@ -125,7 +141,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
       const made = await start(host);
       publish({ kind: 'host', entity: made.view().host });
       try {
-        await made.session(signal);
+        await reach(made, options);
         await known.add(host);
       } catch (error) {
         await forget(made);
@@ -134,11 +150,16 @@ export async function createHub(options: HubOptions): Promise<Hub> {
       return made.view().host;
     },
     async remove(name) {
-      const host = hosts.get(name);
-      if (host === undefined) throw fail('not_found', { kind: 'host', name, known: [...hosts.keys()] });
+      const host = namedHost(hosts, name);
       await known.remove(name);
       await forget(host);
     },
+    async reconnect(name, options) {
+      const host = namedHost(hosts, name);
+      await reach(host, options);
+      return host.view().host;
+    },
+    known: (name) => namedHost(hosts, name),
     connections: (host, clone, there) =>
       Promise.all(
         there.map(async (connection) => ({

@@ -20,7 +20,12 @@ export function splitName(
   return undefined;
 }
 
-export const hostOf = (host: HostName, entity: Host): Host => ({ ...entity, name: host, kind: 'ssh' });
+/** What it tells of itself; how it stands with the way there is known here. */
+export const hostOf = (host: HostName, entity: Host): Host => ({
+  ...entity,
+  ...{ name: host, kind: 'ssh', state: entity.state === 'ready' ? 'ready' : 'unusable' },
+  ...{ doing: null, unreachableSince: null, next: null, question: null, checks: [] },
+});
 
 export const environmentOf = (host: HostName, entity: Environment): Environment => ({
   ...entity,

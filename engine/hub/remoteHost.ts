@@ -5,7 +5,7 @@ import type { Clock, Random } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { KeptText } from '../process/keptText.ts';
 import { createClient, type RouteInput, type RouteOutput } from '../protocol/client.ts';
-import { hostSchema, type Job } from '../protocol/entities.ts';
+import { hostSchema, type HostLogLine, type Job } from '../protocol/entities.ts';
 import { fail, isFailure } from '../protocol/errors.ts';
 import type { EventBody } from '../protocol/events.ts';
 import type { RouteName } from '../protocol/routes.ts';
@@ -24,6 +24,11 @@ export interface RemoteHost {
   learn(job: Job): void;
   /** The open link; waits for an attempt that is made at once when there is none. Errors: those of the link. */
   session(signal?: AbortSignal): Promise<LinkSession>;
+  /** As `session`, for a person who answers what the login asks. Errors: `host_unanswered` too. */
+  login(signal: AbortSignal): Promise<LinkSession>;
+  /** Errors: `host_question_over`. */
+  answer(question: string, reply: string | null): void;
+  log(): readonly HostLogLine[];
   /** Asks its engine; what was cut off is asked again over the next link, with the same key. */
   call<Name extends RouteName>(
     name: Name,
@@ -83,7 +88,7 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
         mirror.apply(event);
         if ('id' in event) learned.delete(event.id);
         keeper.changed();
-        publish(event);
+        publish(event.kind === 'host' ? { kind: 'host', entity: view().host } : event);
       }
       await clock.sleep(rereadMs, signal);
     }
@@ -93,11 +98,15 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
     const { address } = link;
     return {
       ...held,
-      host: { ...held.host, ...connection.way(), address, roundTripMs: connection.roundTripMs() },
+      host: {
+        ...held.host,
+        ...connection.way(),
+        ...{ address, roundTripMs: connection.roundTripMs(), question: connection.questions.current() },
+      },
     };
   };
   const connection = createConnection({
-    ...{ host: name, link, clock, log, work: follow },
+    ...{ host: name, link, clock, random, log, work: follow },
     onChange: () => publish({ kind: 'host', entity: view().host }),
   });
 
@@ -110,6 +119,9 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
       for (const oldest of learned) if (learned.size > mostLearned) learned.delete(oldest);
     },
     session: (signal) => connection.session(signal),
+    login: (signal) => connection.login(signal),
+    answer: (question, reply) => connection.questions.answer(question, reply),
+    log: () => connection.log(),
     async call(route, input, { user, signal, idempotencyKey = random.id() }) {
       for (let left = attempts; ;) {
         const transport = await connection.session(signal);

@@ -16,7 +16,26 @@ export interface OpenOptions {
   signal: AbortSignal;
   /** What is being done, for people: "Logging in", "Copying the engine there: 12 of 94 MB". */
   onProgress?: (text: string) => void;
+  /** Without it nobody can be asked: what would need an answer fails. */
+  ask?: Ask;
+  /** The login is over: nothing is asked any more. */
+  onLoggedIn?: () => void;
 }
+
+/** What a login asks a person. */
+export interface Question {
+  kind: 'host-key' | 'password' | 'passphrase' | 'code' | 'other';
+  /** In the words of the login's program or of the host, without control characters. */
+  text: string;
+  /** Of a host key: "SHA256:…". */
+  fingerprint?: string;
+}
+
+/**
+ * The answer, or undefined when there is none. A host key is accepted by "yes" alone. The signal aborts when the question
+ * is asked no longer.
+ */
+export type Ask = (question: Question, signal: AbortSignal) => Promise<string | undefined>;
 
 export interface LinkStream {
   readonly bytes: Duplex;

@@ -59,9 +59,10 @@ type Unreachable = (problem: string, cause?: unknown) => ThinClonesError;
 
 /** Opens the link and waits until the bridge answers. Errors: those of `Link.open`, `host_unreachable`. */
 export async function openSession(options: SessionOptions): Promise<LinkSession> {
-  const { host, link, signal, onProgress } = options;
-  const limits = { ...usual, ...options.limits };
-  const stream = await link.open({ signal, ...(onProgress === undefined ? {} : { onProgress }) });
+  const { host, link, limits: given, ...opening } = options;
+  const { signal } = opening;
+  const limits = { ...usual, ...given };
+  const stream = await link.open(opening);
   const unreachable: Unreachable = (problem, cause) => fail('host_unreachable', { host, problem }, { cause });
   const session = connect('http://bridge', {
     createConnection: () => stream.bytes,

@@ -29,11 +29,45 @@ export type Retrieval = z.infer<typeof retrievalSchema>;
 export const storageDriverSchema = z.enum(['btrfs', 'reflink', 'copy', 'memory']);
 export type StorageDriver = z.infer<typeof storageDriverSchema>;
 
+/** One thing that a host needs or could use. */
+export const doctorCheckSchema = z.object({
+  name: z.string(),
+  /** `unused`: it is not here, and is not needed either. */
+  status: z.enum(['ok', 'unused', 'warning', 'problem']),
+  message: z.string(),
+  /** The exact command that mends it, to be run as it stands. */
+  fix: z.string().nullable(),
+  /** What else can be done, in a sentence. */
+  advice: z.string().nullable().optional(),
+});
+export type DoctorCheck = z.infer<typeof doctorCheckSchema>;
+
+/** What the login to a host asks a person; the first answer of any client is taken. */
+export const hostQuestionSchema = z.object({
+  /** Of this question alone. */
+  id: z.string(),
+  /** `host-key`: whether the key with `fingerprint` is the host's, answered by "yes" alone; `code`: a one-time code; `other`: whatever the host wants. */
+  kind: z.enum(['host-key', 'password', 'passphrase', 'code', 'other']),
+  /** In the words of ssh or of the host, without control characters. A host that is not trusted may have written it. */
+  text: z.string(),
+  /** Of a host key: "SHA256:…". */
+  fingerprint: z.string().nullable(),
+  /** The answer is a secret: it is typed unseen. */
+  masked: z.boolean(),
+  since: timeSchema,
+  /** When it is no longer waited for. */
+  until: timeSchema,
+});
+export type HostQuestion = z.infer<typeof hostQuestionSchema>;
+
 export const hostSchema = z.object({
   name: hostNameSchema,
   kind: z.enum(['local', 'ssh', 'docker', 'dblab']),
-  /** `connecting`: another machine that is being reached for; what it holds is told as it was. */
-  state: z.enum(['ready', 'connecting', 'unreachable', 'unusable']),
+  /**
+   * `connecting`: another machine that is being reached for; what it holds is told as it was. `needs-login`: its login asks what only a
+   * person can answer, who has to connect it.
+   */
+  state: z.enum(['ready', 'connecting', 'needs-login', 'unreachable', 'unusable']),
   storage: z
     .object({
       driver: storageDriverSchema,
@@ -52,6 +86,12 @@ export const hostSchema = z.object({
   /** While `connecting`, for people: "Copying the engine there: 12 of 94 MB". */
   doing: z.string().nullable().default(null),
   unreachableSince: timeSchema.nullable().default(null),
+  /** What to do about `problem`, for people. */
+  next: z.string().nullable().default(null),
+  /** What a login that a person asked for waits for. */
+  question: hostQuestionSchema.nullable().default(null),
+  /** What was found step by step while a person had it added, connected or examined; more come while that goes on. */
+  checks: z.array(doctorCheckSchema).default([]),
   /** Milliseconds there and back, as the link found last. */
   roundTripMs: z.number().nonnegative().nullable().default(null),
 });
@@ -67,18 +107,13 @@ export const hostCertificateSchema = z.object({
 });
 export type HostCertificate = z.infer<typeof hostCertificateSchema>;
 
-/** One thing that a host needs or could use. */
-export const doctorCheckSchema = z.object({
-  name: z.string(),
-  /** `unused`: it is not here, and is not needed either. */
-  status: z.enum(['ok', 'unused', 'warning', 'problem']),
-  message: z.string(),
-  /** The exact command that mends it, to be run as it stands. */
-  fix: z.string().nullable(),
-  /** What else can be done, in a sentence. */
-  advice: z.string().nullable().optional(),
+/** What became of the attempts to reach a host: never what was answered. */
+export const hostLogLineSchema = z.object({
+  at: timeSchema,
+  level: z.enum(['info', 'warning']),
+  text: z.string(),
 });
-export type DoctorCheck = z.infer<typeof doctorCheckSchema>;
+export type HostLogLine = z.infer<typeof hostLogLineSchema>;
 
 export const secretReferenceSchema = z.union([
   z.strictObject({

@@ -521,6 +521,21 @@ export const errorTable = {
     (d) => `Host ${d.host} did not accept the login: ${d.problem}.`,
     (d) => `Check the user, and that this works without a password or with the same one: ssh ${d.address}`,
   ),
+  /** `seconds`: how long it was waited for; not there: somebody gave it up. */
+  host_unanswered: define<{ host: string; seconds?: number }>(
+    403,
+    (d) =>
+      d.seconds === undefined
+        ? `The login to host ${d.host} was given up, and what it asks is not answered.`
+        : `Nobody answered within ${d.seconds} s what the login to host ${d.host} asks.`,
+    (d) => `Connect it again when you can answer: thin-clones host reconnect ${d.host}`,
+  ),
+  /** Somebody else may have answered it. */
+  host_question_over: define<{ host: string }>(
+    409,
+    (d) => `What the login to host ${d.host} asked is answered already, or no longer waited for.`,
+    (d) => `Look at what it asks now: thin-clones host show ${d.host}`,
+  ),
   host_shell: define<{ host: string; problem: string }>(
     503,
     (d) => `The login to host ${d.host} worked, but no command runs there: ${d.problem}`,

@@ -10,6 +10,7 @@ import {
   environmentDefinitionSchema,
   environmentSchema,
   hostCertificateSchema,
+  hostLogLineSchema,
   hostSchema,
   jobLineSchema,
   jobSchema,
@@ -74,6 +75,9 @@ const items = <Item extends z.ZodType>(item: Item) => z.object({ items: z.array(
 const jobAnswer = z.object({ job: jobSchema });
 /** Passwords by member name, kept in memory for this request alone unless `remember` is true. */
 const passwords = z.record(memberNameSchema, z.string().max(1000)).optional();
+/** Somebody is there who answers what the login asks (`question` of the host); default: what would need an answer fails. */
+const questions = z.boolean().optional();
+const host = { host: referenceSchema };
 const clone = { clone: referenceSchema };
 const snapshot = { snapshot: referenceSchema };
 const environment = { environment: referenceSchema };
@@ -108,7 +112,7 @@ export const routes = {
     response: items(hostSchema),
   }),
   hostShow: route('hostShow', 'GET', '/v1/hosts/:host', 'One host.', {
-    params: { host: referenceSchema },
+    params: host,
     response: hostSchema,
   }),
   hostDoctor: route(
@@ -117,7 +121,7 @@ export const routes = {
     '/v1/hosts/:host/doctor',
     'What is missing, and what to do about it.',
     {
-      params: { host: referenceSchema },
+      params: host,
       response: items(doctorCheckSchema),
     },
   ),
@@ -126,16 +130,41 @@ export const routes = {
       name: hostNameSchema,
       /** `ssh://[user@]host[:port]`; the host may be a name of the user's ssh configuration. */
       address: z.string().min(1).max(1000),
+      questions,
     },
     response: hostSchema,
   }),
+  hostReconnect: route(
+    'hostReconnect',
+    'POST',
+    '/v1/hosts/:host/reconnect',
+    'Reach another machine now, whatever was waited for; as it is when it is connected.',
+    { params: host, body: { questions }, response: hostSchema },
+  ),
+  hostAnswer: route('hostAnswer', 'POST', '/v1/hosts/:host/answer', 'Answer what its login asks.', {
+    params: host,
+    body: {
+      /** The id of the question, so that an answer that comes late is not taken for another's. */
+      question: z.string().min(1).max(100),
+      /** Kept nowhere. Null: nobody answers it, and the login is given up. */
+      reply: z.string().max(10_000).nullable(),
+    },
+    response: hostSchema,
+  }),
+  hostLog: route(
+    'hostLog',
+    'GET',
+    '/v1/hosts/:host/log',
+    'What became of the latest attempts to reach another machine, oldest first.',
+    { params: host, response: items(hostLogLineSchema) },
+  ),
   hostRemove: route(
     'hostRemove',
     'DELETE',
     '/v1/hosts/:host',
     'Forget another machine; what is there goes on.',
     {
-      params: { host: referenceSchema },
+      params: host,
       response: z.object({ forgotten: z.literal(true) }),
     },
   ),
@@ -144,7 +173,7 @@ export const routes = {
     'GET',
     '/v1/hosts/:host/certificate',
     'The authority that clients trust to know servers and ports of this host over TLS.',
-    { params: { host: referenceSchema }, response: hostCertificateSchema },
+    { params: host, response: hostCertificateSchema },
   ),
 
   sshNameList: route(

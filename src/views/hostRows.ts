@@ -6,13 +6,14 @@ import { color, joined, row, type Row } from './row.ts';
 const states: Readonly<Record<Host['state'], string>> = {
   ready: 'ready',
   connecting: 'connecting',
+  'needs-login': 'needs a login',
   unreachable: 'out of reach',
   unusable: 'not usable',
 };
 
 /** Whether nobody can ask another machine: what it holds is shown as it was. */
 export const isAway = ({ kind, state }: Host): boolean =>
-  kind !== 'local' && (state === 'unreachable' || state === 'connecting');
+  kind !== 'local' && state !== 'ready' && state !== 'unusable';
 
 /** This machine first. */
 export const hostOrder = (a: Host, b: Host): number =>
@@ -59,6 +60,7 @@ function icon({ kind, state }: Host, faded: boolean): NonNullable<Row['icon']> {
       return { id: 'loading~spin' };
     case 'unreachable':
       return { id: 'debug-disconnect', color: color.faded };
+    case 'needs-login':
     case 'unusable':
       return { id: 'warning', color: color.warning };
   }

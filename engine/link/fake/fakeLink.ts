@@ -1,12 +1,12 @@
 /** A link in memory, for tests: two streams of this process, of which the far one is handed to whoever stands for the host. */
 import { duplexPair, type Duplex } from 'node:stream';
 import { fail, type ThinClonesError } from '../../protocol/errors.ts';
-import type { Link, LinkStream } from '../link.ts';
+import type { Link, LinkStream, OpenOptions } from '../link.ts';
 
 export interface FakeLinkOptions {
   name: string;
   /** Serves one opened stream; what it throws refuses the opening. */
-  serve: (far: FarEnd) => void | Promise<void>;
+  serve: (far: FarEnd, opening: OpenOptions) => void | Promise<void>;
 }
 
 export interface FarEnd {
@@ -18,7 +18,8 @@ export interface FarEnd {
 export function createFakeLink({ name, serve }: FakeLinkOptions): Link {
   return {
     address: `fake://${name}`,
-    async open({ signal }): Promise<LinkStream> {
+    async open(opening): Promise<LinkStream> {
+      const { signal } = opening;
       const canceled = (): ThinClonesError => fail('canceled', {}, { cause: signal.reason });
       if (signal.aborted) throw canceled();
       const [near, far] = duplexPair();
@@ -33,7 +34,7 @@ export function createFakeLink({ name, serve }: FakeLinkOptions): Link {
         stream.on('error', () => undefined);
         stream.once('close', () => end('the link was closed'));
       }
-      const serving = (async () => serve({ bytes: far, end }))();
+      const serving = (async () => serve({ bytes: far, end }, opening))();
       const { promise: aborted, reject } = Promise.withResolvers<never>();
       const onAbort = (): void => reject(canceled());
       signal.addEventListener('abort', onAbort, { once: true });

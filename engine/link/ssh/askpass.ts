@@ -6,20 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as z from 'zod';
 import { plainLines } from '../lastWords.ts';
-
-export interface Question {
-  kind: 'password' | 'passphrase' | 'host key' | 'other';
-  /** What ssh or the host says, without control characters. */
-  text: string;
-  /** Of a host key: "SHA256:…". */
-  fingerprint?: string;
-}
-
-/**
- * The answer, or undefined when there is none. A host key is accepted by "yes" alone. The signal aborts when the question
- * is asked no longer.
- */
-export type Ask = (question: Question, signal: AbortSignal) => Promise<string | undefined>;
+import type { Ask, Question } from '../link.ts';
 
 export interface Askpass {
   /** For ssh. */
@@ -140,7 +127,7 @@ async function answer(
   } finally {
     onAsking(false);
   }
-  const agreed = question.kind !== 'host key' || said === 'yes';
+  const agreed = question.kind !== 'host-key' || said === 'yes';
   if (said === undefined || said.includes('\n') || !agreed) {
     connection.end();
     return question;
@@ -175,8 +162,9 @@ export function questionOf(prompt: string): Question {
   const text = plainLines(prompt).join('\n');
   const fingerprint = /SHA256:[A-Za-z0-9+/]{43}/.exec(text)?.[0];
   if (/continue connecting \(yes\/no/.test(text))
-    return { kind: 'host key', text, ...(fingerprint !== undefined && { fingerprint }) };
+    return { kind: 'host-key', text, ...(fingerprint !== undefined && { fingerprint }) };
   if (/^Enter (passphrase|PIN) for /.test(text)) return { kind: 'passphrase', text };
+  if (/one[- ]time|verification code|passcode|\botp\b/i.test(text)) return { kind: 'code', text };
   if (/password/i.test(text)) return { kind: 'password', text };
   return { kind: 'other', text };
 }

@@ -3,7 +3,7 @@ import { fail, type ThinClonesError } from '../../protocol/errors.ts';
 import { formatSshAddress, type SshAddress } from '../../protocol/sshAddress.ts';
 import type { CarrierEnd } from '../child/carrier.ts';
 import { lastWords, plainLines } from '../lastWords.ts';
-import type { Question } from './askpass.ts';
+import type { Question } from '../link.ts';
 
 export interface LoginEnd {
   host: string;

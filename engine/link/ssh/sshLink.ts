@@ -7,7 +7,7 @@ import { endedBecause, notStarted } from '../child/childLink.ts';
 import { converse, StreamEnded, TooLong, type Conversation } from '../conversation.ts';
 import { lastWords } from '../lastWords.ts';
 import type { Link, LinkStream, OpenOptions } from '../link.ts';
-import { openAskpass, type Ask, type Askpass } from './askpass.ts';
+import { openAskpass, type Askpass } from './askpass.ts';
 import { loginFailure } from './failures.ts';
 
 /** What is to happen on the host after the login; it ends when the stream is the bridge's. */
@@ -22,8 +22,6 @@ export interface SshLinkOptions {
   name: string;
   address: SshAddress;
   work: FarWork;
-  /** Without it nobody can be asked: what would need an answer fails. */
-  ask?: Ask;
   environment: Readonly<Record<string, string | undefined>>;
   /** Default: "ssh", of the PATH. */
   program?: string;
@@ -47,10 +45,10 @@ export function createSshLink(options: SshLinkOptions): Link {
 
 async function open(
   options: SshLinkOptions,
-  { signal, onProgress = () => undefined }: OpenOptions,
+  { signal, ask, onProgress = () => undefined, onLoggedIn = () => undefined }: OpenOptions,
 ): Promise<LinkStream> {
   refuseAborted(signal);
-  const { name, ask, environment, program = 'ssh' } = options;
+  const { name, environment, program = 'ssh' } = options;
   const patience = startPatience(options.patienceMs ?? PATIENCE_MS);
   const askpass =
     ask && (await openAskpass({ ask, environment, onNotice: onProgress, onAsking: patience.pause }));
@@ -62,13 +60,14 @@ async function open(
     try {
       carrier = await startCarrier({
         program,
-        args: sshArguments(options, Buffer.byteLength(script)),
+        args: sshArguments(options, ask !== undefined, Buffer.byteLength(script)),
         environment: { ...environment, ...(askpass?.environment ?? { SSH_ASKPASS_REQUIRE: 'never' }) },
       });
     } catch (error) {
       throw fail('ssh_missing', { program, problem: notStarted(program, error) }, { cause: error });
     }
-    const reaching = reach(options, { carrier, askpass, mark, script, heard: patience.heard, onProgress });
+    const { heard } = patience;
+    const reaching = reach(options, { carrier, askpass, mark, script, heard, onProgress, onLoggedIn });
     const tooLate = patience.over.then((seconds) => {
       throw fail('host_timeout', { host: name, problem: `nothing was heard from it for ${seconds} s` });
     });
@@ -95,7 +94,8 @@ async function open(
  * becoming the master of a shared connection. One that is there already is used.
  */
 export function sshArguments(
-  { address, configFile, ask }: Pick<SshLinkOptions, 'address' | 'configFile' | 'ask'>,
+  { address, configFile }: Pick<SshLinkOptions, 'address' | 'configFile'>,
+  asks: boolean,
   scriptBytes: number,
 ): string[] {
   const settings = [
@@ -110,7 +110,7 @@ export function sshArguments(
     'VisualHostKey=no',
     'FingerprintHash=sha256',
     'StrictHostKeyChecking=ask',
-    ...(ask === undefined ? ['BatchMode=yes'] : ['BatchMode=no', 'NumberOfPasswordPrompts=3']),
+    ...(asks ? ['BatchMode=no', 'NumberOfPasswordPrompts=3'] : ['BatchMode=yes']),
   ];
   return [
     ...(configFile === undefined ? [] : ['-F', configFile]),
@@ -133,12 +133,13 @@ interface Reach {
   script: string;
   heard: () => void;
   onProgress: (text: string) => void;
+  onLoggedIn: () => void;
 }
 
 /** From the login to the moment when the stream is the bridge's. */
 async function reach(
   options: SshLinkOptions,
-  { carrier, askpass, mark, script, heard, onProgress }: Reach,
+  { carrier, askpass, mark, script, heard, onProgress, onLoggedIn }: Reach,
 ): Promise<void> {
   const { name, address, work } = options;
   const far = converse(carrier.bytes, heard);
@@ -154,6 +155,7 @@ async function reach(
       noise += `${line}\n`;
       if (noise.length > longestNoise) throw new TooLong();
     }
+    onLoggedIn();
     await work.converse(far, { host: name, onProgress });
     far.release();
   } catch (error) {

@@ -6,7 +6,10 @@ import { fail, toFailure } from '../../protocol/errors.ts';
 import type { Storage } from '../../storage/storage.ts';
 
 /** Of this machine, which is reached by being there. */
-const here = { address: null, doing: null, unreachableSince: null, roundTripMs: null };
+const here = {
+  ...{ address: null, doing: null, unreachableSince: null, roundTripMs: null },
+  ...{ next: null, question: null, checks: [] },
+};
 
 /** What an adapter can tell about one thing that it needs. */
 export type Examine = () => Promise<readonly DoctorCheck[]>;

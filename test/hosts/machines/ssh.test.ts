@@ -5,8 +5,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { LinkStream } from '../../../engine/link/link.ts';
-import type { Ask, Question } from '../../../engine/link/ssh/askpass.ts';
+import type { Ask, LinkStream, Question } from '../../../engine/link/link.ts';
 import { createSshLink, type SshLinkOptions } from '../../../engine/link/ssh/sshLink.ts';
 import { isFailure, type ErrorCode, type ThinClonesError } from '../../../engine/protocol/errors.ts';
 import { skipSuite } from '../../support/skips.ts';
@@ -70,8 +69,8 @@ describe('ssh to a second host', () => {
   });
 
   const nobody = new AbortController().signal;
-  type Login = Partial<SshLinkOptions> & { client?: ClientOptions; user?: string };
-  const open = async ({ client, user = 'ann', ...options }: Login = {}): Promise<LinkStream> =>
+  type Login = Partial<SshLinkOptions> & { client?: ClientOptions; user?: string; ask?: Ask };
+  const open = async ({ client, user = 'ann', ask, ...options }: Login = {}): Promise<LinkStream> =>
     createSshLink({
       name: 'box',
       address: { user, host: 'big' },
@@ -79,7 +78,7 @@ describe('ssh to a second host', () => {
       environment: process.env,
       configFile: (await host.clientConfig(client)).file,
       ...options,
-    }).open({ signal: nobody });
+    }).open({ signal: nobody, ...(ask !== undefined && { ask }) });
   const echoes = async (stream: LinkStream): Promise<void> => {
     stream.bytes.write(words);
     const [heard] = (await once(stream.bytes, 'data')) as [Buffer];
@@ -192,12 +191,14 @@ describe('ssh to a second host', () => {
         work: { script: 'exec cat', converse: async () => undefined },
         environment: process.env,
         configFile: file,
+      }).open({
+        signal: controller.signal,
         ask: (_question, signal) => {
           withdrawn = once(signal, 'abort');
           controller.abort();
           return withdrawn.then(() => undefined);
         },
-      }).open({ signal: controller.signal });
+      });
       await assert.rejects(opening, (error) => isFailure(error, 'canceled'));
       await withdrawn;
     });
@@ -220,7 +221,7 @@ describe('ssh to a second host', () => {
       await echoes(await open({ ask, configFile: file }));
       assert.deepEqual(
         asked.map(({ kind, fingerprint }) => [kind, fingerprint]),
-        [['host key', host.fingerprint]],
+        [['host-key', host.fingerprint]],
       );
       assert.match(await readFile(knownHosts, 'utf8'), /ssh-ed25519/);
       await echoes(await open({ configFile: file }));

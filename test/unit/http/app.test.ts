@@ -3,6 +3,7 @@ import { mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { listen } from '../../../engine/http/listen.ts';
+import { ofTheHub } from '../../../engine/http/server.ts';
 import { createClient, fillPath, type Client } from '../../../engine/protocol/client.ts';
 import { errorSchema } from '../../../engine/protocol/entities.ts';
 import { errorTable, isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';
@@ -138,7 +139,7 @@ describe('the HTTP side over an engine in memory', () => {
     for (const name of names) {
       const { method, path, body } = exampleOf(name);
       // Other hosts are in no state of this machine.
-      if (['engineStop', 'engineRebuild', 'hostAdd', 'hostRemove'].includes(name)) continue;
+      if (['engineStop', 'engineRebuild', ...ofTheHub].includes(name)) continue;
       const answer = await memory.request(method, path, { body });
       if (method === 'GET') assert.notEqual(answer.status, 503, name);
       else assert.equal((await failure(answer)).code, 'state_blocked', name);

@@ -1,67 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { listen, type Listening } from '../../../engine/http/listen.ts';
-import { serveBridge } from '../../../engine/link/bridge.ts';
-import { createFakeLink, type FarEnd } from '../../../engine/link/fake/fakeLink.ts';
-import type { Link } from '../../../engine/link/link.ts';
 import { createClient, type Client } from '../../../engine/protocol/client.ts';
 import { isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';
 import type { Event } from '../../../engine/protocol/events.ts';
-import { createTransport } from '../../../engine/protocol/node/transport.ts';
 import { caller, cloneName, ref } from '../../support/memoryEngine.ts';
 import { openMemoryApp, token, type MemoryApp } from '../http/memoryApp.ts';
+import { openFarHost, type FarHost } from './farHost.ts';
 
 const code =
   (wanted: ErrorCode) =>
   (error: unknown): boolean =>
     isFailure(error, wanted);
-
-/** An engine in memory on another host, behind a bridge. */
-interface FarHost {
-  memory: MemoryApp;
-  link: Link;
-  /** Links that are open. */
-  open: Set<FarEnd>;
-  /** Nobody gets there any more, until it is undone. */
-  down: string | undefined;
-  close(): Promise<void>;
-}
-
-async function openFarHost(name: string, seed: number): Promise<FarHost> {
-  const folder = await mkdtemp(join(tmpdir(), 'tc-far-'));
-  const memory = await openMemoryApp({ seed });
-  const socket = join(folder, 's');
-  const listening: Listening = await listen(memory.app, { socket, tcpPort: null });
-  const transport = createTransport({ socketPath: socket });
-  const client = createClient({ transport, user: 'bridge', token });
-  const host: FarHost = {
-    memory,
-    open: new Set(),
-    down: undefined,
-    link: createFakeLink({
-      name,
-      serve(end) {
-        if (host.down !== undefined) throw new Error(host.down);
-        host.open.add(end);
-        void serveBridge({ bytes: end.bytes, engine: async () => ({ socket, token, client }) }).then(() =>
-          host.open.delete(end),
-        );
-      },
-    }),
-    async close() {
-      memory.end();
-      for (const end of host.open) end.end('the test is over');
-      transport.close();
-      await listening.close();
-      await (await memory.hub).close();
-      await memory.engine.close();
-      await rm(folder, { recursive: true });
-    },
-  };
-  return host;
-}
 
 async function withClone(
   { engine }: MemoryApp,

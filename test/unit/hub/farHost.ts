@@ -1,0 +1,59 @@
+/** An engine in memory on another host, behind a bridge and a link of this process. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { listen, type Listening } from '../../../engine/http/listen.ts';
+import { serveBridge } from '../../../engine/link/bridge.ts';
+import { createFakeLink, type FarEnd } from '../../../engine/link/fake/fakeLink.ts';
+import type { Link, OpenOptions } from '../../../engine/link/link.ts';
+import { createClient } from '../../../engine/protocol/client.ts';
+import { createTransport } from '../../../engine/protocol/node/transport.ts';
+import { openMemoryApp, token, type MemoryApp } from '../http/memoryApp.ts';
+
+export interface FarHost {
+  memory: MemoryApp;
+  link: Link;
+  /** Links that are open. */
+  open: Set<FarEnd>;
+  /** Nobody gets there any more, until it is undone. */
+  down: string | undefined;
+  /** What comes before the stream is the bridge's: its questions, its refusal. */
+  login: (opening: OpenOptions) => Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function openFarHost(name: string, seed: number): Promise<FarHost> {
+  const folder = await mkdtemp(join(tmpdir(), 'tc-far-'));
+  const memory = await openMemoryApp({ seed });
+  const socket = join(folder, 's');
+  const listening: Listening = await listen(memory.app, { socket, tcpPort: null });
+  const transport = createTransport({ socketPath: socket });
+  const client = createClient({ transport, user: 'bridge', token });
+  const host: FarHost = {
+    memory,
+    open: new Set(),
+    down: undefined,
+    login: async () => undefined,
+    link: createFakeLink({
+      name,
+      async serve(end, opening) {
+        if (host.down !== undefined) throw new Error(host.down);
+        await host.login(opening);
+        host.open.add(end);
+        void serveBridge({ bytes: end.bytes, engine: async () => ({ socket, token, client }) }).then(() =>
+          host.open.delete(end),
+        );
+      },
+    }),
+    async close() {
+      memory.end();
+      for (const end of host.open) end.end('the test is over');
+      transport.close();
+      await listening.close();
+      await (await memory.hub).close();
+      await memory.engine.close();
+      await rm(folder, { recursive: true });
+    },
+  };
+  return host;
+}

@@ -1,0 +1,238 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import type { OpenOptions, Question } from '../../../engine/link/link.ts';
+import { createQuestions } from '../../../engine/hub/questions.ts';
+import { createClient, type Client } from '../../../engine/protocol/client.ts';
+import type { Host, HostQuestion } from '../../../engine/protocol/entities.ts';
+import { fail, isFailure, type ErrorCode, type ThinClonesError } from '../../../engine/protocol/errors.ts';
+import type { Event } from '../../../engine/protocol/events.ts';
+import { openMemoryApp, token, type MemoryApp } from '../http/memoryApp.ts';
+import { openFarHost, type FarHost } from './farHost.ts';
+
+const code =
+  (wanted: ErrorCode) =>
+  (error: unknown): boolean =>
+    isFailure(error, wanted);
+
+const secret = 'correct horse';
+const password: Question = { kind: 'password', text: "me@big's password:" };
+const key: Question = { kind: 'host-key', text: 'Are you sure?', fingerprint: 'SHA256:abc' };
+
+describe('what the login to a host asks', () => {
+  let big: FarHost;
+  let near: MemoryApp;
+  let client: Client;
+  let events: Event[];
+  let listening: Promise<void>;
+
+  beforeEach(async () => {
+    big = await openFarHost('big', 2);
+    big.login = asksFor(password, secret);
+    near = await openMemoryApp({ links: { big: big.link } });
+    client = createClient({ transport: near.transport, user: 'tester', token });
+    events = [];
+    const overview = await client.call('overview', {});
+    listening = (async () => {
+      for await (const event of client.events(overview)) events.push(event);
+    })();
+  });
+  afterEach(async () => {
+    near.end();
+    await listening;
+    await (await near.hub).close();
+    await near.engine.close();
+    await big.close();
+  });
+
+  /** As a host that lets nobody in without the answer. */
+  const asksFor =
+    (question: Question, answer: string) =>
+    async ({ ask, signal }: OpenOptions): Promise<void> => {
+      for (let left = 3; ask !== undefined && left > 0; left--)
+        if ((await ask(question, signal)) === answer) return;
+      throw fail('host_login', { host: 'big', address: 'ssh://big', problem: 'it takes password' });
+    };
+  const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
+    while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 2));
+  };
+  const host = (): Promise<Host> => client.call('hostShow', { params: { host: 'big' } });
+  const asked = async (kind: HostQuestion['kind'] = 'password'): Promise<HostQuestion> => {
+    let question: HostQuestion | null = null;
+    await until(async () => (question = (await host()).question)?.kind === kind);
+    assert.ok(question);
+    return question;
+  };
+  const reconnect = (questions: boolean, signal?: AbortSignal): Promise<Host> =>
+    client.call('hostReconnect', { params: { host: 'big' }, body: { questions } }, { signal });
+  const answer = (question: string, reply: string | null): Promise<Host> =>
+    client.call('hostAnswer', { params: { host: 'big' }, body: { question, reply } });
+
+  it('is told by events, and the first answer of any client is taken, which is kept nowhere', async () => {
+    const connecting = reconnect(true);
+    const question = await asked();
+    assert.equal((await host()).state, 'connecting');
+    assert.deepEqual(
+      [question.text, question.masked, question.fingerprint],
+      ["me@big's password:", true, null],
+    );
+    assert.ok(Date.parse(question.until) > Date.parse(question.since));
+    const answers = await Promise.allSettled([answer(question.id, secret), answer(question.id, 'late')]);
+    assert.equal(answers[0].status, 'fulfilled');
+    assert.ok(answers[1].status === 'rejected' && isFailure(answers[1].reason, 'host_question_over'));
+    const connected = await connecting;
+    assert.deepEqual([connected.state, connected.question, connected.problem], ['ready', null, null]);
+    await until(() => events.some(({ kind }) => kind === 'resync'));
+    assert.ok(events.some((event) => event.kind === 'host' && event.entity.question?.id === question.id));
+    const { items: log } = await client.call('hostLog', { params: { host: 'big' } });
+    assert.ok(log.some(({ text }) => text.includes("me@big's password")));
+    for (const kept of [events, near.log, log, await host(), await client.call('overview', {})])
+      assert.ok(!JSON.stringify(kept).includes(secret));
+  });
+
+  it('is asked again after a wrong answer, and the host needs a login after three', async () => {
+    const connecting = reconnect(true);
+    const refused = assert.rejects(connecting, code('host_login'));
+    for (let last = '', times = 0; times < 3; times++) {
+      await until(async () => ((await host()).question?.id ?? last) !== last);
+      last = (await asked()).id;
+      await answer(last, 'wrong');
+    }
+    await refused;
+    const { state, problem, next } = await host();
+    assert.deepEqual([state, problem?.includes('password')], ['needs-login', true]);
+    assert.match(next ?? '', /ssh:\/\/big/);
+  });
+
+  it('is not asked in the background, nor of who can not answer: the host says that it needs a login', async () => {
+    await until(async () => (await host()).state === 'needs-login');
+    await assert.rejects(reconnect(false), code('host_login'));
+    assert.ok(events.every((event) => event.kind !== 'host' || event.entity.question === null));
+  });
+
+  it('is given up by the one who is asked, and by leaving', async () => {
+    const first = reconnect(true);
+    const given = assert.rejects(first, code('host_unanswered'));
+    await answer((await asked()).id, null);
+    await given;
+    assert.deepEqual([(await host()).state, (await host()).question], ['needs-login', null]);
+
+    const leaving = new AbortController();
+    const hub = await near.hub;
+    const left = assert.rejects(
+      hub.reconnect('big', { questions: true, signal: leaving.signal }),
+      code('canceled'),
+    );
+    const { id } = await asked();
+    leaving.abort();
+    await left;
+    await until(async () => (await host()).question === null);
+    await assert.rejects(answer(id, secret), code('host_question_over'));
+  });
+
+  it('is asked once of several who want the host, and goes on while one of them is there', async () => {
+    const leaving = new AbortController();
+    const hub = await near.hub;
+    const one = assert.rejects(
+      hub.reconnect('big', { questions: true, signal: leaving.signal }),
+      code('canceled'),
+    );
+    const { id } = await asked();
+    const other = hub.reconnect('big', { questions: true, signal: new AbortController().signal });
+    leaving.abort();
+    await one;
+    assert.equal((await asked()).id, id);
+    await answer(id, secret);
+    assert.equal((await other).state, 'ready');
+  });
+
+  it('takes the place of an attempt that hangs before it can ask', async () => {
+    await until(async () => (await host()).state === 'needs-login');
+    let hung = 0;
+    big.login = async (opening) => {
+      if (opening.ask !== undefined) return asksFor(password, secret)(opening);
+      hung += 1;
+      await once(opening.signal, 'abort');
+    };
+    const waiting = client.call('hostReconnect', { params: { host: 'big' }, body: {} });
+    await until(() => hung === 1);
+    const connecting = reconnect(true);
+    await answer((await asked()).id, secret);
+    assert.equal((await connecting).state, 'ready');
+    assert.equal((await waiting).state, 'ready');
+  });
+
+  it('shows a host key by its fingerprint, and takes a no as one', async () => {
+    big.login = async ({ ask, signal }) => {
+      if ((await ask?.(key, signal)) !== 'yes')
+        throw fail('host_key_unknown', { host: 'big', address: 'ssh://big', fingerprint: 'SHA256:abc' });
+    };
+    const refused = assert.rejects(reconnect(true), code('host_key_unknown'));
+    const question = await asked('host-key');
+    assert.deepEqual([question.fingerprint, question.masked], ['SHA256:abc', false]);
+    await answer(question.id, null);
+    await refused;
+    assert.equal((await host()).state, 'needs-login');
+    const connecting = reconnect(true);
+    await answer((await asked('host-key')).id, 'yes');
+    assert.equal((await connecting).state, 'ready');
+  });
+
+  it('is asked while a host is added, which is forgotten when nobody answers', async () => {
+    await client.call('hostRemove', { params: { host: 'big' } });
+    const add = () =>
+      client.call('hostAdd', { body: { name: 'big', address: 'ssh://big', questions: true } });
+    const refused = assert.rejects(add(), code('host_unanswered'));
+    await until(async () => (await client.call('hostList', {})).items.length === 2);
+    await answer((await asked()).id, null);
+    await refused;
+    assert.equal((await client.call('hostList', {})).items.length, 1);
+    const adding = add();
+    await until(async () => (await client.call('hostList', {})).items.length === 2);
+    await answer((await asked()).id, secret);
+    assert.equal((await adding).state, 'ready');
+  });
+
+  it('of a host that lies about itself is not shown', async () => {
+    const connecting = reconnect(true);
+    await answer((await asked()).id, secret);
+    await connecting;
+    const { context } = big.memory.engine.life();
+    const [entity] = (await client.call('hostList', {})).items;
+    assert.ok(entity);
+    const question = { ...password, id: 'x', fingerprint: null, masked: true, since: at, until: at };
+    context.feed.publish({
+      kind: 'host',
+      entity: { ...entity, state: 'needs-login', question, problem: 'type it again' },
+    });
+    await until(async () => (await host()).problem === 'type it again');
+    assert.deepEqual([(await host()).state, (await host()).question], ['unusable', null]);
+    assert.ok(events.every((event) => event.kind !== 'host' || event.entity.question?.id !== 'x'));
+  });
+  const at = '2026-11-20T03:00:00.000Z';
+});
+
+describe('a question that nobody answers', () => {
+  it('is given up after two minutes, with the time', async () => {
+    const reasons: ThinClonesError[] = [];
+    let pass: () => void = () => undefined;
+    const questions = createQuestions({
+      host: 'big',
+      clock: {
+        now: () => new Date(0),
+        monotonic: () => 0,
+        sleep: (ms) => (assert.equal(ms, 120_000), new Promise((resolve) => (pass = resolve))),
+      },
+      random: { id: () => 'one', password: () => '' },
+      isWanted: () => true,
+      onChange: () => undefined,
+      onGivenUp: (reason) => reasons.push(reason),
+    });
+    const reply = questions.ask(password, new AbortController().signal);
+    assert.equal(questions.current()?.until, '1970-01-01T00:02:00.000Z');
+    pass();
+    assert.equal(await reply, undefined);
+    assert.match(reasons[0]?.message ?? '', /Nobody answered within 120 s/);
+    assert.equal(questions.current(), null);
+    assert.throws(() => questions.answer('one', secret), code('host_question_over'));
+  });
+});
