@@ -176,6 +176,11 @@ async function main(): Promise<number> {
     say(`\n${yellow('Not run here')}`);
     for (const line of groupByReason([...unavailable, ...skipped])) say(line);
   }
+  const left = outcomes.flatMap((outcome) => outcome.left);
+  if (left.length > 0) {
+    say(`\n${dim('Left to npm test -- --long')}`);
+    for (const what of left) say(dim(`  ${what}`));
+  }
   if (failures.length > 0) {
     say(`\n${red('Failed')}`);
     for (const failure of failures) say(`  ${failure.title}`);

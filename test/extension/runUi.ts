@@ -36,6 +36,7 @@ async function main(): Promise<number> {
     process.execPath,
     [
       join(checkout, 'node_modules', 'mocha', 'bin', 'mocha.js'),
+      ...['--reporter', join(checkout, 'test', 'support', 'reporter.mjs')],
       ...(values.grep === undefined ? [] : ['--grep', values.grep]),
       ...files,
     ],

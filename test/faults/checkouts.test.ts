@@ -15,10 +15,10 @@ import {
   writeWorkspace,
   type CheckoutWorld,
 } from './checkoutWorld.ts';
+import { thorough } from '../support/long.ts';
 import { chooseSeed, seeded } from '../support/seeds.ts';
 import { environment, origin, type World } from './world.ts';
 
-const thorough = process.env['THIN_CLONES_THOROUGH'] === '1';
 const crashPoints = thorough
   ? ['0/before', '0/effect', '0/after', '1/effect', '1/after', '2/effect', '2/after']
   : ['0/effect', '1/effect', '2/effect'];

@@ -6,10 +6,10 @@ import type { Client } from '../../engine/protocol/client.ts';
 import type { Checkout, Connection, Job, JobType } from '../../engine/protocol/entities.ts';
 import { isFailure } from '../../engine/protocol/errors.ts';
 import { makeRealPlace, type RealPlace } from '../contract/git/realGit.ts';
+import { thorough } from '../support/long.ts';
 import { chooseSeed, seeded } from '../support/seeds.ts';
 import { codeOf, environment, fillWorld, openWorld, origin, type World } from './world.ts';
 
-const thorough = process.env['THIN_CLONES_THOROUGH'] === '1';
 const phases = ['before', 'effect', 'after'] as const;
 const chance = seeded(chooseSeed());
 /**

@@ -1,9 +1,10 @@
 /** An environment with many snapshots: each is listed, found again by the next engine, stood on, and deleted. */
 import assert from 'node:assert/strict';
+import { thorough } from '../support/long.ts';
 import { environment, fillWorld, openWorld, type World } from './world.ts';
 
 /** As many as people have after a year, with `npm test -- --long`. */
-const count = process.env['THIN_CLONES_THOROUGH'] === '1' ? 300 : 5;
+const count = thorough ? 300 : 5;
 
 describe('many snapshots', function () {
   this.timeout(60_000 + count * 10_000);

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import type { Checkout } from '../../../engine/protocol/entities.ts';
 import { openFilledCheckoutWorld, type CheckoutWorld } from '../../faults/checkoutWorld.ts';
+import { thorough } from '../../support/long.ts';
 import { chooseSeed, seeded } from '../../support/seeds.ts';
 import { hammer, type Verdict } from './hammer.ts';
 import { hearReports, type Reports } from './reports.ts';
 import { createScript, prepareHistory, type Desk } from './script.ts';
 
-const thorough = process.env['THIN_CLONES_THOROUGH'] === '1';
 const MOVES = thorough ? 3_000 : 500;
 const BRANCHES = [
   ...[

@@ -8,6 +8,7 @@ import { postgresWire } from '../../../engine/database/postgres/wire.ts';
 import type { Endpoint, EndpointTarget } from '../../../engine/endpoint/endpoint.ts';
 import { createTcpEndpoints } from '../../../engine/endpoint/tcp/tcpEndpoints.ts';
 import { cloneId, none, waiting } from '../../contract/endpoint/endpoint.contract.ts';
+import { oldestAndNewest } from '../../support/long.ts';
 import {
   presentMajors,
   SOURCE_PASSWORD,
@@ -64,7 +65,7 @@ const failureOf = async (work: Promise<unknown>): Promise<pg.DatabaseError> =>
     (error: unknown) => error as pg.DatabaseError,
   );
 
-for (const major of await presentMajors()) {
+for (const major of oldestAndNewest(await presentMajors(), 'endpoints')) {
   describe(`an endpoint that leads to PostgreSQL ${major}`, () => {
     let source: PostgresSource;
     let endpoint: Endpoint;

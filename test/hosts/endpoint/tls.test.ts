@@ -16,6 +16,7 @@ import { openHomeCertificates } from '../../../engine/process/certificates/homeC
 import { cloneId, none, waiting } from '../../contract/endpoint/endpoint.contract.ts';
 import { firstPacket, startup } from '../../contract/endpoint/markServer.ts';
 import { rawClient } from '../../unit/endpoint/rawClient.ts';
+import { oldestAndNewest } from '../../support/long.ts';
 import {
   presentMajors as findMajors,
   SOURCE_PASSWORD,
@@ -105,7 +106,7 @@ describe('TLS', () => {
   };
   const trusting = (): { ca: string } => ({ ca: certificates.current()?.authority ?? '' });
 
-  for (const major of presentMajors) {
+  for (const major of oldestAndNewest(presentMajors, 'TLS')) {
     describe(`with PostgreSQL ${major}`, () => {
       let server: PostgresSource;
       before(async () => {

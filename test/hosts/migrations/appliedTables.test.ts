@@ -11,6 +11,7 @@ import { changeSetChecksum } from '../../../engine/migrations/tools/liquibase.ts
 import { isFailure } from '../../../engine/protocol/errors.ts';
 import { memberNameSchema } from '../../../engine/protocol/ids.ts';
 import { migrationSettingsSchema, type MigrationReport } from '../../../engine/protocol/migrationReport.ts';
+import { oldestAndNewest } from '../../support/long.ts';
 import { openPostgresBench, type PostgresBench, type RunningClone } from '../../support/postgresBench.ts';
 import { presentMajors, startPostgresSource } from '../../support/postgresSource.ts';
 import { postgresCatalogue } from '../../../engine/database/postgres/catalogue.ts';
@@ -281,7 +282,7 @@ const cases: readonly Case[] = [
   },
 ];
 
-const majors = await presentMajors();
+const majors = oldestAndNewest(await presentMajors(), 'migrations');
 for (const major of majors) {
   describe(`migrations in PostgreSQL ${major}`, () => {
     let bench: PostgresBench;

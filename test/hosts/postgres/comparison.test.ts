@@ -8,11 +8,12 @@ import type { Comparison } from '../../../engine/protocol/entities.ts';
 import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
 import { useBenchWithSource } from '../../support/benchWithSource.ts';
 import { dumpSource } from '../../support/dumpSource.ts';
+import { oldestAndNewest } from '../../support/long.ts';
 import type { PostgresBench } from '../../support/postgresBench.ts';
 import { SOURCE_PASSWORD, startPostgresSource, type PostgresSource } from '../../support/postgresSource.ts';
 import { fixtures, quoted, rolesOfFixtures } from './fixtures.ts';
 
-for (const major of [13, 15, 16, 18]) {
+for (const major of oldestAndNewest([13, 15, 16, 18], 'copies compared with their source,')) {
   describe(`a copy of PostgreSQL ${major}, compared with its source`, function () {
     this.timeout(240_000);
     let bench: PostgresBench;

@@ -5,6 +5,7 @@ import { cp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/pro
 import path from 'node:path';
 import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
 import { retrieveNew, useBenchWithSource } from '../../support/benchWithSource.ts';
+import { oldestAndNewest } from '../../support/long.ts';
 import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
 import {
   presentMajors,
@@ -44,7 +45,7 @@ const STATEMENTS = [
   "SELECT pg_create_physical_replication_slot('standby', true)",
 ];
 
-for (const major of await presentMajors()) {
+for (const major of oldestAndNewest(await presentMajors(), 'data directories')) {
   describe(`retrieval from a data directory of PostgreSQL ${major}`, () => {
     let bench: PostgresBench;
     let source: PostgresSource;

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import path from 'node:path';
 import type { ThinClonesError } from '../../../engine/protocol/errors.ts';
 import { useBenchWithSource } from '../../support/benchWithSource.ts';
+import { oldestAndNewest } from '../../support/long.ts';
 import { openPostgresBench, type PostgresBench } from '../../support/postgresBench.ts';
 import { processesUnder } from '../../support/processesUnder.ts';
 import {
@@ -22,7 +23,7 @@ const code = (expected: string, pattern?: RegExp) => (error: ThinClonesError) =>
   return true;
 };
 
-for (const major of await presentMajors()) {
+for (const major of oldestAndNewest(await presentMajors(), 'logical retrieval')) {
   describe(`logical retrieval from PostgreSQL ${major}`, () => {
     let bench: PostgresBench;
     let source: PostgresSource;

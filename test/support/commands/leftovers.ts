@@ -7,8 +7,8 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** A server that is shutting down may be seen for a moment after its test is over. */
-const GRACE_MS = 3_000;
+/** A server that is shutting down may be seen for a moment after its test is over, and a slow machine takes its time. */
+const GRACE_MS = 20_000;
 const POLL_MS = 50;
 
 /** Caches of Node, Chromium and npm for their next run; sockets that VS Code itself leaves when it is ended. */
@@ -30,7 +30,7 @@ export interface Leftovers {
   clear(): Promise<void>;
 }
 
-export async function watchLeftovers(folder: string): Promise<Leftovers> {
+export async function watchLeftovers(folder: string, graceMs = GRACE_MS): Promise<Leftovers> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
   // As /tmp: root's database servers run as another user.
@@ -59,7 +59,7 @@ export async function watchLeftovers(folder: string): Promise<Leftovers> {
   return {
     folder,
     async find() {
-      const deadline = performance.now() + GRACE_MS;
+      const deadline = performance.now() + graceMs;
       for (;;) {
         const found = await look();
         if (found.length === 0 || performance.now() > deadline) return found;

@@ -45,6 +45,11 @@ export function readSkips(file: string): readonly Skip[] {
   return readLines(file, skipSchema);
 }
 
+/** What a normal run leaves to a long one. */
+export function readLeft(file: string): readonly string[] {
+  return readLines(file, z.string());
+}
+
 /** For mocha inside VS Code, which only hands its text out. Undefined without a summary in it. */
 export function parseSpecText(text: string): Counts | undefined {
   const plain = text.replaceAll(/\u001b\[[\d;]*m/g, '');

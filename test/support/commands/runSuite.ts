@@ -3,7 +3,7 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { runChild } from './children.ts';
 import { watchLeftovers } from './leftovers.ts';
-import { parseSpecText, readResults, readSkips, type Counts, type Failure } from './results.ts';
+import { parseSpecText, readLeft, readResults, readSkips, type Counts, type Failure } from './results.ts';
 import { CANNOT_RUN_HERE, type Step, type Suite } from './suites.ts';
 
 export interface NotRun {
@@ -17,6 +17,8 @@ export interface Outcome {
   readonly failures: readonly Failure[];
   /** Tests that were skipped, each with its reason. */
   readonly skipped: readonly NotRun[];
+  /** What a long run has besides. */
+  readonly left: readonly string[];
   /** Why the whole suite can't run here. */
   readonly unavailable: string | undefined;
   readonly ms: number;
@@ -31,6 +33,8 @@ export interface RunContext {
   readonly signal: AbortSignal;
   /** With a pattern, a suite in which nothing matches is all right. */
   readonly grep: string | undefined;
+  /** How long what is still there may be ending. */
+  readonly graceMs?: number;
 }
 
 const TAIL_LINES = 60;
@@ -38,11 +42,11 @@ const TAIL_LINES = 60;
 export async function runSuite(suite: Suite, index: number, context: RunContext): Promise<Outcome> {
   const started = performance.now();
   const log = join(context.logs, `${suite.name}.log`);
-  const [results, skips] = ['results', 'skips'].map((kind) =>
-    join(context.logs, `${suite.name}.${kind}.jsonl`),
-  ) as [string, string];
-  for (const file of [log, results, skips]) rmSync(file, { force: true });
-  const leftovers = await watchLeftovers(join(context.temporary, String(index)));
+  const inLogs = (kind: string): string => join(context.logs, `${suite.name}.${kind}.jsonl`);
+  const files = { results: inLogs('results'), skips: inLogs('skips'), left: inLogs('left') };
+  const { results, skips } = files;
+  for (const file of [log, ...Object.values(files)]) rmSync(file, { force: true });
+  const leftovers = await watchLeftovers(join(context.temporary, String(index)), context.graceMs);
 
   // Thirty times as many kills and commits.
   const minutes = suite.timeoutMinutes * (process.env['THIN_CLONES_THOROUGH'] === '1' ? 30 : 1);
@@ -58,7 +62,7 @@ export async function runSuite(suite: Suite, index: number, context: RunContext)
       const { code, timedOut } = await runChild({
         ...commandOf(step),
         cwd: context.checkout,
-        env: suiteEnvironment(leftovers.folder, results, skips),
+        env: suiteEnvironment(leftovers.folder, files),
         log,
         timeoutMs: minutes * 60_000,
         signal: context.signal,
@@ -92,7 +96,8 @@ export async function runSuite(suite: Suite, index: number, context: RunContext)
     }
     await leftovers.clear();
   }
-  return { suite: suite.name, passed, failures, skipped, unavailable, ms: performance.now() - started, log };
+  const ms = performance.now() - started;
+  return { suite: suite.name, passed, failures, skipped, left: readLeft(files.left), unavailable, ms, log };
 }
 
 function commandOf(step: Step): { program: string; args: readonly string[] } {
@@ -110,8 +115,7 @@ const chosen = ['THIN_CLONES_SEED', 'THIN_CLONES_THOROUGH'];
 /** Nothing of the caller's own engine may be used or changed by a test. */
 function suiteEnvironment(
   temporary: string,
-  results: string,
-  skips: string,
+  files: { results: string; skips: string; left: string },
 ): Record<string, undefined | string> {
   const ours = Object.keys(process.env).filter(
     (name) => name.startsWith('THIN_CLONES_') && !chosen.includes(name),
@@ -121,8 +125,9 @@ function suiteEnvironment(
     TMPDIR: temporary,
     // A test that forgets to choose a home leaves this folder, and is caught by it.
     THIN_CLONES_HOME: join(temporary, 'forgotten-home'),
-    THIN_CLONES_RESULTS: results,
-    THIN_CLONES_SKIPS: skips,
+    THIN_CLONES_RESULTS: files.results,
+    THIN_CLONES_SKIPS: files.skips,
+    THIN_CLONES_LEFT: files.left,
   };
 }
 

@@ -43,6 +43,7 @@ describe('the test command', () => {
       logs: join(folder, 'logs'),
       signal: new AbortController().signal,
       grep: undefined,
+      graceMs: 200,
     });
   };
 
@@ -59,6 +60,26 @@ describe('the test command', () => {
     );
     assert.match(outcome.failures[0]?.error ?? '', /two is wrong/);
     assert.deepEqual(outcome.skipped, [{ what: 'three', reason: 'no reason was given' }]);
+  });
+
+  it('names what it leaves to a long run, which leaves nothing', async () => {
+    const long = join(checkout, 'test', 'support', 'long.ts');
+    const source = `
+      import { oldestAndNewest } from ${JSON.stringify(long)};
+      for (const major of oldestAndNewest([13, 14, 15, 18], 'dumps')) it(String(major), () => {});
+    `;
+    const before = process.env['THIN_CLONES_THOROUGH'];
+    try {
+      delete process.env['THIN_CLONES_THOROUGH'];
+      const short = await outcomeOf(source);
+      assert.deepEqual([short.passed, short.left], [2, ['dumps of PostgreSQL 14, 15']]);
+      process.env['THIN_CLONES_THOROUGH'] = '1';
+      const whole = await outcomeOf(source);
+      assert.deepEqual([whole.passed, whole.left], [4, []]);
+    } finally {
+      if (before === undefined) delete process.env['THIN_CLONES_THOROUGH'];
+      else process.env['THIN_CLONES_THOROUGH'] = before;
+    }
   });
 
   it('fails a suite that executed no test', async () => {
@@ -99,7 +120,7 @@ describe('the test command', () => {
     const [failure] = outcome.failures;
     assert.match(failure?.error ?? '', /process \d+ still runs: sleep 60123/);
     assert.match(failure?.error ?? '', /left-\w+ was not removed/);
-    const again = await watchLeftovers(join(folder, 'temporary', '0'));
+    const again = await watchLeftovers(join(folder, 'temporary', '0'), 200);
     assert.deepEqual(await again.find(), []);
     const { stdout } = await run('ps', ['-A', '-o', 'args=']);
     assert.doesNotMatch(stdout, /^sleep 60123$/m);
@@ -107,7 +128,7 @@ describe('the test command', () => {
 
   it('sees a process by its working directory alone', async function () {
     if (process.platform !== 'linux') return this.skip();
-    const leftovers = await watchLeftovers(join(folder, 'watched'));
+    const leftovers = await watchLeftovers(join(folder, 'watched'), 200);
     const inside = join(folder, 'watched', 'inside');
     await mkdir(inside);
     const child = spawn('sleep', ['60124'], { cwd: inside, env: {}, stdio: 'ignore' });

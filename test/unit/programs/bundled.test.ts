@@ -23,14 +23,24 @@ import {
   MANIFEST_FILE,
   readTreeManifest,
 } from '../../../engine/database/postgres/programs/local/bundledTree.ts';
-import { developmentFolder, fetchPrograms } from '../../../engine/database/postgres/programs/fetch/fetch.ts';
+import {
+  CLIENT_FOLDER,
+  developmentFolder,
+  fetchPrograms,
+  SERVER_FOLDER,
+} from '../../../engine/database/postgres/programs/fetch/fetch.ts';
 import { localProgramHost } from '../../../engine/database/postgres/programs/local/programHost.ts';
 import {
   locatePrograms,
   type ClientPrograms,
   type ServerPrograms,
 } from '../../../engine/database/postgres/programs/locate.ts';
-import { BUNDLED_MAJOR, platformOf } from '../../../engine/database/postgres/programs/fetch/pinned.ts';
+import {
+  BUNDLED_MAJOR,
+  pinnedClient,
+  pinnedServers,
+  platformOf,
+} from '../../../engine/database/postgres/programs/fetch/pinned.ts';
 import { isOpenToAll, stagePrograms } from '../../../engine/database/postgres/programs/local/stage.ts';
 import { ensureSystemPackages } from '../../support/systemPackages.ts';
 
@@ -85,6 +95,17 @@ async function bundled(directory: string): Promise<{ server: ServerPrograms; cli
 describe('The programs that travel with us', function () {
   this.timeout(180_000);
   let directory: string;
+  /** Those of a package alone: the folder of a checkout holds servers of older versions, too. */
+  const copyTo = async (into: string): Promise<void> => {
+    assert.ok(platform !== undefined);
+    const server = pinnedServers(platform).find(({ major }) => major === BUNDLED_MAJOR);
+    assert.ok(server !== undefined);
+    for (const tree of [SERVER_FOLDER(server), CLIENT_FOLDER(pinnedClient(platform))])
+      await cp(path.join(directory, tree), path.join(into, tree), {
+        recursive: true,
+        verbatimSymlinks: true,
+      });
+  };
   let work = '';
   let user: { uid?: number; gid?: number };
 
@@ -129,7 +150,7 @@ describe('The programs that travel with us', function () {
 
   it('get their run bits back when an unpacker lost them', async () => {
     const copy = path.join(work, 'no-modes');
-    await cp(directory, copy, { recursive: true, verbatimSymlinks: true });
+    await copyTo(copy);
     for (const tree of await readdir(copy)) {
       const manifest = await readTreeManifest(path.join(copy, tree));
       for (const file of Object.values(manifest?.programs ?? {}))
@@ -143,7 +164,7 @@ describe('The programs that travel with us', function () {
 
   it('are not used when their folder is incomplete', async () => {
     const copy = path.join(work, 'incomplete');
-    await cp(directory, copy, { recursive: true, verbatimSymlinks: true });
+    await copyTo(copy);
     for (const tree of await readdir(copy)) await rm(path.join(copy, tree, MANIFEST_FILE), { force: true });
     const host = { ...localProgramHost({}), platform: 'openbsd' as const };
     const { server } = await locatePrograms({ host, major: BUNDLED_MAJOR, bundledDirectory: copy });
@@ -156,7 +177,7 @@ describe('The programs that travel with us', function () {
     const staged = path.join(work, 'staged');
     await chmod(work, 0o755);
     await mkdir(closed, { mode: 0o700 });
-    await cp(directory, path.join(closed, 'programs'), { recursive: true, verbatimSymlinks: true });
+    await copyTo(path.join(closed, 'programs'));
     const { server } = await bundled(path.join(closed, 'programs'));
     const [first, second] = await Promise.all([
       stagePrograms(server, { intoDirectory: staged }),
