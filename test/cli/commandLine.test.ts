@@ -46,7 +46,7 @@ describe('the command line and a real engine', () => {
       assert.equal(parsed<{ items: Host[] }>(ended).items[0]?.name, 'local');
     }
     // The two that lost the race end by themselves.
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + 60_000;
     while (engine.processes().length > 1) {
       assert.ok(performance.now() < deadline, 'more than one engine goes on');
       await nextTurn();

@@ -8,10 +8,9 @@ import type { Checkout, Clone, Connection } from '../../engine/protocol/entities
 import type { Follow } from '../../engine/protocol/follow.ts';
 import { makeRealPlace, type RealPlace } from '../contract/git/realGit.ts';
 import { withLogin } from '../support/session.ts';
-import { environment, fillWorld, openWorld, type World, type WorldOptions } from './world.ts';
+import { environment, fillWorld, openWorld, patienceMs, type World, type WorldOptions } from './world.ts';
 
 /** Far more than anything takes on a busy machine; what is waited for is told with the error. */
-const patienceMs = 30_000;
 
 export interface Told {
   /** The value of the one row that tells databases apart. */

@@ -17,7 +17,7 @@ import {
 } from './checkoutWorld.ts';
 import { thorough } from '../support/long.ts';
 import { chooseSeed, seeded } from '../support/seeds.ts';
-import { environment, origin, type World } from './world.ts';
+import { environment, origin, patienceMs, type World } from './world.ts';
 
 const crashPoints = thorough
   ? ['0/before', '0/effect', '0/after', '1/effect', '1/after', '2/effect', '2/after']
@@ -293,7 +293,7 @@ describe('checkouts whose engine, ports or clones go away', function () {
     process.kill(server.pid, 'SIGKILL');
     await world.gone(server.pid);
     // Until that is noticed, whoever comes is told; then they wait.
-    const deadline = performance.now() + 20_000;
+    const deadline = performance.now() + patienceMs;
     for (;;) {
       const { code, message } = await refusal(login);
       if (code === 'answered') {

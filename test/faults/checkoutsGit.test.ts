@@ -12,7 +12,7 @@ import {
   writeWorkspace,
   type CheckoutWorld,
 } from './checkoutWorld.ts';
-import { codeOf, environment, origin } from './world.ts';
+import { codeOf, environment, origin, patienceMs } from './world.ts';
 
 const long = `${'a'.repeat(120)}/${'b'.repeat(129)}`;
 
@@ -224,7 +224,7 @@ describe('checkouts of odd repositories', function () {
     await checkouts.ready(checkout, 'trunk');
     assert.equal((await ask(login)).mark, origin);
     // It is bound to the new name when nothing works on it any more.
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + patienceMs;
     while ((await branches()).join(' ') !== 'trunk')
       assert.ok(performance.now() < deadline, 'the clone is not bound to the new name');
   });
@@ -246,7 +246,7 @@ describe('checkouts of odd repositories', function () {
     await checkouts.clear();
     const client = await checkouts.world.client();
     const left = async (): Promise<number> => (await client.call('snapshotList', {})).items.length;
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + patienceMs;
     while ((await left()) > 1)
       assert.ok(performance.now() < deadline, 'the snapshot of the beginning is left');
   });

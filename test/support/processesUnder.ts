@@ -62,7 +62,7 @@ export function killUnder(roots: readonly string[]): FoundProcess[] {
 
 /** Kills until there are none, since a server may just have been starting another. */
 export async function endAllUnder(roots: readonly string[]): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 60_000;
   while (killUnder(roots).length > 0) {
     if (performance.now() > deadline) {
       const left = processesUnder(roots).map(({ pid, commandLine }) => `${pid} ${commandLine}`);

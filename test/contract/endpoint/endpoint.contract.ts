@@ -257,7 +257,8 @@ export function endpointContract(name: string, open: () => Promise<EndpointHarne
       await harness.untilConnections(endpoint, 1);
       const started = performance.now();
       await Promise.all([endpoint.close('The engine stops.'), endpoint.close()]);
-      assert.ok(performance.now() - started < 1000);
+      // Nobody who is connected or held is waited for; the bound is for a slow machine.
+      assert.ok(performance.now() - started < 20_000);
       saysWhere(await held.ended, 'The engine stops.');
       assert.equal(endpoint.connections(), 0);
     });

@@ -99,7 +99,7 @@ describe('the database follows the branch', () => {
     await question.press('Create');
     await statusIs(/branch main, ready/);
     await workbench.palette('Thin Clones: Copy Stable Connection URL');
-    await workbench.statusBarItem('Stable URL copied');
+    await workbench.statusBarSays('Stable URL copied');
     url = await workbench.clipboardText();
     assert.deepEqual(await query('select count(*)::int from orders'), [{ count: 1000 }]);
     await mark('of main');
@@ -219,7 +219,7 @@ describe('the database follows the branch', () => {
     await writeFile(join(scratch.workspace, '.env'), 'PORT=3000');
     await workbench.palette('Thin Clones: Write Variables to File…');
     await workbench.quickPick('.env', { title: 'Write Variables to File' });
-    await workbench.statusBarItem('.env has the variables');
+    await workbench.statusBarSays('.env has the variables');
     const text = await readFile(join(scratch.workspace, '.env'), 'utf8');
     assert.match(text, /^PORT=3000\n/);
     assert.ok(text.includes(new URL(url).port), text);
@@ -281,7 +281,7 @@ describe('the database follows the branch', () => {
       await second.openView('Thin Clones');
       await statusIs(/branch main, ready/, second);
       await second.palette('Thin Clones: Copy Stable Connection URL');
-      await second.statusBarItem('Stable URL copied');
+      await second.statusBarSays('Stable URL copied');
       assert.equal(await second.clipboardText(), url);
     } finally {
       await second.close();
@@ -313,7 +313,7 @@ describe('the database follows the branch', () => {
       await question.press('Create');
       await statusIs(/branch feature\/w, ready/, second);
       await second.palette('Thin Clones: Copy Stable Connection URL');
-      await second.statusBarItem('Stable URL copied');
+      await second.statusBarSays('Stable URL copied');
       const own = await second.clipboardText();
       assert.notEqual(new URL(own).port, new URL(url).port);
       await query("insert into orders values (0, 'of w')", own);

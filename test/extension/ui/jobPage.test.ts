@@ -285,7 +285,12 @@ describe('the job page', function () {
     await ui().workbench.page.mouse.wheel(0, -3000);
     await button('Jump to End').waitFor();
     assert.doesNotMatch((await texts()).join(), /row batch 1999/);
-    const before = await texts();
+    let before = await texts();
+    await until('it to come to rest', async () => {
+      const last = before;
+      before = await texts();
+      return before.join('\n') === last.join('\n') ? true : undefined;
+    });
     engine.addLines([line('while the reader is elsewhere')]);
     await sees('the amount', page.locator('.amount'), /2,017 lines/);
     assert.deepEqual(await texts(), before);

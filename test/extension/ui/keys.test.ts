@@ -42,7 +42,7 @@ describe('a key pressed in the tree', () => {
   /** A dialog or a pick would stand there before the text that this waits for. */
   const nothingIsAsked = async (status: string): Promise<void> => {
     const { workbench } = ui();
-    await workbench.statusBarItem(status);
+    await workbench.statusBarSays(status);
     assert.equal(await workbench.dialogIsOpen(), false);
     assert.equal(await workbench.page.locator('.quick-input-widget').isVisible(), false);
   };
@@ -133,7 +133,7 @@ describe('a key pressed in the tree', () => {
       call?.params.clone,
       engine.fake.overview.clones.find((each) => each.name === 'feature/login')?.id,
     );
-    await workbench.statusBarItem('URL copied');
+    await workbench.statusBarSays('URL copied');
     await goFrom('feature/login', ['ArrowDown'], 'load-test');
     await press('Control+c');
     await nothingIsAsked('load-test is selected now: press the key again to copy its URL');

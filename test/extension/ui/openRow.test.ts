@@ -63,7 +63,7 @@ describe('rows of the tree that are opened', () => {
     await workbench.cancelQuickInput();
     // A key that looks for the row that has the focus is no click on it.
     await workbench.page.keyboard.press('Delete');
-    await workbench.statusBarItem('This key deletes clones and snapshots: select one first');
+    await workbench.statusBarSays('This key deletes clones and snapshots: select one first');
     assert.equal(await workbench.page.locator('.quick-input-widget:visible').count(), 0);
   });
 

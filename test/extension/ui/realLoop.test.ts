@@ -71,7 +71,7 @@ describe('the whole loop with a real database', () => {
     await workbench.inputBox('feature/a', { prompt: 'Name of the clone' });
     await rowIs('feature/a', /^ready · just now/);
     await workbench.inlineAction('feature/a', 'Copy Connection URL');
-    await workbench.statusBarItem('URL copied');
+    await workbench.statusBarSays('URL copied');
     url = await workbench.clipboardText();
     assert.deepEqual(await query('select count(*)::int from orders'), [{ count: 20_000 }]);
     assert.deepEqual(await query("select to_regclass('audit.log') as log"), [{ log: null }]);
@@ -100,7 +100,7 @@ describe('the whole loop with a real database', () => {
     await workbench.inputBox('feature/b', { prompt: 'It begins with the data that feature/a has now' });
     await rowIs('feature/b', /^ready · just now/);
     await workbench.inlineAction('feature/b', 'Copy Connection URL');
-    await workbench.statusBarItem('URL copied');
+    await workbench.statusBarSays('URL copied');
     const origin = url;
     url = await workbench.clipboardText();
     assert.deepEqual(await query('select total, note from orders where id = 20001'), [

@@ -126,7 +126,7 @@ describe('the tree', () => {
   it('copies the connection URL with one click and says nothing about it', async () => {
     const { workbench } = ui();
     await workbench.inlineAction('feature/login', 'Copy Connection URL');
-    await workbench.statusBarItem('URL copied');
+    await workbench.statusBarSays('URL copied');
     assert.equal(await workbench.clipboardText(), "postgresql://clone:p%20w'd@127.0.0.1:54321/shop");
     assert.deepEqual(await workbench.notifications(), []);
   });
@@ -140,7 +140,7 @@ describe('the tree', () => {
     await workbench.screenshot('copy-formats');
     assert.doesNotMatch(await workbench.page.locator('.quick-input-widget').innerText(), /p w'd|p%20w/);
     await workbench.quickPick('JDBC URL');
-    await workbench.statusBarItem('JDBC URL copied');
+    await workbench.statusBarSays('JDBC URL copied');
     assert.match(
       await workbench.clipboardText(),
       /^jdbc:postgresql:\/\/127\.0\.0\.1:54321\/shop\?user=clone/,

@@ -97,7 +97,7 @@ describe('a second environment', () => {
       return calls.length > 0 ? calls : undefined;
     });
     assert.equal(call?.params.clone, clone.id);
-    await workbench.statusBarItem('URL copied');
+    await workbench.statusBarSays('URL copied');
   });
 
   it('tells the end of a refresh that took its time, and is silent about a short one', async () => {

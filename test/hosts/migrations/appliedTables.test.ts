@@ -431,6 +431,8 @@ for (const major of majors) {
 
     it('are let go when the question is given up', async () => {
       const stop = new AbortController();
+      // Open before: a question may take five seconds.
+      const session = await clone.connect('postgres');
       const waiting = bench.database.read(
         clone.spec,
         'postgres',
@@ -439,9 +441,10 @@ for (const major of majors) {
       );
       const asleep = `SELECT count(*)::int AS count FROM pg_stat_activity WHERE query LIKE '%pg_sleep(4)' AND pid <> pg_backend_pid()`;
       const sleeping = async (): Promise<boolean> =>
-        (await clone.query<{ count: number }>('postgres', asleep))[0]?.count === 1;
+        (await session.query<{ count: number }>(asleep)).rows[0]?.count === 1;
       while (!(await sleeping())) await new Promise((resolve) => setImmediate(resolve));
       stop.abort();
+      await session.end();
       await assert.rejects(waiting, { name: 'AbortError' });
     });
   });

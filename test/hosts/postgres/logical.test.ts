@@ -291,7 +291,7 @@ describe('a logical retrieval that is interrupted', () => {
     await locker.query('LOCK TABLE pg_catalog.pg_transform IN ACCESS EXCLUSIVE MODE');
     const dumping = async (): Promise<void> => {
       const watcher = await source.connect();
-      const deadline = performance.now() + 30_000;
+      const deadline = performance.now() + 60_000;
       for (;;) {
         assert.ok(performance.now() < deadline, 'pg_dump never came to the lock');
         const { rows } = await watcher.query(

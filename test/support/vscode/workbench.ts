@@ -55,6 +55,8 @@ export interface Workbench extends TreeDriver, QuickInputDriver, MessageDriver {
   pressWelcomeButton(label: TextQuery): Promise<void>;
   /** Waits for an item whose text contains the string or fits the pattern. Its `aria-label` holds the tooltip. */
   statusBarItem(text: TextQuery): Promise<Locator>;
+  /** Waits until the status bar has said it since the last call: such a message goes after a few seconds, looked at or not. */
+  statusBarSays(part: string): Promise<void>;
   /** Leaves Restricted Mode. */
   trustWorkspace(): Promise<void>;
   editorTabs(): Promise<string[]>;
@@ -90,6 +92,7 @@ export async function openWorkbench(options: OpenWorkbenchOptions): Promise<Work
     });
     page.on('pageerror', (error) => consoleErrors.push(error.message));
 
+    const said = await hearStatusBar(page);
     await injectDevelopmentOptions(page, options);
     await page.goto(`${server.url}/?folder=${encodeURIComponent(folder)}`, { timeout: LOAD_MS });
     if (options.password !== undefined) {
@@ -104,7 +107,7 @@ export async function openWorkbench(options: OpenWorkbenchOptions): Promise<Work
       ...treeDriver(page),
       ...quickInput,
       ...messageDriver(page, quickInput),
-      ...windowDriver(page),
+      ...windowDriver(page, said),
       async trustWorkspace() {
         await quickInput.palette('Workspaces: Manage Workspace Trust');
         const editor = page.locator('.workspace-trust-editor');
@@ -136,6 +139,24 @@ export async function openWorkbench(options: OpenWorkbenchOptions): Promise<Work
   }
 }
 
+/** Each text that comes to stand in the status bar from now on, also when it is gone before anybody looks. */
+async function hearStatusBar(page: Page): Promise<string[]> {
+  const said: string[] = [];
+  await page.exposeFunction('statusBarSaid', (text: string) => said.push(text));
+  await page.addInitScript(`
+    let shown = new Set();
+    new MutationObserver((records) => {
+      const isIn = ({ target }) => (target.parentElement ?? target).closest?.('.part.statusbar');
+      if (!records.some(isIn)) return;
+      const items = [...document.querySelectorAll('.part.statusbar .statusbar-item')];
+      const texts = new Set(items.map(({ textContent }) => textContent));
+      for (const text of texts) if (!shown.has(text)) window.statusBarSaid(text);
+      shown = texts;
+    }).observe(document, { subtree: true, childList: true, characterData: true });
+  `);
+  return said;
+}
+
 type WindowDriver = Omit<
   Workbench,
   | keyof TreeDriver
@@ -149,7 +170,7 @@ type WindowDriver = Omit<
   | 'trustWorkspace'
 >;
 
-function windowDriver(page: Page): WindowDriver {
+function windowDriver(page: Page, said: string[]): WindowDriver {
   const sidebar = page.locator('.part.sidebar');
   const terminal = page.locator('.terminal-wrapper.active .xterm');
   const readTerminal = async (): Promise<string> =>
@@ -196,8 +217,10 @@ function windowDriver(page: Page): WindowDriver {
     },
     async welcomeText() {
       const content = sidebar.locator('.welcome-view-content');
-      await content.first().waitFor();
-      return (await content.allInnerTexts()).join('\n');
+      return await until('the welcome text', async () => {
+        const text = (await content.allInnerTexts()).join('\n');
+        return text.trim() === '' ? undefined : text;
+      });
     },
     async pressWelcomeButton(label) {
       const buttons = sidebar.locator('.welcome-view-content .monaco-button');
@@ -215,6 +238,18 @@ function windowDriver(page: Page): WindowDriver {
       const item = page.locator('.part.statusbar .statusbar-item', { hasText: text }).first();
       await item.waitFor();
       return item;
+    },
+    async statusBarSays(part) {
+      await until(
+        `the status bar to say "${part}"`,
+        () => {
+          const at = said.findIndex((text) => text.replaceAll(/\s+/g, ' ').includes(part));
+          if (at < 0) return undefined;
+          said.splice(0, at + 1);
+          return true;
+        },
+        { seen: () => Promise.resolve(said) },
+      );
     },
     async editorTabs() {
       return await page
