@@ -62,7 +62,7 @@ export async function runSuite(suite: Suite, index: number, context: RunContext)
       const { code, timedOut } = await runChild({
         ...commandOf(step),
         cwd: context.checkout,
-        env: suiteEnvironment(leftovers.folder, files),
+        env: suiteEnvironment(leftovers.folder, join(context.temporary, 'compiled'), files),
         log,
         timeoutMs: minutes * 60_000,
         signal: context.signal,
@@ -115,6 +115,7 @@ const chosen = ['THIN_CLONES_SEED', 'THIN_CLONES_THOROUGH'];
 /** Nothing of the caller's own engine may be used or changed by a test. */
 function suiteEnvironment(
   temporary: string,
+  compiled: string,
   files: { results: string; skips: string; left: string },
 ): Record<string, undefined | string> {
   const ours = Object.keys(process.env).filter(
@@ -125,6 +126,8 @@ function suiteEnvironment(
     TMPDIR: temporary,
     // A test that forgets to choose a home leaves this folder, and is caught by it.
     THIN_CLONES_HOME: join(temporary, 'forgotten-home'),
+    // Hundreds of engines and commands start from the same sources: compiled once, each starts in half the time.
+    NODE_COMPILE_CACHE: compiled,
     THIN_CLONES_RESULTS: files.results,
     THIN_CLONES_SKIPS: files.skips,
     THIN_CLONES_LEFT: files.left,
