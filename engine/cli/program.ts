@@ -95,7 +95,9 @@ function usageFailure(error: CommanderError, argv: readonly string[]): ThinClone
 
 /** Runs one command line, without the program's own name, and resolves with the exit code; it never rejects. */
 export async function run(argv: readonly string[], surroundings: Surroundings): Promise<number> {
-  const session = createSession(surroundings);
+  const session = createSession(surroundings, async (asking, host) => {
+    await (await import('./hostLogin.ts')).reconnectAtTerminal(asking, host);
+  });
   // Until a command is recognised: so that what can't be recognised is told as JSON too.
   const end = argv.indexOf('--');
   session.output.json = argv.slice(0, end < 0 ? undefined : end).includes('--json');

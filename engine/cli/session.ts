@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream';
 import type { Client } from '../protocol/client.ts';
 import { fail } from '../protocol/errors.ts';
 import type { CommandConnection } from '../protocol/node/quickConnection.ts';
+import { askingClient } from './askingClient.ts';
 import type { ClientProgram } from './clientPrograms.ts';
 import { createOutput, type Output, type TextStream } from './output.ts';
 import { createPrompter, type Prompter } from './prompt.ts';
@@ -65,7 +66,11 @@ export interface Session {
   close(): void;
 }
 
-export function createSession(surroundings: Surroundings): Session {
+/** `login`: reaches a host at this terminal. */
+export function createSession(
+  surroundings: Surroundings,
+  login: (session: Session, host: string) => Promise<void>,
+): Session {
   const abort = new AbortController();
   let connection: Promise<CommandConnection> | undefined;
   let opened: CommandConnection | undefined;
@@ -85,12 +90,16 @@ export function createSession(surroundings: Surroundings): Session {
     opened = undefined;
     connection = undefined;
   };
-  return {
+  const session: Session = {
     surroundings,
     output: createOutput(surroundings),
     prompter: createPrompter(surroundings),
     signal: abort.signal,
-    client: async () => (await connect(true)).client,
+    client: async () =>
+      askingClient((await connect(true)).client, {
+        available: session.prompter.available,
+        login: (host) => login(session, host),
+      }),
     running: () => connect(false),
     disconnect,
     async handlingInterrupts(callback, work) {
@@ -108,4 +117,5 @@ export function createSession(surroundings: Surroundings): Session {
       disconnect();
     },
   };
+  return session;
 }

@@ -519,7 +519,8 @@ export const errorTable = {
   host_login: define<{ host: string; address: string; problem: string }>(
     403,
     (d) => `Host ${d.host} did not accept the login: ${d.problem}.`,
-    (d) => `Check the user, and that this works without a password or with the same one: ssh ${d.address}`,
+    (d) =>
+      `Check the user, and that this works: ssh ${d.address}. A password is asked for only at a terminal and in VS Code.`,
   ),
   /** `seconds`: how long it was waited for; not there: somebody gave it up. */
   host_unanswered: define<{ host: string; seconds?: number }>(

@@ -1,0 +1,66 @@
+/** `thin-clones host add` and what comes after it: other machines, which are reached by a login. */
+import type { Command } from 'commander';
+import { confirm } from './confirm.ts';
+import { printable } from './format.ts';
+import { atLogin, reconnectAtTerminal } from './hostLogin.ts';
+import { hostText } from './hostText.ts';
+import type { Session } from './session.ts';
+
+/** To the command `host`. */
+export function addOtherHostCommands(host: Command, session: Session): void {
+  const { output, signal } = session;
+
+  host
+    .command('add')
+    .description('join another machine: an SSH login there is enough, the engine is brought')
+    .argument('<name>', 'what it is called here')
+    .argument('<address>', 'ssh://[user@]host[:port]; the host may be a name of your ssh configuration')
+    .action(async (name: string, address: string) => {
+      const client = await session.client();
+      const answer = await atLogin(session, name, (questions) =>
+        client.call('hostAdd', { body: { name, address, questions } }, { signal }),
+      );
+      output.answer({ json: answer, text: () => hostText(answer) });
+    });
+
+  host
+    .command('reconnect')
+    .description('reach another machine now; asks here what its login asks')
+    .argument('<name>', 'a host')
+    .action(async (name: string) => {
+      const answer = await reconnectAtTerminal(session, name);
+      output.answer({ json: answer, text: () => hostText(answer) });
+    });
+
+  host
+    .command('log')
+    .description('what became of the latest attempts to reach another machine')
+    .argument('<name>', 'a host')
+    .action(async (name: string) => {
+      const answer = await (await session.client()).call('hostLog', { params: { host: name } }, { signal });
+      output.answer({
+        json: answer,
+        text: () =>
+          answer.items.map(({ at, level, text }) => `${at} ${level.padEnd(7)} ${printable(text)}`).join('\n'),
+      });
+    });
+
+  host
+    .command('remove')
+    .description('forget another machine; its clones and snapshots stay there, and go on')
+    .argument('<name>', 'a host')
+    .option('--yes', 'do not ask')
+    .action(async (name: string, options: { yes?: true }) => {
+      const client = await session.client();
+      const answer = await client.call('hostShow', { params: { host: name } }, { signal });
+      await confirm(session.prompter, {
+        question: `Forget the host ${answer.name} (${answer.address ?? answer.kind})?`,
+        yes: options.yes,
+      });
+      const forgotten = await client.call('hostRemove', { params: { host: name } }, { signal });
+      output.answer({
+        json: forgotten,
+        text: () => `Host ${name} is forgotten; what it holds goes on there.`,
+      });
+    });
+}

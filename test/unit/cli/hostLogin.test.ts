@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { hostSchema, type Host } from '../../../engine/protocol/entities.ts';
+import { fail } from '../../../engine/protocol/errors.ts';
+import { start, type as runCommand } from './commandLine.ts';
+import { at, fakeClone, startFakeEngine, type FakeEngine } from './fakeEngine.ts';
+
+const host = (changes: object = {}): Host =>
+  hostSchema.parse({
+    name: 'big',
+    kind: 'ssh',
+    state: 'connecting',
+    storage: null,
+    problem: null,
+    ...changes,
+  });
+const question = (kind: string, text: string, changes: object = {}) => ({
+  ...{ id: `of ${kind}`, kind, text, fingerprint: null, masked: true, since: at, until: at },
+  ...changes,
+});
+const password = question('password', "me@big's password:");
+const key = question('host-key', 'The authenticity of host big can not be established.\nAre you sure?', {
+  ...{ fingerprint: 'SHA256:abc', masked: false },
+});
+
+describe('a login at the terminal', () => {
+  let engine: FakeEngine;
+  /** What was answered, in turn. */
+  let replies: (string | null)[];
+  let answered: () => void;
+  /** Asks in turn, then is there. */
+  const asking =
+    (questions: readonly object[], refused = () => fail('host_unanswered', { host: 'big' })) =>
+    async (): Promise<Host> => {
+      for (const each of questions) {
+        const { promise, resolve } = Promise.withResolvers<undefined>();
+        answered = () => resolve(undefined);
+        engine.emit({ kind: 'host', entity: host({ doing: 'Logging in', question: each }) });
+        await promise;
+        engine.emit({ kind: 'host', entity: host() });
+        if (replies.at(-1) === null) throw refused();
+      }
+      return host({ state: 'ready' });
+    };
+  beforeEach(async () => {
+    replies = [];
+    engine = await startFakeEngine({
+      hostAnswer: ({ body }) => {
+        replies.push(body.reply as string | null);
+        answered();
+        return host();
+      },
+    });
+  });
+  afterEach(() => engine.close());
+  const add = ['host', 'add', 'big', 'ssh://me@big'];
+
+  it('shows the key of a host, hides a password, and tells no answer', async () => {
+    engine.script.hostAdd = asking([key, password]);
+    const { code, stderr, stdout } = await runCommand(add, {
+      ...{ engine, terminal: true, answers: ['yes', 'correct horse'] },
+    });
+    assert.deepEqual([code, replies], [0, ['yes', 'correct horse']]);
+    assert.match(stderr, /authenticity of host big/);
+    assert.match(stderr, /big: me@big's password: /);
+    assert.ok(!`${stdout}${stderr}`.includes('correct horse'));
+    assert.equal(engine.calls.find(({ route }) => route === 'hostAdd')?.body.questions, true);
+  });
+  it('accepts a key by its fingerprint, and by nothing but yes else', async () => {
+    engine.script.hostAdd = asking([key]);
+    const named = await runCommand(add, { engine, terminal: true, answers: ['SHA256:abc'] });
+    assert.deepEqual([named.code, replies], [0, ['yes']]);
+    for (const no of ['y', '', 'SHA256:other', 'no']) {
+      const unknown = () => fail('host_key_unknown', { host: 'big', address: 'ssh://big' });
+      engine.script.hostAdd = asking([key], unknown);
+      const { code, stderr } = await runCommand(add, { engine, terminal: true, answers: [no] });
+      assert.deepEqual([code, replies.at(-1)], [3, null]);
+      assert.match(stderr, /Nobody has accepted the key/);
+    }
+  });
+  it('ends with the question that is left by Ctrl-C', async () => {
+    engine.script.hostReconnect = asking([password]);
+    const { code, stderr } = await runCommand(['host', 'reconnect', 'big'], {
+      ...{ engine, terminal: true, answers: ['\u0003'] },
+    });
+    assert.deepEqual([code, replies], [3, [null]]);
+    assert.match(stderr, /given up/);
+  });
+  it('asks no longer what is answered elsewhere', async () => {
+    engine.script.hostReconnect = async () => {
+      engine.emit({ kind: 'host', entity: host({ question: password }) });
+      await command.says('password: ');
+      engine.emit({ kind: 'host', entity: host() });
+      return host({ state: 'ready' });
+    };
+    const command = start(['host', 'reconnect', 'big'], { engine, terminal: true });
+    assert.equal((await command.ended).code, 0);
+    assert.deepEqual(replies, []);
+  });
+  it('asks nothing where no terminal is, and says what to do', async () => {
+    engine.script.hostAdd = ({ body }) => {
+      assert.equal(body.questions, false);
+      throw fail('host_login', { host: 'big', address: 'ssh://me@big', problem: 'it takes password' });
+    };
+    const { code, stderr } = await runCommand(add, { engine });
+    assert.equal(code, 3);
+    assert.match(stderr, /only at a terminal and in VS Code/);
+  });
+  it('comes first where another command needs the host', async () => {
+    let isIn = false;
+    engine.script.cloneShow = () => {
+      if (!isIn)
+        throw fail('host_login', { host: 'big', address: 'ssh://big', problem: 'it takes password' });
+      return fakeClone();
+    };
+    engine.script.hostReconnect = async () => {
+      const found = await asking([password])();
+      isIn = true;
+      return found;
+    };
+    const show = ['clone', 'show', 'feature/a'];
+    assert.equal((await runCommand(show, { engine })).code, 3);
+    const { code } = await runCommand(show, { engine, terminal: true, answers: ['correct horse'] });
+    assert.deepEqual([code, replies], [0, ['correct horse']]);
+  });
+});
