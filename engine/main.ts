@@ -9,6 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { announce } from './announce.ts';
 import { engines } from './database/engines.ts';
 import type { Hub } from './hub/hub.ts';
+import { createOtherHosts } from './hub/otherHosts.ts';
 import { createLocalMachine } from './machine/local/localMachine.ts';
 import { findServerUser } from './machine/local/serverUser.ts';
 import type { Machine } from './machine/machine.ts';
@@ -132,7 +133,11 @@ async function lookAround(
   paths: HomePaths,
   log: Log,
   reserve: Reserve,
-): Promise<{ surroundings: Surroundings; settings: Settings; problems: readonly unknown[] }> {
+): Promise<{
+  surroundings: Omit<Surroundings, 'otherHosts'>;
+  settings: Settings;
+  problems: readonly unknown[];
+}> {
   const { settings, problem: settingsProblem } = trySettings(paths);
   let serverUser: Machine['serverUser'];
   let userProblem: unknown;
@@ -254,15 +259,21 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     // The answer to the request that asked goes out first.
     setImmediate(() => stopping.abort());
   };
-  const { surroundings, settings, problems } = await lookAround(paths, log, reserve);
+  const { surroundings: around, settings, problems } = await lookAround(paths, log, reserve);
   if (opened.blocked !== null) log.error('the state is not usable', { problem: opened.blocked });
   // Not before requests are answered: it is written for later.
   setImmediate(() => reserve.keep());
   const ownFiles = createOwnFiles(log);
+  const hubStarted = Promise.withResolvers<Hub>();
+  const surroundings: Surroundings = {
+    ...around,
+    otherHosts: (installation) => createOtherHosts(hubStarted.promise, installation),
+  };
   const life = createLife({ surroundings, opened, ownFiles, problems, signal, stop });
 
   const token = randomBytes(32).toString('base64url');
   const hub = startHub({ paths, log, life, ssh: settings.ssh, engineDirectory: here });
+  hubStarted.resolve(hub);
   const app = createApp({
     handlers: createJoinedHandlers({
       own: createHandlers(handlerDependencies(life, surroundings, settings, { version, startedAt, stop })),

@@ -23,9 +23,11 @@ import { keepStorage, storageInUse, type StorageInUse } from './process/keptStor
 import { readSettings, type Settings } from './process/settings.ts';
 import { traced } from './process/trace.ts';
 import { fail } from './protocol/errors.ts';
+import type { InstallationId } from './protocol/ids.ts';
 import type { HomePaths } from './protocol/node/home.ts';
 import { createProcessRuntime } from './runtime/process/processRuntime.ts';
 import { createCatalog } from './services/catalog.ts';
+import type { OtherHosts } from './services/checkouts/hostClones.ts';
 import { publishingStore } from './services/publishingStore.ts';
 import type { ServiceContext } from './services/context.ts';
 import { createServices } from './services/services.ts';
@@ -47,6 +49,8 @@ export interface Surroundings {
   machine: Machine;
   failpoint: Failpoint;
   reserve: Reserve;
+  /** Those that are joined to this machine. */
+  otherHosts: (installation: InstallationId) => OtherHosts;
   /** Where the programs lie that come with this engine. */
   engineDirectory: string;
 }
@@ -168,7 +172,7 @@ async function openStorage(
 }
 
 function createContext(
-  { paths, log, failpoint, reserve }: Surroundings,
+  { paths, log, failpoint, reserve, otherHosts }: Surroundings,
   store: Store,
   ports: Pick<
     ServiceContext,
@@ -203,6 +207,7 @@ function createContext(
       certificate: () => ports.certificates.current(),
       onProblem: (error) => log.warning('a port of a checkout', { problem: error.message }),
     }),
+    otherHosts: otherHosts(ports.installation),
     workspaceFiles: { read: readWorkspace, writeBlock },
     openCheckout: (root) => createLocalFiles({ root }),
     directories: { serverLogs: paths.serverLogs, scratch: paths.scratch, sockets: paths.socketRoot },

@@ -1,5 +1,6 @@
 /** `thin-clones checkout`: the working trees whose databases follow their branches. */
 import { Option, type Command } from 'commander';
+import { calledHere } from '../protocol/calledHere.ts';
 import { fail } from '../protocol/errors.ts';
 import { formatTable, printable } from './format.ts';
 import type { Session } from './session.ts';
@@ -45,7 +46,7 @@ function addList(checkout: Command, session: Session): void {
       const client = await session.client();
       const answer = await client.call('checkoutList', {}, { signal });
       const clones = output.json ? [] : (await client.call('cloneList', {}, { signal })).items;
-      const names = new Map(clones.map(({ id, name }) => [id, name]));
+      const names = new Map(clones.map((clone) => [clone.id, calledHere(clone)]));
       output.answer({
         json: answer,
         text: () =>

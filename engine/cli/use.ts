@@ -1,5 +1,6 @@
 /** `thin-clones use`: lead this checkout's ports to its branch's clone. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { calledHere } from '../protocol/calledHere.ts';
 import type { Checkout, Clone } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { followPolicies, type Follow } from '../protocol/follow.ts';
@@ -17,7 +18,7 @@ export function usedText(checkout: Checkout, clone: Clone | undefined, took: num
   const time = took === undefined ? '' : `, after ${formatDuration(took)}`;
   const names = Object.keys(variables);
   return [
-    `${checkout.path}: ${describeHead(head)} uses clone ${clone?.name ?? checkout.clone ?? '?'}${head.kind === 'branch' && whose === head.branch ? '' : ` (of ${whose})`}${time}.`,
+    `${checkout.path}: ${describeHead(head)} uses clone ${clone === undefined ? (checkout.clone ?? '?') : calledHere(clone)}${head.kind === 'branch' && whose === head.branch ? '' : ` (of ${whose})`}${time}.`,
     ...endpoints.map(
       ({ member, host, port, state }) =>
         `${member}: ${host}:${port}${state === 'taken' ? ', which another program took: thin-clones checkout ports' : ', on every branch'}`,
@@ -81,7 +82,7 @@ async function noteOtherStart(
     from === 'current' ? 'it was there already, or nothing was in use before' : 'it was there already';
   session.output.note(
     printable(
-      `Clone ${clone.name} does not start from ${from} now, it is of snapshot ${snapshot?.name ?? clone.snapshot}: ${why}. To start anew: thin-clones clone destroy ${clone.name}, then this again.`,
+      `Clone ${calledHere(clone)} does not start from ${from} now, it is of snapshot ${snapshot?.name ?? clone.snapshot}: ${why}. To start anew: thin-clones clone destroy ${calledHere(clone)}, then this again.`,
     ),
   );
 }

@@ -1,6 +1,7 @@
 /** Which checkout a command is about, and what it takes until its ports lead to its branch's clone. */
 import { existsSync, realpathSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { calledHere } from '../protocol/calledHere.ts';
 import type { Position } from '../protocol/client.ts';
 import type { Checkout, Clone, Head } from '../protocol/entities.ts';
 import type { ThinClonesError } from '../protocol/errors.ts';
@@ -235,7 +236,7 @@ export function checkoutText(checkout: Checkout, clone: Clone | undefined): stri
             `make a clone for ${question.key}, from ${question.from}? thin-clones checkout answer yes`,
           ] as const,
         ]),
-    ['clone', clone === undefined ? (checkout.clone ?? 'none') : `${clone.name} (${clone.state})`],
+    ['clone', clone === undefined ? (checkout.clone ?? 'none') : `${calledHere(clone)} (${clone.state})`],
     ...portLines(checkout),
     ['variables', Object.keys(checkout.variables).join(', ') || 'none'],
     ...checkout.heldVariables.map(

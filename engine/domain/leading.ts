@@ -16,6 +16,16 @@ const nothing = { key: null, clone: null, job: null, question: null } as const;
 
 const makeAnother = 'Make another one: thin-clones use';
 
+/** Why nobody reaches the engine that has a clone, and so what works there. */
+export interface OutOfReach {
+  reason: string;
+  next: string;
+  /** It was not given up yet: what needs it may wait for a moment. */
+  isBeingReached: boolean;
+  /** Only a person can do something about it: nobody else is to try. */
+  needsPerson: boolean;
+}
+
 export const notLookedAt: Situation = {
   ...nothing,
   state: 'none',
@@ -44,9 +54,29 @@ export const leadLater = (
   to: { kind: 'waiting', reason },
 });
 
+/**
+ * To what is on a host that nobody reaches. A server that answered there when it was last heard of is led to all the same: whoever
+ * connects has the host reached for, and is told when that fails.
+ */
+export function leadOutOfReach(
+  { reason, next, isBeingReached, needsPerson }: OutOfReach,
+  { key, clone }: { key: string; clone: Pick<Clone, 'id' | 'state'> | null },
+): Lead {
+  const id = clone?.id ?? null;
+  if (isBeingReached) return leadLater(key, reason, id, null);
+  const { situation, to } = leadNowhere('none', reason, next, { key, clone: id });
+  return { situation, to: clone?.state === 'ready' && !needsPerson ? { kind: 'clone' } : to };
+}
+
 /** To a clone, in whichever state it is. */
 export function leadTo(
-  { id, name, state, problem, stoppedBy }: Pick<Clone, 'id' | 'name' | 'state' | 'problem' | 'stoppedBy'>,
+  {
+    id,
+    name,
+    state,
+    problem,
+    stoppedBy,
+  }: Pick<Clone, 'id' | 'state' | 'problem' | 'stoppedBy'> & { name: string },
   about: {
     key: string;
     job: Situation['job'];

@@ -4,7 +4,7 @@ import type { CloneId } from '../protocol/ids.ts';
 
 export type EndpointTarget =
   /** `name` is for people; `port` is the server's, on 127.0.0.1. */
-  | { kind: 'clone'; clone: CloneId; name: string; port: number }
+  | { kind: 'clone'; clone: CloneId; name: string; port: number; far?: FarServer }
   /**
    * A clone is on its way: new connections are held until the next target that is not `waiting`, for a limited time
    * and in limited number, and then refused with the reason.
@@ -12,6 +12,12 @@ export type EndpointTarget =
   | { kind: 'waiting'; reason: string }
   /** New connections are refused; people read why and what to do next, where the engine's protocol can say it. */
   | { kind: 'none'; reason: string; next: string };
+
+/** A server of another host, behind a port that leads there. */
+export interface FarServer {
+  /** Why nobody reaches it now, for people; undefined: the way to its host is open. */
+  problem(): { reason: string; next: string } | undefined;
+}
 
 /** Whether a connection made for one target may stay when the endpoint is led to the other. */
 export function leadsToSame(one: EndpointTarget, other: EndpointTarget): boolean {

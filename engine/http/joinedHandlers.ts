@@ -44,14 +44,6 @@ export function createJoinedHandlers({ own, hub, names }: JoinedHandlersOptions)
     ...all,
     ...joinedLists(own, hub),
     environmentApply: async (request) => all.environmentApply(onItsHost(await hub(), request)),
-    checkoutOpen: async (request) => {
-      refuseElsewhere(await hub(), 'environment', request.body.environment);
-      return own.checkoutOpen(request);
-    },
-    checkoutUse: async (request) => {
-      refuseElsewhere(await hub(), 'clone', request.body.clone);
-      return own.checkoutUse(request);
-    },
     ...hubHandlers(hub),
   };
 }
@@ -73,20 +65,6 @@ const hubHandlers = (hub: () => Promise<Hub>): Pick<Handlers, OfTheHub> => ({
   },
   hostLog: async ({ params }) => ({ items: [...(await hub()).known(params.host).log()] }),
 });
-
-/** Errors: `not_supported`. */
-function refuseElsewhere(hub: Hub, kind: 'environment' | 'clone', reference: string | undefined): void {
-  if (reference === undefined) return;
-  const names = hub.hosts().map(({ known }) => known.name);
-  const isThere =
-    splitName(names, reference) !== undefined ||
-    (kind === 'clone' && hub.holderOf('clones', reference) !== undefined);
-  if (isThere)
-    throw fail('not_supported', {
-      feature: `A branch that follows to the ${kind} ${reference} of another host`,
-      instead: 'Use its clones by their own addresses: thin-clones clone url.',
-    });
-}
 
 const inputOf = <Name extends RouteName>(name: Name, asked: Asked): RouteInput<Name> =>
   Object.fromEntries(

@@ -48,6 +48,7 @@ export const rewrites: { readonly [Name in RouteName]?: Rewrite<RouteOutput<Name
   cloneChanges: same,
   cloneDefinitions: same,
   cloneCreate: aJob,
+  cloneBind: aJob,
   cloneCopy: aJob,
   cloneReset: aJob,
   cloneStart: aJob,

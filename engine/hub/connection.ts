@@ -155,6 +155,7 @@ export function createConnection(options: ConnectionOptions): HostConnection {
   const running = Promise.resolve().then(run);
 
   async function session(wanted?: AbortSignal): Promise<LinkSession> {
+    if (signal.aborted) throw fail('shutting_down', {});
     while (connected !== undefined) {
       if (connected.isOpen) return connected;
       // It broke just now: the next one is reached for in a moment.

@@ -6,14 +6,18 @@ import type { Log } from '../ports/log.ts';
 import type { Connection, Host } from '../protocol/entities.ts';
 import { fail, toFailure } from '../protocol/errors.ts';
 import type { EventBody, Overview } from '../protocol/events.ts';
-import type { CloneId, HostName } from '../protocol/ids.ts';
+import type { CloneId, HostName, InstallationId } from '../protocol/ids.ts';
 import type { KeptText } from '../process/keptText.ts';
 import type { KnownHost, KnownHosts } from './knownHosts.ts';
 import { honestView, isForged, type HasElsewhere } from './forgery.ts';
+import { createListeners } from './listeners.ts';
 import type { HeldKind } from './mirror.ts';
 import type { HostView } from './qualified.ts';
 import { createRemoteHost, type RemoteHost } from './remoteHost.ts';
-import { createTunnels, type Doors, type TunnelKey } from './tunnels.ts';
+import type { HostClones } from '../services/checkouts/hostClones.ts';
+import { createClonesThere } from './clonesThere.ts';
+import { createSessionSoon, type SessionSoon } from './sessionSoon.ts';
+import { createTunnels, type Doors, type TunnelKey, type Tunnels } from './tunnels.ts';
 
 export type Held = Pick<Overview, 'hosts' | 'environments' | 'snapshots' | 'clones' | 'jobs'>;
 
@@ -36,6 +40,10 @@ export interface Hub {
   remove(name: HostName): Promise<void>;
   /** Connections to a clone of another host, by ports of this machine. */
   connections(host: RemoteHost, clone: CloneId, there: readonly Connection[]): Promise<Connection[]>;
+  /** For the checkouts of this installation. */
+  clonesThere(host: RemoteHost, installation: InstallationId): HostClones;
+  /** Hears what the hosts tell, as it is called here. */
+  subscribe(listener: (event: EventBody) => void): () => void;
   close(): Promise<void>;
 }
 
@@ -71,7 +79,8 @@ export interface HubOptions {
 }
 
 export async function createHub(options: HubOptions): Promise<Hub> {
-  const { known, linkTo, keptOf, doors, clock, random, log, publish, isOwn, ownEnvironments } = options;
+  const { known, linkTo, keptOf, clock, random, log, isOwn, ownEnvironments } = options;
+  const { tell: publish, subscribe } = createListeners((event) => options.publish(event));
   const hosts = new Map<HostName, RemoteHost>();
   const elsewhere =
     (name: HostName): HasElsewhere =>
@@ -92,19 +101,8 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     hosts.set(host.name, made);
     return made;
   };
-  const lead = async ({ host, clone, member }: TunnelKey, signal: AbortSignal): Promise<Duplex> => {
-    const found = hosts.get(host);
-    if (found === undefined) throw fail('not_found', { kind: 'host', name: host });
-    return (await found.session(signal)).tunnel({ clone, member }, signal);
-  };
-  const tunnels = createTunnels({
-    doors,
-    lead,
-    onProblem: ({ host, clone }, error) =>
-      log.warning('a connection to a clone of another host', {
-        ...{ host, clone, problem: toFailure(error).message },
-      }),
-  });
+  const sessionSoon = createSessionSoon(clock);
+  const tunnels = tunnelsTo(hosts, sessionSoon, options);
   const closeTunnels = (): Promise<void> =>
     tunnels.keepOnly(({ host, clone }) => hosts.get(host)?.holds('clones', clone) === true);
 
@@ -168,11 +166,41 @@ export async function createHub(options: HubOptions): Promise<Hub> {
           port: await tunnels.portFor({ host: host.known.name, clone, member: connection.name }),
         })),
       ),
+    clonesThere: (host, installation) =>
+      createClonesThere({
+        ...{ host, installation, log },
+        view: () => honestView(host.view(), elsewhere(host.known.name)),
+        hasElsewhere: elsewhere(host.known.name),
+        sessionSoon,
+        portFor: (key) => tunnels.portFor(key),
+      }),
+    subscribe,
     async close() {
       await tunnels.close();
       await Promise.all([...hosts.values()].map((host) => host.close()));
     },
   };
+}
+
+/** Ports of this machine that lead to clones of these hosts. */
+function tunnelsTo(
+  hosts: ReadonlyMap<HostName, RemoteHost>,
+  sessionSoon: SessionSoon,
+  { doors, log }: Pick<HubOptions, 'doors' | 'log'>,
+): Tunnels {
+  const lead = async ({ host, clone, member }: TunnelKey, signal: AbortSignal): Promise<Duplex> => {
+    const found = hosts.get(host);
+    if (found === undefined) throw fail('not_found', { kind: 'host', name: host });
+    return (await sessionSoon(found, signal)).tunnel({ clone, member }, signal);
+  };
+  return createTunnels({
+    doors,
+    lead,
+    onProblem: ({ host, clone }, error) =>
+      log.warning('a connection to a clone of another host', {
+        ...{ host, clone, problem: toFailure(error).message },
+      }),
+  });
 }
 
 const heldOf = (views: readonly HostView[]): Held => ({

@@ -15,10 +15,15 @@ export function splitName(
   reference: string,
 ): { host: HostName; name: string } | undefined {
   for (const host of hosts) {
-    if (reference.startsWith(`${host}/`)) return { host, name: reference.slice(host.length + 1) };
+    if (hasPrefix(host, reference)) return { host, name: nameThere(host, reference) };
   }
   return undefined;
 }
+
+export const hasPrefix = (host: HostName, name: string): boolean => name.startsWith(`${host}/`);
+
+/** What something of this host is called there. */
+export const nameThere = (host: HostName, name: string): string => name.slice(host.length + 1);
 
 /** What it tells of itself; how it stands with the way there is known here. */
 export const hostOf = (host: HostName, entity: Host): Host => ({
@@ -38,9 +43,11 @@ export const snapshotOf = (host: HostName, entity: Snapshot): Snapshot => ({
   environment: qualify(host, entity.environment),
 });
 
+/** Its ports are that host's own: here it is reached by others. */
 export const cloneOf = (host: HostName, entity: Clone): Clone => ({
   ...entity,
   environment: qualify(host, entity.environment),
+  members: entity.members.map((member) => ({ ...member, host })),
 });
 
 export const jobOf = (host: HostName, entity: Job): Job => ({

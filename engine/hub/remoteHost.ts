@@ -12,6 +12,7 @@ import type { RouteName } from '../protocol/routes.ts';
 import { createConnection } from './connection.ts';
 import { createViewKeeper, readKeptView } from './keptView.ts';
 import type { KnownHost } from './knownHosts.ts';
+import { createListeners } from './listeners.ts';
 import { createMirror, type HeldKind } from './mirror.ts';
 import { eventOf, viewOf, type HostView } from './qualified.ts';
 
@@ -35,6 +36,10 @@ export interface RemoteHost {
     input: RouteInput<Name>,
     options: CallOptions,
   ): Promise<RouteOutput<Name>>;
+  /** Hears what it tells, as it is called here. */
+  subscribe(listener: (event: EventBody) => void): () => void;
+  /** Aborts when it is joined no longer. */
+  readonly closed: AbortSignal;
   /** Ends the link; resolves when what is known of the host is kept. */
   close(): Promise<void>;
 }
@@ -64,10 +69,11 @@ const attempts = 4;
 const mostLearned = 1000;
 
 export async function createRemoteHost(options: RemoteHostOptions): Promise<RemoteHost> {
-  const { known, link, clock, random, log, kept, publish } = options;
+  const { known, link, clock, random, log, kept } = options;
   const { name } = known;
   const ending = new AbortController();
   const mirror = createMirror((await readKeptView(kept)) ?? emptyView(known));
+  const { tell: publish, subscribe } = createListeners((event) => options.publish(event));
   const learned = new Set<string>();
   const keeper = createViewKeeper({ view: () => mirror.view(), kept, clock, log, signal: ending.signal });
 
@@ -135,6 +141,8 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
         }
       }
     },
+    subscribe,
+    closed: ending.signal,
     async close() {
       ending.abort();
       await connection.close();

@@ -66,6 +66,7 @@ export const rules: Readonly<Record<RouteName, Rule | 'here' | 'joined'>> = {
     by: { kind: 'environment', part: 'body', field: 'environment' },
     also: { kind: 'snapshot', part: 'body', field: 'snapshot' },
   },
+  cloneBind: clone,
   cloneCopy: clone,
   cloneReset: { ...clone, also: { kind: 'snapshot', part: 'body', field: 'snapshot' } },
   cloneStart: clone,

@@ -7,6 +7,7 @@ import {
   datasetIdSchema,
   environmentNameSchema,
   hostNameSchema,
+  installationIdSchema,
   jobIdSchema,
   memberNameSchema,
   snapshotIdSchema,
@@ -74,6 +75,8 @@ export const hostSchema = z.object({
       /** For people: "btrfs, thin" or "full copy". */
       label: z.string(),
       thin: z.boolean(),
+      /** A clone answers while it is copied. */
+      live: z.boolean().default(false),
       path: z.string(),
       totalBytes: bytesCount,
       freeBytes: bytesCount,
@@ -310,6 +313,8 @@ export const cloneSchema = z.object({
   branch: z.string().nullable(),
   /** The repository of that branch: real path of the Git directory that all its working trees share. */
   repository: z.string().nullable().default(null),
+  /** Whose repository that is, of whoever bound it from another machine; null: of the engine that has the clone. */
+  installation: installationIdSchema.nullable().default(null),
   /** Why it is stopped or failed, for people. */
   problem: z.string().nullable(),
   /** The person who stopped it: nothing but a wish to use it starts it again. Null: it runs, or is to. */

@@ -213,9 +213,10 @@ export const errorTable = {
     (d) => `Branch ${d.branch} has a clone already: ${d.clone}.`,
     () => 'Unbind or destroy that one first.',
   ),
-  clone_bound_elsewhere: define<{ clone: string; branch: string; repository: string }>(
+  clone_bound_elsewhere: define<{ clone: string; branch: string; repository: string; elsewhere?: true }>(
     409,
-    (d) => `Clone ${d.clone} belongs to branch ${d.branch} of ${d.repository}.`,
+    (d) =>
+      `Clone ${d.clone} belongs to branch ${d.branch} of ${d.repository}${d.elsewhere === true ? ' on another machine' : ''}.`,
     () => 'Unbind it there first, or make another one here.',
   ),
   clone_lent: define<{ clone: string; path: string }>(

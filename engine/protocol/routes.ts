@@ -26,6 +26,7 @@ import {
   cloneNameSchema,
   environmentNameSchema,
   hostNameSchema,
+  installationIdSchema,
   memberNameSchema,
   referenceSchema,
   snapshotNameSchema,
@@ -78,6 +79,14 @@ const passwords = z.record(memberNameSchema, z.string().max(1000)).optional();
 /** Somebody is there who answers what the login asks (`question` of the host); default: what would need an answer fails. */
 const questions = z.boolean().optional();
 const host = { host: referenceSchema };
+/** A branch, or the pattern of branches that share a clone, of a repository on the machine of an installation. */
+const bindingSchema = z.strictObject({
+  installation: installationIdSchema,
+  repository: z.string().min(1).max(4096),
+  branch: z.string().min(1).max(4096),
+});
+/** What a clone's roles log in with: one for all clones of a repository, so that nothing changes on a switch. */
+const clonePassword = z.string().min(1).max(1000);
 const clone = { clone: referenceSchema };
 const snapshot = { snapshot: referenceSchema };
 const environment = { environment: referenceSchema };
@@ -298,6 +307,20 @@ export const routes = {
       snapshot: referenceSchema.optional(),
       /** Default: a free `clone-N`. */
       name: cloneNameSchema.optional(),
+      /** The branch that it is made for. Default: none. */
+      binding: bindingSchema.optional(),
+      /** Default: one of its own. */
+      password: clonePassword.optional(),
+    },
+    response: jobAnswer,
+  }),
+  cloneBind: route('cloneBind', 'PUT', '/v1/clones/:clone/binding', 'Bind a clone to a branch.', {
+    params: clone,
+    body: {
+      /** Null: to none. */
+      binding: bindingSchema.nullable(),
+      /** Default: as it is. */
+      password: clonePassword.optional(),
     },
     response: jobAnswer,
   }),
@@ -360,7 +383,12 @@ export const routes = {
     'Make a snapshot of a clone as it is.',
     {
       params: clone,
-      body: { message: snapshotMessageSchema, name: snapshotNameSchema.optional() },
+      body: {
+        message: snapshotMessageSchema,
+        name: snapshotNameSchema.optional(),
+        /** `branch`: for another branch to start from; it goes with the last clone that stands on it. */
+        origin: z.enum(['commit', 'branch']).optional(),
+      },
       response: jobAnswer,
     },
   ),

@@ -1,4 +1,5 @@
 /** What there is: finds objects by name or id, and composes entities from records. */
+import { isBoundTo, type Binding } from '../domain/bindings.ts';
 import { jobEntity } from '../jobs/journal.ts';
 import type { Checkout, Clone, Environment, Host, Job, Snapshot } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
@@ -24,7 +25,7 @@ export interface Catalog {
   snapshotsOf(environment: EnvironmentName): SnapshotRecord[];
   clonesOf(snapshot: SnapshotId): CloneRecord[];
   /** The clones of a branch, or of a pattern of branches that share one: one at most, unless the tags were tampered with. */
-  clonesOfBranch(environment: EnvironmentName, of: { repository: string; branch: string }): CloneRecord[];
+  clonesOfBranch(environment: EnvironmentName, of: Binding): CloneRecord[];
   environmentEntity(record: EnvironmentRecord): Environment;
   snapshotEntity(record: SnapshotRecord): Snapshot;
   cloneEntity(record: CloneRecord): Clone;
@@ -82,13 +83,8 @@ export function createCatalog({ store, feed }: { store: Store; feed: Feed }): Ca
     latestSnapshot,
     snapshotsOf: (environment) => store.snapshots.list().filter((each) => each.environment === environment),
     clonesOf,
-    clonesOfBranch: (environment, { repository, branch }) =>
-      store.clones
-        .list()
-        .filter(
-          (clone) =>
-            clone.environment === environment && clone.repository === repository && clone.branch === branch,
-        ),
+    clonesOfBranch: (environment, binding) =>
+      store.clones.list().filter((clone) => clone.environment === environment && isBoundTo(clone, binding)),
     environmentEntity,
     snapshotEntity,
     cloneEntity,

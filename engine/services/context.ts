@@ -12,6 +12,7 @@ import type { Runtime } from '../runtime/runtime.ts';
 import type { Store } from '../state/store.ts';
 import type { Storage } from '../storage/storage.ts';
 import type { Catalog } from './catalog.ts';
+import type { OtherHosts } from './checkouts/hostClones.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Feed } from '../jobs/feed.ts';
 import type { Certificates } from '../ports/certificates.ts';
@@ -35,6 +36,7 @@ export interface ServiceContext {
   readonly git: Git;
   readonly endpoints: Endpoints;
   readonly certificates: Certificates;
+  readonly otherHosts: OtherHosts;
   readonly workspaceFiles: WorkspaceFiles;
   /** The files of a checkout, by its top folder. */
   readonly openCheckout: (folder: string) => WorkingFiles;

@@ -1,4 +1,5 @@
 /** Which lane each object has: what a job on it holds, and what others ask of the runner. */
+import type { Binding } from '../domain/bindings.ts';
 import type { CloneId, CloneName, EnvironmentName, SnapshotId } from '../protocol/ids.ts';
 import type { Lane } from '../state/store.ts';
 
@@ -19,8 +20,8 @@ export const cloneNameLane = (name: CloneName): Lane => ({ key: `name:${name}`, 
 /** So that a branch gets one clone. */
 export const bindingLane = (
   environment: EnvironmentName,
-  { repository, branch }: { repository: string; branch: string },
+  { installation, repository, branch }: Binding,
 ): Lane => ({
-  key: `binding:${JSON.stringify([environment, repository, branch])}`,
+  key: `binding:${JSON.stringify([environment, installation ?? null, repository, branch])}`,
   mode: 'exclusive',
 });

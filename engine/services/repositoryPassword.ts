@@ -7,7 +7,9 @@ export function repositoryPassword(
   { store, vault, random }: Pick<ServiceContext, 'store' | 'vault' | 'random'>,
   repository: string | null,
 ): string {
-  const ofIt = [...store.checkouts.list(), ...store.clones.list()].filter(
+  // What others bound from their machines has theirs.
+  const own = store.clones.list().filter(({ installation }) => installation === null);
+  const ofIt = [...store.checkouts.list(), ...own].filter(
     (each) => repository !== null && each.repository === repository,
   );
   const known = ofIt.find(({ sealedPassword }) => isReadable(vault, sealedPassword));

@@ -7,6 +7,8 @@ import type { ServiceContext } from './context.ts';
 import { createCountedTime } from './upkeep/countedTime.ts';
 import { createEnvironments, type Environments } from './environments/environments.ts';
 import { createCleanUp, type CleanUp } from './upkeep/cleanUp.ts';
+import { createHosts } from './checkouts/hosts.ts';
+import { createOwnClones } from './checkouts/ownClones.ts';
 import { createMigrations } from './checkouts/migrationReports.ts';
 import { createRecovery, type RecoveryReport } from './recovery/recovery.ts';
 import { createServers } from './clones/servers.ts';
@@ -36,8 +38,9 @@ export function createServices(context: ServiceContext): Services {
   const time = createCountedTime(context);
   const clones = createClones(context, servers, time);
   const environments = createEnvironments(context);
+  const hosts = createHosts(createOwnClones(context, clones, environments), context.otherHosts);
   const checkouts = createCheckouts({
-    ...{ context, clones, environments },
+    ...{ context, hosts },
     migrations: createMigrations(context, servers),
   });
   const cleanUp = createCleanUp({ context, clones, followed: () => checkouts.followed(), time });

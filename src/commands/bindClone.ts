@@ -45,8 +45,13 @@ export async function bindClone(services: Services, subject?: Subject): Promise<
 
 const boundNow = ({ session }: Services, { checkout }: Place): Clone | undefined => {
   const branch = session.model.checkouts.get(checkout.id)?.key ?? branchOf(checkout);
-  return [...session.model.clones.values()].find(
-    (clone) => clone.repository === checkout.repository && clone.branch === branch,
+  // Other machines may have bound others to a branch of this name.
+  const present = session.model.clones.get(checkout.clone ?? '');
+  return [...(present === undefined ? [] : [present]), ...session.model.clones.values()].find(
+    (clone) =>
+      clone.environment === checkout.environment &&
+      clone.repository === checkout.repository &&
+      clone.branch === branch,
   );
 };
 

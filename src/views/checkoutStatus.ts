@@ -1,4 +1,5 @@
 /** What the status bar item says of the current checkout, in a few characters, and in its hover. */
+import { calledHere } from '../../engine/protocol/calledHere.ts';
 import type { Checkout, Clone, Job } from '../../engine/protocol/entities.ts';
 import type { CommandId } from '../commands/commandIds.ts';
 import { commandLink as link } from '../commands/commandLink.ts';
@@ -117,7 +118,7 @@ export function checkoutHover(
     ['Caution', optional(sourceFilesLine(current.sourceFiles))],
     ['Would start from', question === null ? undefined : escaped(startText(question.from))],
     ['Environment', checkout.environment === null ? 'none is chosen' : escaped(checkout.environment)],
-    ['Clone', clone === undefined ? undefined : escaped(clone.name)],
+    ['Clone', clone === undefined ? undefined : escaped(calledHere(clone))],
     ...checkout.endpoints.map(
       ({ member, host, port, database, state }) =>
         [

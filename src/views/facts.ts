@@ -1,4 +1,5 @@
 /** Everything known about the object of a row, as names and values: for the rich text beside the row and for its page. */
+import { hostOfClone } from '../../engine/protocol/calledHere.ts';
 import { comparisonText } from '../../engine/protocol/comparison.ts';
 import { engineTitle } from '../../engine/protocol/engineWords.ts';
 import type {
@@ -91,7 +92,7 @@ function cloneFacts(clone: Clone, state: TreeState): Found {
       (member) =>
         [
           member.name,
-          said`${engineTitle[member.engine]} ${member.version}, ${code(`${member.host}:${member.port}/${member.database}`)}, user ${code(member.user)}${member.state === 'ready' ? '' : `, ${member.state}`}`,
+          said`${engineTitle[member.engine]} ${member.version}, ${code(hostOfClone(clone) === undefined ? `${member.host}:${member.port}/${member.database}` : member.database)}${hostOfClone(clone) === undefined ? '' : ` on ${member.host}`}, user ${code(member.user)}${member.state === 'ready' ? '' : `, ${member.state}`}`,
         ] as const,
     ),
   ];

@@ -135,6 +135,7 @@ describe('a state that is lost or damaged', function () {
       cloneProtect: { minutes: null },
       cloneCommit: { message: 'x' },
       cloneRename: { name: 'x' },
+      cloneBind: { binding: null },
       snapshotEdit: { message: 'x' },
       checkoutOpen: { folder: '/x' },
       checkoutAnswer: { branch: 'x', answer: 'none' },

@@ -32,6 +32,7 @@ import { createFakeRuntime, type FakeRuntime } from '../../engine/runtime/fake/f
 import { createCatalog } from '../../engine/services/catalog.ts';
 import { publishingStore } from '../../engine/services/publishingStore.ts';
 import type { Clock, Random } from '../../engine/ports/clock.ts';
+import { noOtherHosts, type OtherHosts } from '../../engine/services/checkouts/hostClones.ts';
 import type { ServiceContext } from '../../engine/services/context.ts';
 import { createFeed } from '../../engine/jobs/feed.ts';
 import type { RecoveryReport } from '../../engine/services/recovery/recovery.ts';
@@ -294,6 +295,9 @@ export interface MemoryEngineOptions {
   capabilities?: Partial<Storage['capabilities']>;
   /** Milliseconds between the moments that two members' sources show. */
   skewMs?: number;
+  otherHosts?: OtherHosts;
+  /** What tells its data and its bindings from those of other engines. */
+  installation?: string;
 }
 
 /** One run of the engine on the world. */
@@ -354,12 +358,12 @@ export interface MemoryEngine {
   violations(): Promise<string[]>;
 }
 
-const installation = installationIdSchema.parse('inst-aaaaaaaaaaaaaaaa');
 const directories = { serverLogs: '/home/logs', scratch: '/home/scratch', sockets: '/home/run' };
 const letters = 'abcdefghijklmnopqrstuvwxyz234567';
 
 export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promise<MemoryEngine> {
-  const { seed = 1, ports = 200, capabilities, skewMs = 0 } = options;
+  const { seed = 1, ports = 200, capabilities, skewMs = 0, otherHosts = noOtherHosts } = options;
+  const installation = installationIdSchema.parse(options.installation ?? 'inst-aaaaaaaaaaaaaaaa');
   const random = seeded(seed);
   const clock = virtualClock();
   const machine = createFakeMachine({ name: hostNameSchema.parse('local') });
@@ -457,6 +461,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
           return 'written';
         },
       },
+      otherHosts,
       openCheckout: () => ({
         list: async () => ({ paths: [], notFollowed: [], truncated: false }),
         read: async () => new Uint8Array(),

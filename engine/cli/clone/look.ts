@@ -9,7 +9,7 @@ import { fail } from '../../protocol/errors.ts';
 import { formatAge, formatBytes, formatTable } from '../format.ts';
 import type { Session } from '../session.ts';
 import { connectionsOf, findClone } from './find.ts';
-import { cloneText, protection } from './texts.ts';
+import { cloneText, portText, protection } from './texts.ts';
 
 export function addList(clone: Command, session: Session): void {
   const { output, signal, surroundings } = session;
@@ -33,7 +33,7 @@ export function addList(clone: Command, session: Session): void {
               each.environment,
               names.get(each.snapshot) ?? each.snapshot,
               each.state,
-              each.members.map(({ port }) => port).join(', '),
+              portText(each),
               formatBytes(each.bytes.unshared),
               formatAge(each.createdAt, surroundings.now()),
               protection(each),

@@ -1,4 +1,5 @@
 /** `thin-clones clone start` and `stop`: whether the servers of a clone run. */
+import { calledHere } from '../../protocol/calledHere.ts';
 import type { Command } from 'commander';
 import { runJob } from '../follow.ts';
 import type { Session } from '../session.ts';
@@ -33,7 +34,7 @@ export function addStop(clone: Command, session: Session): void {
       output.answer({
         json: stopped,
         text: () =>
-          `Clone ${stopped.name} is stopped; its data stays. Start it: thin-clones clone start ${stopped.name}`,
+          `Clone ${calledHere(stopped)} is stopped; its data stays. Start it: thin-clones clone start ${calledHere(stopped)}`,
       });
     });
 }

@@ -1,4 +1,5 @@
 /** What is said of a clone. */
+import { calledHere, hostOfClone } from '../../protocol/calledHere.ts';
 import { formatConnection } from '../../protocol/connectionString.ts';
 import type { Clone, Connection } from '../../protocol/entities.ts';
 import { formatAge, formatBytes, formatFields, printable } from '../format.ts';
@@ -15,9 +16,15 @@ function stateText({ state, stoppedBy, problem }: Clone): string {
   return problem === null ? `${state}${by}` : `${state}${by}: ${problem}`;
 }
 
+/** Ports of another host are none of this machine: there `clone url` opens one. */
+export function portText(clone: Clone): string {
+  const host = hostOfClone(clone);
+  return host === undefined ? clone.members.map(({ port }) => port).join(', ') : `on ${host}`;
+}
+
 export function cloneText(clone: Clone, snapshotName: string | undefined, now: number): string {
   return formatFields([
-    ['clone', clone.name],
+    ['clone', calledHere(clone)],
     ['id', clone.id],
     ['environment', clone.environment],
     ['snapshot', snapshotName === undefined ? clone.snapshot : `${snapshotName} (${clone.snapshot})`],
@@ -31,11 +38,16 @@ export function cloneText(clone: Clone, snapshotName: string | undefined, now: n
       (member) =>
         [
           `member ${member.name}`,
-          `${member.engine} ${member.version}, ${member.state}, ${member.host}:${member.port}, user ${member.user}, database ${member.database}`,
+          `${member.engine} ${member.version}, ${member.state}, ${placeText(clone, member)}, user ${member.user}, database ${member.database}`,
         ] as const,
     ),
   ]);
 }
+
+const placeText = (clone: Clone, { name, host, port }: Clone['members'][number]): string =>
+  hostOfClone(clone) === undefined
+    ? `${host}:${port}`
+    : `on ${host} (a port of this machine: thin-clones clone url ${calledHere(clone)}${clone.members.length > 1 ? ` --member ${name}` : ''})`;
 
 /** What people want next: how to connect, for each member. */
 export function readyText(clone: Clone, connections: readonly Connection[], done: string): string {
@@ -43,7 +55,7 @@ export function readyText(clone: Clone, connections: readonly Connection[], done
     const uri = printable(formatConnection(connection, 'uri'));
     return connections.length === 1 ? uri : `${connection.name}: ${uri}`;
   });
-  return [`Clone ${clone.name} ${done}.`, ...lines, `Open it: ${openCommand(clone)}`].join('\n');
+  return [`Clone ${calledHere(clone)} ${done}.`, ...lines, `Open it: ${openCommand(clone)}`].join('\n');
 }
 const openCommand = (clone: Clone): string =>
-  `psql "$(thin-clones clone url ${clone.name}${clone.members.length > 1 ? ` --member ${clone.members[0]?.name ?? ''}` : ''})"`;
+  `psql "$(thin-clones clone url ${calledHere(clone)}${clone.members.length > 1 ? ` --member ${clone.members[0]?.name ?? ''}` : ''})"`;

@@ -79,7 +79,12 @@ export function refuse(served: Served, reason: string, next: string): void {
   end(served, served.context.wire?.refusal(reason, next));
 }
 
-export function refuseUnanswered(served: Served, { name }: CloneTarget): void {
+export function refuseUnanswered(served: Served, { name, far }: CloneTarget): void {
+  const problem = far?.problem();
+  if (problem !== undefined) {
+    refuse(served, problem.reason, problem.next);
+    return;
+  }
   refuse(
     served,
     `The server of clone ${name} (${served.context.title}) does not answer.`,

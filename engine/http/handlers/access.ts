@@ -22,7 +22,7 @@ export interface EngineAccess {
   /** The same key again: the job that it started or joined, also when that has ended and the request would be refused now. */
   readonly once: (
     caller: Caller,
-    submit: (services: Services) => Job | Promise<Job>,
+    submit: (services: Services, context: ServiceContext) => Job | Promise<Job>,
   ) => Promise<{ job: Job }>;
 }
 
@@ -50,7 +50,7 @@ export function createEngineAccess({ running, demandRoom }: AccessOptions): Engi
       const { context, services } = await trusted();
       const { idempotencyKey: key } = caller;
       const repeated = key === undefined ? undefined : context.runner.repeated(key);
-      return { job: repeated ?? (await submit(services)) };
+      return { job: repeated ?? (await submit(services, context)) };
     },
   };
 }

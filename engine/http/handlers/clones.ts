@@ -1,6 +1,14 @@
 /** What the routes of clones do. */
 import type { HandlersOf } from '../server.ts';
+import type { Binding } from '../../domain/bindings.ts';
+import type { InstallationId } from '../../protocol/ids.ts';
 import type { EngineAccess } from './access.ts';
+
+/** As the engine that has the clone writes it. */
+const ofHolder = ({ installation, ...binding }: Binding, own: InstallationId): Binding => ({
+  ...binding,
+  installation: installation === own ? null : installation,
+});
 
 export function cloneHandlers({ running, growing, once }: EngineAccess): HandlersOf<'clone'> {
   return {
@@ -27,7 +35,15 @@ export function cloneHandlers({ running, growing, once }: EngineAccess): Handler
     cloneDefinitions: async ({ params, signal }) => ({
       items: await (await running()).services.clones.definitions(params.clone, signal),
     }),
-    cloneCreate: ({ body, caller }) => once(caller, ({ clones }) => clones.create(body, caller)),
+    cloneCreate: ({ body, caller }) =>
+      once(caller, ({ clones }, { installation }) => {
+        const binding = body.binding && ofHolder(body.binding, installation);
+        return clones.create({ ...body, binding }, caller);
+      }),
+    cloneBind: ({ params, body: { binding, password }, caller }) =>
+      once(caller, ({ clones }, { installation }) =>
+        clones.bind(params.clone, binding && ofHolder(binding, installation), password, caller),
+      ),
     cloneCopy: ({ params, body, caller }) =>
       once(caller, ({ clones }) => clones.copy(params.clone, body, caller)),
     cloneReset: ({ params, body, caller }) =>

@@ -1,7 +1,7 @@
 /** Takes a person's answer to the question whether a branch is to have a clone, and remembers it as far as it goes. */
 import { fail } from '../../protocol/errors.ts';
-import type { ServiceContext } from '../context.ts';
 import type { Follower } from './follower.ts';
+import type { Hosts } from './hosts.ts';
 import { refuseWithoutStart } from './use.ts';
 
 export interface Answer {
@@ -14,14 +14,14 @@ export interface Answer {
 
 /** Errors: `question_changed`, `no_clone_for_branch`. */
 export async function answerQuestion(
-  context: Pick<ServiceContext, 'catalog' | 'runner'>,
+  hosts: Hosts,
   follower: Follower,
   { branch, answer, from, remember = 'once', pattern }: Answer,
 ): Promise<void> {
   const { path, answers } = follower.record();
   const head = follower.head();
   if (head.kind !== 'branch' || head.branch !== branch) throw fail('question_changed', { path });
-  if (answer === 'create') refuseWithoutStart(context, follower, from);
+  if (answer === 'create') refuseWithoutStart(hosts, follower, from);
   const kind = answer === 'create' ? 'clone' : 'none';
   if (remember === 'workspace') {
     follower.change({ follow: kind === 'clone' ? 'automatic' : 'off' });

@@ -1,14 +1,15 @@
-/** Makes, starts and binds the clones of branches for a checkout. */
+/** Makes, starts and binds the clones of branches for a checkout, on whichever host they are. */
+import { bindingOf, type Binding } from '../../domain/bindings.ts';
 import { cloneNameOf } from '../../domain/branches.ts';
-import type { Job } from '../../protocol/entities.ts';
+import type { Clone, Job } from '../../protocol/entities.ts';
 import { isFailure } from '../../protocol/errors.ts';
-import { cloneNameSchema, referenceSchema, type CloneName, type Reference } from '../../protocol/ids.ts';
-import type { CheckoutRecord, CloneRecord } from '../../state/store.ts';
-import type { BindingTarget } from '../clones/bind.ts';
-import type { Clones } from '../clones/clones.ts';
+import { cloneNameSchema, snapshotIdSchema, type CloneName, type SnapshotId } from '../../protocol/ids.ts';
+import type { CheckoutRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
 import { succeeded } from '../succeeded.ts';
 import { originOf, type OriginRequest } from './branchOrigin.ts';
+import type { HostClones } from './hostClones.ts';
+import { bindingAt } from './hosts.ts';
 import { createOnceByKey, holderIn, type OnceByKey } from './onceByKey.ts';
 
 export interface MakeRequest extends OriginRequest {
@@ -23,111 +24,107 @@ export interface MakeRequest extends OriginRequest {
 
 export interface BranchClones extends Omit<OnceByKey, 'run' | 'allSubmitted'> {
   create(request: MakeRequest): void;
-  start(key: string, head: string, clone: Reference, user: string): void;
+  start(at: HostClones, key: string, head: string, clone: Clone['id'], user: string): void;
   /** `to` null: to none. Gives it the checkout's password. */
-  bind(clone: CloneRecord, to: BindingTarget, checkout: CheckoutRecord): Promise<void>;
+  bind(at: HostClones, clone: Clone, to: Binding | null, checkout: CheckoutRecord): Promise<void>;
   /** As `bind`, once: false where a job works on the clone, and `onChange` comes when that has ended. */
-  bindIfFree(clone: CloneRecord, to: BindingTarget, checkout: CheckoutRecord): Promise<boolean>;
+  bindIfFree(at: HostClones, clone: Clone, to: Binding | null, checkout: CheckoutRecord): Promise<boolean>;
   /** All clones that one port may lead to have one password; false as of `bindIfFree`. */
-  giveKnownPassword(clone: CloneRecord, checkout: CheckoutRecord): Promise<boolean>;
+  giveKnownPassword(at: HostClones, clone: Clone, checkout: CheckoutRecord): Promise<boolean>;
+  /** Makes none meanwhile: a branch may be without a clone for as long as it takes to give it another. */
+  holdBack(work: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface BranchClonesOptions {
-  context: ServiceContext;
-  clones: Clones;
-  /** Lets a snapshot go that no clone came to stand on. */
-  dropSnapshot: (snapshot: Reference, user: string) => void;
+  context: Pick<ServiceContext, 'clock' | 'vault' | 'log'>;
   onChange: () => void;
 }
 
-export function createBranchClones({
-  context,
-  clones,
-  dropSnapshot,
-  onChange,
-}: BranchClonesOptions): BranchClones {
-  const { store, runner, clock, vault, log } = context;
-  const stop = new AbortController();
-  const once = createOnceByKey({ runner, log, signal: stop.signal, onChange });
+/** So many names are tried while others take them in the same moment. */
+const mostNames = 5;
 
-  const freeName = (key: string): CloneName => {
-    const taken = new Set<string>(store.clones.list().map(({ name }) => name));
-    for (let ordinal = 1; ; ordinal++) {
-      const name = cloneNameOf(key, ordinal);
-      if (!taken.has(name)) return cloneNameSchema.parse(name);
-    }
-  };
+export function createBranchClones({ context, onChange }: BranchClonesOptions): BranchClones {
+  const { clock, vault, log } = context;
+  const stop = new AbortController();
+  const once = createOnceByKey({ log, signal: stop.signal, onChange });
 
   /** Keeps the present state of a clone as a snapshot for the branch to start from. */
-  const stateOf = async (clone: CloneRecord, key: string, user: string): Promise<Reference> => {
-    const job = clones.commit(
-      referenceSchema.parse(clone.id),
-      { message: `${clone.branch ?? clone.name} when ${key} began`.slice(0, 1000), origin: 'branch' },
-      { user },
-    );
-    return referenceSchema.parse((await succeeded(runner, job)).object.id);
+  const stateOf = async (at: HostClones, clone: Clone, key: string, user: string): Promise<SnapshotId> => {
+    const message = `${clone.branch ?? clone.name} when ${key} began`.slice(0, 1000);
+    const job = await at.keepState(clone.id, message, user);
+    await succeeded(at, job);
+    return snapshotIdSchema.parse(job.object.id);
   };
 
   const create = async (request: MakeRequest): Promise<Job | undefined> => {
-    const { key, environment, checkout, afterMs, isWanted } = request;
+    const { at, key, environment, checkout, afterMs, isWanted } = request;
     if (afterMs > 0) await clock.sleep(afterMs, stop.signal);
     if (!isWanted()) return undefined;
     const { repository, createdBy, sealedPassword } = checkout;
-    const origin = originOf(context, request);
-    const snapshot = origin === undefined ? undefined : await stateOf(origin, key, createdBy);
+    const origin = originOf(request);
+    const snapshot = origin === undefined ? undefined : await stateOf(at, origin, key, createdBy);
     if (snapshot !== undefined && (stop.signal.aborted || !isWanted())) {
-      dropSnapshot(snapshot, createdBy);
+      at.dropSnapshot(snapshot, createdBy);
       return undefined;
     }
-    const make = (): Promise<Job> =>
-      clones.create(
-        {
-          environment: referenceSchema.parse(environment),
-          ...(snapshot === undefined ? {} : { snapshot }),
-          name: freeName(key),
-          binding: { repository, branch: key, password: vault.open(sealedPassword) },
-        },
-        { user: createdBy },
-      );
-    try {
-      return await make();
-    } catch (error) {
-      // Somebody took the name between the look and the request.
-      if (isFailure(error, 'name_taken')) return await make();
-      if (snapshot !== undefined) dropSnapshot(snapshot, createdBy);
-      throw error;
+    const refused = new Set<string>();
+    for (;;) {
+      const name = freeName(at, key, refused);
+      try {
+        return await at.create(
+          {
+            ...{ environment, snapshot, name, binding: bindingAt(at, repository, key) },
+            password: vault.open(sealedPassword),
+          },
+          createdBy,
+        );
+      } catch (error) {
+        // Somebody took the name between the look and the request.
+        if (isFailure(error, 'name_taken') && refused.add(name).size < mostNames) continue;
+        if (snapshot !== undefined) at.dropSnapshot(snapshot, createdBy);
+        throw error;
+      }
     }
   };
 
-  const bind: BranchClones['bind'] = async (clone, to, { sealedPassword, createdBy: user }) => {
-    const job = clones.bind(referenceSchema.parse(clone.id), to, vault.open(sealedPassword), { user });
-    await succeeded(runner, job);
+  const bind: BranchClones['bind'] = async (at, clone, to, { sealedPassword, createdBy: user }) => {
+    await succeeded(at, await at.bind(clone.id, to, vault.open(sealedPassword), user));
   };
 
-  const bindIfFree: BranchClones['bindIfFree'] = async (clone, to, checkout) => {
+  const bindIfFree: BranchClones['bindIfFree'] = async (at, clone, to, checkout) => {
     try {
-      await bind(clone, to, checkout);
+      await bind(at, clone, to, checkout);
       return true;
     } catch (error) {
       const holder = holderIn(error);
       if (holder === undefined) throw error;
-      void runner.ended(holder).then(onChange);
+      void at.ended(holder).then(onChange);
       return false;
     }
   };
 
+  let heldBack = 0;
   return {
     ...once,
-    create: (request) => once.run(request.key, request.head, () => create(request)),
-    start: (key, head, clone, user) => once.run(key, head, async () => clones.start(clone, { user })),
+    create(request) {
+      if (heldBack === 0) once.run(request.at, request.key, request.head, () => create(request));
+    },
+    async holdBack(work) {
+      heldBack += 1;
+      try {
+        await work();
+      } finally {
+        heldBack -= 1;
+        onChange();
+      }
+    },
+    start: (at, key, head, clone, user) => once.run(at, key, head, () => at.start(clone, user)),
     bind,
     bindIfFree,
-    async giveKnownPassword(clone, checkout) {
-      const { repository, branch } = clone;
-      if (vault.open(clone.sealedPassword) === vault.open(checkout.sealedPassword)) return true;
-      const to = repository === null || branch === null ? null : { repository, branch };
-      return bindIfFree(clone, to, checkout);
+    async giveKnownPassword(at, clone, checkout) {
+      if (await at.hasPassword(clone, vault.open(checkout.sealedPassword))) return true;
+      return bindIfFree(at, clone, bindingOf(clone) ?? null, checkout);
     },
     async close() {
       stop.abort();
@@ -135,4 +132,12 @@ export function createBranchClones({
       await once.allSubmitted();
     },
   };
+}
+
+function freeName(at: HostClones, key: string, refused: ReadonlySet<string>): CloneName {
+  const taken = new Set<string>([...refused, ...at.clones().map(({ name }) => name)]);
+  for (let ordinal = 1; ; ordinal++) {
+    const name = cloneNameOf(key, ordinal);
+    if (!taken.has(name)) return cloneNameSchema.parse(name);
+  }
 }

@@ -1,10 +1,14 @@
 /** What a new branch's clone starts from: the state of another clone, kept as a snapshot, or the latest snapshot. */
 import { bindingKeyOf } from '../../domain/branches.ts';
+import type { Clone } from '../../protocol/entities.ts';
 import type { CloneId, EnvironmentName } from '../../protocol/ids.ts';
-import type { CheckoutRecord, CloneRecord } from '../../state/store.ts';
-import type { ServiceContext } from '../context.ts';
+import type { CheckoutRecord } from '../../state/store.ts';
+import type { HostClones } from './hostClones.ts';
+import { cloneOfBranch } from './hosts.ts';
 
 export interface OriginRequest {
+  /** The host that has the environment. */
+  at: HostClones;
   environment: EnvironmentName;
   /** `latest`, `current` or a branch. */
   from: string;
@@ -16,17 +20,16 @@ export interface OriginRequest {
 }
 
 /** The clone whose state a new one starts from; undefined: the latest snapshot. */
-export function originOf(
-  { store, catalog }: Pick<ServiceContext, 'store' | 'catalog'>,
-  { from, previous, checkout, environment, shared }: OriginRequest,
-): CloneRecord | undefined {
+export function originOf({
+  at,
+  from,
+  previous,
+  checkout: { repository },
+  environment,
+  shared,
+}: OriginRequest): Clone | undefined {
   if (from === 'latest') return undefined;
-  const found =
-    from === 'current'
-      ? store.clones.list().find(({ id }) => id === previous)
-      : catalog.clonesOfBranch(environment, {
-          repository: checkout.repository,
-          branch: bindingKeyOf(from, shared),
-        })[0];
+  if (from !== 'current') return cloneOfBranch(at, environment, repository, bindingKeyOf(from, shared));
+  const found = previous === null ? undefined : at.clone(previous);
   return found?.environment === environment ? found : undefined;
 }

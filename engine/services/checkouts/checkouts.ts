@@ -8,12 +8,11 @@ import type { MigrationReport } from '../../protocol/migrationReport.ts';
 import type { Workspace } from '../../protocol/workspace.ts';
 import type { Follow } from '../../protocol/follow.ts';
 import type { Caller } from '../caller.ts';
-import type { Clones } from '../clones/clones.ts';
 import type { ServiceContext } from '../context.ts';
-import type { Environments } from '../environments/environments.ts';
 import { answerQuestion, type Answer } from './answer.ts';
 import { setEnvFile } from './envFile.ts';
 import type { Follower } from './follower.ts';
+import { theEnvironment, type Hosts } from './hosts.ts';
 import type { Migrations } from './migrationReports.ts';
 import { createCheckoutRegistry } from './registry.ts';
 import { stopUsing, useBranchClone, useNamedClone } from './use.ts';
@@ -69,14 +68,13 @@ export interface Checkouts {
 
 export interface CheckoutsOptions {
   context: ServiceContext;
-  clones: Clones;
-  environments: Environments;
+  hosts: Hosts;
   migrations: Migrations;
 }
 
-export function createCheckouts({ context, clones, environments, migrations }: CheckoutsOptions): Checkouts {
-  const { store, log, catalog } = context;
-  const registry = createCheckoutRegistry({ context, clones, environments });
+export function createCheckouts({ context, hosts, migrations }: CheckoutsOptions): Checkouts {
+  const { store, log } = context;
+  const registry = createCheckoutRegistry({ context, hosts });
   let restored: Promise<void> = Promise.resolve();
 
   /** Does it, and tells how the checkout is then. */
@@ -91,7 +89,7 @@ export function createCheckouts({ context, clones, environments, migrations }: C
 
   const migrationsOf = async (follower: Follower, signal?: AbortSignal): Promise<MigrationReport[]> => {
     const { clone: id, path, reason, next } = follower.entity();
-    const clone = id === null ? undefined : store.clones.get(id);
+    const clone = id === null ? undefined : hosts.holding(id)?.clone;
     if (clone === undefined)
       throw fail('checkout_not_ready', {
         path,
@@ -99,6 +97,12 @@ export function createCheckouts({ context, clones, environments, migrations }: C
         next: next ?? 'Make one: thin-clones use',
       });
     return migrations.report({ clone, tree: path, settings: follower.workspace()?.migrations }, signal);
+  };
+
+  /** Somebody wants it now: a host that is out of reach is tried at once. */
+  const awaken = async (follower: Follower): Promise<void> => {
+    const { environment } = follower.entity();
+    if (environment !== null) await hosts.of(environment).awaken();
   };
 
   const followedTree = (follower: Follower): FollowedTree[] => {
@@ -115,12 +119,14 @@ export function createCheckouts({ context, clones, environments, migrations }: C
     list: () => registry.followers().map((follower) => follower.entity()),
     show: async (reference) => (await registry.find(reference)).entity(),
     async open({ folder, environment, follow }, caller) {
-      const name = environment === undefined ? undefined : catalog.environment(environment).name;
+      await hosts.ready();
+      const name = environment === undefined ? undefined : theEnvironment(hosts, environment);
       const follower = await registry.follow(folder, name ?? null, caller.user);
       const before = follower.record();
       if (follow !== undefined && follow !== before.follow) follower.change({ follow });
       if (name !== undefined && name !== before.environment)
         follower.change({ environment: name, chosen: null });
+      await awaken(follower);
       await follower.retry();
       return follower.entity();
     },
@@ -133,13 +139,14 @@ export function createCheckouts({ context, clones, environments, migrations }: C
       const follower = await registry.find(reference);
       log.info('a checkout uses a clone', { checkout: follower.id, by: caller.user });
       follower.environment();
-      if (clone === undefined) await useBranchClone(context, follower, from);
-      else await useNamedClone(context, follower, registry.followers(), clone);
+      await awaken(follower);
+      if (clone === undefined) await useBranchClone(hosts, follower, from);
+      else await useNamedClone(hosts, follower, registry.followers(), clone);
       const job = await follower.job();
       return { checkout: follower.entity(), job };
     },
-    unbind: (reference) => after(reference, (follower) => stopUsing(context, follower)),
-    answer: (reference, answer) => after(reference, (follower) => answerQuestion(context, follower, answer)),
+    unbind: (reference) => after(reference, (follower) => stopUsing(hosts, follower)),
+    answer: (reference, answer) => after(reference, (follower) => answerQuestion(hosts, follower, answer)),
     exchangePorts: (reference) => after(reference, (follower) => follower.exchangePorts()),
     setEnvFile: (reference, request) =>
       after(reference, (follower) => setEnvFile(context, follower, request)),

@@ -2,14 +2,23 @@
 import { userOf } from '../../domain/naming.ts';
 import type { EndpointTarget } from '../../endpoint/endpoint.ts';
 import type { MemberName } from '../../protocol/ids.ts';
-import type { CloneRecord, EnvironmentRecord } from '../../state/store.ts';
+import type { Clone } from '../../protocol/entities.ts';
 import type { ServiceContext } from '../context.ts';
+import type { HostClones, UsedEnvironment, WayTo } from './hostClones.ts';
+
+/** A clone, and how it is reached from here. */
+export interface Reached {
+  clone: Clone;
+  way: WayTo;
+  /** What people call it. */
+  name: string;
+}
 
 export type Destination =
-  { kind: 'clone'; clone: CloneRecord } | Extract<EndpointTarget, { kind: 'waiting' | 'none' }>;
+  ({ kind: 'clone' } & Reached) | Extract<EndpointTarget, { kind: 'waiting' | 'none' }>;
 
 /** The clone's member, once there is a clone and it has that member. */
-function memberAt(destination: Destination, member: MemberName): CloneRecord['members'][number] | undefined {
+function memberAt(destination: Destination, member: MemberName): Clone['members'][number] | undefined {
   return destination.kind === 'clone'
     ? destination.clone.members.find(({ name }) => name === member)
     : undefined;
@@ -17,19 +26,20 @@ function memberAt(destination: Destination, member: MemberName): CloneRecord['me
 
 export function targetOf(destination: Destination, member: MemberName): EndpointTarget {
   if (destination.kind !== 'clone') return destination;
-  const { clone } = destination;
+  const { clone, way, name } = destination;
   const found = memberAt(destination, member);
-  if (found === undefined) {
-    const reason = `Clone ${clone.name} has no member ${member}: it was made before that was added.`;
+  const port = found && way.portOf(found);
+  if (port === undefined) {
+    const reason = `Clone ${name} has no member ${member}: it was made before that was added.`;
     return { kind: 'none', reason, next: `Reset it to the latest snapshot.` };
   }
-  return { kind: 'clone', clone: clone.id, name: clone.name, port: found.port };
+  return { kind: 'clone', clone: clone.id, name, port, ...(way.far && { far: way.far }) };
 }
 
 /** Who may log in there; before there is a clone, whom a new one would let in. */
 export function userAt(
   destination: Destination,
-  environment: EnvironmentRecord | undefined,
+  environment: UsedEnvironment | undefined,
   member: MemberName,
 ): string {
   return memberAt(destination, member)?.user ?? userOf(environment?.definition.members[member]);
@@ -37,17 +47,18 @@ export function userAt(
 
 /** As the clone has it; before there is one, as the latest snapshot has it. */
 export function databaseAt(
-  { store, catalog, databases }: Pick<ServiceContext, 'store' | 'catalog' | 'databases'>,
+  { databases }: Pick<ServiceContext, 'databases'>,
+  at: HostClones,
   destination: Destination,
-  environment: EnvironmentRecord | undefined,
+  environment: UsedEnvironment | undefined,
   member: MemberName,
 ): string {
   if (environment === undefined) return '';
   const { name, definition } = environment;
   const holders = [
     destination.kind === 'clone' ? destination.clone : undefined,
-    catalog.latestSnapshot(name),
-    ...store.clones.list().filter((clone) => clone.environment === name),
+    at.latestSnapshot(name),
+    ...at.clones().filter((clone) => clone.environment === name),
   ];
   for (const holder of holders) {
     const found = holder?.members.find((each) => each.name === member);

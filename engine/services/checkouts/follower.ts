@@ -1,16 +1,16 @@
 /** The life of one checkout: looks when HEAD moves, finds or makes the clone that belongs to it, and leads its ports there. */
 import { leadNowhere, type Situation } from '../../domain/leading.ts';
 import type { WorkingTree } from '../../git/git.ts';
-import type { Checkout, Head, Job } from '../../protocol/entities.ts';
+import type { Binding } from '../../domain/bindings.ts';
+import type { Checkout, Clone, Head, Job } from '../../protocol/entities.ts';
 import { toFailure } from '../../protocol/errors.ts';
-import type { CheckoutId, CloneId, EnvironmentName } from '../../protocol/ids.ts';
+import type { CheckoutId, CloneId, EnvironmentName, HostName } from '../../protocol/ids.ts';
 import type { Workspace } from '../../protocol/workspace.ts';
-import type { CheckoutRecord, CloneRecord } from '../../state/store.ts';
-import type { BindingTarget } from '../clones/bind.ts';
-import type { Clones } from '../clones/clones.ts';
+import type { CheckoutRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
-import { createBranchClones, type BranchClones, type BranchClonesOptions } from './branchClones.ts';
+import { createBranchClones, type BranchClones } from './branchClones.ts';
 import { createHeadMoves } from './headMoves.ts';
+import { isConcerned, type Hosts } from './hosts.ts';
 import { createLook, environmentUnchosen } from './look.ts';
 import { createLooking } from './looking.ts';
 import { createCheckoutPorts } from './ports.ts';
@@ -40,7 +40,9 @@ export interface Follower {
   askFor(): Promise<void>;
   exchangePorts(): Promise<void>;
   /** Binds a clone to a branch, or to none. */
-  bind(clone: CloneRecord, to: BindingTarget): Promise<void>;
+  bind(clone: Clone, to: Binding | null): Promise<void>;
+  /** Makes no clone for the branch meanwhile. */
+  holdBack(work: () => Promise<void>): Promise<void>;
   /** The block of variables leaves its file. */
   takeBlockOut(): Promise<void>;
   /** Resolves with the job that makes or starts the present branch's clone, if one does. */
@@ -52,35 +54,36 @@ export interface Follower {
   head(): Head;
   /** A clone changed or went away. */
   notice(clone: { id: CloneId; repository: string | null }): void;
+  /** What is known of a host is another than before: as `retry`, where it has what this uses. */
+  noticeHost(host: HostName | undefined): void;
   close(): Promise<void>;
 }
 
 export interface FollowerOptions {
   context: ServiceContext;
-  clones: Clones;
-  dropSnapshot: BranchClonesOptions['dropSnapshot'];
+  hosts: Hosts;
   id: CheckoutId;
   tree: WorkingTree;
 }
 
 export function createFollower(options: FollowerOptions): Follower {
-  const { context, clones, dropSnapshot, id, tree } = options;
-  const { log, runner } = context;
+  const { context, hosts, id, tree } = options;
+  const { log } = context;
   const stop = new AbortController();
   const row = createCheckoutRow(context, id);
   const isOver = (): boolean => stop.signal.aborted || !row.isThere();
   const ports = createCheckoutPorts(context, row);
   const variables = createCheckoutVariables(context);
-  const situation = createCheckoutSituation(context, row, ports, () => sight.workspace());
+  const situation = createCheckoutSituation(context, hosts, row, ports, () => sight.workspace());
   const moves = createHeadMoves({ context, signal: stop.signal, onStill: () => looking.look() });
-  const sight = createSight({ context, row, tree, onMoved: (found) => moves.watch(found) });
+  const sight = createSight({ context, hosts, row, tree, onMoved: (found) => moves.watch(found) });
   const making: BranchClones = createBranchClones({
-    ...{ context, clones, dropSnapshot },
+    context,
     onChange: () => void looking.look(),
   });
   const startRequest = createStartRequest();
-  const look = createLook({ context, row, sight, situation, ports, making, startRequest });
-  const shown = createShownCheckout({ context, row, sight, situation, ports, variables });
+  const look = createLook({ context, hosts, row, sight, situation, ports, making, startRequest });
+  const shown = createShownCheckout({ context, hosts, row, sight, situation, ports, variables });
   const retryTakenPorts = createRetryOfTakenPorts(context, stop.signal, () => looking.look());
 
   const lookAndKeep = async (): Promise<void> => {
@@ -109,6 +112,11 @@ export function createFollower(options: FollowerOptions): Follower {
     if (!isOver()) shown.publish();
   });
 
+  const retry = (): Promise<void> => {
+    making.forgetFailures();
+    return looking.look();
+  };
+
   return {
     id,
     entity: () => shown.entity(),
@@ -123,30 +131,22 @@ export function createFollower(options: FollowerOptions): Follower {
       await sight.readHead();
       sight.setAnswer(answer, from);
       if (answer === 'clone') startRequest.ask();
-      making.forgetFailures();
-      await looking.look();
+      await retry();
     },
-    async retry() {
-      making.forgetFailures();
-      await looking.look();
-    },
-    async askFor() {
+    retry,
+    askFor() {
       startRequest.ask();
-      making.forgetFailures();
-      await looking.look();
+      return retry();
     },
     async exchangePorts() {
       await ports.exchangeTaken();
       await looking.look();
     },
-    bind: (clone, to) => making.bind(clone, to, row.read()),
+    bind: (clone, to) => making.bind(hosts.holding(clone.id)?.at ?? hosts.own, clone, to, row.read()),
+    holdBack: (work) => making.holdBack(work),
     takeBlockOut: () => variables.takeOut(row.read(), sight.tree(), sight.workspace()),
-    job: () => jobUnderway(() => situation.now(), making, runner),
-    environment() {
-      const name = sight.environment();
-      if (name === undefined) throw environmentUnchosen(context, row.read());
-      return name;
-    },
+    job: () => jobUnderway(() => situation.now(), making, hosts),
+    environment: () => theOne(sight.environment(), () => environmentUnchosen(hosts, row.read())),
     workspace: () => sight.workspace(),
     tree: () => sight.tree(),
     head: () => sight.head(),
@@ -154,6 +154,10 @@ export function createFollower(options: FollowerOptions): Follower {
       look.letWait(clone.id);
       const isMine = clone.id === situation.now().clone || clone.repository === row.read().repository;
       if (isMine) void looking.look();
+    },
+    noticeHost(host) {
+      if (!isConcerned(hosts, sight.environment(), host)) return;
+      void retry();
     },
     async close() {
       stop.abort();
@@ -165,16 +169,27 @@ export function createFollower(options: FollowerOptions): Follower {
   };
 }
 
+function theOne<Value>(found: Value | undefined, problem: () => Error): Value {
+  if (found === undefined) throw problem();
+  return found;
+}
+
 /** That which makes or starts the clone which is waited for, if one does. */
 async function jobUnderway(
   situation: () => Situation,
   making: BranchClones,
-  runner: ServiceContext['runner'],
+  hosts: Hosts,
 ): Promise<Job | null> {
   const { state, key } = situation();
   if (state !== 'switching' || key === null) return null;
   const submitted = await making.submitted(key);
   if (submitted !== undefined) return submitted;
   const { job } = situation();
-  return job === null ? null : (runner.get(job) ?? null);
+  if (job === null) return null;
+  return (
+    hosts
+      .all()
+      .map((at) => at.job(job))
+      .find((found) => found !== undefined) ?? null
+  );
 }

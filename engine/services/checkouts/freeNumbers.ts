@@ -1,13 +1,14 @@
 /** Which numbers a new port of a checkout may get: they follow from what it is for, and are nobody's yet. */
 import { portsFor } from '../../domain/ports.ts';
 import type { CheckoutId, MemberName } from '../../protocol/ids.ts';
-import type { CheckoutRecord, EnvironmentRecord } from '../../state/store.ts';
+import type { CheckoutRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
+import type { UsedEnvironment } from './hostClones.ts';
 
 export interface NumberRequest {
   checkout: CheckoutRecord;
   /** The one that the checkout uses now. */
-  environment: EnvironmentRecord | undefined;
+  environment: UsedEnvironment | undefined;
   member: MemberName;
   /** Those that the checkout holds now. */
   held: readonly number[];

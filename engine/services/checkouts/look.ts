@@ -1,13 +1,14 @@
 /** One look at a checkout: what follows from its HEAD, and what has to be done for it. */
 import { decide, type Decision, type DecisionInput } from '../../domain/branches.ts';
-import { leadLater, leadNowhere, leadTo } from '../../domain/leading.ts';
-import type { Head } from '../../protocol/entities.ts';
+import { leadLater, leadNowhere, leadOutOfReach, leadTo } from '../../domain/leading.ts';
+import type { Clone, Head } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
-import { referenceSchema, type CloneId, type EnvironmentName } from '../../protocol/ids.ts';
-import type { CheckoutRecord, CloneRecord } from '../../state/store.ts';
+import type { CloneId, EnvironmentName } from '../../protocol/ids.ts';
+import type { CheckoutRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
-import { exclusiveLane } from '../laneKeys.ts';
 import type { BranchClones } from './branchClones.ts';
+import type { HostClones } from './hostClones.ts';
+import { bindingAt, clonesOfRepository, type Hosts } from './hosts.ts';
 import type { CheckoutPorts } from './ports.ts';
 import type { CheckoutRow } from './row.ts';
 import { standsAt, type Sight } from './sight.ts';
@@ -17,10 +18,11 @@ import type { StartRequest } from './startRequest.ts';
 /** HEAD has to stand still for this long before a clone is made for it: who steps through branches does not want one of each. */
 const makeAfterMs = 150;
 
-const stopsItsServers: ReadonlySet<CloneRecord['state']> = new Set(['resetting', 'committing', 'stopping']);
+const stopsItsServers: ReadonlySet<Clone['state']> = new Set(['resetting', 'committing', 'stopping']);
 
 export interface LookOptions {
-  context: ServiceContext;
+  context: Pick<ServiceContext, 'git' | 'clock' | 'log'>;
+  hosts: Hosts;
   row: CheckoutRow;
   sight: Sight;
   situation: CheckoutSituation;
@@ -40,14 +42,13 @@ export interface Look {
 }
 
 export function createLook(options: LookOptions): Look {
-  const { context, row, sight, situation, ports, making, startRequest } = options;
-  const { store } = context;
+  const { hosts, row, sight, situation, ports, making, startRequest } = options;
   const { lead, goesOn } = createLeadToClone(options);
 
   const follow = async (environment: EnvironmentName): Promise<void> => {
-    const chosen = chosenClone(store, row.read(), sight);
+    const chosen = chosenClone(hosts, row.read(), sight);
     if (chosen !== undefined) {
-      await lead(chosen, chosen.branch ?? chosen.name);
+      await lead(chosen.at, chosen.clone, chosen.clone.branch ?? chosen.at.nameOf(chosen.clone));
     } else if (sight.follow() === 'off') {
       situation.lead(
         leadNowhere('off', 'This checkout is not followed.', 'Follow it: thin-clones use --follow automatic'),
@@ -68,12 +69,12 @@ export function createLook(options: LookOptions): Look {
     if (before !== stand) making.forgetFailures();
     if (sight.follow() !== 'off') startRequest.sees(sight.head().kind === 'unreadable' ? undefined : stand);
     const name = sight.environment();
-    const environment = name === undefined ? undefined : store.environments.get(name);
+    const environment = name === undefined ? undefined : hosts.environment(name);
     if (environment === undefined) {
-      situation.lead(name === undefined ? unchosenLead(options) : undeclaredLead(name));
+      situation.lead(name === undefined ? unchosenLead(options) : absentLead(hosts, name));
       return undefined;
     }
-    await ports.open(environment);
+    await ports.open(environment, hosts.of(environment.name));
     await follow(environment.name);
     keepEnvironment(options, environment.name);
     return environment.name;
@@ -83,11 +84,12 @@ export function createLook(options: LookOptions): Look {
     look,
     letWait(id) {
       const { state, key, clone: current } = situation.now();
-      const clone = state === 'ready' && id === current ? store.clones.get(id) : undefined;
-      if (clone === undefined || key === null || goesOn(clone)) return;
+      const found = state === 'ready' && id === current ? hosts.holding(id) : undefined;
+      if (found === undefined || key === null || goesOn(found.at, found.clone)) return;
+      const { at, clone } = found;
       if (!stopsItsServers.has(clone.state)) return;
-      const job = context.runner.holder([exclusiveLane(clone)])?.id ?? null;
-      situation.lead(leadTo(clone, { key, job, failure: undefined }), clone);
+      const job = at.jobOn(clone)?.id ?? null;
+      situation.lead(leadTo(named(at, clone), { key, job, failure: undefined }));
     },
   };
 }
@@ -110,43 +112,41 @@ const foreignLead = ({ path }: CheckoutRecord, sight: Sight) =>
     'Follow it anew: thin-clones use',
   );
 
-const unchosenLead = ({ context, row }: LookOptions) => {
-  const { message, document } = environmentUnchosen(context, row.read());
+const unchosenLead = ({ hosts, row }: LookOptions) => {
+  const { message, document } = environmentUnchosen(hosts, row.read());
   return leadNowhere('none', message, document.next);
 };
 
-const undeclaredLead = (name: EnvironmentName) =>
-  leadNowhere(
+function absentLead(hosts: Hosts, name: EnvironmentName) {
+  const outOfReach = hosts.of(name).outOfReach();
+  if (outOfReach !== undefined) return leadNowhere('none', outOfReach.reason, outOfReach.next);
+  const orHost = name.includes('/') ? ', or join its host: thin-clones host add' : '';
+  return leadNowhere(
     'none',
     `There is no environment "${name}".`,
-    'Declare it: thin-clones env apply -f thin-clones.yaml',
+    `Declare it: thin-clones env apply -f thin-clones.yaml${orHost}`,
   );
-
-export const environmentUnchosen = (
-  { store }: Pick<ServiceContext, 'store'>,
-  { path }: Pick<CheckoutRecord, 'path'>,
-) => fail('environment_unchosen', { path, known: store.environments.list().map(({ name }) => name) });
-
-/** The clone that a person chose, while that counts. */
-function chosenClone(
-  store: ServiceContext['store'],
-  { chosen }: CheckoutRecord,
-  sight: Sight,
-): CloneRecord | undefined {
-  if (chosen === null) return undefined;
-  if (chosen.head === null && sight.follow() !== 'off') return undefined;
-  return store.clones.get(chosen.clone);
 }
 
-const boundTo = ({ context, row }: LookOptions, environment: EnvironmentName): CloneRecord[] =>
-  context.store.clones
-    .list()
-    .filter(
-      (clone) =>
-        clone.environment === environment &&
-        clone.repository === row.read().repository &&
-        clone.branch !== null,
-    );
+export const environmentUnchosen = (
+  hosts: Pick<Hosts, 'environments'>,
+  { path }: Pick<CheckoutRecord, 'path'>,
+) => fail('environment_unchosen', { path, known: hosts.environments().map(({ name }) => name) });
+
+/** The clone that a person chose, while that counts. */
+function chosenClone(hosts: Hosts, { chosen }: CheckoutRecord, sight: Sight): ReturnType<Hosts['holding']> {
+  if (chosen === null) return undefined;
+  if (chosen.head === null && sight.follow() !== 'off') return undefined;
+  return hosts.holding(chosen.clone);
+}
+
+const boundTo = ({ hosts, row }: LookOptions, environment: EnvironmentName): Clone[] =>
+  clonesOfRepository(hosts.of(environment), row.read().repository).filter(
+    (clone) => clone.environment === environment,
+  );
+
+/** As people call it. */
+const named = (at: HostClones, clone: Clone) => ({ ...clone, name: at.nameOf(clone) });
 
 async function decideNow(options: LookOptions, environment: EnvironmentName): Promise<Decision> {
   const { context, row, sight, situation } = options;
@@ -174,7 +174,7 @@ async function decideNow(options: LookOptions, environment: EnvironmentName): Pr
   return decide({ ...input, formerNames: await context.git.formerNames(sight.tree(), branch) });
 }
 
-type LeadToClone = (clone: CloneRecord, key: string) => Promise<void>;
+type LeadToClone = (at: HostClones, clone: Clone, key: string) => Promise<void>;
 
 async function act(
   options: LookOptions,
@@ -182,13 +182,13 @@ async function act(
   decision: Decision,
   environment: EnvironmentName,
 ): Promise<void> {
-  const { context, row, sight, situation, making } = options;
-  const { store, log } = context;
+  const { context, hosts, row, sight, situation, making } = options;
+  const at = hosts.of(environment);
   switch (decision.kind) {
     case 'stay': {
       const { clone, key } = situation.now();
-      const kept = clone === null ? undefined : store.clones.get(clone);
-      if (kept !== undefined && key !== null) await lead(kept, key);
+      const kept = clone === null ? undefined : hosts.holding(clone);
+      if (kept !== undefined && key !== null) await lead(kept.at, kept.clone, key);
       else situation.lead(leadNowhere('none', decision.reason, 'Wait until it has ended.'));
       return;
     }
@@ -199,12 +199,13 @@ async function act(
       const { key, renamedFrom } = decision;
       const clone = boundTo(options, environment).find(({ branch }) => branch === (renamedFrom ?? key));
       if (clone === undefined) return;
-      if (renamedFrom !== null) {
-        log.info('a branch was renamed', { clone: clone.id, from: renamedFrom, to: key });
+      if (renamedFrom !== null && at.outOfReach() === undefined) {
+        context.log.info('a branch was renamed', { clone: clone.id, from: renamedFrom, to: key });
         // Its data is the branch's own all the same while something works on it.
-        await making.bindIfFree(clone, { repository: row.read().repository, branch: key }, row.read());
+        const binding = bindingAt(at, row.read().repository, key);
+        await making.bindIfFree(at, clone, binding, row.read());
       }
-      await lead(store.clones.get(clone.id) ?? clone, key);
+      await lead(at, at.clone(clone.id) ?? clone, key);
       return;
     }
     case 'ask': {
@@ -221,7 +222,7 @@ async function act(
       return;
     }
     case 'create':
-      makeClone(options, decision, environment);
+      makeClone(options, at, decision, environment);
   }
 }
 
@@ -229,11 +230,17 @@ const branchName = (head: Head): string => (head.kind === 'branch' ? head.branch
 
 function makeClone(
   { context, row, sight, situation, making }: LookOptions,
+  at: HostClones,
   { key, from }: Extract<Decision, { kind: 'create' }>,
   environment: EnvironmentName,
 ): void {
   const head = standsAt(sight.head());
   const answer = sight.answer();
+  const outOfReach = at.outOfReach();
+  if (outOfReach !== undefined && !making.isAtWork(key)) {
+    situation.lead(leadOutOfReach(outOfReach, { key, clone: null }));
+    return;
+  }
   const failure = making.failureOf(key, head);
   if (failure !== undefined) {
     situation.lead(leadNowhere('failed', failure.message, failure.document.next, { key }));
@@ -243,7 +250,7 @@ function makeClone(
   situation.lead(leadLater(key, `The clone of ${key} is being made.`, null, making.jobOf(key) ?? null));
   const stillMs = since === undefined ? 0 : Math.max(0, since + makeAfterMs - context.clock.monotonic());
   making.create({
-    ...{ key, head, environment, from: answer?.from ?? from },
+    ...{ at, key, head, environment, from: answer?.from ?? from },
     checkout: row.read(),
     previous: row.read().last,
     shared: sight.workspace()?.branches?.shared ?? [],
@@ -255,62 +262,66 @@ function makeClone(
 }
 
 /** Leads to a clone in whichever state it is, and does what that needs. */
-function createLeadToClone({ context, row, sight, situation, making, startRequest }: LookOptions): {
+function createLeadToClone({ hosts, row, sight, situation, making, startRequest }: LookOptions): {
   lead: LeadToClone;
-  goesOn: (clone: CloneRecord) => boolean;
+  goesOn: (at: HostClones, clone: Clone) => boolean;
 } {
-  const { store, storage, runner } = context;
-
   /** For the proposal to clean it up when that working tree is removed. */
-  const rememberWorktree = (id: CloneId): void => {
-    const clone = store.clones.get(id);
+  const rememberWorktree = (at: HostClones, id: CloneId): void => {
     const { kind, path } = sight.tree();
-    const worktree = kind === 'worktree' ? path : null;
-    if (clone !== undefined && clone.worktree !== worktree) store.clones.put({ ...clone, worktree });
+    at.rememberWorktree(id, kind === 'worktree' ? path : null);
   };
 
   /** Where the store copies what runs, its server answers all the while, and connections must not end for that. */
-  const goesOn = (clone: CloneRecord): boolean =>
+  const goesOn = (at: HostClones, clone: Clone): boolean =>
     clone.state === 'committing' &&
-    storage.capabilities.live &&
+    at.copiesLive &&
     situation.now().clone === clone.id &&
     situation.now().state === 'ready';
 
-  const isStarting = ({ members }: CloneRecord): boolean => members.some(({ state }) => state === 'starting');
+  const isStarting = ({ members }: Clone): boolean => members.some(({ state }) => state === 'starting');
 
-  const start = (clone: CloneRecord, key: string): void => {
+  const start = (at: HostClones, clone: Clone, key: string): void => {
     if (isStarting(clone)) return;
     // A start that is refused because something works on the clone is tried again when that has ended.
-    const isFree = runner.holder([exclusiveLane(clone)]) === undefined;
+    const isFree = at.jobOn(clone) === undefined;
     if (clone.stoppedBy !== null && !(isFree ? startRequest.take() : startRequest.isThere())) return;
-    making.start(key, standsAt(sight.head()), referenceSchema.parse(clone.id), row.read().createdBy);
+    making.start(at, key, standsAt(sight.head()), clone.id, row.read().createdBy);
   };
 
-  const lead: LeadToClone = async (clone, key) => {
-    if (goesOn(clone)) return;
+  const lead: LeadToClone = async (at, clone, key) => {
+    if (goesOn(at, clone)) return;
+    const outOfReach = at.outOfReach();
     const failure = making.failureOf(key, standsAt(sight.head()));
-    let job = runner.holder([exclusiveLane(clone)])?.id ?? null;
-    if (clone.state === 'ready') {
+    let job = at.jobOn(clone)?.id ?? null;
+    if (outOfReach !== undefined) {
+      // Its engine is asked nothing now.
+    } else if (clone.state === 'ready') {
       startRequest.forget();
-      const isOpenToAll = await making.giveKnownPassword(clone, row.read());
+      const isOpenToAll = await making.giveKnownPassword(at, clone, row.read());
       if (!isOpenToAll) {
-        situation.lead(leadLater(key, `Something works on clone ${clone.name}.`, clone.id, job));
+        situation.lead(leadLater(key, `Something works on clone ${at.nameOf(clone)}.`, clone.id, job));
         return;
       }
-      rememberWorktree(clone.id);
+      rememberWorktree(at, clone.id);
     } else if (clone.state === 'stopped' && failure === undefined) {
-      start(clone, key);
+      start(at, clone, key);
       job = making.jobOf(key) ?? job;
     } else if (clone.state === 'destroying') {
       // Who destroys the clone of the branch that is checked out does not want another one at once.
       sight.setAnswer('none');
     }
+    const way = await at.wayTo(clone);
     const told = failure && { reason: failure.message, next: failure.document.next };
     // A job may have begun on it meanwhile.
-    const present = store.clones.get(clone.id) ?? clone;
-    if (goesOn(present)) return;
+    const present = hosts.holding(clone.id)?.clone ?? clone;
+    if (goesOn(at, present)) return;
     const isWanted = isStarting(present) || making.isAtWork(key);
-    situation.lead(leadTo(present, { key, job, failure: told, isWanted }), present);
+    const now =
+      outOfReach === undefined
+        ? leadTo(named(at, present), { key, job, failure: told, isWanted })
+        : leadOutOfReach(outOfReach, { key, clone: present });
+    situation.lead(now, { clone: present, way, name: at.nameOf(present) });
   };
   return { lead, goesOn };
 }

@@ -1,9 +1,9 @@
 /** Hands on to followers what concerns them of what happens to clones and environments. */
 import type { Clone } from '../../protocol/entities.ts';
-import type { Event } from '../../protocol/events.ts';
+import type { EventBody } from '../../protocol/events.ts';
 import type { Follower } from './follower.ts';
 
-export function createNews(followers: () => Follower[]): (event: Event) => void {
+export function createNews(followers: () => Follower[]): (event: EventBody) => void {
   /** What was last told of a clone or an environment, so that measured sizes disturb nobody. */
   const told = new Map<string, string>();
   const isNews = (key: string, about: unknown): boolean => {
@@ -35,6 +35,15 @@ export function createNews(followers: () => Follower[]): (event: Event) => void 
       case 'environment.removed':
         told.delete(event.name);
         followers().forEach(retry);
+        return;
+      case 'host':
+        if (isNews(`host ${event.entity.name}`, event.entity.state))
+          for (const each of followers()) each.noticeHost(event.entity.name);
+        return;
+      case 'resync':
+        // What was told before may be told again, of what is otherwise now.
+        told.clear();
+        for (const each of followers()) each.noticeHost(undefined);
         return;
       default:
     }

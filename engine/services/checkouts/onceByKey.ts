@@ -1,13 +1,13 @@
 /** Submits one job at a time for a branch, whatever is looked at meanwhile, and remembers what failed. */
-import type { Runner } from '../../jobs/runner.ts';
 import type { Log } from '../../ports/log.ts';
 import type { Job } from '../../protocol/entities.ts';
 import { isFailure, ThinClonesError, toFailure } from '../../protocol/errors.ts';
 import { jobIdSchema } from '../../protocol/ids.ts';
+import type { HostClones } from './hostClones.ts';
 
 export interface OnceByKey {
   /** Unless something is on its way for the key. What `submit` answers undefined is not wanted any more. */
-  run(key: string, head: string, submit: () => Promise<Job | undefined>): void;
+  run(at: WhereJobsRun, key: string, head: string, submit: () => Promise<Job | undefined>): void;
   isAtWork(key: string): boolean;
   jobOf(key: string): Job['id'] | undefined;
   /** Resolves with the job once it is accepted; undefined when nothing is on its way or it was refused. */
@@ -19,13 +19,14 @@ export interface OnceByKey {
   allSubmitted(): Promise<void>;
 }
 
+type WhereJobsRun = Pick<HostClones, 'ended'>;
+
 /** The job that a request was refused for: what it is for is free when that has ended. */
 export function holderIn(error: unknown): Job['id'] | undefined {
   return isFailure(error, 'busy') ? jobIdSchema.safeParse(error.document.details['job']).data : undefined;
 }
 
 export interface OnceByKeyOptions {
-  runner: Pick<Runner, 'ended'>;
   log: Log;
   /** After it nothing counts as failed. */
   signal: AbortSignal;
@@ -37,12 +38,12 @@ interface Underway {
   submitted: Promise<Job | undefined>;
 }
 
-export function createOnceByKey({ runner, log, signal, onChange }: OnceByKeyOptions): OnceByKey {
+export function createOnceByKey({ log, signal, onChange }: OnceByKeyOptions): OnceByKey {
   const underway = new Map<string, Underway>();
   const failures = new Map<string, { head: string; failure: ThinClonesError }>();
 
   return {
-    run(key, head, submit) {
+    run(at, key, head, submit) {
       if (underway.has(key)) return;
       const entry: Underway = { job: undefined, submitted: Promise.resolve(undefined) };
       underway.set(key, entry);
@@ -65,9 +66,9 @@ export function createOnceByKey({ runner, log, signal, onChange }: OnceByKeyOpti
         },
       );
       const done = entry.submitted.then(async (job) => {
-        if (holder !== undefined) await runner.ended(holder);
+        if (holder !== undefined) await at.ended(holder);
         if (job !== undefined) {
-          const { state, error } = await runner.ended(job.id);
+          const { state, error } = await at.ended(job.id);
           if (state !== 'succeeded' && error !== null) fails(new ThinClonesError(error, 500));
         }
         underway.delete(key);

@@ -3,15 +3,15 @@ import type { Endpoint as Listener } from '../../endpoint/endpoint.ts';
 import type { Endpoint } from '../../protocol/entities.ts';
 import { fail, isFailure, toFailure } from '../../protocol/errors.ts';
 import { memberNameSchema, type MemberName } from '../../protocol/ids.ts';
-import type { EnvironmentRecord } from '../../state/store.ts';
 import { all, type ServiceContext } from '../context.ts';
 import { databaseAt, targetOf, userAt, type Destination } from './destination.ts';
 import { freeNumbers } from './freeNumbers.ts';
+import type { HostClones, UsedEnvironment } from './hostClones.ts';
 import type { CheckoutRow } from './row.ts';
 
 export interface CheckoutPorts {
   /** Opens what is missing and closes what is no longer a member's. A port that is taken is tried again by the next call. */
-  open(environment: EnvironmentRecord): Promise<void>;
+  open(environment: UsedEnvironment, at: HostClones): Promise<void>;
   /** At once; the notice is what connections are told that end with it. `drainMs`: as Endpoint.lead has it. */
   lead(destination: Destination, notice: string, drainMs: number): void;
   /** New numbers for the ports that another program took; the next `open` listens on them. */
@@ -30,7 +30,8 @@ interface Port {
 export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): CheckoutPorts {
   const { endpoints, log } = context;
   const ports = new Map<MemberName, Port>();
-  let environment: EnvironmentRecord | undefined;
+  let environment: UsedEnvironment | undefined;
+  let host: HostClones | undefined;
   let destination: Destination = { kind: 'waiting', reason: 'The engine has just started.' };
 
   const listen = (member: MemberName, port: Port): Promise<Listener> =>
@@ -85,9 +86,10 @@ export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): 
   };
 
   return {
-    async open(wanted) {
+    async open(wanted, at) {
       if (environment !== undefined && environment.name !== wanted.name) await closeAll();
       environment = wanted;
+      host = at;
       const members = membersOf(wanted);
       for (const [name, port] of [...ports]) {
         if (members.some((member) => member.name === name)) continue;
@@ -125,7 +127,7 @@ export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): 
         host: '127.0.0.1',
         port: number,
         user: userAt(destination, environment, member),
-        database: databaseAt(context, destination, environment, member),
+        database: host === undefined ? '' : databaseAt(context, host, destination, environment, member),
         state: listener === undefined ? 'taken' : 'listening',
       })),
     someTaken: () => [...ports.values()].some(({ listener }) => listener === undefined),
@@ -133,7 +135,7 @@ export function createCheckoutPorts(context: ServiceContext, row: CheckoutRow): 
   };
 }
 
-const membersOf = ({ definition }: EnvironmentRecord): { name: MemberName; engine: Endpoint['engine'] }[] =>
+const membersOf = ({ definition }: UsedEnvironment): { name: MemberName; engine: Endpoint['engine'] }[] =>
   Object.entries(definition.members).map(([name, { engine }]) => ({
     name: memberNameSchema.parse(name),
     engine,

@@ -8,12 +8,11 @@ import {
   type Reference,
 } from '../../protocol/ids.ts';
 import type { CheckoutRecord } from '../../state/store.ts';
-import type { Clones } from '../clones/clones.ts';
 import { some, type ServiceContext } from '../context.ts';
-import type { Environments } from '../environments/environments.ts';
 import { repositoryPassword } from '../repositoryPassword.ts';
 import type { Follower } from './follower.ts';
 import { createFollowers } from './followers.ts';
+import type { Hosts } from './hosts.ts';
 import { createNews } from './news.ts';
 
 export interface CheckoutRegistry {
@@ -34,23 +33,13 @@ const opensAtOnce = 4;
 
 export interface RegistryOptions {
   context: ServiceContext;
-  clones: Clones;
-  environments: Pick<Environments, 'deleteSnapshot'>;
+  hosts: Hosts;
 }
 
-export function createCheckoutRegistry({ context, clones, environments }: RegistryOptions): CheckoutRegistry {
+export function createCheckoutRegistry({ context, hosts }: RegistryOptions): CheckoutRegistry {
   const { store, git, random, clock, feed, log } = context;
 
-  const dropSnapshot = (snapshot: Reference, user: string): void => {
-    try {
-      environments.deleteSnapshot(snapshot, { user });
-    } catch (error) {
-      // best effort: it stays as a snapshot like any other, and people can delete it
-      log.warning('a snapshot is left over', { snapshot, problem: toFailure(error).message });
-    }
-  };
-
-  const followers = createFollowers({ context, clones, dropSnapshot });
+  const followers = createFollowers({ context, hosts });
 
   const variableAnswersFor = (repository: string): VariableAnswer[] =>
     store.checkouts.list().find((each) => each.repository === repository)?.variableAnswers ?? [];
@@ -113,16 +102,26 @@ export function createCheckoutRegistry({ context, clones, environments }: Regist
 
   const hear = createNews(followers.all);
   let unsubscribe: () => void = () => undefined;
+  let isClosed = false;
   return {
     followers: followers.all,
     find,
     follow,
     forget,
     async restore() {
-      unsubscribe = feed.subscribe({ epoch: feed.epoch, seq: feed.seq() }, hear);
+      const own = feed.subscribe({ epoch: feed.epoch, seq: feed.seq() }, hear);
+      // Not by the feed, where they are told to clients once this engine answers them.
+      const others = hosts.subscribe(hear);
+      unsubscribe = () => {
+        own();
+        others();
+      };
+      await hosts.ready();
+      if (isClosed) return;
       await some(store.checkouts.list(), opensAtOnce, reopen);
     },
     async close() {
+      isClosed = true;
       unsubscribe();
       await followers.closeAll();
     },

@@ -4,6 +4,7 @@ import type { Checkout } from '../../protocol/entities.ts';
 import type { EnvironmentName } from '../../protocol/ids.ts';
 import { defaultVariables } from '../../protocol/variables.ts';
 import type { ServiceContext } from '../context.ts';
+import type { Hosts } from './hosts.ts';
 import type { CheckoutPorts } from './ports.ts';
 import type { CheckoutRow } from './row.ts';
 import type { Sight } from './sight.ts';
@@ -18,7 +19,8 @@ export interface ShownCheckout {
 }
 
 export interface ShownCheckoutOptions {
-  context: Pick<ServiceContext, 'store' | 'feed'>;
+  context: Pick<ServiceContext, 'feed'>;
+  hosts: Pick<Hosts, 'environment'>;
   row: CheckoutRow;
   sight: Sight;
   situation: CheckoutSituation;
@@ -27,14 +29,13 @@ export interface ShownCheckoutOptions {
 }
 
 export function createShownCheckout(options: ShownCheckoutOptions): ShownCheckout {
-  const { context, row, sight, situation, ports, variables } = options;
-  const { store, feed } = context;
+  const { context, hosts, row, sight, situation, ports, variables } = options;
+  const { feed } = context;
 
   const sortedVariables = (environment: EnvironmentName | null): SortedVariables => {
     const written = sight.workspace()?.variables;
     if (written !== undefined) return sortVariables(written, row.read().variableAnswers);
-    const members =
-      environment === null ? {} : (store.environments.get(environment)?.definition.members ?? {});
+    const members = environment === null ? {} : (hosts.environment(environment)?.definition.members ?? {});
     return { variables: defaultVariables(Object.keys(members)), heldVariables: [] };
   };
 

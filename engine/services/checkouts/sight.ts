@@ -6,6 +6,7 @@ import type { Follow } from '../../protocol/follow.ts';
 import type { EnvironmentName } from '../../protocol/ids.ts';
 import type { CheckoutRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
+import { clonesOfRepository, type Hosts } from './hosts.ts';
 import type { CheckoutRow } from './row.ts';
 
 /** A person's word about the branch that is checked out now, until HEAD moves. */
@@ -48,15 +49,16 @@ export const standsAt = (head: Head): string => {
 };
 
 export interface SightOptions {
-  context: Pick<ServiceContext, 'git' | 'store' | 'workspaceFiles'>;
+  context: Pick<ServiceContext, 'git' | 'workspaceFiles'>;
+  hosts: Hosts;
   row: CheckoutRow;
   tree: WorkingTree;
   /** Its Git directory is another one now. */
   onMoved: (tree: WorkingTree) => Promise<void>;
 }
 
-export function createSight({ context, row, tree: firstTree, onMoved }: SightOptions): Sight {
-  const { git, store, workspaceFiles } = context;
+export function createSight({ context, hosts, row, tree: firstTree, onMoved }: SightOptions): Sight {
+  const { git, workspaceFiles } = context;
   let tree = firstTree;
   let head: Head = { kind: 'unreadable', problem: 'it was not looked at yet' };
   let workspace: Workspace | undefined;
@@ -90,7 +92,8 @@ export function createSight({ context, row, tree: firstTree, onMoved }: SightOpt
     follow: () => row.read().follow ?? workspace?.follow ?? 'ask',
     environment() {
       const chosen = row.read().environment ?? workspace?.environment;
-      return chosen ?? usedEnvironment(store, row.read()) ?? onlyOne(store.environments.list().map(nameOf));
+      if (chosen !== undefined) return hosts.meant(chosen) ?? chosen;
+      return usedEnvironment(hosts, row.read()) ?? onlyEnvironment(hosts);
     },
     readHead,
     async look() {
@@ -109,18 +112,27 @@ export function createSight({ context, row, tree: firstTree, onMoved }: SightOpt
   };
 }
 
-const nameOf = ({ name }: { name: EnvironmentName }): EnvironmentName => name;
 const onlyOne = (names: readonly EnvironmentName[]): EnvironmentName | undefined => {
   const [only, ...others] = new Set(names);
   return others.length === 0 ? only : undefined;
 };
 
+/** What other hosts have besides changes nothing for who works with the only one of this machine. */
+function onlyEnvironment(hosts: Hosts): EnvironmentName | undefined {
+  const here = hosts.own.environments();
+  return onlyOne((here.length > 0 ? here : hosts.environments()).map(({ name }) => name));
+}
+
+/** Of a host that is out of reach, nobody knows that it is not. */
+const isThere = (hosts: Hosts, name: EnvironmentName): boolean =>
+  (hosts.environment(name) ?? hosts.of(name).outOfReach()) !== undefined;
+
 /** While it is there; also after the state was lost, when only tags say what the repository's clones are of. */
 function usedEnvironment(
-  { environments, clones }: ServiceContext['store'],
+  hosts: Hosts,
   { usedEnvironment: used, repository }: CheckoutRecord,
 ): EnvironmentName | undefined {
-  if (used !== null && environments.get(used) !== undefined) return used;
-  const bound = clones.list().filter((clone) => clone.repository === repository && clone.branch !== null);
+  if (used !== null && isThere(hosts, used)) return used;
+  const bound = hosts.all().flatMap((at) => clonesOfRepository(at, repository));
   return onlyOne(bound.map(({ environment }) => environment));
 }

@@ -3,15 +3,16 @@ import { drainMs } from '../../domain/draining.ts';
 import { notLookedAt, type Lead, type Situation } from '../../domain/leading.ts';
 import type { Checkout } from '../../protocol/entities.ts';
 import type { Workspace } from '../../protocol/workspace.ts';
-import type { CloneRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
+import type { Reached } from './destination.ts';
+import type { Hosts } from './hosts.ts';
 import type { CheckoutPorts } from './ports.ts';
 import type { CheckoutRow } from './row.ts';
 
 export interface CheckoutSituation {
   now(): Situation;
-  /** `clone`: the one that a lead to a clone means. */
-  lead(lead: Lead, clone?: CloneRecord): void;
+  /** `reached`: the clone that a lead to one means. */
+  lead(lead: Lead, reached?: Reached): void;
   /** The job that makes the clone which is waited for. */
   tellJob(job: Situation['job']): void;
   /** Monotonic time at which HEAD moved for the switch that is under way. */
@@ -22,7 +23,8 @@ export interface CheckoutSituation {
 }
 
 export function createCheckoutSituation(
-  { clock, store }: Pick<ServiceContext, 'clock' | 'store'>,
+  { clock }: Pick<ServiceContext, 'clock'>,
+  hosts: Pick<Hosts, 'holding'>,
   row: CheckoutRow,
   ports: Pick<CheckoutPorts, 'lead'>,
   workspace: () => Workspace | undefined,
@@ -33,15 +35,15 @@ export function createCheckoutSituation(
   let since: number | undefined;
   return {
     now: () => situation,
-    lead({ situation: next, to }, clone) {
+    lead({ situation: next, to }, reached) {
       const isElsewhere = next.clone !== situation.clone || next.state !== situation.state;
       const notice =
         to.kind === 'none'
           ? `leads nowhere now: ${to.reason}`
           : `now leads to the database of ${next.key ?? 'no branch'}; connect again`;
-      const destination = to.kind === 'clone' ? leadsTo(clone) : to;
+      const destination = to.kind === 'clone' ? leadsTo(reached) : to;
       const { state, clone: before } = situation;
-      const left = state === 'ready' && before !== null ? store.clones.get(before) : undefined;
+      const left = state === 'ready' && before !== null ? hosts.holding(before)?.clone : undefined;
       const patience = drainMs(workspace()?.endpoint, left, next.clone);
       ports.lead(destination, `The checkout ${row.read().path} ${notice}`, patience);
       situation = next;
@@ -63,7 +65,7 @@ export function createCheckoutSituation(
   };
 }
 
-function leadsTo(clone: CloneRecord | undefined): { kind: 'clone'; clone: CloneRecord } {
-  if (clone === undefined) throw new Error('a lead to a clone needs the clone');
-  return { kind: 'clone', clone };
+function leadsTo(reached: Reached | undefined): { kind: 'clone' } & Reached {
+  if (reached === undefined) throw new Error('a lead to a clone needs the clone');
+  return { kind: 'clone', ...reached };
 }

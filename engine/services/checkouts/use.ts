@@ -1,21 +1,20 @@
 /** Uses a clone in a checkout: the branch's own, made when there is none, or one that a person names; and stops using it. */
 import { bindingKeyOf } from '../../domain/branches.ts';
+import { bindingOf, type Binding } from '../../domain/bindings.ts';
 import { busyWith } from '../../jobs/runner.ts';
 import { fail } from '../../protocol/errors.ts';
-import type { Reference } from '../../protocol/ids.ts';
-import type { CloneRecord } from '../../state/store.ts';
-import type { ServiceContext } from '../context.ts';
-import { exclusiveLane } from '../laneKeys.ts';
+import type { EnvironmentName, Reference } from '../../protocol/ids.ts';
+import type { Clone } from '../../protocol/entities.ts';
 import type { Follower } from './follower.ts';
+import type { HostClones } from './hostClones.ts';
+import { bindingAt, cloneOfBranch, type Hosts } from './hosts.ts';
 import { standsAt } from './sight.ts';
 
-type Context = Pick<ServiceContext, 'catalog' | 'runner'>;
+/** The host that has the environment of a checkout. */
+const hostOf = (hosts: Hosts, follower: Follower): HostClones => hosts.of(follower.environment());
 
-const boundClone = ({ catalog }: Context, follower: Follower, key: string): CloneRecord | undefined =>
-  catalog.clonesOfBranch(follower.environment(), {
-    repository: follower.record().repository,
-    branch: key,
-  })[0];
+const boundClone = (hosts: Hosts, follower: Follower, key: string): Clone | undefined =>
+  cloneOfBranch(hostOf(hosts, follower), follower.environment(), follower.record().repository, key);
 
 /** Branch, or pattern of branches that share a clone. */
 const keyOf = (follower: Follower, branch: string): string =>
@@ -23,12 +22,12 @@ const keyOf = (follower: Follower, branch: string): string =>
 
 /** The branch's own clone. Errors: `no_branch`, `no_clone_for_branch`. */
 export async function useBranchClone(
-  context: Context,
+  hosts: Hosts,
   follower: Follower,
   from: string | undefined,
 ): Promise<void> {
   refuseWithoutBranch(follower);
-  refuseWithoutStart(context, follower, from);
+  refuseWithoutStart(hosts, follower, from);
   const head = follower.head();
   const branch = head.kind === 'branch' ? head.branch : '';
   const key = keyOf(follower, branch);
@@ -46,13 +45,14 @@ export async function useBranchClone(
 
 /** Errors: `clone_foreign`, `clone_bound_elsewhere`, `clone_lent`, those of binding. */
 export async function useNamedClone(
-  context: Context,
+  hosts: Hosts,
   follower: Follower,
   others: readonly Follower[],
   reference: Reference,
 ): Promise<void> {
-  const clone = context.catalog.clone(reference);
-  refuseForeign(follower, others, clone);
+  const at = hostOf(hosts, follower);
+  const clone = theClone(hosts, at, reference, follower.environment());
+  refuseForeign(at, follower, others, clone);
   const { repository, answers } = follower.record();
   const head = follower.head();
   const isFollowed = follower.entity().follow !== 'off';
@@ -61,21 +61,21 @@ export async function useNamedClone(
     // Another branch's clone is lent, not taken away; and without a branch there is nothing to bind to.
     follower.change({ chosen: { clone: clone.id, head: isFollowed ? standsAt(head) : null } });
   } else {
-    const to = { repository, branch: keyOf(follower, branch) };
-    const before = boundClone(context, follower, to.branch);
+    const to = bindingAt(at, repository, keyOf(follower, branch));
+    const before = boundClone(hosts, follower, to.branch);
     if (before === undefined) await follower.bind(clone, to);
-    else await bindInstead(context, follower, before, clone, to);
+    else await bindInstead(at, follower, before, clone, to);
     follower.change({ chosen: null, answers: answers.filter(({ pattern }) => pattern !== branch) });
   }
   await follower.askFor();
 }
 
 /** Takes back a clone that was chosen, else unbinds the branch's. Errors: `no_clone_for_branch`. */
-export async function stopUsing(context: Context, follower: Follower): Promise<void> {
+export async function stopUsing(hosts: Hosts, follower: Follower): Promise<void> {
   const { chosen, path, answers } = follower.record();
   const { key } = follower.entity();
   const head = follower.head();
-  const bound = key === null ? undefined : boundClone(context, follower, key);
+  const bound = key === null ? undefined : boundClone(hosts, follower, key);
   if (chosen === null && bound === undefined)
     throw fail('no_clone_for_branch', {
       path,
@@ -89,15 +89,17 @@ export async function stopUsing(context: Context, follower: Follower): Promise<v
     follower.change({
       answers: [...answers.filter(({ pattern }) => pattern !== key), { pattern: key, answer: 'none' }],
     });
+    // Nor does it get one because a person once asked for it.
+    await follower.answerNow('none');
     await follower.bind(bound, null);
   }
   await follower.retry();
 }
 
 /** A branch that a person named, and not a setting for whatever is there, is not to be taken for the latest snapshot. */
-export function refuseWithoutStart(context: Context, follower: Follower, from: string | undefined): void {
+export function refuseWithoutStart(hosts: Hosts, follower: Follower, from: string | undefined): void {
   if (from === undefined || from === 'latest' || from === 'current') return;
-  if (boundClone(context, follower, keyOf(follower, from)) !== undefined) return;
+  if (boundClone(hosts, follower, keyOf(follower, from)) !== undefined) return;
   throw fail('no_clone_for_branch', {
     ...{ path: follower.record().path, branch: from },
     reason: 'no other branch can start from its state',
@@ -116,14 +118,33 @@ function refuseWithoutBranch(follower: Follower): void {
   throw fail('no_branch', { path: follower.record().path, reason });
 }
 
-function refuseForeign(follower: Follower, others: readonly Follower[], clone: CloneRecord): void {
+/** Errors: `not_found`; `clone_foreign` for one of another host. */
+function theClone(hosts: Hosts, at: HostClones, reference: Reference, wanted: EnvironmentName): Clone {
+  try {
+    return at.find(reference);
+  } catch (error) {
+    for (const other of hosts.all()) {
+      const found = other.clones().find((each) => [each.id, other.nameOf(each)].includes(reference));
+      if (found === undefined) continue;
+      throw fail('clone_foreign', { clone: other.nameOf(found), environment: found.environment, wanted });
+    }
+    throw error;
+  }
+}
+
+function refuseForeign(at: HostClones, follower: Follower, others: readonly Follower[], clone: Clone): void {
   const { repository } = follower.record();
   const wanted = follower.environment();
-  const { name, environment } = clone;
+  const { environment } = clone;
+  const name = at.nameOf(clone);
   if (environment !== wanted) throw fail('clone_foreign', { clone: name, environment, wanted });
-  if (clone.repository !== null && clone.repository !== repository)
+  const binding = bindingOf(clone);
+  const isOurs = binding?.repository === repository && binding.installation === at.bindsAs;
+  if (binding !== undefined && !isOurs)
     throw fail('clone_bound_elsewhere', {
-      ...{ clone: name, branch: clone.branch ?? '', repository: clone.repository },
+      ...{ clone: name, branch: binding.branch, repository: binding.repository },
+      // The same folder on another machine is another repository.
+      ...(binding.installation !== at.bindsAs && { elsewhere: true }),
     });
   // It has one password, and that of this repository would end their logins.
   const lentTo = others.find(
@@ -134,19 +155,21 @@ function refuseForeign(follower: Follower, others: readonly Follower[], clone: C
 
 /** Or everything is as it was: a branch that lost its clone would get a new one. */
 async function bindInstead(
-  { runner }: Context,
+  at: HostClones,
   follower: Follower,
-  before: CloneRecord,
-  clone: CloneRecord,
-  to: { repository: string; branch: string },
+  before: Clone,
+  clone: Clone,
+  to: Binding,
 ): Promise<void> {
-  const holder = runner.holder([exclusiveLane(clone)]);
-  if (holder !== undefined) throw busyWith(holder, { kind: 'clone', name: clone.name });
-  await follower.bind(before, null);
-  try {
-    await follower.bind(clone, to);
-  } catch (error) {
-    await follower.bind(before, to);
-    throw error;
-  }
+  const holder = at.jobOn(clone);
+  if (holder !== undefined) throw busyWith(holder, { kind: 'clone', name: at.nameOf(clone) });
+  await follower.holdBack(async () => {
+    await follower.bind(before, null);
+    try {
+      await follower.bind(clone, to);
+    } catch (error) {
+      await follower.bind(before, to);
+      throw error;
+    }
+  });
 }

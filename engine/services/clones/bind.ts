@@ -1,9 +1,10 @@
 /** Binds a clone to a branch, and takes it off again: with it goes the password that all clones of the repository share. */
 import * as z from 'zod';
+import { boundRow, type Binding } from '../../domain/bindings.ts';
 import type { JobKind } from '../../jobs/steps.ts';
 import type { Job } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
-import { cloneIdSchema, type CloneId, type Reference } from '../../protocol/ids.ts';
+import { cloneIdSchema, installationIdSchema, type CloneId, type Reference } from '../../protocol/ids.ts';
 import type { CloneRecord } from '../../state/store.ts';
 import { jobOn, type Caller } from '../caller.ts';
 import { bindingLane, exclusiveLane } from '../laneKeys.ts';
@@ -11,7 +12,7 @@ import type { CloneParts } from './parts.ts';
 import { cloneOf, tagReady } from './rows.ts';
 
 /** Null: to none. */
-export type BindingTarget = { repository: string; branch: string } | null;
+export type BindingTarget = Binding | null;
 
 export interface BindClone {
   readonly kind: JobKind<BindInput, object>;
@@ -23,6 +24,8 @@ export interface BindClone {
 }
 
 const bindingSchema = z.object({
+  /** A job that an older version left names none: it was its own. */
+  installation: installationIdSchema.nullable().default(null),
   repository: z.string().nullable(),
   branch: z.string().nullable(),
   sealedPassword: z.string(),
@@ -85,15 +88,15 @@ export function createBindClone({ context, cloneServers, tagging }: CloneParts):
         const taken = catalog.clonesOfBranch(clone.environment, to).find(({ id }) => id !== clone.id);
         if (taken !== undefined) throw fail('binding_taken', { branch: to.branch, clone: taken.name });
       }
-      const { repository, branch, sealedPassword } = clone;
+      const { installation, repository, branch, sealedPassword } = clone;
       return runner.submit({
         kind,
         title: to === null ? `Unbind clone ${clone.name}` : `Bind clone ${clone.name} to ${to.branch}`,
         input: {
           clone: clone.id,
-          before: { repository, branch, sealedPassword },
+          before: { installation, repository, branch, sealedPassword },
           after: {
-            ...(to ?? { repository: null, branch: null }),
+            ...boundRow(to ?? undefined),
             sealedPassword: password === undefined ? sealedPassword : vault.seal(password),
           },
         },

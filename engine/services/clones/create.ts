@@ -1,5 +1,6 @@
 /** Creates a clone of a snapshot: copies its data, starts its servers, hands it over. */
 import * as z from 'zod';
+import { boundRow, type Binding } from '../../domain/bindings.ts';
 import { withMembers } from '../../domain/cloneRow.ts';
 import { freeCloneName, userOf } from '../../domain/naming.ts';
 import type { PortLease } from '../../machine/machine.ts';
@@ -27,8 +28,10 @@ export interface CreateRequest {
   environment: Reference;
   snapshot?: Reference | undefined;
   name?: CloneName | undefined;
-  /** The branch of a repository that it is made for, and the password that the repository's clones share. */
-  binding?: { repository: string; branch: string; password: string } | undefined;
+  /** The branch that it is made for. */
+  binding?: Binding | undefined;
+  /** The one that the repository's clones share; default: one of its own. */
+  password?: string | undefined;
 }
 
 export interface CreateClone {
@@ -171,8 +174,6 @@ function handOverStep(context: ServiceContext): CreateStep {
   };
 }
 
-type Binding = CreateRequest['binding'];
-
 function submit(
   context: ServiceContext,
   kind: CreateClone['kind'],
@@ -188,7 +189,7 @@ function submit(
   const { binding } = request;
   const fingerprint = JSON.stringify([
     ...['clone.create', name, request.snapshot ?? null, request.name ?? null],
-    ...[binding === undefined ? null : [binding.repository, binding.branch], caller.user],
+    ...[binding === undefined ? null : Object.values(boundRow(binding)), caller.user],
   ]);
   const bound = boundClone(context, name, binding);
   if (bound !== undefined) {
@@ -230,7 +231,7 @@ function submit(
 const boundClone = (
   { catalog }: ServiceContext,
   environment: EnvironmentName,
-  binding: Binding,
+  binding: Binding | undefined,
 ): CloneRecord | undefined =>
   binding === undefined ? undefined : catalog.clonesOfBranch(environment, binding)[0];
 
@@ -257,7 +258,7 @@ export function refuseTaken(
 function newClone(
   context: ServiceContext,
   snapshot: SnapshotRecord,
-  { name, binding }: CreateRequest,
+  { name, binding, password }: CreateRequest,
   caller: Caller,
   held: readonly PortLease[],
 ): CloneRecord {
@@ -279,9 +280,8 @@ function newClone(
       state: 'starting',
       dataset: newDatasetId(context),
     })),
-    repository: binding?.repository ?? null,
-    branch: binding?.branch ?? null,
-    sealedPassword: vault.seal(binding?.password ?? random.password()),
+    ...boundRow(binding),
+    sealedPassword: vault.seal(password ?? random.password()),
     ...{ problem: null, stoppedBy: null, generation: 0, worktree: null, finished: null, countedAt: null },
   };
 }

@@ -16,7 +16,10 @@ export function renewPasswords(context: ServiceContext): Set<CloneId> {
   for (const clone of store.clones.list()) {
     if (isReadable(vault, clone.sealedPassword)) continue;
     log.warning('a clone gets a new password: the old one can not be read', { clone: clone.id });
-    store.clones.put({ ...clone, sealedPassword: repositoryPassword(context, clone.repository) });
+    store.clones.put({
+      ...clone,
+      sealedPassword: repositoryPassword(context, clone.installation === null ? clone.repository : null),
+    });
     renewed.add(clone.id);
   }
   return renewed;

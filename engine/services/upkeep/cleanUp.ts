@@ -1,4 +1,5 @@
 /** Finds clones of branches that are merged or gone and of removed working trees, and lets them go where that was asked for. */
+import { bindingOf } from '../../domain/bindings.ts';
 import { durationMs } from '../../domain/expiry.ts';
 import { propose } from '../../domain/proposals.ts';
 import type { RepositoryReport, WorkingTree } from '../../git/git.ts';
@@ -32,9 +33,7 @@ export function createCleanUp(parts: CleanUpParts): CleanUp {
     const found: Found[] = [];
     const bound = store.clones
       .list()
-      .filter((clone): clone is BoundRecord =>
-        [clone.repository, clone.branch].every((part) => part !== null),
-      );
+      .filter((clone): clone is BoundRecord => bindingOf(clone) !== undefined && clone.installation === null);
     for (const repository of new Set(bound.map((clone) => clone.repository))) {
       const ofIt = bound.filter((clone) => clone.repository === repository);
       found.push(...(await lookAtRepository(parts, repository, ofIt, signal)));

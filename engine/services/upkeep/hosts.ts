@@ -32,6 +32,7 @@ export async function hostEntity(
         driver: storage.driver,
         label: storage.label,
         thin: storage.capabilities.thin,
+        live: storage.capabilities.live,
         path: storage.root,
         totalBytes,
         freeBytes,

@@ -6,6 +6,8 @@ import { createApp } from '../../../engine/http/server.ts';
 import type { Transport } from '../../../engine/protocol/client.ts';
 import { routes, type RouteName } from '../../../engine/protocol/routes.ts';
 import { protocolVersion } from '../../../engine/protocol/wire.ts';
+import { createOtherHosts } from '../../../engine/hub/otherHosts.ts';
+import { installationIdSchema } from '../../../engine/protocol/ids.ts';
 import type { Hub } from '../../../engine/hub/hub.ts';
 import type { Link } from '../../../engine/link/link.ts';
 import { ownNames } from '../../../engine/startHub.ts';
@@ -42,7 +44,12 @@ export interface MemoryAppOptions {
 }
 
 export async function openMemoryApp({ seed = 1, links = {} }: MemoryAppOptions = {}): Promise<MemoryApp> {
-  const engine = await openMemoryEngine({ seed });
+  const started = Promise.withResolvers<Hub>();
+  const installation = `inst-${'a'.repeat(15)}${String.fromCharCode(96 + seed)}`;
+  const engine = await openMemoryEngine({
+    ...{ seed, installation },
+    otherHosts: createOtherHosts(started.promise, installationIdSchema.parse(installation)),
+  });
   const log: string[] = [];
   const write = (text: string, fields: object = {}): void => {
     log.push(`${text} ${JSON.stringify(fields)}`);
@@ -53,6 +60,7 @@ export async function openMemoryApp({ seed = 1, links = {} }: MemoryAppOptions =
   const { context, services } = engine.life();
   const life = { present: () => ({ context, services, blocked: state.blocked }) };
   const hub = openMemoryHub({ links, life, log: loggers });
+  started.resolve(hub);
   const own = createHandlers({
     info: () => ({
       name: 'thin-clones',
@@ -158,6 +166,7 @@ export function exampleOf(name: RouteName): { method: string; path: string; body
     cloneProtect: { minutes: 5 },
     cloneCommit: { message: 'm' },
     cloneRename: { name: 'another' },
+    cloneBind: { binding: null },
     checkoutOpen: { folder: '/work/shop' },
     checkoutAnswer: { branch: 'main', answer: 'none' },
     checkoutEnvFile: { file: null },

@@ -8,6 +8,7 @@ import { createFakeLink, type FarEnd } from '../../../engine/link/fake/fakeLink.
 import type { Link, OpenOptions } from '../../../engine/link/link.ts';
 import { createClient } from '../../../engine/protocol/client.ts';
 import { createTransport } from '../../../engine/protocol/node/transport.ts';
+import { caller, cloneName, ref } from '../../support/memoryEngine.ts';
 import { openMemoryApp, token, type MemoryApp } from '../http/memoryApp.ts';
 
 export interface FarHost {
@@ -56,4 +57,17 @@ export async function openFarHost(name: string, seed: number): Promise<FarHost> 
     },
   };
   return host;
+}
+
+export async function withClone(
+  { engine }: MemoryApp,
+  environment: string,
+  clone: string,
+  text = 'first',
+): Promise<void> {
+  engine.declare(environment, { orders: text });
+  await engine.done(({ environments }) => environments.refresh(ref(environment), {}, caller));
+  await engine.done(({ clones }) =>
+    clones.create({ environment: ref(environment), name: cloneName(clone) }, caller),
+  );
 }

@@ -2,27 +2,14 @@ import assert from 'node:assert/strict';
 import { createClient, type Client } from '../../../engine/protocol/client.ts';
 import { isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';
 import type { Event } from '../../../engine/protocol/events.ts';
-import { caller, cloneName, ref } from '../../support/memoryEngine.ts';
+import { cloneName } from '../../support/memoryEngine.ts';
 import { openMemoryApp, token, type MemoryApp } from '../http/memoryApp.ts';
-import { openFarHost, type FarHost } from './farHost.ts';
+import { openFarHost, withClone, type FarHost } from './farHost.ts';
 
 const code =
   (wanted: ErrorCode) =>
   (error: unknown): boolean =>
     isFailure(error, wanted);
-
-async function withClone(
-  { engine }: MemoryApp,
-  environment: string,
-  clone: string,
-  text = 'first',
-): Promise<void> {
-  engine.declare(environment, { orders: text });
-  await engine.done(({ environments }) => environments.refresh(ref(environment), {}, caller));
-  await engine.done(({ clones }) =>
-    clones.create({ environment: ref(environment), name: cloneName(clone) }, caller),
-  );
-}
 
 describe('two hosts behind one engine', () => {
   let big: FarHost;
@@ -230,15 +217,6 @@ describe('two hosts behind one engine', () => {
       near.engine.store.environments.list().map(({ name }) => name as string),
       ['shop'],
     );
-  });
-
-  it('refuses to let a branch follow there, and says what to do instead', async () => {
-    const open = client.call('checkoutOpen', { body: { folder: '/work/shop', environment: 'big/shop' } });
-    await assert.rejects(open, (error: unknown) => {
-      assert.ok(isFailure(error, 'not_supported'));
-      assert.match(error.document.next, /clone url/);
-      return true;
-    });
   });
 
   it('forgets a host, and leaves what is there', async () => {

@@ -35,7 +35,7 @@ describe('a clone of a branch', () => {
         environment: ref(options.environment ?? 'shop'),
         name: cloneName(name),
         ...(options.snapshot === undefined ? {} : { snapshot: ref(options.snapshot) }),
-        ...(branch === null ? {} : { binding: { repository: options.in ?? repository, branch, password } }),
+        ...(branch === null ? {} : { binding: { repository: options.in ?? repository, branch }, password }),
       },
       caller,
     );

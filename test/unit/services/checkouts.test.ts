@@ -381,6 +381,18 @@ describe('a checkout in memory', () => {
     assert.equal(answering(), 'feature/a');
   });
 
+  it('makes no other clone for a branch whose clone is taken off it after it was asked for', async () => {
+    await open('ask');
+    await settled();
+    await checkouts().answer(ref(path), { branch: 'main', answer: 'create' });
+    await settled();
+    assert.equal(answering(), 'main');
+    await checkouts().unbind(ref(path));
+    await settled();
+    assert.equal(show().state, 'none');
+    assert.deepEqual(branches(), [null]);
+  });
+
   it('keeps a clone that was chosen by hand where jj moves a detached HEAD, until there is a bookmark', async () => {
     await open('automatic');
     await settled();

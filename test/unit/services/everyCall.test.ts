@@ -49,7 +49,8 @@ const branch = (snapshot: string) => ({
   environment: ref('shop'),
   name: cloneName('b'),
   snapshot: ref(snapshot),
-  binding: { ...feature, password: 'shared' },
+  binding: feature,
+  password: 'shared',
 });
 /** The beginning of a branch is there as long as a clone that stands on it. */
 const checkBranchStart = (engine: MemoryEngine): void => {

@@ -171,7 +171,8 @@ async function simulate(seed: number): Promise<void> {
               {
                 ...{ environment: ref('shop'), name },
                 ...(from === undefined ? {} : { snapshot: ref(from.id) }),
-                binding: { repository, branch, password },
+                binding: { repository, branch },
+                password,
               },
               caller,
             ),

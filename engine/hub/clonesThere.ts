@@ -1,0 +1,204 @@
+/** The clones of another host, as checkouts of this machine use them: by its mirror, its engine and the ports that lead there. */
+import type { OutOfReach } from '../domain/leading.ts';
+import type { Log } from '../ports/log.ts';
+import type { RouteInput } from '../protocol/client.ts';
+import type { Job } from '../protocol/entities.ts';
+import { fail, isFailure, toFailure } from '../protocol/errors.ts';
+import { referenceSchema, type CloneId, type InstallationId, type JobId } from '../protocol/ids.ts';
+import type { HostClones } from '../services/checkouts/hostClones.ts';
+import { hasPrefix, jobOf, nameThere, type HostView } from './qualified.ts';
+import type { RemoteHost } from './remoteHost.ts';
+import type { HasElsewhere } from './forgery.ts';
+import type { SessionSoon } from './sessionSoon.ts';
+import type { TunnelKey } from './tunnels.ts';
+
+export interface ClonesThereOptions {
+  host: RemoteHost;
+  installation: InstallationId;
+  /** What is there, without what is another's. */
+  view: () => HostView;
+  hasElsewhere: HasElsewhere;
+  sessionSoon: SessionSoon;
+  portFor: (key: TunnelKey) => Promise<number>;
+  log: Log;
+}
+
+type JobRoute = 'cloneCreate' | 'cloneStart' | 'cloneBind' | 'cloneCommit' | 'snapshotDelete';
+
+const never = new AbortController().signal;
+
+export function createClonesThere(options: ClonesThereOptions): HostClones {
+  const { host, installation, view, hasElsewhere, sessionSoon, portFor, log } = options;
+  const { name } = host.known;
+  const ref = (id: string) => referenceSchema.parse(id);
+  const passwords = createKnownPasswords(host);
+
+  const outOfReach = (): OutOfReach | undefined => {
+    const { state, problem, next } = host.view().host;
+    const needsPerson = state === 'needs-login';
+    if (state === 'connecting')
+      return {
+        ...{ reason: `Host ${name} is being reached.`, next: 'Wait a moment.' },
+        ...{ isBeingReached: true, needsPerson },
+      };
+    if (state !== 'unreachable' && !needsPerson) return undefined;
+    return {
+      reason: problem ?? `Host ${name} can't be reached.`,
+      next: next ?? `It is tried again by itself: thin-clones host show ${name}`,
+      ...{ isBeingReached: false, needsPerson },
+    };
+  };
+
+  const ask = async <Name extends JobRoute>(
+    route: Name,
+    input: RouteInput<Name>,
+    user: string,
+  ): Promise<Job> => {
+    const { job } = (await host.call(route, input, { user })) as { job: Job };
+    // One of an id that is not its own would be taken for what runs here.
+    if (hasElsewhere('jobs', job.id))
+      throw fail('host_unreachable', { host: name, problem: 'it answers with the job of another host' });
+    host.learn(job);
+    return jobOf(name, job);
+  };
+
+  return {
+    host: name,
+    bindsAs: installation,
+    outOfReach,
+    awaken: async () => {
+      // best effort: what is looked at next says why it is not reached
+      await sessionSoon(host, never).catch(() => undefined);
+    },
+    environments: () => view().environments,
+    latestSnapshot(environment) {
+      const { environments, snapshots } = view();
+      const latest = environments.find((each) => each.name === environment)?.latestSnapshot;
+      return snapshots.find(({ id }) => id === latest);
+    },
+    clones: () => view().clones,
+    clone: (id) => view().clones.find((each) => each.id === id),
+    find(reference) {
+      const { clones } = view();
+      const wanted: string = hasPrefix(name, reference) ? nameThere(name, reference) : reference;
+      const found = clones.find((each) => each.id === wanted || (each.name as string) === wanted);
+      if (found !== undefined) return found;
+      const known = clones.map((each) => `${name}/${each.name}`);
+      throw fail('not_found', { kind: 'clone', name: reference, known });
+    },
+    nameOf: (clone) => `${name}/${clone.name}`,
+    get copiesLive() {
+      return view().host.storage?.live === true;
+    },
+    jobOn: ({ id }) =>
+      view().jobs.find(
+        ({ endedAt, object }) => endedAt === null && object.kind === 'clone' && object.id === id,
+      ),
+    job: (id) => view().jobs.find((each) => each.id === id),
+    ended: (id) => endOf(host, view, id),
+    async create({ environment, snapshot, name: called, binding, password }, user) {
+      const body = {
+        environment: ref(nameThere(name, environment)),
+        ...(snapshot === undefined ? {} : { snapshot: ref(snapshot) }),
+        ...{ name: called, binding: { ...binding, installation }, password },
+      };
+      const job = await ask('cloneCreate', { body }, user);
+      passwords.note(job.object.id, password);
+      return job;
+    },
+    start: (clone, user) => ask('cloneStart', { params: { clone: ref(clone) } }, user),
+    bind: (clone, to, password, user) => {
+      const binding = to === null ? null : { ...to, installation };
+      return ask('cloneBind', { params: { clone: ref(clone) }, body: { binding, password } }, user);
+    },
+    keepState: (clone, message, user) =>
+      ask('cloneCommit', { params: { clone: ref(clone) }, body: { message, origin: 'branch' } }, user),
+    dropSnapshot(snapshot, user) {
+      ask('snapshotDelete', { params: { snapshot: ref(snapshot) } }, user).catch((error: unknown) => {
+        // best effort: it stays as a snapshot like any other, and people can delete it
+        log.warning('a snapshot is left over', { host: name, snapshot, problem: toFailure(error).message });
+      });
+    },
+    hasPassword: ({ id }, password) => passwords.has(id, password),
+    rememberWorktree: () => undefined,
+    async wayTo({ id, members }) {
+      const ports = new Map(
+        await Promise.all(
+          members.map(
+            async ({ name: member }) => [member, await portFor({ host: name, clone: id, member })] as const,
+          ),
+        ),
+      );
+      return { portOf: (member) => ports.get(member.name), far: { problem: outOfReach } };
+    },
+  };
+}
+
+/** Which clones there are known to have which password: asked again after each time that the host was away. */
+function createKnownPasswords(host: RemoteHost) {
+  const known = new Map<string, string>();
+  host.subscribe(({ kind }) => {
+    if (kind === 'resync') known.clear();
+  });
+  return {
+    note: (clone: string, password: string): void => void known.set(clone, password),
+    async has(clone: CloneId, password: string): Promise<boolean> {
+      if (known.get(clone) === password) return true;
+      const params = { clone: referenceSchema.parse(clone) };
+      const { items } = await host.call('cloneConnection', { params }, { user: 'engine' });
+      if (items.some((each) => each.password !== password)) return false;
+      known.set(clone, password);
+      return true;
+    },
+  };
+}
+
+/** By its events; by asking for it where they told nothing of it. Rejects when the host is joined no longer. */
+async function endOf(
+  host: RemoteHost,
+  view: () => HostView,
+  id: JobId,
+): Promise<Pick<Job, 'state' | 'error'>> {
+  for (;;) {
+    const changed = nextWordOf(host, id);
+    const known = view().jobs.find((each) => each.id === id);
+    if (known !== undefined && known.endedAt !== null) return known;
+    if (known === undefined) {
+      const shown = await shownJob(host, id);
+      if (shown !== undefined && shown.endedAt !== null) return shown;
+    }
+    await changed;
+  }
+}
+
+async function shownJob(host: RemoteHost, id: JobId): Promise<Job | undefined> {
+  try {
+    return await host.call('jobShow', { params: { job: referenceSchema.parse(id) } }, { user: 'engine' });
+  } catch (error) {
+    // Its end is told when the host is reached again.
+    if (isFailure(error, 'not_found') || host.closed.aborted) throw error;
+    return undefined;
+  }
+}
+
+/** Resolves when something is told of a job, or everything may be different. */
+function nextWordOf(host: RemoteHost, id: JobId): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
+  const stop = host.subscribe((event) => {
+    const isOfIt =
+      event.kind === 'job' ? event.entity.id === id : event.kind === 'job.removed' && event.id === id;
+    if (isOfIt || event.kind === 'resync') resolve(undefined);
+  });
+  const onClosed = (): void => reject(fail('shutting_down', {}));
+  if (host.closed.aborted) onClosed();
+  host.closed.addEventListener('abort', onClosed, { once: true });
+  const settled = promise
+    .then(() => undefined)
+    .finally(() => {
+      stop();
+      host.closed.removeEventListener('abort', onClosed);
+    });
+  // best effort: whoever waits for it is told; nobody may be waiting yet
+  settled.catch(() => undefined);
+  return settled;
+}
