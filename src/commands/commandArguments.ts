@@ -40,6 +40,7 @@ const readers: { readonly [Kind in keyof Arguments]: (given: Given) => Arguments
   },
   source: rowOf(...environmentKinds, 'snapshot'),
   host: rowOf('host'),
+  hostOf: rowOf('host', 'environment', 'clone', 'snapshot'),
   row: rowOf(...rowKinds),
   folder: ([first]) => (isFolder(first) ? [first] : []),
   cloneOrFolder: ([first]) => (isRow(first, ['clone']) || isFolder(first) ? [first] : []),

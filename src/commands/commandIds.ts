@@ -25,6 +25,8 @@ export interface Arguments {
   /** What a clone is made of. */
   source: [row?: EnvironmentRow | RowOf<'snapshot'>];
   host: [row?: RowOf<'host'>];
+  /** A host, or what it holds. */
+  hostOf: [row?: RowOf<'host' | 'environment' | 'clone' | 'snapshot'>];
   row: [row?: RowReference];
   folder: [folder?: FolderReference];
   cloneOrFolder: [subject?: RowOf<'clone'> | FolderReference];
@@ -78,7 +80,11 @@ export const commandTakes = {
   'thinClones.row.open': 'row',
   'thinClones.job.show': 'job',
   'thinClones.job.cancel': 'job',
+  'thinClones.host.add': 'nothing',
+  'thinClones.host.reconnect': 'hostOf',
+  'thinClones.host.showLog': 'hostOf',
   'thinClones.host.doctor': 'host',
+  'thinClones.host.remove': 'host',
   'thinClones.engine.start': 'nothing',
   'thinClones.engine.stop': 'nothing',
   'thinClones.engine.restart': 'nothing',

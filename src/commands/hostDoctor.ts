@@ -5,7 +5,7 @@ import { referenceSchema } from '../../engine/protocol/ids.ts';
 import { pickHost } from '../dialogs/pick.ts';
 import { openPage } from '../documents.ts';
 import type { Services } from '../services.ts';
-import { escaped } from '../views/markdown.ts';
+import { escaped, fenced, oneLine } from '../views/markdown.ts';
 import type { RowOf } from '../views/rowId.ts';
 
 const marks: Record<DoctorCheck['status'], string> = { ok: '✓', unused: '–', warning: '!', problem: '✗' };
@@ -29,10 +29,10 @@ export function report(host: Host, checks: readonly DoctorCheck[]): string {
     .sort((a, b) => order[a.status] - order[b.status])
     .map(({ name, status, message, fix, advice }) =>
       [
-        `${marks[status]} **${escaped(name)}:** ${escaped(message)}`,
-        ...(advice === undefined || advice === null ? [] : [escaped(advice)]),
+        `${marks[status]} **${escaped(oneLine(name))}:** ${escaped(oneLine(message))}`,
+        ...(advice === undefined || advice === null ? [] : [escaped(oneLine(advice))]),
         // Only what can be run as it stands.
-        ...(fix === null ? [] : [`\`\`\`sh\n${fix}\n\`\`\``]),
+        ...(fix === null ? [] : [fenced(fix, 'sh')]),
       ].join('\n\n'),
     );
   return [

@@ -194,6 +194,7 @@ export async function showMenu(services: Services): Promise<void> {
       },
       item('history', 'Show Job…', 'thinClones.job.show'),
       item('pulse', 'Host Doctor', 'thinClones.host.doctor'),
+      item('remote', 'Add Host…', 'thinClones.host.add'),
       ...(connected ? engineItems(`Engine ${session.state.info.version}`, true) : []),
     ],
     { title: 'Thin Clones', placeHolder: 'What to do?' },

@@ -10,16 +10,18 @@ export interface NameQuestion {
   readonly taken: readonly string[];
   /** What is named, e.g. "clone". */
   readonly kind: string;
+  /** Of names of this kind; default: that of all names. */
+  readonly rule?: string;
   /** An empty answer is allowed: then the engine makes the name. */
   readonly optional?: boolean;
 }
 
 const nameProblem = (
   name: string,
-  { taken, kind }: Pick<NameQuestion, 'taken' | 'kind'>,
+  { taken, kind, rule = nameRule }: Pick<NameQuestion, 'taken' | 'kind' | 'rule'>,
   valid: boolean,
 ): string | undefined => {
-  if (!valid) return `Not a name: ${nameRule}.`;
+  if (!valid) return `Not a name: ${rule}.`;
   return taken.includes(name) ? `There is already a ${kind} "${name}".` : undefined;
 };
 
@@ -31,7 +33,7 @@ export const nameIn = (schema: z.ZodType<string>, text: string): string =>
 export function nameMessage(
   schema: z.ZodType<string>,
   text: string,
-  question: Pick<NameQuestion, 'taken' | 'kind'>,
+  question: Pick<NameQuestion, 'taken' | 'kind' | 'rule'>,
 ): string | vscode.InputBoxValidationMessage | undefined {
   const name = nameIn(schema, text);
   const problem = nameProblem(name, question, schema.safeParse(name).success);

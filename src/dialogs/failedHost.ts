@@ -7,7 +7,7 @@ export function failedHost(
   job: Job | undefined,
   environments: ReadonlyMap<string, Environment>,
 ): string | undefined {
-  if (code === 'host_unreachable' && typeof details.host === 'string') return details.host;
+  if (code.startsWith('host_') && typeof details.host === 'string') return details.host;
   const named = typeof details.environment === 'string' ? details.environment : undefined;
   return environments.get(job?.environment ?? named ?? '')?.definition.host;
 }

@@ -8,6 +8,7 @@ import { failedHost } from './failedHost.ts';
 import { sentences } from './sentences.ts';
 import { NotTrusted, type Services } from '../services.ts';
 import { withLocalTimes } from '../views/amounts.ts';
+import { plain } from '../views/markdown.ts';
 
 /** A job that was waited for and did not succeed. */
 export class JobFailed extends Error {
@@ -64,8 +65,20 @@ function remedy(error: ErrorDocument, job: Job | undefined, model: Model): Butto
       };
     case 'clone_protected':
       return { title: 'Change Protection', run: () => changeProtection(named('clone'), model) };
-    case 'programs_missing':
     case 'host_unreachable':
+    case 'host_timeout':
+    case 'host_refused':
+    case 'host_dns':
+    case 'host_login':
+    case 'host_key_unknown':
+    case 'host_unanswered':
+      return host === undefined || model.hosts.get(host)?.kind !== 'ssh'
+        ? { title: 'Host Doctor', run: () => runCommand('thinClones.host.doctor') }
+        : {
+            title: 'Reconnect',
+            run: () => runCommand('thinClones.host.reconnect', { kind: 'host', key: host }),
+          };
+    case 'programs_missing':
       return {
         title: 'Host Doctor',
         run: () =>
@@ -152,10 +165,12 @@ export async function showFailure(
   ];
   const subject = subjectOf(thrown, job);
   const text = withLocalTimes(
-    sentences(
-      ...(subject === undefined ? [] : [`${subject}:`]),
-      error.message,
-      nextStep(error, mend !== undefined),
+    plain(
+      sentences(
+        ...(subject === undefined ? [] : [`${subject}:`]),
+        error.message,
+        nextStep(error, mend !== undefined),
+      ),
     ),
     Date.now(),
   );

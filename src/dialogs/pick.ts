@@ -6,6 +6,7 @@ import { runCommand } from '../commands/runCommand.ts';
 import type { Services } from '../services.ts';
 import { ageOf, countOf } from '../views/amounts.ts';
 import { hostOrder, problemOf } from '../views/hostRows.ts';
+import { plain } from '../views/markdown.ts';
 import { keyOfRow, type RowReference } from '../views/rowId.ts';
 import { cloneSizeText, isOutOfReach } from '../views/treeRows.ts';
 
@@ -29,7 +30,10 @@ export async function pickValue<T>(
 /** Nothing to choose from: says so, and offers the command that makes the first one. */
 async function tellNothing(
   text: string,
-  action?: { title: string; command: 'thinClones.environment.add' | 'thinClones.clone.create' },
+  action?: {
+    title: string;
+    command: 'thinClones.environment.add' | 'thinClones.clone.create' | 'thinClones.host.add';
+  },
 ): Promise<void> {
   const chosen = await vscode.window.showInformationMessage(
     text,
@@ -152,7 +156,10 @@ export async function pickHost(
   services: Services,
   row: RowReference | undefined,
   title: string,
-  accept: (host: Host) => boolean = () => true,
+  {
+    accept = () => true,
+    none = 'There is no host.',
+  }: { readonly accept?: (host: Host) => boolean; readonly none?: string } = {},
 ): Promise<Host | undefined> {
   await services.client();
   const hosts = [...services.session.model.hosts.values()].filter(accept).sort(hostOrder);
@@ -160,11 +167,16 @@ export async function pickHost(
   const named = hosts.find(({ name }) => name === key);
   if (key !== undefined && named === undefined)
     throw fail('not_found', { kind: 'host', name: key, known: hosts.map(({ name }) => name) });
-  if (named !== undefined || hosts.length <= 1) return named ?? hosts[0];
+  if (named !== undefined) return named;
+  if (hosts.length === 0) {
+    await tellNothing(none, { title: 'Add Host', command: 'thinClones.host.add' });
+    return undefined;
+  }
+  if (hosts.length === 1) return hosts[0];
   return await pickValue(
     hosts.map((value) => ({
       label: value.name,
-      description: problemOf(value) ?? value.storage?.label ?? '',
+      description: plain(problemOf(value) ?? value.storage?.label ?? ''),
       value,
     })),
     { title, placeHolder: 'Which host?' },

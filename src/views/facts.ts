@@ -211,6 +211,7 @@ function hostFacts(host: Host, state: TreeState): Found {
     ['Kind', hostKinds[host.kind]],
     ['State', host.state],
     ['Problem', host.problem ?? undefined],
+    ['What to do', host.next ?? undefined],
     ['Doing', host.doing ?? undefined],
     ['Address', host.address === null ? undefined : code(host.address)],
     [

@@ -44,7 +44,7 @@ function description(host: Host, { isOneOfSeveral, clones, now }: HostPlace): st
       storage === null ? undefined : `${sizeOf(storage.freeBytes)} free`,
       roundTripMs === null ? undefined : roundTripText(roundTripMs),
     ]);
-  const isSince = state === 'unreachable' && since !== null;
+  const isSince = state !== 'connecting' && since !== null;
   return joined([
     `${states[state]}${isSince ? ` since ${momentOf(since, now)}` : ''}`,
     // What is tried meanwhile comes and goes every few seconds.
@@ -61,6 +61,7 @@ function icon({ kind, state }: Host, faded: boolean): NonNullable<Row['icon']> {
     case 'unreachable':
       return { id: 'debug-disconnect', color: color.faded };
     case 'needs-login':
+      return { id: 'key', color: color.warning };
     case 'unusable':
       return { id: 'warning', color: color.warning };
   }
@@ -76,7 +77,11 @@ export function hostRow(host: Host, place: HostPlace): Row {
     icon: icon(host, isStopped),
     context: `host.${host.state}${host.kind === 'local' ? '' : '.remote'}`,
     children: place.isOneOfSeveral ? 'expanded' : 'none',
-    faded: isStopped ? 'engine stopped' : host.state === 'unreachable' ? 'out of reach' : undefined,
+    faded: isStopped
+      ? 'engine stopped'
+      : host.state === 'unreachable' || host.state === 'needs-login'
+        ? 'out of reach'
+        : undefined,
     spoken: `Host ${host.name}, ${text === '' ? states[host.state] : text}`,
   });
 }

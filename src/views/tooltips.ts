@@ -1,14 +1,11 @@
 /** Writes the rich text that appears when the mouse rests on a row. */
 import { factsOf, type Piece } from './facts.ts';
-import { escaped } from './markdown.ts';
+import { escaped, oneLine } from './markdown.ts';
 import type { RowReference } from './rowId.ts';
 import type { TreeState } from './treeRows.ts';
 
-/** A line that a text begins itself could be a block of its own in Markdown. */
-const onOneLine = (text: string): string => text.replace(/\s+/g, ' ');
-
 const written = (piece: Piece): string =>
-  typeof piece === 'string' ? escaped(onOneLine(piece)) : `\`${onOneLine(piece.code).replaceAll('`', "'")}\``;
+  typeof piece === 'string' ? escaped(oneLine(piece)) : `\`${oneLine(piece.code).replaceAll('`', "'")}\``;
 
 /** Markdown for a row, or undefined when the label says it all. */
 export function describeRow(state: TreeState, reference: RowReference): string | undefined {

@@ -172,7 +172,8 @@ export function createTree(
       const row = rows.get(rowId(reference)) ?? rowOf(reference);
       if (row === undefined) return new vscode.TreeItem('');
       const item = new vscode.TreeItem(row.label, collapsible[row.children]);
-      item.id = row.id;
+      // VS Code keeps a row folded that had nothing below it: as one of several a host is another row.
+      item.id = reference.kind === 'host' ? `${row.id} ${row.children}` : row.id;
       item.description = row.description;
       item.contextValue = row.context;
       item.accessibilityInformation = { label: row.spoken };

@@ -11,6 +11,7 @@ import {
 import { writeReceivingExtension } from '../../support/vscode/receivingExtension.ts';
 import { themes } from '../../support/vscode/server.ts';
 import { until } from '../../support/vscode/until.ts';
+import { hostTests } from './hostTests.ts';
 import { useWorkbench } from './useWorkbench.ts';
 
 describe('the tree', () => {
@@ -379,6 +380,8 @@ describe('the tree', () => {
     // The rows below it move up.
     await workbench.waitForNoRow('audits');
   });
+
+  hostTests(ui, () => engine);
 
   it('opens psql in a terminal', async function () {
     const { workbench, install } = ui();

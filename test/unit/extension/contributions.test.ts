@@ -70,6 +70,11 @@ describe('what package.json contributes', () => {
       'note.noSnapshot',
       'host.ready',
       'host.unreachable',
+      'host.ready.remote',
+      'host.unreachable.remote',
+      'host.needs-login.remote',
+      'environment.away',
+      'clone.away',
     ];
     const inline = (contributes.menus['view/item/context'] ?? []).filter(({ group }) =>
       group?.startsWith('inline'),
@@ -89,11 +94,13 @@ describe('what package.json contributes', () => {
     ]);
     assert.deepEqual(actions('environment.busy.empty.cancellable'), ['job.cancel']);
     assert.deepEqual(actions('note.noSnapshot'), ['environment.refresh']);
+    assert.deepEqual(actions('host.needs-login.remote'), ['host.reconnect', 'host.showLog']);
+    assert.deepEqual(actions('clone.away'), ['host.reconnect']);
   });
 
   it('keeps destructive commands in a group of their own, away from the pointer', () => {
     for (const { command, group } of contributes.menus['view/item/context'] ?? []) {
-      if (/\.(destroy|delete)$/.test(command)) assert.match(group ?? '', /^3_destructive/);
+      if (/\.(destroy|delete|remove)$/.test(command)) assert.match(group ?? '', /^3_destructive/);
     }
   });
 

@@ -18,6 +18,8 @@ describe('the host whose doctor an error offers', () => {
   it('is the one that the error names', () => {
     const unreachable = fail('host_unreachable', { host: 'far', problem: 'no route' }).document;
     assert.equal(failedHost(unreachable, fakeJob({ environment: 'shop' }), environments), 'far');
+    const refused = fail('host_login', { host: 'far', address: 'ssh://far', problem: 'no' }).document;
+    assert.equal(failedHost(refused, undefined, environments), 'far');
     assert.equal(
       failedHost(fail('no_snapshot', { environment: 'audits' }).document, undefined, environments),
       'builds',
