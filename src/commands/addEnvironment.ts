@@ -168,7 +168,7 @@ async function askPathThere(
   const path = await vscode.window.showInputBox({
     title,
     prompt: `${pathTitles[retrieval]()}: its path on ${host.name}`,
-    placeHolder: retrieval === 'dump' ? '/srv/dumps/shop.dump' : '/srv/postgres/data',
+    placeHolder: retrieval === 'dump' ? '/srv/dumps/shop.dump' : '/srv/data/main',
     ignoreFocusOut: true,
     ...(value !== undefined && { value }),
     validateInput: (text) => (text.startsWith('/') ? undefined : 'Type the whole path, from / on.'),
