@@ -6,7 +6,7 @@ import type { Log } from '../ports/log.ts';
 import type { KeptText } from '../process/keptText.ts';
 import { createClient, type RouteInput, type RouteOutput } from '../protocol/client.ts';
 import { hostSchema, type HostLogLine, type Job } from '../protocol/entities.ts';
-import { fail, isFailure } from '../protocol/errors.ts';
+import { fail, isFailure, type ThinClonesError } from '../protocol/errors.ts';
 import type { EventBody } from '../protocol/events.ts';
 import type { RouteName } from '../protocol/routes.ts';
 import { createConnection } from './connection.ts';
@@ -80,7 +80,9 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
   async function follow(session: LinkSession, ready: () => void, signal: AbortSignal): Promise<void> {
     const client = createClient({ transport: session, user: 'engine' });
     for (;;) {
-      const overview = await client.call('overview', {}, { signal });
+      const overview = await client.call('overview', {}, { signal }).catch((error: unknown) => {
+        throw isFailure(error, 'protocol_mismatch') ? elsewhere(name, error) : error;
+      });
       const now = viewOf(name, overview);
       if (now === undefined) throw fail('host_unreachable', { host: name, problem: 'it tells of no host' });
       mirror.replace(now);
@@ -149,6 +151,16 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
       await keeper.quiet();
     },
   };
+}
+
+/** Which of two engines is to be updated is told by where they are. */
+function elsewhere(host: string, error: ThinClonesError): ThinClonesError {
+  const { engine, client } = error.document.details;
+  return fail(
+    'protocol_mismatch',
+    { engine: Number(engine), client: Number(client), host },
+    { cause: error },
+  );
 }
 
 const emptyView = ({ name, kind }: KnownHost): HostView => ({

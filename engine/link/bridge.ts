@@ -105,26 +105,56 @@ async function forward(
       request.end(body);
     });
   };
-  let answer: IncomingMessage;
+  let answer: Answer;
   try {
-    answer = await ask(await engine(false));
+    answer = await readRefusal(await ask(await engine(false)));
+    if (isUndone(answer)) answer = await readRefusal(await ask(await engine(true)));
   } catch (error) {
     // Only what did not reach it is sent again: whether the rest was done, nobody knows here.
     if (!isNotListening(error))
       throw fail('engine_unreachable', { problem: textOf(error) }, { cause: error });
-    answer = await ask(await engine(true));
+    answer = await readRefusal(await ask(await engine(true)));
   }
+  const { message, refusal } = answer;
   if (stream.destroyed) {
-    answer.destroy();
+    message.destroy();
     return;
   }
-  const position = answer.headers[positionHeader];
+  const position = message.headers[positionHeader];
   stream.respond({
-    ':status': answer.statusCode ?? 502,
-    'content-type': answer.headers['content-type'] ?? 'application/json',
+    ':status': message.statusCode ?? 502,
+    'content-type': message.headers['content-type'] ?? 'application/json',
     ...(typeof position === 'string' ? { [positionHeader]: position } : {}),
   });
-  leadInto(answer, stream);
+  if (refusal === undefined) leadInto(message, stream);
+  else stream.end(refusal);
+}
+
+/** What the engine answers; `refusal` is its whole text where the engine itself may be another one by now. */
+interface Answer {
+  message: IncomingMessage;
+  refusal: string | undefined;
+}
+
+const [unauthorized, unavailable] = [
+  constants.HTTP_STATUS_UNAUTHORIZED,
+  constants.HTTP_STATUS_SERVICE_UNAVAILABLE,
+];
+
+async function readRefusal(message: IncomingMessage): Promise<Answer> {
+  const status = message.statusCode ?? 0;
+  if (status !== unauthorized && status !== unavailable) return { message, refusal: undefined };
+  let refusal = '';
+  for await (const piece of message.setEncoding('utf8') as AsyncIterable<string>) refusal += piece;
+  return { message, refusal };
+}
+
+/** It had no effect: another engine listens where ours was, or this one is ending and lets nothing begin. */
+const undone = ['unauthorized', 'shutting_down'] as const;
+function isUndone({ refusal }: Answer): boolean {
+  if (refusal === undefined) return false;
+  const { error } = JSON.parse(refusal) as { error?: { code?: string } };
+  return undone.some((code) => code === error?.code);
 }
 
 const isNotListening = (error: unknown): boolean =>
@@ -159,7 +189,7 @@ async function openTunnel(
   const show = async (anew: boolean) =>
     (await engine(anew)).client.call('cloneShow', { params: { clone: target.clone } });
   const clone = await show(false).catch((error: unknown) => {
-    if (!isFailure(error, 'engine_unreachable')) throw error;
+    if (![...undone, 'engine_unreachable' as const].some((each) => isFailure(error, each))) throw error;
     return show(true);
   });
   const member = clone.members.find(({ name }) => name === target.member);

@@ -30,6 +30,18 @@ export type Retrieval = z.infer<typeof retrievalSchema>;
 export const storageDriverSchema = z.enum(['btrfs', 'reflink', 'copy', 'memory']);
 export type StorageDriver = z.infer<typeof storageDriverSchema>;
 
+const other = 'other';
+/** Values that newer engines will have more of: a text that is not known here is read as `other`. */
+function growing<const Value extends string>(values: readonly Value[]): z.ZodType<Value | typeof other> {
+  const known: readonly string[] = [...values, other];
+  // The values are written down for who reads without the schemas: those know what to make of another one.
+  const read = z
+    .string()
+    .meta({ enum: known })
+    .pipe(z.enum<string[]>([...known]).catch(other));
+  return read as unknown as z.ZodType<Value | typeof other>;
+}
+
 /** One thing that a host needs or could use. */
 export const doctorCheckSchema = z.object({
   name: z.string(),
@@ -48,7 +60,7 @@ export const hostQuestionSchema = z.object({
   /** Of this question alone. */
   id: z.string(),
   /** `host-key`: whether the key with `fingerprint` is the host's, answered by "yes" alone; `code`: a one-time code; `other`: whatever the host wants. */
-  kind: z.enum(['host-key', 'password', 'passphrase', 'code', 'other']),
+  kind: growing(['host-key', 'password', 'passphrase', 'code']),
   /** In the words of ssh or of the host, without control characters. A host that is not trusted may have written it. */
   text: z.string(),
   /** Of a host key: "SHA256:…". */
@@ -63,7 +75,7 @@ export type HostQuestion = z.infer<typeof hostQuestionSchema>;
 
 export const hostSchema = z.object({
   name: hostNameSchema,
-  kind: z.enum(['local', 'ssh', 'docker', 'dblab']),
+  kind: growing(['local', 'ssh', 'docker', 'dblab']),
   /**
    * `connecting`: another machine that is being reached for; what it holds is told as it was. `needs-login`: its login asks what only a
    * person can answer, who has to connect it.
@@ -71,7 +83,7 @@ export const hostSchema = z.object({
   state: z.enum(['ready', 'connecting', 'needs-login', 'unreachable', 'unusable']),
   storage: z
     .object({
-      driver: storageDriverSchema,
+      driver: growing(storageDriverSchema.options),
       /** For people: "btrfs, thin" or "full copy". */
       label: z.string(),
       thin: z.boolean(),
@@ -488,7 +500,7 @@ export const errorSchema = z.object({
 });
 export type ErrorDocument = z.infer<typeof errorSchema>;
 
-export const jobTypeSchema = z.enum([
+export const jobTypeSchema = growing([
   'environment.refresh',
   'environment.delete',
   'snapshot.delete',

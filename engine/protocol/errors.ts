@@ -83,10 +83,17 @@ export const errorTable = {
     (d) => `The engine has no ${d.path}.`,
     () => 'Look at the list of routes in /v1/openapi.json, or update the older of extension and engine.',
   ),
-  protocol_mismatch: define<{ engine: number; client: number }>(
+  /** `host`: whose engine it is, where that is another one than this machine's. */
+  protocol_mismatch: define<{ engine: number; client: number; host?: string }>(
     426,
-    (d) => `The engine speaks protocol ${d.engine}, this client ${d.client}.`,
-    () => 'Update the older of the two, then reload the window.',
+    (d) =>
+      d.host === undefined
+        ? `The engine speaks protocol ${d.engine}, this client ${d.client}.`
+        : `The engine of host ${d.host} speaks protocol ${d.engine}, this machine's ${d.client}: update Thin Clones ${d.engine > d.client ? 'on this machine' : `on ${d.host}`}.`,
+    (d) =>
+      d.host === undefined
+        ? `Update ${d.engine > d.client ? 'this client' : 'the engine'}, which is the older of the two, then reload the window.`
+        : 'Clones there go on, and whoever has the same version there works with them.',
   ),
   /** `where`: one line for each place of a file that asks for it. */
   not_supported: define<{ feature: string; instead?: string; where?: readonly string[] }>(

@@ -203,6 +203,7 @@ const hostKinds: Readonly<Record<Host['kind'], string>> = {
   ssh: 'another machine, by ssh',
   docker: 'a Docker Engine',
   dblab: 'a DBLab Engine',
+  other: 'of a kind that a newer version knows',
 };
 
 function hostFacts(host: Host, state: TreeState): Found {

@@ -31,9 +31,10 @@ export function retryOf(job: Job): (() => Promise<void>) | undefined {
       return () => runCommand('thinClones.clone.commit', { kind: 'clone', key: id });
     case 'clone.destroy':
       return () => runCommand('thinClones.clone.destroy', { kind: 'clone', key: id });
-    // What they made is gone with its name, and so is what they were asked for.
+    // What they made is gone with its name, and so is what they were asked for; of a newer engine's nobody knows here.
     case 'clone.create':
     case 'clone.bind':
+    case 'other':
       return undefined;
   }
 }

@@ -2,12 +2,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { App } from '../../../engine/http/app.ts';
 import { listen, type Listening } from '../../../engine/http/listen.ts';
 import { serveBridge } from '../../../engine/link/bridge.ts';
 import { createFakeLink, type FarEnd } from '../../../engine/link/fake/fakeLink.ts';
 import type { Link, OpenOptions } from '../../../engine/link/link.ts';
 import { createClient } from '../../../engine/protocol/client.ts';
+import { fail } from '../../../engine/protocol/errors.ts';
 import { createTransport } from '../../../engine/protocol/node/transport.ts';
+import { protocolVersion } from '../../../engine/protocol/wire.ts';
 import { caller, cloneName, ref } from '../../support/memoryEngine.ts';
 import { openMemoryApp, token, type MemoryApp } from '../http/memoryApp.ts';
 
@@ -18,6 +21,8 @@ export interface FarHost {
   open: Set<FarEnd>;
   /** Nobody gets there any more, until it is undone. */
   down: string | undefined;
+  /** The protocol of its engine. */
+  speaks: number;
   /** What comes before the stream is the bridge's: its questions, its refusal. */
   login: (opening: OpenOptions) => Promise<void>;
   close(): Promise<void>;
@@ -27,13 +32,19 @@ export async function openFarHost(name: string, seed: number): Promise<FarHost> 
   const folder = await mkdtemp(join(tmpdir(), 'tc-far-'));
   const memory = await openMemoryApp({ seed });
   const socket = join(folder, 's');
-  const listening: Listening = await listen(memory.app, { socket, tcpPort: null });
+  const app: App = async (request) => {
+    if (host.speaks === protocolVersion) return memory.app(request);
+    const { status, document } = fail('protocol_mismatch', { engine: host.speaks, client: protocolVersion });
+    return { status, headers: {}, body: JSON.stringify({ error: document }) };
+  };
+  const listening: Listening = await listen(app, { socket, tcpPort: null });
   const transport = createTransport({ socketPath: socket });
   const client = createClient({ transport, user: 'bridge', token });
   const host: FarHost = {
     memory,
     open: new Set(),
     down: undefined,
+    speaks: protocolVersion,
     login: async () => undefined,
     link: createFakeLink({
       name,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { createClient, type Client } from '../../../engine/protocol/client.ts';
 import { isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';
 import type { Event } from '../../../engine/protocol/events.ts';
+import { protocolVersion } from '../../../engine/protocol/wire.ts';
 import { cloneName } from '../../support/memoryEngine.ts';
 import { openMemoryApp, token, type MemoryApp } from '../http/memoryApp.ts';
 import { openFarHost, withClone, type FarHost } from './farHost.ts';
@@ -79,6 +80,28 @@ describe('two hosts behind one engine', () => {
       assert.deepEqual([found.id, found.environment], [id, 'big/shop']);
     }
     await assert.rejects(client.call('cloneShow', { params: { clone: 'small/there' } }), code('not_found'));
+  });
+
+  it('says which side is to be updated where an engine there speaks another protocol, and works with the others', async () => {
+    for (const [engine, where] of [
+      [protocolVersion + 1, 'on this machine'],
+      [protocolVersion - 1, 'on big'],
+    ] as const) {
+      big.speaks = engine;
+      for (const end of big.open) end.end('it was replaced');
+      await assert.rejects(
+        client.call('cloneReset', { params: { clone: 'there' } }),
+        code('protocol_mismatch'),
+      );
+      await until(async () => (await hosts()).get('big')?.problem?.includes('protocol') === true);
+      assert.equal(
+        (await hosts()).get('big')?.problem,
+        `The engine of host big speaks protocol ${engine}, this machine's ${protocolVersion}: update Thin Clones ${where}.`,
+      );
+      assert.equal((await client.call('cloneShow', { params: { clone: 'here' } })).name, 'here');
+      big.speaks = protocolVersion;
+      assert.equal((await client.call('cloneShow', { params: { clone: 'there' } })).name, 'there');
+    }
   });
 
   it('asks which one is meant where two hosts have one of a name', async () => {

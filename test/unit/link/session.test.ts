@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { connect, performServerHandshake, type ServerHttp2Session } from 'node:http2';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { duplexPair, type Duplex } from 'node:stream';
 import { serveBridge } from '../../../engine/link/bridge.ts';
 import { createFakeLink } from '../../../engine/link/fake/fakeLink.ts';
 import { openSession, type LinkSession, type SessionLimits } from '../../../engine/link/session.ts';
 import { readTunnel, writeTunnel } from '../../../engine/link/tunnelName.ts';
 import { createClient } from '../../../engine/protocol/client.ts';
-import { isFailure, toFailure } from '../../../engine/protocol/errors.ts';
+import { fail, isFailure, toFailure } from '../../../engine/protocol/errors.ts';
+import { createTransport } from '../../../engine/protocol/node/transport.ts';
 import { cloneIdSchema, memberNameSchema } from '../../../engine/protocol/ids.ts';
 
 /** A far end that is not ours. */
@@ -173,6 +178,51 @@ describe('the far end of a link', () => {
     }
     for (const bad of ['', '.', 'clone-abcdefghijklmnop./etc', 'clone-abcdefghijklmnop.a%00', `${clone}.-x`])
       assert.equal(readTunnel(bad), undefined, bad);
+  });
+
+  it('asks the engine that took the place of another one, or takes it while that one ends', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tc-bridge-'));
+    const serve = async (name: string, refused: 'unauthorized' | 'shutting_down' | undefined) => {
+      const socket = join(folder, name);
+      const server = createServer((request, response) => {
+        request.resume();
+        const failure = refused && fail(refused, {});
+        response.writeHead(failure?.status ?? 200, { 'content-type': 'application/json' });
+        response.end(JSON.stringify(failure === undefined ? { items: [] } : { error: failure.document }));
+      });
+      await new Promise<void>((resolve) => server.listen(socket, resolve));
+      const client = createClient({ transport: createTransport({ socketPath: socket }), user: 'bridge' });
+      return { server, found: { socket, token: name, client } };
+    };
+    const servers = {
+      now: await serve('now', undefined),
+      replaced: await serve('replaced', 'unauthorized'),
+      ending: await serve('ending', 'shutting_down'),
+    };
+    for (const before of ['replaced', 'ending'] as const) {
+      const asked: boolean[] = [];
+      const { promise: served, resolve } = Promise.withResolvers<unknown>();
+      const link = createFakeLink({
+        name: 'big',
+        serve({ bytes }) {
+          const engine = async (anew: boolean) => {
+            asked.push(anew);
+            return servers[anew ? 'now' : before].found;
+          };
+          void serveBridge({ bytes, engine }).then(() => resolve(undefined));
+        },
+      });
+      const session = await openSession({ host: 'big', link, signal: new AbortController().signal });
+      assert.deepEqual(await call(session), { items: [] });
+      assert.deepEqual(asked, [false, true]);
+      session.close();
+      await served;
+    }
+    for (const { server } of Object.values(servers)) {
+      server.closeAllConnections();
+      server.close();
+    }
+    await rm(folder, { recursive: true });
   });
 
   it('tells why the engine can not be had', async () => {

@@ -77,7 +77,9 @@ describe('the contract as a bundle has it', () => {
         const parsed = schema?.safeParse(document);
         const taken = conform(contract.answers[name] ?? {}, document, contract.$defs);
         const told = `${name}: ${JSON.stringify(document)}`;
-        if (parsed?.success === true) assert.deepEqual(taken, parsed.data, told);
+        // The schemas are asked what to make of a value that is not known here.
+        const isOther = JSON.stringify(parsed?.data ?? null).includes('"other"');
+        if (parsed?.success === true && !isOther) assert.deepEqual(taken, parsed.data, told);
         else assert.equal(taken, mismatch, told);
         if (taken === mismatch) refused += 1;
       }
