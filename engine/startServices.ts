@@ -42,6 +42,7 @@ import { chooseStorage } from './storage/choose.ts';
 import { POOL_FILE } from './storage/pool.ts';
 import { ensurePoolFile, poolFileOf } from './storage/poolFile.ts';
 import type { Storage } from './storage/storage.ts';
+import { mountParent } from './storage/zfs/parent.ts';
 
 export interface Surroundings {
   paths: HomePaths;
@@ -156,8 +157,11 @@ async function openStorage(
   { store, blocked }: OpenedState,
   signal: AbortSignal,
 ): Promise<OpenedStorage> {
-  const { storage: configured, refusal } = findStorage(paths, settings, store);
+  const { storage: wanted, refusal } = findStorage(paths, settings, store);
   if (refusal !== undefined) throw refusal;
+  const { dataset } = wanted;
+  const configured =
+    dataset === undefined ? wanted : { ...wanted, path: await mountParent(machine, dataset) };
   // The id may be lost with the pool file still to be mounted, which holds it too.
   const inPoolFile = configured.path === undefined && existsSync(poolFileOf(paths.pool));
   if (inPoolFile && !hasInstallation(paths.installation)) await ensurePoolFile(machine, paths.pool, signal);

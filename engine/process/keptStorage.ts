@@ -17,6 +17,7 @@ const fileSchema = z.object({
   format: z.literal(1),
   driver: storageDriverSchema.nullable(),
   path: z.string().nullable(),
+  dataset: z.string().nullable().default(null),
 });
 
 export interface StorageInUse {
@@ -34,8 +35,8 @@ function readKept(file: string): StorageSettings | undefined {
     throw error;
   }
   try {
-    const { driver, path } = fileSchema.parse(JSON.parse(text));
-    return { driver: driver ?? undefined, path: path ?? undefined };
+    const { driver, path, dataset } = fileSchema.parse(JSON.parse(text));
+    return { driver: driver ?? undefined, path: path ?? undefined, dataset: dataset ?? undefined };
   } catch {
     // best effort: a damaged file is as good as none; a folder without the storage that should be there is refused
     return undefined;
@@ -79,21 +80,27 @@ export function storageInUse(
     return { storage: configured, refusal: undefined };
   }
   const asked = configured.path;
+  const storage = { driver: configured.driver ?? kept.driver, path: kept.path, dataset: kept.dataset };
+  const { dataset } = configured;
+  if (dataset !== undefined && dataset !== kept.dataset)
+    return { storage, refusal: fail('storage_elsewhere', { asked: dataset, used: kept.dataset ?? used }) };
   const differs = asked !== undefined && !isSameFolder(asked, used);
-  return {
-    storage: { driver: configured.driver ?? kept.driver, path: kept.path },
-    refusal: differs ? fail('storage_elsewhere', { asked, used }) : undefined,
-  };
+  return { storage, refusal: differs ? fail('storage_elsewhere', { asked, used }) : undefined };
 }
 
 /** Call when the storage works, and before anything is stored in it, as the holder of the engine's lock. */
-export function keepStorage(file: string, { driver, path }: StorageSettings): void {
+export function keepStorage(file: string, { driver, path, dataset }: StorageSettings): void {
   const absolute = path === undefined ? undefined : resolve(path);
   const kept = readKept(file);
-  if (kept !== undefined && kept.driver === driver && kept.path === absolute) return;
+  const isKept =
+    kept !== undefined && kept.driver === driver && kept.path === absolute && kept.dataset === dataset;
+  if (isKept) return;
   const fresh = `${file}.new`;
   rmSync(fresh, { force: true });
-  const document = { format: 1, driver: driver ?? null, path: absolute ?? null };
+  const document = {
+    ...{ format: 1, driver: driver ?? null, path: absolute ?? null },
+    ...(dataset !== undefined && { dataset }),
+  };
   writeFileSync(fresh, JSON.stringify(document), { mode: 0o600, flag: 'wx', flush: true });
   renameSync(fresh, file);
 }

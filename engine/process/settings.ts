@@ -6,7 +6,12 @@ import { fail } from '../protocol/errors.ts';
 
 export const settingsSchema = z.strictObject({
   storage: z
-    .strictObject({ driver: storageDriverSchema.optional(), path: z.string().optional() })
+    .strictObject({
+      driver: storageDriverSchema.optional(),
+      path: z.string().optional(),
+      /** Of ZFS, below which datasets are kept: "tank/thin". */
+      dataset: z.string().optional(),
+    })
     .default({}),
   programs: z
     .strictObject({ serverDirectory: z.string().optional(), clientDirectory: z.string().optional() })
@@ -53,6 +58,7 @@ export function readSettings(
     storage: {
       driver: checked?.data ?? settings.storage.driver,
       path: text(variables.THIN_CLONES_STORAGE_PATH) ?? settings.storage.path,
+      dataset: text(variables.THIN_CLONES_STORAGE_DATASET) ?? settings.storage.dataset,
     },
     programs: {
       serverDirectory: text(variables.THIN_CLONES_SERVER_PROGRAMS) ?? settings.programs.serverDirectory,

@@ -27,7 +27,7 @@ export type DatabaseEngine = z.infer<typeof databaseEngineSchema>;
 export const retrievalSchema = z.enum(['logical', 'physical', 'dump', 'directory']);
 export type Retrieval = z.infer<typeof retrievalSchema>;
 
-export const storageDriverSchema = z.enum(['btrfs', 'reflink', 'copy', 'memory']);
+export const storageDriverSchema = z.enum(['zfs', 'btrfs', 'reflink', 'copy', 'memory']);
 export type StorageDriver = z.infer<typeof storageDriverSchema>;
 
 const other = 'other';

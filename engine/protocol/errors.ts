@@ -42,6 +42,12 @@ const packageOf: Readonly<Record<string, string>> = {
 };
 const megabytes = (bytes: number): string => Math.ceil(bytes / 1e6).toFixed(0);
 const list = (names: readonly string[]): string => names.join(', ');
+/** A command that can be pasted into a shell. */
+const shown = (...words: readonly string[]): string =>
+  words
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
+    .join(' ');
+const poolOf = (dataset: string): string => dataset.split(/[/@]/)[0] ?? dataset;
 const kindList = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;
 
 export const errorTable = {
@@ -615,17 +621,76 @@ export const errorTable = {
     (d) => `The storage ${d.storage} failed: ${d.problem}`,
     () => 'Look at the job log and at "thin-clones host doctor".',
   ),
+  // What a file system of datasets refuses, each with its own way out. `dataset`: its whole name, "tank/thin/data/ID".
+  /** What the datasets may occupy together, by a person's limit: the disk may have room. */
+  storage_quota: define<{ dataset: string }>(
+    507,
+    (d) => `${d.dataset} may not occupy more: its quota, or one above it, is used up.`,
+    (d) =>
+      `Delete snapshots or destroy clones that are no longer needed, or raise the limit; see it with: ${shown('zfs', 'get', '-r', 'quota,refquota,available', poolOf(d.dataset))}`,
+    true,
+  ),
+  storage_busy: define<{ dataset: string; problem: string }>(
+    409,
+    (d) => `${d.dataset} is in use: ${d.problem}.`,
+    (d) =>
+      `End what has files open there or was started with it mounted, or release who holds it, then try again; fuser -vm with its mount point names processes, and this the holds: ${shown('zfs', 'holds', '-r', d.dataset)}`,
+    true,
+  ),
+  storage_has_clones: define<{ dataset: string }>(
+    409,
+    (d) => `Something depends on ${d.dataset}: clones of its snapshots, or what lies below it.`,
+    (d) =>
+      `It is kept until that is gone; see it with: ${shown('zfs', 'list', '-r', '-t', 'all', '-o', 'name,origin,clones', poolOf(d.dataset))}`,
+    true,
+  ),
+  storage_newer_snapshot: define<{ dataset: string }>(
+    409,
+    (d) => `${d.dataset} has a newer snapshot, which would be lost.`,
+    (d) =>
+      `Look whose it is, and destroy it if nobody needs it: ${shown('zfs', 'list', '-r', '-t', 'snapshot', '-o', 'name,creation', d.dataset)}`,
+  ),
+  storage_suspended: define<{ pool: string }>(
+    503,
+    (d) => `The pool ${d.pool} is suspended: a disk of it does not answer, and whoever writes there waits.`,
+    (d) =>
+      `Bring the disk back (${shown('zpool', 'status', '-v', d.pool)}), then run: ${shown('zpool', 'clear', d.pool)}`,
+    true,
+  ),
+  storage_read_only: define<{ dataset: string }>(
+    503,
+    (d) => `Nothing can be changed in ${d.dataset}: it, or its pool, is read-only.`,
+    (d) =>
+      `Run: ${shown('zfs', 'set', 'readonly=off', d.dataset)}; where the pool was imported read-only: ${shown('zpool', 'export', poolOf(d.dataset))} and then ${shown('zpool', 'import', poolOf(d.dataset))}`,
+  ),
+  storage_missing: define<{ dataset: string }>(
+    503,
+    (d) => `There is no dataset ${d.dataset} on this machine now.`,
+    (d) =>
+      `Where its pool was exported, or its disks came late: ${shown('zpool', 'import', poolOf(d.dataset))}. Else name another one (storage.dataset in settings.json), or make it: ${shown('zfs', 'create', '-p', d.dataset)}`,
+  ),
+  storage_exists: define<{ dataset: string }>(
+    409,
+    (d) => `${d.dataset} exists already.`,
+    (d) => `Look whose it is: ${shown('zfs', 'get', 'all', d.dataset)}`,
+  ),
+  storage_rights: define<{ dataset: string; problem: string }>(
+    503,
+    (d) => `The engine may not change ${d.dataset}: ${d.problem}.`,
+    () =>
+      'Run the engine as root, or let its user run exactly the commands that it needs through sudo: "thin-clones host doctor" shows the lines. What "zfs allow" delegates is not enough on Linux, where only root can mount.',
+  ),
   storage_elsewhere: define<{ asked: string; used: string }>(
     409,
     (d) =>
       `The settings name ${d.asked} for the storage, but the snapshots and clones of this home are in ${d.used}.`,
     (d) =>
-      `Set it back to ${d.used} (thinClones.storage.path in VS Code, storage.path in settings.json). To move on to ${d.asked}, destroy the clones and delete the snapshots before.`,
+      `Set it back to ${d.used} (thinClones.storage.path in VS Code, storage.path or storage.dataset in settings.json). To move on to ${d.asked}, destroy the clones and delete the snapshots before.`,
   ),
   storage_foreign: define<{ path: string; problem: string }>(
     409,
     (d) => `${d.path} is not ours to use: ${d.problem}.`,
-    () => 'Choose an empty folder for the storage, or the THIN_CLONES_HOME that made it.',
+    () => 'Choose an empty folder or dataset for the storage, or the THIN_CLONES_HOME that made it.',
   ),
   programs_missing: define<{ what: string; searched: readonly string[]; install: string }>(
     503,

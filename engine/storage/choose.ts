@@ -13,13 +13,24 @@ import { createReflinkDriver, reflinkLabel, reflinkObstacle } from './reflink/re
 import type { Storage } from './storage.ts';
 import { openTaggedStore } from './taggedStore.ts';
 import type { TreeDriver } from './treeDriver.ts';
+import { createZfsCommands } from './zfs/commands.ts';
+import { examineZfs } from './zfs/examine.ts';
+import { datasetAt } from './zfs/parent.ts';
+import { createZfsDriver } from './zfs/zfsDriver.ts';
 
 export interface StorageChoice {
   machine: Machine;
   /** Folder of the store, in THIN_CLONES_HOME. A pool file lies beside it, named after it (`pool` -> `pool.img`). */
   root: string;
   /** From the settings; a driver that can't work is an error, never a reason to take another one. */
-  configured?: { driver?: StorageDriver | undefined; path?: string | undefined } | undefined;
+  configured?:
+    | {
+        driver?: StorageDriver | undefined;
+        path?: string | undefined;
+        /** Of ZFS: it is mounted at `path` (see zfs/parent.ts). */
+        dataset?: string | undefined;
+      }
+    | undefined;
   installation: InstallationId;
   signal?: AbortSignal | undefined;
 }
@@ -37,6 +48,7 @@ export async function chooseStorage(choice: StorageChoice): Promise<Storage> {
   const { machine, installation, configured } = choice;
   const root = configured?.path ?? choice.root;
   choice.signal?.throwIfAborted();
+  if (configured?.dataset !== undefined || configured?.driver === 'zfs') return openOnZfs(choice, root);
 
   if (configured?.path === undefined && (await machine.files.stat(poolFileOf(root)))) {
     return openPoolFile(choice, root);
@@ -77,6 +89,22 @@ async function open(
   return openTaggedStore({ machine, root, installation, driver });
 }
 
+async function openOnZfs(choice: StorageChoice, root: string): Promise<Storage> {
+  const { machine, installation, configured } = choice;
+  const given = configured?.dataset;
+  const refuse = (problem: string) => fail('storage_failed', { storage: given ?? root, problem });
+  const parent = given ?? (configured?.path === undefined ? undefined : await datasetAt(machine, root));
+  if (parent === undefined)
+    throw refuse('ZFS needs a dataset of its own: name it (storage.dataset in settings.json)');
+  const known = await readPool(machine, root, installation);
+  if (known !== undefined && known.driver !== 'zfs' && (await hasDatasets(machine, root)))
+    throw refuse(
+      `its datasets were made by "${known.driver}"; set storage.driver back, or delete them first`,
+    );
+  const zfs = await createZfsCommands({ machine, root });
+  return open(choice, root, createZfsDriver({ machine, zfs, installation, parent, root }));
+}
+
 async function openPoolFile(choice: StorageChoice, root: string): Promise<Storage> {
   const { machine, configured, signal } = choice;
   const kind = await ensurePoolFile(machine, root, signal);
@@ -97,12 +125,14 @@ async function openPoolFile(choice: StorageChoice, root: string): Promise<Storag
 async function reopen(choice: StorageChoice, root: string, pool: Pool): Promise<Storage> {
   const { machine, configured } = choice;
   const wanted = configured?.driver ?? pool.driver;
-  if (wanted !== pool.driver && (wanted === 'btrfs' || pool.driver === 'btrfs')) {
+  const bound = [wanted, pool.driver].some((driver) => driver === 'btrfs' || driver === 'zfs');
+  if (wanted !== pool.driver && bound) {
     throw fail('storage_failed', {
       storage: root,
       problem: `the settings ask for "${wanted}", but its datasets were made by "${pool.driver}"; set it back, or delete them first`,
     });
   }
+  if (pool.driver === 'zfs') return openOnZfs({ ...choice, configured: { path: root } }, root);
   const obstacle = await obstacleTo(wanted, machine, root);
   if (!obstacle) return open(choice, root, await driverOf(wanted, machine, root));
   throw fail('storage_failed', {
@@ -127,6 +157,8 @@ async function driverOf(kind: StorageDriver, machine: Machine, root: string): Pr
     }
     case 'copy':
       return createCopyDriver({ machine, root });
+    case 'zfs':
+      throw fail('storage_failed', { storage: root, problem: 'ZFS needs a dataset of its own' });
     case 'memory':
       throw fail('storage_failed', { storage: root, problem: 'the driver "memory" is for tests only' });
   }
@@ -139,6 +171,7 @@ async function obstacleTo(
 ): Promise<Obstacle | undefined> {
   if (kind === 'copy') return undefined;
   if (kind === 'memory') return { problem: 'it is for tests only', fix: null };
+  if (kind === 'zfs') return { problem: 'ZFS needs a dataset of its own', fix: null };
   if (machine.platform === 'win32')
     return { problem: 'Windows shares no blocks between files here', fix: null };
   const base = await nearestFolder(machine, root);
@@ -200,6 +233,8 @@ export async function explainStorage(
   const root = configured?.path ?? choice.root;
   const inPoolFile =
     configured?.path === undefined && (await machine.files.stat(poolFileOf(root))) !== undefined;
+  const zfs = await examineZfs(machine, configured?.dataset);
+  if (configured?.dataset !== undefined) return [zfs];
   const checks: DoctorCheck[] = [];
   let taken: string | undefined = inPoolFile ? 'pool file' : undefined;
   const add = (name: string, obstacle: Obstacle | undefined, works: string): void => {
@@ -239,6 +274,7 @@ export async function explainStorage(
       'a file system in a file beside the folder.',
     );
   }
+  checks.push(zfs);
   const thin = taken !== undefined;
   checks.push({
     name: 'storage: full copy',

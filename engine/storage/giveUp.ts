@@ -30,8 +30,9 @@ export function createGivingUp({ files, layout, tagFiles, driver }: GivingUpOpti
 
   const putAside = async (id: DatasetId): Promise<string | undefined> => {
     const from = dataPath(id);
-    if (!(await files.stat(from))) return undefined;
     const to = join(trash, `${id}.${randomBytes(6).toString('hex')}`);
+    if (driver.aside) return (await driver.aside.put(from, to)) ? to : undefined;
+    if (!(await files.stat(from))) return undefined;
     try {
       await files.rename(from, to);
     } catch (error) {

@@ -79,13 +79,13 @@ export function createMaking({ files, layout, tagFiles, givingUp, driver }: Maki
 
   return {
     create: (id, tags, options) =>
-      make(id, tags, options, () => driver.makeTree(dataPath(id), options.signal)),
+      make(id, tags, options, () => driver.makeTree(dataPath(id), options.signal, tags)),
     clone: (from, id, tags, options) =>
       make(
         id,
         tags,
         options,
-        () => driver.copyTree(dataPath(from), dataPath(id), options),
+        () => driver.copyTree(dataPath(from), dataPath(id), options, tags),
         () => assertCloneable(from),
       ),
   };

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import type { Machine } from '../machine/machine.ts';
 import { storageDriverSchema } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
+import { mountsIn } from './mounts.ts';
 import { installationIdSchema, type InstallationId } from '../protocol/ids.ts';
 
 export const POOL_FILE = 'thin-clones-pool.json';
@@ -38,7 +39,13 @@ export async function readPool(
     const found = await machine.files.stat(root);
     if (!found) return undefined;
     if (found.kind === 'file') throw fail('storage_foreign', { path: root, problem: 'it is a file' });
-    const others = (await machine.files.list(root)).map(({ name }) => name).filter((name) => !harmless(name));
+    const strange = (await machine.files.list(root))
+      .map(({ name }) => name)
+      .filter((name) => !harmless(name));
+    if (strange.length === 0) return undefined;
+    // What others have mounted below, such as datasets beside ours, is no file in it.
+    const mounts = await mountsIn(machine, root);
+    const others = strange.filter((name) => !mounts.has(join(root, name)));
     if (others.length === 0) return undefined;
     throw fail('storage_foreign', {
       path: root,

@@ -121,8 +121,8 @@ export async function guardPoolFile(
   };
   const storage = await open((driver) => ({
     ...driver,
-    makeTree: (path, signal) => guarded(() => driver.makeTree(path, signal)),
-    copyTree: (from, to, options) => guarded(() => driver.copyTree(from, to, options)),
+    makeTree: (path, signal, tags) => guarded(() => driver.makeTree(path, signal, tags)),
+    copyTree: (from, to, options, tags) => guarded(() => driver.copyTree(from, to, options, tags)),
   }));
   return {
     ...storage,

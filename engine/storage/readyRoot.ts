@@ -5,20 +5,21 @@ import { fail } from '../protocol/errors.ts';
 import type { InstallationId } from '../protocol/ids.ts';
 import type { Layout } from './layout.ts';
 import { PROBE_PREFIX, readPool, temporaryPattern, writePool } from './pool.ts';
-import type { Storage } from './storage.ts';
 import { endLeftTools } from './tools.ts';
+import type { TreeDriver } from './treeDriver.ts';
 
 export interface RootOptions {
   machine: Machine;
   layout: Layout;
   installation: InstallationId;
-  driver: Storage['driver'];
+  driver: Pick<TreeDriver, 'driver' | 'makeFolder'>;
   now: () => Date;
 }
 
 /** Errors: storage_foreign, storage_failed. */
 export async function makeRootReady(options: RootOptions): Promise<void> {
   const { machine, layout, installation, driver, now } = options;
+  const kind = driver.driver;
   const { root, data, tags, trash } = layout;
   const { files } = machine;
   // The server user passes through, and reads nothing but its own datasets.
@@ -26,14 +27,15 @@ export async function makeRootReady(options: RootOptions): Promise<void> {
   const known = await readPool(machine, root, installation);
   if (!known) {
     if (!(await files.stat(root))) await files.makeDirectory(root, { mode: passable });
-    await writePool(machine, root, { format: 1, installation, createdAt: now().toISOString(), driver });
-  } else if (known.driver !== driver) {
-    await writePool(machine, root, { ...known, driver });
+    await writePool(machine, root, { format: 1, installation, createdAt: now().toISOString(), driver: kind });
+  } else if (known.driver !== kind) {
+    await writePool(machine, root, { ...known, driver: kind });
   }
   await endLeftTools(machine, root);
   await files.makeDirectory(tags, { mode: 0o700 });
-  await files.makeDirectory(trash, { mode: 0o700 });
-  await files.makeDirectory(data, { mode: passable });
+  const makeFolder = driver.makeFolder ?? ((path, mode) => files.makeDirectory(path, { mode }));
+  await makeFolder(trash, 0o700);
+  await makeFolder(data, passable);
   for (const path of [root, tags]) {
     for (const { name } of await files.list(path)) {
       const left = temporaryPattern.test(name) || (path === root && name.startsWith(PROBE_PREFIX));

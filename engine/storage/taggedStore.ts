@@ -38,7 +38,11 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
   const tagFiles = createTagFiles({ files, layout, installation, lazyTags: driver.lazyTags });
   const givingUp = createGivingUp({ files, layout, tagFiles, driver });
   const making = createMaking({ files, layout, tagFiles, givingUp, driver });
-  const trash = createTrash({ machine, folder: layout.trash, driver, patienceMs });
+  const { aside } = driver;
+  const trash = createTrash({
+    ...{ machine, folder: layout.trash, driver, patienceMs },
+    list: aside && (() => aside.list()),
+  });
   /**
    * What this store wrote itself a moment ago onto data that it made: nobody else writes tags of a dataset that is being
    * filled, so it need not be read again for the tag that follows.
@@ -49,7 +53,7 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
     return dataset;
   };
 
-  await makeRootReady({ machine, layout, installation, driver: driver.driver, now });
+  await makeRootReady({ machine, layout, installation, driver, now });
   await driver.prepare?.(layout.data);
 
   return {
@@ -58,7 +62,7 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
     root,
     capabilities: driver.capabilities,
     path: dataPath,
-    space: () => files.space(root),
+    space: () => driver.space?.() ?? files.space(root),
 
     create: async (id, tags, options = {}) => remembered(await making.create(id, tags, options)),
     clone: async (from, id, tags, options = {}) => remembered(await making.clone(from, id, tags, options)),
@@ -79,6 +83,7 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
         });
       }
       await tagFiles.write(tags, before);
+      driver.tagged?.(dataPath(id), tags);
     },
 
     async get(id) {
@@ -106,6 +111,9 @@ export async function openTaggedStore(options: TaggedStoreOptions): Promise<Stor
       return driver.usage(dataPath(id));
     },
 
-    close: () => trash.close(),
+    async close() {
+      await trash.close();
+      await driver.close?.();
+    },
   };
 }

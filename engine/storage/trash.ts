@@ -14,12 +14,15 @@ export interface Trash {
 export interface TrashOptions {
   machine: Pick<Machine, 'files'>;
   folder: string;
+  /** Names of what can be freed now; default: all that lies there. */
+  list?: (() => Promise<readonly string[]>) | undefined;
   /** Frees a tree; nothing happens when it is gone. */
   driver: { dropTree(path: string, signal: AbortSignal | undefined): Promise<void> };
   patienceMs: number;
 }
 
-export function createTrash({ machine, folder, driver, patienceMs }: TrashOptions): Trash {
+export function createTrash({ machine, folder, driver, patienceMs, ...options }: TrashOptions): Trash {
+  const list = options.list ?? (async () => (await machine.files.list(folder)).map(({ name }) => name));
   /** Two at once would trip over each other's half-removed trees. */
   const underway = new Map<string, Promise<void>>();
   let turns = Promise.resolve();
@@ -31,8 +34,8 @@ export function createTrash({ machine, folder, driver, patienceMs }: TrashOption
   };
 
   const empty: Trash['empty'] = async ({ signal, onProgress }) => {
-    const entries = (await machine.files.list(folder)).filter(({ name }) => !underway.has(name));
-    for (const [index, { name }] of entries.entries()) {
+    const entries = (await list()).filter((name) => !underway.has(name));
+    for (const [index, name] of entries.entries()) {
       signal?.throwIfAborted();
       const ended = new AbortController();
       // best effort: it was ended by the removal

@@ -85,6 +85,7 @@ describe('choosing storage', () => {
           ['storage: btrfs', 'ok'],
           ['storage: reflink', 'ok'],
           ['storage: pool file', 'unused'],
+          ['storage: zfs', 'unused'],
           ['storage: full copy', 'ok'],
         ],
       );
