@@ -134,7 +134,7 @@ async function lookAround(
   log: Log,
   reserve: Reserve,
 ): Promise<{
-  surroundings: Omit<Surroundings, 'otherHosts'>;
+  surroundings: Omit<Surroundings, 'otherHosts' | 'version'>;
   settings: Settings;
   problems: readonly unknown[];
 }> {
@@ -267,6 +267,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
   const hubStarted = Promise.withResolvers<Hub>();
   const surroundings: Surroundings = {
     ...around,
+    version,
     otherHosts: (installation) => createOtherHosts(hubStarted.promise, installation),
   };
   const life = createLife({ surroundings, opened, ownFiles, problems, signal, stop });

@@ -47,6 +47,8 @@ import { mountParent } from './storage/zfs/parent.ts';
 export interface Surroundings {
   paths: HomePaths;
   log: Log;
+  /** Of this engine. */
+  version: string;
   machine: Machine;
   failpoint: Failpoint;
   reserve: Reserve;
@@ -176,7 +178,7 @@ async function openStorage(
 }
 
 function createContext(
-  { paths, log, failpoint, reserve, otherHosts }: Surroundings,
+  { paths, log, version, failpoint, reserve, otherHosts }: Surroundings,
   store: Store,
   ports: Pick<
     ServiceContext,
@@ -193,6 +195,7 @@ function createContext(
   const random = systemRandom;
   return {
     ...ports,
+    version,
     store: published,
     feed,
     catalog: createCatalog({ store: published, feed }),

@@ -20,6 +20,7 @@ export function hostText(host: Host): string {
     ...(host.next === null ? [] : [['next', host.next] as const]),
     ...(host.doing === null ? [] : [['doing', host.doing] as const]),
     ...(host.question === null ? [] : [['asks', host.question.text] as const]),
+    ...(host.version === null ? [] : [['engine', host.version] as const]),
     ...(roundTripMs === null
       ? []
       : [['round trip', `${roundTripMs.toFixed(roundTripMs < 10 ? 1 : 0)} ms`] as const]),

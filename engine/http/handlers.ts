@@ -36,7 +36,7 @@ export function createHandlers(dependencies: HandlerDependencies): OwnHandlers {
     },
     engineRebuild: () => rebuild(),
     sshNameList: async () => ({ items: await sshNames() }),
-    ...hostHandlers({ access, host, examine }),
+    ...hostHandlers({ access, host, version: () => info().version, examine }),
     ...environmentHandlers(access),
     ...snapshotHandlers(access),
     ...cloneHandlers(access),

@@ -22,6 +22,8 @@ import type { WorkspaceFiles } from './workspaceFiles.ts';
 
 export interface ServiceContext {
   readonly installation: InstallationId;
+  /** Of this engine. */
+  readonly version: string;
   readonly store: Store;
   readonly feed: Feed;
   readonly catalog: Catalog;

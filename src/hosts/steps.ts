@@ -47,8 +47,9 @@ export function stepsShown({ checks, doings, isOver }: Steps): Step[] {
     ...checks.map(({ name, status, message, fix }) => ({
       ...{ state: checkStates[status], name, text: message, fix },
     })),
-    ...doings.map((text, index): Step => {
-      const isLast = index === doings.length - 1;
+    // What was found says itself what was done for it.
+    ...(checks.length === 0 ? doings : isOver ? [] : doings.slice(-1)).map((text, index, all): Step => {
+      const isLast = index === all.length - 1;
       return { state: isLast && !isOver ? 'doing' : 'done', name: text, text: '', fix: null };
     }),
   ];

@@ -219,6 +219,7 @@ function hostFacts(host: Host, state: TreeState): Found {
       'Out of reach since',
       host.unreachableSince === null ? undefined : when(host.unreachableSince, state.now),
     ],
+    ['Engine', host.version ?? undefined],
     ['Round trip', roundTripMs === null ? undefined : `${roundTripMs.toFixed(1)} ms`],
     ...heldFacts(host, state),
     ['Storage', storage === null ? undefined : storage.label],

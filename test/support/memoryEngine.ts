@@ -433,6 +433,7 @@ export async function openMemoryEngine(options: MemoryEngineOptions = {}): Promi
     };
     const loggers = { debug: write, info: write, warning: write, error: write };
     const context: ServiceContext = {
+      version: '1.2.3',
       installation,
       store: published,
       feed,

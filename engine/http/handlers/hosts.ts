@@ -9,21 +9,31 @@ import type { EngineAccess } from './access.ts';
 export interface HostHandlerOptions {
   access: EngineAccess;
   host: () => Machine;
+  /** Of this engine. */
+  version: () => string;
   examine: readonly Examine[];
 }
 
 export function hostHandlers({
   access: { running },
   host,
+  version,
   examine,
 }: HostHandlerOptions): Omit<HandlersOf<'host' | 'overview'>, OfTheHub> {
   const hosts = async (): Promise<Host[]> => {
     const machine = host();
     try {
       const { context, blocked } = await running();
-      return [await hostEntity(machine, context.storage, blocked)];
+      return [await hostEntity(machine, context.storage, blocked, version())];
     } catch (error) {
-      return [await hostEntity(machine, undefined, error instanceof Error ? error.message : String(error))];
+      return [
+        await hostEntity(
+          machine,
+          undefined,
+          error instanceof Error ? error.message : String(error),
+          version(),
+        ),
+      ];
     }
   };
   const theHost = async (reference: string): Promise<Host> => {

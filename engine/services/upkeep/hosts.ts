@@ -18,15 +18,16 @@ export async function hostEntity(
   machine: Machine,
   storage: Storage | undefined,
   problem: string | null,
+  version: string,
 ): Promise<HostEntity> {
+  const { name, kind } = machine;
   if (storage === undefined)
-    return { ...here, name: machine.name, kind: machine.kind, state: 'unusable', storage: null, problem };
+    return { ...here, ...{ name, kind, version }, state: 'unusable', storage: null, problem };
   try {
     const { totalBytes, freeBytes } = await storage.space();
     return {
       ...here,
-      name: machine.name,
-      kind: machine.kind,
+      ...{ name, kind, version },
       state: problem === null ? 'ready' : 'unusable',
       storage: {
         driver: storage.driver,
@@ -42,8 +43,7 @@ export async function hostEntity(
   } catch (error) {
     return {
       ...here,
-      name: machine.name,
-      kind: machine.kind,
+      ...{ name, kind, version },
       state: 'unusable',
       storage: null,
       problem: toFailure(error).message,

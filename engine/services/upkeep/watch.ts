@@ -113,10 +113,10 @@ export function createWatch(
   };
 }
 
-function createHostNews({ machine, storage, feed }: ServiceContext): () => Promise<void> {
+function createHostNews({ machine, storage, feed, version }: ServiceContext): () => Promise<void> {
   let told: Host | undefined;
   return async () => {
-    const entity = await hostEntity(machine, storage, null);
+    const entity = await hostEntity(machine, storage, null, version);
     const isNews = told !== undefined && isWorthTelling(told, entity);
     if (isNews) feed.publish({ kind: 'host', entity });
     if (told === undefined || isNews) told = entity;

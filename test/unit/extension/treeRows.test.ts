@@ -405,7 +405,7 @@ describe('the rows of the tree', () => {
 
   const since = '2026-11-21T12:05:00.000Z';
   const remote = (changes: object = {}) => ({
-    ...{ name: 'big', kind: 'ssh', address: 'ssh://me@big', roundTripMs: 30.4 },
+    ...{ name: 'big', kind: 'ssh', address: 'ssh://me@big', roundTripMs: 30.4, version: '0.1.0' },
     ...changes,
   });
   const onBoth = (host: object, clone: object = {}): Parts => ({
@@ -480,6 +480,7 @@ describe('the rows of the tree', () => {
       '**Kind:** another machine, by ssh  ',
       '**Problem:** a \\[x\\]\\(command:evil\\)  ',
       '**Address:** `ssh://me@big`  ',
+      '**Engine:** 0\\.1\\.0  ',
       '**Round trip:** 30\\.4 ms  ',
       '**Environments:** 1, 842 MB of data  ',
       '**Snapshots:** 0  ',

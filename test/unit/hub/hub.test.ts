@@ -45,11 +45,11 @@ describe('two hosts behind one engine', () => {
   it('shows what all of them hold, each environment by the name of its host', async () => {
     const overview = await client.call('overview', {});
     assert.deepEqual(
-      overview.hosts.map(({ name, kind, state }) => [name, kind, state]),
+      overview.hosts.map(({ name, kind, state, version }) => [name, kind, state, version]),
       [
-        ['local', 'local', 'ready'],
-        ['big', 'ssh', 'ready'],
-        ['small', 'ssh', 'ready'],
+        ['local', 'local', 'ready', '1.2.3'],
+        ['big', 'ssh', 'ready', '1.2.3'],
+        ['small', 'ssh', 'ready', '1.2.3'],
       ],
     );
     assert.deepEqual(
