@@ -15,7 +15,7 @@ const layers = [
   ['protocol'],
   ['domain'],
   ['ports'],
-  ['machine'],
+  ['machine', 'packages'],
   ['git', 'endpoint', 'process', 'link'],
   ['runtime'],
   ['database', 'storage', 'state'],
@@ -104,6 +104,7 @@ const readersOfOwnFiles = [
   'engine/main.ts',
   'engine/cli/engineProgram.ts',
   'engine/link/deploy/makeArchive.ts',
+  'engine/packages/packages.ts',
   'engine/database/postgres/programs/{local,fetch}/*.ts',
   'src/engine/{findProgram,locate}.ts',
   // The kernel's: /proc, /etc/passwd.
@@ -181,7 +182,7 @@ export default tseslint.config(
       ],
     },
   },
-  // What finds programs does so through a port; `local/` is its adapter, `fetch/` runs when a package is built.
+  // What finds programs does so through a port; `local/` is its adapter, `fetch/` runs when a package is built, or an engine for a host of another platform.
   {
     files: ['engine/database/*/programs/*.ts'],
     rules: forbid(

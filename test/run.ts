@@ -3,14 +3,14 @@
  * with a line "N passed, N failed".
  * Usage: npm test -- [--only NAME[,NAME]] [--grep PATTERN] [--list]
  */
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bold, cyan, dim, formatMs, formatTable, green, red, yellow } from './support/commands/terminal.ts';
 import type { Failure } from './support/commands/results.ts';
 import { runSuite, type NotRun, type Outcome } from './support/commands/runSuite.ts';
 import { startSetUp } from './support/commands/setUp.ts';
+import { openTemporary } from './support/commands/temporary.ts';
 import { isExcused, suitesOf, type Suite } from './support/commands/suites.ts';
 
 const checkout = join(import.meta.dirname, '..');
@@ -107,9 +107,8 @@ async function main(): Promise<number> {
     });
   }
   await mkdir(logs, { recursive: true });
-  // Short, because unix sockets lie below it and their path may have 103 bytes at most on macOS.
-  const temporary = await mkdtemp(join(process.platform === 'win32' ? tmpdir() : '/tmp', 'tc'));
-  await chmod(temporary, 0o755);
+  const temporary = await openTemporary();
+  if (temporary.inMemory) say(dim('  the suites work in memory'));
   const times: [string, number, string][] = [];
   const setUp = startSetUp({
     checkout,
@@ -124,7 +123,7 @@ async function main(): Promise<number> {
   });
 
   const outcomes: Outcome[] = [];
-  const context = { checkout, temporary, logs, signal: stop.signal, grep: values.grep };
+  const context = { checkout, temporary: temporary.folder, logs, signal: stop.signal, grep: values.grep };
   const runLane = async (lane: readonly Suite[]): Promise<void> => {
     for (const suite of lane) {
       await setUp.wait(suite.needs);
@@ -141,7 +140,7 @@ async function main(): Promise<number> {
     ]);
     await setUp.wait(['packages', 'build', 'programs', 'vscode']);
   } finally {
-    await rm(temporary, { recursive: true, force: true });
+    await temporary.close();
   }
   if (stopped()) {
     console.error('Stopped.');

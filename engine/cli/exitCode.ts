@@ -23,6 +23,7 @@ const byCode: Partial<Record<ErrorCode, ExitCode>> = {
   host_refused: exitCodes.unreachable,
   host_timeout: exitCodes.unreachable,
   host_shell: exitCodes.unreachable,
+  engine_parts: exitCodes.unreachable,
   host_unsupported: exitCodes.unreachable,
   host_tools: exitCodes.unreachable,
   host_folder: exitCodes.unreachable,

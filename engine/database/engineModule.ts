@@ -27,6 +27,12 @@ export interface EngineModule {
   isToolVariable(name: string): boolean;
   /** Of the folders of programs that come with us, those that are brought to another machine. */
   travelling(folders: readonly string[]): readonly string[];
+  /** Gets those of another platform into a folder, with the machine's own package clients. Errors: `CannotFetch`. */
+  fetchTravelling(options: {
+    platform: string;
+    into: string;
+    onProgress: (message: string) => void;
+  }): Promise<void>;
   create(options: {
     machine: Machine;
     runtime: Runtime;

@@ -563,6 +563,12 @@ export const errorTable = {
     () =>
       'It runs on Linux with glibc 2.28 or newer (Debian 10, Ubuntu 20.04, RHEL 8 and what came after), on x86-64 and ARM64. Use another machine.',
   ),
+  engine_parts: define<{ platform: string; problem: string }>(
+    422,
+    (d) => `The engine for a host of ${d.platform} can't be made here: ${d.problem}`,
+    () =>
+      'Mend that and try again: it is fetched once. Without npm and pip here, add the host from a Linux machine with its processor, for which everything comes along.',
+  ),
   host_tools: define<{ host: string; tools: readonly string[] }>(
     422,
     (d) => `Host ${d.host} has no ${list(d.tools)}, by which the engine is unpacked there.`,

@@ -20,6 +20,13 @@ export const postgresEngine: EngineModule = {
   isToolVariable: (name) => name.toUpperCase().startsWith('PG'),
   // The newest server, which can hold the data of older ones too, and the client programs.
   travelling: (folders) => [...newestOf(folders, 'postgres-'), ...newestOf(folders, 'client-')],
+  fetchTravelling: async ({ platform, ...options }) => {
+    const [{ fetchPrograms }, { BUNDLED_MAJOR, isPlatform }] = await Promise.all([
+      import('./programs/fetch/fetch.ts'),
+      import('./programs/fetch/pinned.ts'),
+    ]);
+    if (isPlatform(platform)) await fetchPrograms({ ...options, platform, majors: [BUNDLED_MAJOR] });
+  },
   // Read when they are needed: the command line asks for the rules alone.
   async create({ programs, ...options }) {
     const [{ createPostgres }, { findPrograms }] = await Promise.all([

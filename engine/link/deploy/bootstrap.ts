@@ -102,6 +102,8 @@ put() {
   if ! mkdir "$u" || ! gzip -dc "$part" 2>/dev/null | tar -xof - -C "$u" 2>/dev/null; then
     left=$(free); rm -rf "$u" "$part"; say failed unpack "$left"; exit 1
   fi
+  # Who packed it may know no run bits.
+  chmod 755 "$u/node"
   if ! said=$("$u/node" -e 0 2>&1); then rm -rf "$u" "$part"; say failed node $said; exit 1; fi
   : > "$u/complete"
   sync -f "$u" 2>/dev/null || sync

@@ -15,11 +15,16 @@ export interface EngineArchive {
   read(from: number): Readable;
 }
 
+/** For "linux-x64", "linux-arm64"; undefined where there is none. It may take minutes, of which it tells. */
+export type FindArchive = (
+  platform: string,
+  onProgress: (text: string) => void,
+) => Promise<EngineArchive | undefined>;
+
 export interface DeployOptions {
   version: string;
   build: string;
-  /** For "linux-x64", "linux-arm64"; undefined where there is none. */
-  archive: (platform: string, signal?: AbortSignal) => Promise<EngineArchive | undefined>;
+  archive: FindArchive;
   /** Default: the bridge of the engine that was brought. */
   run?: readonly string[];
   /** Seconds since 1970, to compare with the host's. */
@@ -55,7 +60,7 @@ export function createDeployment(options: DeployOptions): FarWork {
   if (!buildPattern.test(wanted)) throw new Error(`"${wanted}" can't name a build`);
   return {
     script: bootstrapScript({ wanted, run }),
-    async converse(far, { host, onProgress }) {
+    async converse(far, { host, onProgress, meanwhile }) {
       const found = await describe(far, options.now);
       if (found === 'started') return;
       const ahead = Math.abs(found.clockAheadSeconds);
@@ -67,7 +72,8 @@ export function createDeployment(options: DeployOptions): FarWork {
       // An older client never downgrades: the newer engine says itself whether it can be spoken to.
       const started = newest !== undefined && isNewer(versionOf(newest), version) ? newest : wanted;
       if (!found.builds.includes(started)) {
-        await put(far, { host, wanted, found, onProgress, archive: options.archive });
+        const archive: FindArchive = (...of) => meanwhile(options.archive(...of));
+        await put(far, { host, wanted, found, onProgress, archive });
         await prune(far, wanted, found.builds);
       }
       await tell(far, `newest ${started}`, 'done');
@@ -134,7 +140,7 @@ interface Put {
   wanted: string;
   found: HostDescription;
   onProgress: (text: string) => void;
-  archive: DeployOptions['archive'];
+  archive: FindArchive;
 }
 
 /** Errors: those of a host that can't have our engine, and `upload_failed`. */
@@ -145,7 +151,8 @@ async function put(
   const platform = platformOf(host, found);
   const folder = lastWords(found.home);
   if (found.missing.length > 0) throw fail('host_tools', { host, tools: found.missing.map(lastWords) });
-  const archive = await find(platform);
+  onProgress('Looking for the engine for it');
+  const archive = await find(platform, onProgress);
   if (archive === undefined)
     throw fail('host_unsupported', { host, problem: `no engine for ${platform} is here` });
   const neededBytes = archive.bytes + archive.unpackedBytes + spareBytes;

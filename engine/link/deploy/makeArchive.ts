@@ -12,37 +12,65 @@ import type { EngineArchive } from './deploy.ts';
 export interface ArchiveParts {
   /** Node's program for the host's platform. */
   node: string;
+  /** Its licence, where it is here. */
+  licence?: string;
   /** The bundles: what `npm run build` made. */
   dist: string;
   /** Folders that stand in `dist/programs` there, such as those of PostgreSQL. */
   programs: readonly string[];
 }
 
-export interface MakeArchiveOptions extends ArchiveParts {
-  /** Kept here by this name, which says platform and build. */
+export interface MakeArchiveOptions {
+  /** Kept here by platform and build; that of another build goes when there is a new one. */
   into: string;
-  name: string;
+  platform: string;
+  build: string;
+  /** Asked when there is none yet. */
+  parts: () => Promise<ArchiveParts | undefined>;
 }
 
 const description = z.object({ bytes: z.number(), sha256: z.string(), unpackedBytes: z.number() });
 
-/** The one that is kept, or a new one. Takes half a minute for 250 MB. */
-export async function makeArchive(options: MakeArchiveOptions): Promise<EngineArchive> {
-  const file = join(options.into, `${options.name}.tar.gz`);
+/** The one that is kept, or a new one, or undefined where there are no parts for it. Takes half a minute for 250 MB. */
+export async function makeArchive({
+  into,
+  platform,
+  build,
+  parts: findParts,
+}: MakeArchiveOptions): Promise<EngineArchive | undefined> {
+  const name = `${platform}_${build}.tar.gz`;
+  const file = join(into, name);
   const kept = await readArchive(file);
   if (kept !== undefined) return kept;
-  await mkdir(options.into, { recursive: true });
-  const work = await mkdtemp(join(options.into, 'making-'));
+  await mkdir(into, { recursive: true });
+  const parts = await findParts();
+  if (parts === undefined) return undefined;
+  const made = await make(parts, { into, prefix: `making-${platform}-`, file });
+  for (const other of await readdir(into))
+    if (other.startsWith(`${platform}_`) && !other.startsWith(name))
+      await rm(join(into, other), { force: true });
+  return made;
+}
+
+async function make(
+  parts: ArchiveParts,
+  { into, prefix, file }: { into: string; prefix: string; file: string },
+): Promise<EngineArchive> {
+  // An engine that was ended in the middle left its own.
+  for (const other of await readdir(into))
+    if (other.startsWith(prefix)) await rm(join(into, other), { recursive: true, force: true });
+  const work = await mkdtemp(join(into, prefix));
   try {
     const tree = join(work, 'tree');
     await mkdir(join(tree, 'dist'), { recursive: true });
-    await cp(options.node, join(tree, 'node'), { dereference: true });
+    await cp(parts.node, join(tree, 'node'), { dereference: true });
+    if (parts.licence !== undefined) await cp(parts.licence, join(tree, 'dist', 'node-licence.txt'));
     for (const entry of ['build.json', 'engine.mjs', 'thin-clones.mjs', 'engine-chunks'])
-      await cp(join(options.dist, entry), join(tree, 'dist', entry), {
+      await cp(join(parts.dist, entry), join(tree, 'dist', entry), {
         recursive: true,
         filter: (path) => !path.endsWith('.map'),
       });
-    for (const folder of options.programs)
+    for (const folder of parts.programs)
       await cp(folder, join(tree, 'dist', 'programs', folder.split(/[\\/]/).at(-1) ?? ''), {
         recursive: true,
         verbatimSymlinks: true,
@@ -65,8 +93,8 @@ export async function makeArchive(options: MakeArchiveOptions): Promise<EngineAr
   }
 }
 
-/** Of `makeArchive`, as it is kept or travels in a package; undefined when it is not there. */
-export async function readArchive(file: string): Promise<EngineArchive | undefined> {
+/** As it is kept; undefined when it is not there. */
+async function readArchive(file: string): Promise<EngineArchive | undefined> {
   let text: string;
   try {
     text = await readFile(`${file}.json`, 'utf8');

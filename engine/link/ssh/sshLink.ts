@@ -9,12 +9,20 @@ import { lastWords } from '../lastWords.ts';
 import type { Link, LinkStream, OpenOptions } from '../link.ts';
 import { openAskpass, type Askpass } from './askpass.ts';
 import { loginFailure } from './failures.ts';
+import { startPatience, type Patience } from './patience.ts';
 
 /** What is to happen on the host after the login; it ends when the stream is the bridge's. */
 export interface FarWork {
   /** For a POSIX shell there; its standard input and output are the stream. */
   script: string;
-  converse(far: Conversation, options: { host: string; onProgress: (text: string) => void }): Promise<void>;
+  converse(far: Conversation, options: FarWorkOptions): Promise<void>;
+}
+
+export interface FarWorkOptions {
+  host: string;
+  onProgress: (text: string) => void;
+  /** For what is done here while the host says nothing, which is no fault of its. */
+  meanwhile: <Value>(work: Promise<Value>) => Promise<Value>;
 }
 
 export interface SshLinkOptions {
@@ -66,8 +74,7 @@ async function open(
     } catch (error) {
       throw fail('ssh_missing', { program, problem: notStarted(program, error) }, { cause: error });
     }
-    const { heard } = patience;
-    const reaching = reach(options, { carrier, askpass, mark, script, heard, onProgress, onLoggedIn });
+    const reaching = reach(options, { carrier, askpass, mark, script, patience, onProgress, onLoggedIn });
     const tooLate = patience.over.then((seconds) => {
       throw fail('host_timeout', { host: name, problem: `nothing was heard from it for ${seconds} s` });
     });
@@ -131,7 +138,7 @@ interface Reach {
   askpass: Askpass | undefined;
   mark: string;
   script: string;
-  heard: () => void;
+  patience: Patience;
   onProgress: (text: string) => void;
   onLoggedIn: () => void;
 }
@@ -139,10 +146,10 @@ interface Reach {
 /** From the login to the moment when the stream is the bridge's. */
 async function reach(
   options: SshLinkOptions,
-  { carrier, askpass, mark, script, heard, onProgress, onLoggedIn }: Reach,
+  { carrier, askpass, mark, script, patience, onProgress, onLoggedIn }: Reach,
 ): Promise<void> {
   const { name, address, work } = options;
-  const far = converse(carrier.bytes, heard);
+  const far = converse(carrier.bytes, patience.heard);
   let noise = '';
   const ended = async (): Promise<ThinClonesError> =>
     loginFailure({ host: name, address, noise, declined: askpass?.declined(), end: await carrier.ended });
@@ -156,7 +163,15 @@ async function reach(
       if (noise.length > longestNoise) throw new TooLong();
     }
     onLoggedIn();
-    await work.converse(far, { host: name, onProgress });
+    const meanwhile = async <Value>(own: Promise<Value>): Promise<Value> => {
+      patience.pause(true);
+      try {
+        return await own;
+      } finally {
+        patience.pause(false);
+      }
+    };
+    await work.converse(far, { host: name, onProgress, meanwhile });
     far.release();
   } catch (error) {
     if (isFailure(error)) throw error;
@@ -167,34 +182,4 @@ async function reach(
         : `it could not be spoken to: ${String(error)}`;
     throw fail('host_shell', { host: name, problem }, { cause: error });
   }
-}
-
-/** `over` resolves, with the seconds, when nothing was heard for that long, not counting the time in which a person is asked. */
-function startPatience(ms: number): {
-  over: Promise<number>;
-  heard: () => void;
-  pause: (asking: boolean) => void;
-  stop: () => void;
-} {
-  const { promise: over, resolve } = Promise.withResolvers<number>();
-  let asked = 0;
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  const heard = (): void => {
-    clearTimeout(timer);
-    if (asked === 0 && !stopped) timer = setTimeout(() => resolve(ms / 1000), ms);
-  };
-  heard();
-  return {
-    over,
-    heard,
-    pause: (asking) => {
-      asked += asking ? 1 : -1;
-      heard();
-    },
-    stop: () => {
-      stopped = true;
-      clearTimeout(timer);
-    },
-  };
 }

@@ -24,7 +24,6 @@ import {
   type EngineArchive,
 } from '../../../engine/link/deploy/deploy.ts';
 import { createArchiveFinder } from '../../../engine/link/deploy/findArchive.ts';
-import { makeArchive } from '../../../engine/link/deploy/makeArchive.ts';
 import type { LinkStream } from '../../../engine/link/link.ts';
 import { createSshLink } from '../../../engine/link/ssh/sshLink.ts';
 import { isFailure, type ErrorCode, type ThinClonesError } from '../../../engine/protocol/errors.ts';
@@ -39,7 +38,10 @@ const faking = (name: string, program: string, text: string) => ({
   files: { [`bin/${program}`]: says(text), '.ssh/environment': `PATH=/home/${name}/bin:/usr/bin:/bin\n` },
 });
 const accounts = [
-  ...['ann', 'bob', 'cut', 'tor', 'two', 'old', 'hal', 'pru'].map((name) => ({ name, shell: '/bin/sh' })),
+  ...['ann', 'bob', 'cut', 'tor', 'two', 'old', 'hal', 'pru', 'win'].map((name) => ({
+    name,
+    shell: '/bin/sh',
+  })),
   { name: 'nox', shell: '/bin/sh', mount: 'noexec' },
   { name: 'ful', shell: '/bin/sh', mount: 'size=5m' },
   { name: 'rom', shell: '/bin/sh', mount: 'ro' },
@@ -56,11 +58,12 @@ async function archiveOf(
   build: string,
   ballast = 3 << 20,
   node = `[ "$1" = -e ] && exit 0\necho "I am ${build}, run by $*"\nexec cat`,
+  mode = 0o755,
 ): Promise<EngineArchive & { data: Buffer }> {
   const folder = await mkdtemp(join(tmpdir(), 'tc-archive-'));
   const at = (name: string): string => join(folder, name);
   await mkdir(at('dist'));
-  await writeFile(at('node'), says(node), { mode: 0o755 });
+  await writeFile(at('node'), says(node), { mode });
   await writeFile(at('dist/thin-clones.mjs'), '');
   await writeFile(at('dist/ballast'), randomBytes(ballast));
   await promisify(execFile)('tar', ['-czf', at('archive'), '-C', folder, 'node', 'dist']);
@@ -217,6 +220,10 @@ describe('the engine that is brought to a host', () => {
     assert.deepEqual((await readdir(builds('bad'))).sort(), ['incoming']);
     assert.deepEqual(await parts('bad'), []);
   });
+  it('runs though who packed it knows no run bits', async () => {
+    const plain = await archiveOf('0.2.0_b', 10, undefined, 0o644);
+    assert.match(await greeting(await bring({ user: 'win', archive: async () => plain })), /I am 0\.2\.0_b/);
+  });
   it('is not taken when its Node does not run there', async () => {
     const broken = await archiveOf('x', 10, 'echo "libstdc++.so.6: not found" >&2; exit 127');
     const failure = await refused('host_unsupported', { user: 'hal', archive: async () => broken });
@@ -306,7 +313,7 @@ describe('the engine that is brought to a host', () => {
 });
 
 describe('the archive of an engine', () => {
-  it('is made once of Node, bundles and programs', async () => {
+  it('is made once of Node, bundles and programs, and takes the place of an older one', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'tc-archive-'));
     try {
       const at = (name: string): string => join(folder, name);
@@ -321,27 +328,39 @@ describe('the archive of an engine', () => {
       ])
         await writeFile(at(name), name);
       await writeFile(at('client-18/bin/psql'), 'psql');
-      const options = {
-        node: at('node'),
-        dist: at('dist'),
-        programs: [at('client-18')],
-        into: at('kept'),
-        name: 'linux-x64_b',
-      };
-      const made = await makeArchive(options);
-      const find = createArchiveFinder({
-        dist: options.dist,
-        build: 'b',
-        own: { platform: 'linux-x64', into: options.into, parts: options },
-      });
-      const [again] = await Promise.all([find('linux-x64'), find('linux-x64')]);
-      assert.ok(again !== undefined);
-      assert.equal(await find('linux-arm64'), undefined);
+      let asked = 0;
+      const finderOf = (build: string) =>
+        createArchiveFinder({
+          ...{ build, into: at('kept') },
+          parts: async (platform) => {
+            asked += 1;
+            const parts = { node: at('node'), dist: at('dist'), programs: [at('client-18')] };
+            return platform === 'linux-x64' ? parts : undefined;
+          },
+        });
+      const silent = (): void => undefined;
+      const find = finderOf('b');
+      const [made, same] = await Promise.all([find('linux-x64', silent), find('linux-x64', silent)]);
+      assert.ok(made !== undefined);
+      assert.equal(made, same);
+      assert.equal(await find('linux-arm64', silent), undefined);
+      assert.equal(asked, 2);
+      // By the next engine of this build.
+      const again = await finderOf('b')('linux-x64', silent);
+      assert.equal(asked, 2);
       const hash = createHash('sha256');
-      for await (const chunk of again.read(0)) hash.update(chunk as Buffer);
+      for await (const chunk of again?.read(0) ?? []) hash.update(chunk as Buffer);
       assert.equal(hash.digest('hex'), made.sha256);
-      assert.equal(again.bytes, made.bytes);
+      assert.equal(again?.bytes, made.bytes);
       assert.deepEqual((await readdir(at('kept'))).sort(), ['linux-x64_b.tar.gz', 'linux-x64_b.tar.gz.json']);
+
+      // What an engine left that was ended in the middle goes, and what another build made.
+      await mkdir(at('kept/making-linux-x64-dead/tree'), { recursive: true });
+      await writeFile(at('kept/linux-arm64_b.tar.gz'), 'of another platform');
+      assert.notEqual(await finderOf('c')('linux-x64', silent), undefined);
+      assert.deepEqual((await readdir(at('kept'))).sort(), [
+        ...['linux-arm64_b.tar.gz', 'linux-x64_c.tar.gz', 'linux-x64_c.tar.gz.json'],
+      ]);
     } finally {
       await rm(folder, { recursive: true });
     }

@@ -27,6 +27,8 @@ export async function thirdPartyNotices(options: {
   readonly root: string;
   /** The programs that travel along. */
   readonly programs: string;
+  /** The Node that travels along for hosts; with its own licence beside it. */
+  readonly hostNode: string | undefined;
 }): Promise<string> {
   const packages = await bundledPackages(options.metafile, options.root);
   const components = await bundledComponents(options.programs);
@@ -50,6 +52,18 @@ export async function thirdPartyNotices(options: {
         ].join('\n'),
       ),
     ].join('\n'),
+    ...(options.hostNode === undefined
+      ? []
+      : [
+          [
+            RULE,
+            `Node.js, in ${options.hostNode}: a file of its own, unchanged, for hosts to which the engine is brought.`,
+            '',
+            '  Copyright Node.js contributors. All rights reserved.',
+            `  Licence: in ${options.hostNode}/LICENSE, with those of everything that Node.js is made of`,
+            '  Source: https://nodejs.org/dist/',
+          ].join('\n'),
+        ]),
     ...(await Promise.all(
       licences.map(async (licence) =>
         [RULE, `Licence: ${licence}`, '', (await licenceText(licence)).trim()].join('\n'),

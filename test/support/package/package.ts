@@ -13,7 +13,7 @@ import {
   fetchPrograms,
   SERVER_FOLDER,
 } from '../../../engine/database/postgres/programs/fetch/fetch.ts';
-import { CannotFetch } from '../../../engine/database/postgres/programs/fetch/packages.ts';
+import { CannotFetch } from '../../../engine/packages/packages.ts';
 import {
   BUNDLED_MAJOR,
   isPlatform,
@@ -23,6 +23,7 @@ import {
   PLATFORMS,
   type Platform,
 } from '../../../engine/database/postgres/programs/fetch/pinned.ts';
+import { fetchNode, nodeFolder, pinnedNode } from '../../../engine/link/deploy/hostNode.ts';
 import { thirdPartyNotices } from './notices.ts';
 import { zipListing, type ZipEntry } from './zipListing.ts';
 
@@ -53,7 +54,7 @@ const EXPECTED = {
     'extension/package.json',
     'extension/readme.md',
   ],
-  sometimes: ['extension/dist/engine-chunks', 'extension/changelog.md'],
+  sometimes: ['extension/dist/engine-chunks', 'extension/dist/hosts', 'extension/changelog.md'],
 } as const;
 
 const MAX_BYTES = {
@@ -105,10 +106,12 @@ export async function packageExtension(options: PackageOptions): Promise<Package
     onProgress?.('build');
     await run(process.execPath, ['esbuild.mjs', '--production'], { cwd: stage });
     await copyPrograms(target, path.join(stage, 'dist', 'programs'));
+    await copyHostNode(target, path.join(stage, 'dist', 'hosts'), onProgress);
     const notices = await thirdPartyNotices({
       metafile: path.join(stage, 'dist', 'meta.json'),
       root: stage,
       programs: path.join(stage, 'dist', 'programs'),
+      hostNode: pinnedNode(target) === undefined ? undefined : `dist/hosts/${target}`,
     });
     await writeFile(path.join(stage, 'THIRD_PARTY_NOTICES.txt'), notices);
     const description = await trimPackageJson(path.join(stage, 'package.json'));
@@ -166,6 +169,20 @@ async function copyPrograms(target: Platform, into: string): Promise<void> {
   }
 }
 
+/** Where hosts may be of the same platform: VS Code's own program is none that could be brought there. */
+async function copyHostNode(
+  target: Platform,
+  into: string,
+  onProgress: ((message: string) => void) | undefined,
+): Promise<void> {
+  const pin = pinnedNode(target);
+  if (pin === undefined) return;
+  const kept = path.join(developmentFolder(target), '..', '..', 'host-node', nodeFolder(target));
+  if (!(await exists(kept)))
+    await fetchNode(pin, kept, { work: path.dirname(kept), onProgress: onProgress ?? (() => undefined) });
+  await cp(kept, path.join(into, target), { recursive: true });
+}
+
 const descriptionSchema = z.looseObject({ name: z.string(), version: z.string() });
 
 /** Without what only development needs. */
@@ -216,6 +233,11 @@ export async function checkContents(
         problems.push(`${entry.name} has no run bits`);
       }
     }
+  }
+  if (pinnedNode(target) !== undefined) {
+    const node = entries.find(({ name }) => name === `extension/dist/hosts/${target}/node`);
+    if (node === undefined) problems.push('the Node for hosts is missing');
+    else if ((node.mode & 0o111) !== 0o111) problems.push(`${node.name} has no run bits`);
   }
   if (kinds.sort().join() !== 'client,server')
     problems.push(`its programs are: ${kinds.join(', ') || 'none'}`);

@@ -20,6 +20,7 @@ describe('the exit code', () => {
       'usage',
     ]);
     assert.deepEqual(byExit.get(4)?.sort(), [
+      'engine_parts',
       'engine_start_failed',
       'engine_unreachable',
       'host_dns',

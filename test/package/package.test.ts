@@ -1,32 +1,34 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, realpath, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { after, before, describe, it } from 'mocha';
-import { localProgramHost } from '../../../engine/database/postgres/programs/local/programHost.ts';
-import { locatePrograms } from '../../../engine/database/postgres/programs/locate.ts';
+import { localProgramHost } from '../../engine/database/postgres/programs/local/programHost.ts';
+import { locatePrograms } from '../../engine/database/postgres/programs/locate.ts';
 import {
   BUNDLED_MAJOR,
   pinnedVector,
   platformOf,
   type Platform,
-} from '../../../engine/database/postgres/programs/fetch/pinned.ts';
-import { makeTestEngine } from '../../support/engine.ts';
-import { componentOf } from '../../support/package/bundledLibraries.ts';
-import { checkContents, packageExtension, type Packaged } from '../../support/package/package.ts';
-import { zipListing, type ZipEntry } from '../../support/package/zipListing.ts';
+} from '../../engine/database/postgres/programs/fetch/pinned.ts';
+import { noSecondHost, startSecondHost } from '../hosts/machines/secondHost.ts';
+import { makeTestEngine } from '../support/engine.ts';
+import { componentOf } from '../support/package/bundledLibraries.ts';
+import { checkContents } from '../support/package/package.ts';
+import { skipSuite } from '../support/skips.ts';
+import { zipListing, type ZipEntry } from '../support/package/zipListing.ts';
 
 const run = promisify(execFile);
-const repository = fileURLToPath(new URL('../../..', import.meta.url));
+const repository = fileURLToPath(new URL('../..', import.meta.url));
 
 describe('The VSIX of a platform', function () {
   this.timeout(180_000);
   let work = '';
   let platform: Platform;
-  let packaged: Packaged;
+  let file: string;
   let entries: readonly ZipEntry[];
   let programs: string;
 
@@ -35,10 +37,15 @@ describe('The VSIX of a platform', function () {
     if (here === undefined || here === 'win32-x64') return this.skip();
     platform = here;
     work = await realpath(await mkdtemp(path.join(tmpdir(), 'thin-clones-vsix-')));
-    packaged = await packageExtension({ target: platform, root: repository, into: work });
-    entries = await zipListing(packaged.file);
+    // As people make it, and it stays there for them.
+    const into = path.join(repository, 'out');
+    await mkdir(into, { recursive: true });
+    const script = path.join(repository, 'test', 'support', 'package', 'package.ts');
+    const { stdout } = await run(process.execPath, [script, '--into', into]);
+    file = /^(\S.*\.vsix): /m.exec(stdout)?.[1] ?? '';
+    entries = await zipListing(file);
     // Python's unpacker gives no file its run bits.
-    await run('python3', ['-m', 'zipfile', '-e', packaged.file, path.join(work, 'unpacked')]);
+    await run('python3', ['-m', 'zipfile', '-e', file, path.join(work, 'unpacked')]);
     programs = path.join(work, 'unpacked', 'extension', 'dist', 'programs');
   });
 
@@ -47,10 +54,7 @@ describe('The VSIX of a platform', function () {
   });
 
   it('is named after the target and the version', () => {
-    assert.match(
-      path.basename(packaged.file),
-      new RegExp(`^thin-clones-${platform}-\\d+\\.\\d+\\.\\d+\\.vsix$`),
-    );
+    assert.match(path.basename(file), new RegExp(`^thin-clones-${platform}-\\d+\\.\\d+\\.\\d+\\.vsix$`));
   });
 
   it('holds what the allow-list names, and nothing else', () => {
@@ -131,6 +135,57 @@ describe('The VSIX of a platform', function () {
     );
   });
 
+  it('brings an engine to a host of its platform with the Node that travels, since VS Code itself is none there', async function () {
+    if (process.platform !== 'linux') return this.skip();
+    const reason = await noSecondHost();
+    if (reason !== undefined) skipSuite(this, reason);
+    const dist = path.join(work, 'unpacked', 'extension', 'dist');
+    const home = path.join(work, 'far');
+    const isRoot = process.getuid?.() === 0;
+    await mkdir(home);
+    await chmod(work, 0o755);
+    const settings = { storage: { driver: 'copy' }, ...(isRoot && { serverUser: 'ann' }) };
+    await writeFile(path.join(home, 'settings.json'), JSON.stringify(settings));
+    const undo = new AsyncDisposableStack();
+    try {
+      const machine = await startSecondHost({
+        accounts: [{ name: 'ann', shell: '/bin/sh' }],
+        sshd: [`SetEnv THIN_CLONES_HOME=${home}`, 'Match User root', 'PermitRootLogin yes'],
+      });
+      undo.defer(() => machine.close());
+      const { file: configuration } = await machine.clientConfig();
+      const asInElectron = `Object.defineProperty(process, 'versions', { value: { ...process.versions, electron: '39.0.0' } })`;
+      const engine = await makeTestEngine({
+        variables: { THIN_CLONES_STORAGE_DRIVER: 'copy', THIN_CLONES_SSH_CONFIG: configuration },
+        program: {
+          file: path.join(dist, 'engine.mjs'),
+          env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(asInElectron)}` },
+        },
+      });
+      undo.defer(() => engine.dispose());
+      const address = `ssh://${isRoot ? 'root@' : ''}big`;
+      const host = await (await engine.client()).call('hostAdd', { body: { name: 'box', address } });
+      assert.deepEqual([host.state, host.problem], ['ready', null]);
+
+      const { version, build } = JSON.parse(await readFile(path.join(dist, 'build.json'), 'utf8')) as {
+        version: string;
+        build: string;
+      };
+      // Nothing was fetched for it.
+      const archive = `${platform}_${build}.tar.gz`;
+      assert.deepEqual((await readdir(engine.paths.archives)).sort(), [archive, `${archive}.json`]);
+      const there = path.join(home, 'engine', 'builds', `${version}_${build}`);
+      const travelled = await readFile(path.join(dist, 'hosts', platform, 'node'));
+      assert.ok(travelled.equals(await readFile(path.join(there, 'node'))));
+      assert.deepEqual(
+        (await readdir(path.join(there, 'dist', 'programs'))).sort(),
+        (await readdir(programs)).sort(),
+      );
+    } finally {
+      await undo.disposeAsync();
+    }
+  });
+
   it('carries the licence of every bundled package, of PostgreSQL and of the libraries', async () => {
     const notices = await readFile(
       path.join(work, 'unpacked', 'extension', 'THIRD_PARTY_NOTICES.txt'),
@@ -140,6 +195,7 @@ describe('The VSIX of a platform', function () {
     assert.match(notices, /PostgreSQL Global Development Group/);
     assert.match(notices, /^OpenSSL \d/m);
     assert.match(notices, /^ICU$/m);
+    if (platform.startsWith('linux')) assert.match(notices, /^Node\.js, in dist\/hosts\/linux/m);
     if (pinnedVector({ platform, major: BUNDLED_MAJOR }) !== undefined)
       assert.match(notices, /^pgvector \(/m);
   });
