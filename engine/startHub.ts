@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { broughtEngine } from './broughtEngine.ts';
 import { createHub, type Hub } from './hub/hub.ts';
+import { keptDoorsIn } from './hub/keptDoors.ts';
 import { noKnownHosts, openKnownHosts } from './hub/knownHosts.ts';
 import { loopbackDoors } from './hub/loopbackDoors.ts';
 import type { OwnNames } from './hub/router.ts';
@@ -57,6 +58,8 @@ export async function startHub({
     // By an encoded name: letters of all scripts and case may differ in what a file system takes for the same.
     keptOf: ({ name }) => keptText(join(paths.hostsFolder, `${Buffer.from(name).toString('hex')}.json`)),
     doors: loopbackDoors,
+    keptDoors: keptDoorsIn(keptText(join(paths.hostsFolder, 'doors.json')), log),
+    ownPorts: () => ownPorts(life),
     ...{ clock: systemClock, random: systemRandom, log },
     publish: (event) => life.present()?.context.feed.publish(event),
     isOwn: ownIds(life),
@@ -82,6 +85,13 @@ export const ownEnvironments = (life: Pick<Life, 'present'>): string[] =>
     .present()
     ?.context.store.environments.list()
     .map(({ name }) => name) ?? [];
+
+export const ownPorts = (life: Pick<Life, 'present'>): Set<number> => {
+  const { clones, checkouts } = life.present()?.context.store ?? {};
+  const ofClones = (clones?.list() ?? []).flatMap(({ members }) => members);
+  const ofCheckouts = (checkouts?.list() ?? []).flatMap(({ ports }) => ports);
+  return new Set([...ofClones, ...ofCheckouts].map(({ port }) => port));
+};
 
 /** Names of this machine's own things. */
 export const ownNames = (life: Pick<Life, 'present'>): OwnNames => ({

@@ -10,6 +10,7 @@ import type { CloneId, HostName, InstallationId } from '../protocol/ids.ts';
 import type { KeptText } from '../process/keptText.ts';
 import type { KnownHost, KnownHosts } from './knownHosts.ts';
 import { honestView, isForged, type HasElsewhere } from './forgery.ts';
+import type { KeptDoors } from './keptDoors.ts';
 import { createListeners } from './listeners.ts';
 import type { HeldKind } from './mirror.ts';
 import type { HostView } from './qualified.ts';
@@ -68,6 +69,9 @@ export interface HubOptions {
   /** Where what is known of a host is kept. */
   keptOf: (host: KnownHost) => KeptText;
   doors: Doors;
+  keptDoors: KeptDoors;
+  /** Ports of this machine's own clones and checkouts. */
+  ownPorts: () => ReadonlySet<number>;
   clock: Clock;
   random: Random;
   log: Log;
@@ -120,6 +124,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
       // It stays known, and the others are reached.
       log.error('a host can not be reached', { host: host.name, problem: toFailure(error).message });
     });
+  await tunnels.reopen(({ host, clone }) => hosts.get(host)?.holds('clones', clone) === true);
 
   return {
     hosts: () => [...hosts.values()],
@@ -186,7 +191,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
 function tunnelsTo(
   hosts: ReadonlyMap<HostName, RemoteHost>,
   sessionSoon: SessionSoon,
-  { doors, log }: Pick<HubOptions, 'doors' | 'log'>,
+  { doors, log, keptDoors: kept, ownPorts }: Pick<HubOptions, 'doors' | 'log' | 'keptDoors' | 'ownPorts'>,
 ): Tunnels {
   const lead = async ({ host, clone, member }: TunnelKey, signal: AbortSignal): Promise<Duplex> => {
     const found = hosts.get(host);
@@ -194,8 +199,7 @@ function tunnelsTo(
     return (await sessionSoon(found, signal)).tunnel({ clone, member }, signal);
   };
   return createTunnels({
-    doors,
-    lead,
+    ...{ doors, kept, lead, taken: ownPorts },
     onProblem: ({ host, clone }, error) =>
       log.warning('a connection to a clone of another host', {
         ...{ host, clone, problem: toFailure(error).message },

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { portsFor } from '../domain/ports.ts';
 import { fail } from '../protocol/errors.ts';
 import type { CloneId, HostName, MemberName } from '../protocol/ids.ts';
+import type { KeptDoors } from './keptDoors.ts';
 
 export interface TunnelKey {
   host: HostName;
@@ -28,6 +29,8 @@ export interface Door {
 export interface Tunnels {
   /** The port here, opened when there is none yet. */
   portFor(key: TunnelKey): Promise<number>;
+  /** Opens those again that an earlier engine had; where another program took one, its port is another. */
+  reopen(isKnown: (key: TunnelKey) => boolean): Promise<void>;
   /** Closes those that are wanted no more. */
   keepOnly(wanted: (key: TunnelKey) => boolean): Promise<void>;
   close(): Promise<void>;
@@ -37,23 +40,39 @@ export interface TunnelsOptions {
   doors: Doors;
   lead: (key: TunnelKey, signal: AbortSignal) => Promise<Duplex>;
   onProblem: (key: TunnelKey, error: unknown) => void;
+  kept: KeptDoors;
+  /** Ports of this machine's own clones and checkouts, which may not listen now. */
+  taken: () => ReadonlySet<number>;
 }
 
 /** So many ports are tried before any free one is as good. */
 const mostTried = 20;
 
-export function createTunnels({ doors, lead, onProblem }: TunnelsOptions): Tunnels {
-  const open = new Map<string, { key: TunnelKey; door: Promise<Door> }>();
-  const textOf = ({ host, clone, member }: TunnelKey): string => JSON.stringify([host, clone, member]);
+const textOf = ({ host, clone, member }: TunnelKey): string => JSON.stringify([host, clone, member]);
 
-  async function openDoor(key: TunnelKey): Promise<Door> {
+/** The one that it had; then those that follow from its name: the same each time, also for another engine of this home. */
+function* portsToTry(
+  key: TunnelKey,
+  before: number | undefined,
+  taken: ReadonlySet<number>,
+): Generator<number> {
+  if (before !== undefined && !taken.has(before)) yield before;
+  yield* portsFor(textOf(key), taken);
+}
+
+export function createTunnels({ doors, lead, onProblem, kept, taken }: TunnelsOptions): Tunnels {
+  const open = new Map<string, { key: TunnelKey; door: Promise<Door>; port: number | undefined }>();
+
+  const keep = (): void =>
+    kept.write([...open.values()].flatMap(({ key, port }) => (port === undefined ? [] : { ...key, port })));
+
+  async function openDoor(key: TunnelKey, before: number | undefined): Promise<Door> {
     const behind = {
       lead: (signal: AbortSignal) => lead(key, signal),
       onProblem: (error: unknown) => onProblem(key, error),
     };
-    // By name: the same port each time, also for another engine of this home.
     let tried = 0;
-    for (const port of portsFor(textOf(key), new Set())) {
+    for (const port of portsToTry(key, before, taken())) {
       const door = await doors.open({ port, ...behind });
       if (door !== undefined) return door;
       if (++tried === mostTried) break;
@@ -68,22 +87,38 @@ export function createTunnels({ doors, lead, onProblem }: TunnelsOptions): Tunne
     await (await found?.door)?.close();
   };
 
+  const portFor = async (key: TunnelKey, before?: number): Promise<number> => {
+    const text = textOf(key);
+    const found = open.get(text) ?? { key, door: openDoor(key, before), port: undefined };
+    if (!open.has(text)) {
+      open.set(text, found);
+      found.door.then(
+        ({ port }) => {
+          found.port = port;
+          keep();
+        },
+        () => open.delete(text),
+      );
+    }
+    return (await found.door).port;
+  };
+
   return {
-    async portFor(key) {
-      const text = textOf(key);
-      let found = open.get(text);
-      if (found === undefined) {
-        found = { key, door: openDoor(key) };
-        open.set(text, found);
-        found.door.catch(() => open.delete(text));
+    portFor: (key) => portFor(key),
+    async reopen(isKnown) {
+      for (const { port, ...key } of await kept.read()) {
+        if (!isKnown(key)) continue;
+        await portFor(key, port).catch((error: unknown) => onProblem(key, error));
       }
-      return (await found.door).port;
     },
     async keepOnly(wanted) {
-      for (const [text, { key }] of open) if (!wanted(key)) await closeAt(text);
+      const gone = [...open].filter(([, { key }]) => !wanted(key));
+      for (const [text] of gone) await closeAt(text);
+      if (gone.length > 0) keep();
     },
     async close() {
       for (const text of [...open.keys()]) await closeAt(text);
+      await kept.quiet();
     },
   };
 }

@@ -1,6 +1,7 @@
 /** A hub without files: other hosts behind links that a test gives, and what is kept of them in memory. */
 import { createHub, type Hub } from '../../engine/hub/hub.ts';
 import { openKnownHosts, type KnownHost } from '../../engine/hub/knownHosts.ts';
+import { keptDoorsIn } from '../../engine/hub/keptDoors.ts';
 import { loopbackDoors } from '../../engine/hub/loopbackDoors.ts';
 import type { Life } from '../../engine/life.ts';
 import type { Link } from '../../engine/link/link.ts';
@@ -8,7 +9,7 @@ import type { Log } from '../../engine/ports/log.ts';
 import { systemClock, systemRandom } from '../../engine/process/clock.ts';
 import type { KeptText } from '../../engine/process/keptText.ts';
 import { fail } from '../../engine/protocol/errors.ts';
-import { ownEnvironments, ownIds } from '../../engine/startHub.ts';
+import { ownEnvironments, ownIds, ownPorts } from '../../engine/startHub.ts';
 
 export interface MemoryHubOptions {
   /** By the name of the host; those that are known from the start. */
@@ -40,6 +41,8 @@ export async function openMemoryHub(options: MemoryHubOptions): Promise<Hub> {
     },
     keptOf: ({ name }) => textIn(kept, `host ${name}`),
     doors: loopbackDoors,
+    keptDoors: keptDoorsIn(textIn(kept, 'doors'), log),
+    ownPorts: () => ownPorts(life),
     ...{ clock: systemClock, random: systemRandom, log },
     publish: (event) => life.present()?.context.feed.publish(event),
     isOwn: ownIds(life),

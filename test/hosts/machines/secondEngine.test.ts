@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import type { Client } from '../../../engine/protocol/client.ts';
-import type { Connection, Host, Job } from '../../../engine/protocol/entities.ts';
+import type { Checkout, Connection, Host, Job } from '../../../engine/protocol/entities.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
 import { makeTestEngine, repository, type TestEngine } from '../../support/engine.ts';
 import { skipSuite } from '../../support/skips.ts';
@@ -21,13 +21,15 @@ describe('the engine of a second host, by ssh', function () {
   let machine: SecondHost | undefined;
   let proxy: LineProxy | undefined;
   let near: TestEngine | undefined;
+  let ssh: string;
+  let home: string;
   let client: Client;
 
   before(async function () {
     const reason = await noSecondHost();
     if (reason !== undefined) skipSuite(this, reason);
     folder = await mkdtemp(join(tmpdir(), 'tc-second-'));
-    const home = join(folder, 'home');
+    home = join(folder, 'home');
     for (const path of [folder, home]) {
       await mkdir(path, { recursive: true });
       await chmod(path, 0o755);
@@ -49,6 +51,7 @@ describe('the engine of a second host, by ssh', function () {
     });
     proxy = await startLineProxy(machine.port);
     const { file } = await machine.clientConfig({ port: proxy.port });
+    ssh = file;
     near = await makeTestEngine({
       variables: { THIN_CLONES_STORAGE_DRIVER: 'copy', THIN_CLONES_SSH_CONFIG: file },
     });
@@ -170,6 +173,104 @@ describe('the engine of a second host, by ssh', function () {
     proxy?.refuse(false);
     assert.deepEqual(await connection(), login);
     assert.equal(await ask(login, 'SELECT v FROM mark'), 'origin');
+  });
+
+  let path: string;
+  let first: Connection;
+  const run = promisify(execFile);
+  const git = (...args: string[]) =>
+    run('git', ['-c', 'user.name=a', '-c', 'user.email=a@example.org', ...args], { cwd: path });
+  const show = (): Promise<Checkout> => client.call('checkoutShow', { params: { checkout: path } });
+  const leadsTo = async (branch: string): Promise<void> =>
+    until(async () => {
+      const { state, key, reason } = await show();
+      assert.notEqual(state, 'failed', reason ?? '');
+      return state === 'ready' && key === branch;
+    });
+  const stable = async (): Promise<Connection> => {
+    const { items } = await client.call('checkoutConnection', { params: { checkout: path } });
+    assert.ok(items[0]);
+    return items[0];
+  };
+  /** As applications do that want TLS, with a login that is bound to it where the server offers that. */
+  const askSafely = async (sql: string): Promise<unknown> => {
+    const { host, port, user: name, password, database } = await stable();
+    const session = new pg.Client({
+      ...{ host, port, user: name, password, database, enableChannelBinding: true },
+      ssl: { rejectUnauthorized: false },
+    });
+    await session.connect();
+    try {
+      return (await session.query<{ v: string }>(sql)).rows[0]?.v;
+    } finally {
+      await session.end();
+    }
+  };
+
+  it('gives each branch of a checkout a clone there, behind one port, user and password', async () => {
+    path = join(await realpath(folder), 'work');
+    await mkdir(path);
+    await git('init', '-q', '-b', 'main');
+    await git('commit', '-q', '--allow-empty', '-m', 'first');
+    await client.call('checkoutOpen', {
+      body: { folder: path, environment: 'box/shop', follow: 'automatic' },
+    });
+    await leadsTo('main');
+    first = await stable();
+    await ask(first, "UPDATE mark SET v = 'main'");
+    await git('switch', '-q', '-c', 'feature/a');
+    await leadsTo('feature/a');
+    assert.deepEqual(await stable(), first);
+    assert.equal(await ask(first, 'SELECT v FROM mark'), 'origin');
+    await ask(first, "UPDATE mark SET v = 'a'");
+    await git('switch', '-q', 'main');
+    await leadsTo('main');
+    assert.equal(await askSafely('SELECT v FROM mark'), 'main');
+    await done(client.call('cloneReset', { params: { clone: 'box/main' } }));
+    await leadsTo('main');
+    assert.equal(await ask(first, 'SELECT v FROM mark'), 'origin');
+    await git('switch', '-q', 'feature/a');
+    await leadsTo('feature/a');
+    assert.equal(await ask(first, 'SELECT v FROM mark'), 'a');
+  });
+
+  it('says which host is not reached, and leads right again by itself', async () => {
+    proxy?.refuse(true);
+    await until(async () => (await show()).state === 'none');
+    assert.match((await show()).reason ?? '', /box/);
+    await assert.rejects(ask(first, 'SELECT v FROM mark'), (error: Error & { code?: string }) => {
+      assert.equal(error.code, '57P03');
+      assert.match(error.message, /[Hh]ost box /);
+      return true;
+    });
+    proxy?.refuse(false);
+    await leadsTo('feature/a');
+    assert.equal(await ask(first, 'SELECT v FROM mark'), 'a');
+  });
+
+  it('leads there again after the engine there was killed, and by an engine here that starts anew', async () => {
+    const { pid } = JSON.parse(await readFile(join(home, 'engine', 'engine.json'), 'utf8')) as {
+      pid: number;
+    };
+    await run('ssh', ['-F', ssh, `${user}big`, `kill -9 ${pid}`]);
+    await until(async () => {
+      const found = JSON.parse(await readFile(join(home, 'engine', 'engine.json'), 'utf8')) as {
+        pid: number;
+      };
+      return found.pid !== pid;
+    });
+    await leadsTo('feature/a');
+    assert.equal(await ask(first, 'SELECT v FROM mark'), 'a');
+    await git('switch', '-q', 'main');
+    await leadsTo('main');
+    assert.equal(await ask(first, 'SELECT v FROM mark'), 'origin');
+    await near?.stop();
+    assert.ok(near);
+    client = await near.client();
+    await until(async () => (await client.call('checkoutList', {})).items.length === 1);
+    await leadsTo('main');
+    assert.deepEqual(await stable(), first);
+    assert.equal(await ask(first, 'SELECT v FROM mark'), 'origin');
   });
 
   it('is forgotten, and goes on', async () => {

@@ -41,9 +41,15 @@ export interface MemoryAppOptions {
   seed?: number;
   /** Other hosts; default: none. */
   links?: Readonly<Record<string, Link>>;
+  /** What an earlier hub kept of them. */
+  kept?: Map<string, string>;
 }
 
-export async function openMemoryApp({ seed = 1, links = {} }: MemoryAppOptions = {}): Promise<MemoryApp> {
+export async function openMemoryApp({
+  seed = 1,
+  links = {},
+  kept = new Map(),
+}: MemoryAppOptions = {}): Promise<MemoryApp> {
   const started = Promise.withResolvers<Hub>();
   const installation = `inst-${'a'.repeat(15)}${String.fromCharCode(96 + seed)}`;
   const engine = await openMemoryEngine({
@@ -59,7 +65,7 @@ export async function openMemoryApp({ seed = 1, links = {} }: MemoryAppOptions =
   const state: { blocked: string | null; stopped: boolean } = { blocked: null, stopped: false };
   const { context, services } = engine.life();
   const life = { present: () => ({ context, services, blocked: state.blocked }) };
-  const hub = openMemoryHub({ links, life, log: loggers });
+  const hub = openMemoryHub({ links, life, kept, log: loggers });
   started.resolve(hub);
   const own = createHandlers({
     info: () => ({
