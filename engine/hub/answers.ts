@@ -47,6 +47,7 @@ export const rewrites: { readonly [Name in RouteName]?: Rewrite<RouteOutput<Name
   },
   cloneChanges: same,
   cloneDefinitions: same,
+  cloneRead: same,
   cloneCreate: aJob,
   cloneBind: aJob,
   cloneCopy: aJob,

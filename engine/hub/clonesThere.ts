@@ -1,13 +1,16 @@
 /** The clones of another host, as checkouts of this machine use them: by its mirror, its engine and the ports that lead there. */
+import type { Statement } from '../database/database.ts';
 import type { OutOfReach } from '../domain/leading.ts';
 import type { Log } from '../ports/log.ts';
 import type { RouteInput } from '../protocol/client.ts';
 import type { Job } from '../protocol/entities.ts';
-import { fail, isFailure, toFailure } from '../protocol/errors.ts';
-import { referenceSchema, type CloneId, type InstallationId, type JobId } from '../protocol/ids.ts';
-import type { HostClones } from '../services/checkouts/hostClones.ts';
+import { fail, toFailure } from '../protocol/errors.ts';
+import { referenceSchema, type CloneId, type InstallationId } from '../protocol/ids.ts';
+import { stateProblem } from '../services/clones/read.ts';
+import type { HostClones, Remembered } from '../services/checkouts/hostClones.ts';
 import { hasPrefix, jobOf, nameThere, type HostView } from './qualified.ts';
 import type { RemoteHost } from './remoteHost.ts';
+import { endOfJob } from './endOfJob.ts';
 import type { HasElsewhere } from './forgery.ts';
 import type { SessionSoon } from './sessionSoon.ts';
 import type { TunnelKey } from './tunnels.ts';
@@ -23,14 +26,15 @@ export interface ClonesThereOptions {
   log: Log;
 }
 
+const ref = (id: string) => referenceSchema.parse(id);
+
 type JobRoute = 'cloneCreate' | 'cloneStart' | 'cloneBind' | 'cloneCommit' | 'snapshotDelete';
 
 const never = new AbortController().signal;
 
 export function createClonesThere(options: ClonesThereOptions): HostClones {
-  const { host, installation, view, hasElsewhere, sessionSoon, portFor, log } = options;
+  const { host, installation, view, sessionSoon, portFor } = options;
   const { name } = host.known;
-  const ref = (id: string) => referenceSchema.parse(id);
   const passwords = createKnownPasswords(host);
 
   const outOfReach = (): OutOfReach | undefined => {
@@ -47,19 +51,6 @@ export function createClonesThere(options: ClonesThereOptions): HostClones {
       next: next ?? `It is tried again by itself: thin-clones host show ${name}`,
       ...{ isBeingReached: false, needsPerson },
     };
-  };
-
-  const ask = async <Name extends JobRoute>(
-    route: Name,
-    input: RouteInput<Name>,
-    user: string,
-  ): Promise<Job> => {
-    const { job } = (await host.call(route, input, { user })) as { job: Job };
-    // One of an id that is not its own would be taken for what runs here.
-    if (hasElsewhere('jobs', job.id))
-      throw fail('host_unreachable', { host: name, problem: 'it answers with the job of another host' });
-    host.learn(job);
-    return jobOf(name, job);
   };
 
   return {
@@ -95,32 +86,18 @@ export function createClonesThere(options: ClonesThereOptions): HostClones {
         ({ endedAt, object }) => endedAt === null && object.kind === 'clone' && object.id === id,
       ),
     job: (id) => view().jobs.find((each) => each.id === id),
-    ended: (id) => endOf(host, view, id),
-    async create({ environment, snapshot, name: called, binding, password }, user) {
-      const body = {
-        environment: ref(nameThere(name, environment)),
-        ...(snapshot === undefined ? {} : { snapshot: ref(snapshot) }),
-        ...{ name: called, binding: { ...binding, installation }, password },
-      };
-      const job = await ask('cloneCreate', { body }, user);
-      passwords.note(job.object.id, password);
-      return job;
-    },
-    start: (clone, user) => ask('cloneStart', { params: { clone: ref(clone) } }, user),
-    bind: (clone, to, password, user) => {
-      const binding = to === null ? null : { ...to, installation };
-      return ask('cloneBind', { params: { clone: ref(clone) }, body: { binding, password } }, user);
-    },
-    keepState: (clone, message, user) =>
-      ask('cloneCommit', { params: { clone: ref(clone) }, body: { message, origin: 'branch' } }, user),
-    dropSnapshot(snapshot, user) {
-      ask('snapshotDelete', { params: { snapshot: ref(snapshot) } }, user).catch((error: unknown) => {
-        // best effort: it stays as a snapshot like any other, and people can delete it
-        log.warning('a snapshot is left over', { host: name, snapshot, problem: toFailure(error).message });
-      });
-    },
+    ended: (id) => endOfJob(host, view, id),
+    ...requestsTo(options, passwords),
     hasPassword: ({ id }, password) => passwords.has(id, password),
-    rememberWorktree: () => undefined,
+    ...createMemory(),
+    reads: {
+      // Whether its servers run is known there.
+      problem: async (clone) => outOfReach()?.reason ?? stateProblem(clone),
+      async read({ id }, member, statements, signal) {
+        const input = { params: { clone: ref(id) }, body: { member, statements: statements.map(written) } };
+        return (await host.call('cloneRead', input, { user: 'engine', signal })).items;
+      },
+    },
     async wayTo({ id, members }) {
       const ports = new Map(
         await Promise.all(
@@ -134,15 +111,93 @@ export function createClonesThere(options: ClonesThereOptions): HostClones {
   };
 }
 
+type Requests = Pick<HostClones, 'create' | 'start' | 'bind' | 'keepState' | 'dropSnapshot'>;
+
+/** What its engine is asked for. */
+function requestsTo(
+  { host, installation, hasElsewhere, log }: ClonesThereOptions,
+  passwords: KnownPasswords,
+): Requests {
+  const { name } = host.known;
+  const ask = async <Name extends JobRoute>(
+    route: Name,
+    input: RouteInput<Name>,
+    user: string,
+  ): Promise<Job> => {
+    const { job } = (await host.call(route, input, { user })) as { job: Job };
+    // One of an id that is not its own would be taken for what runs here.
+    if (hasElsewhere('jobs', job.id))
+      throw fail('host_unreachable', { host: name, problem: 'it answers with the job of another host' });
+    host.learn(job);
+    return jobOf(name, job);
+  };
+
+  return {
+    async create({ environment, snapshot, name: called, binding, password }, user) {
+      const body = {
+        environment: ref(nameThere(name, environment)),
+        ...(snapshot === undefined ? {} : { snapshot: ref(snapshot) }),
+        ...{ name: called, binding: { ...binding, installation }, password },
+      };
+      const job = await ask('cloneCreate', { body }, user);
+      passwords.note(job.object.id, password);
+      return job;
+    },
+    start: (clone, user) => ask('cloneStart', { params: { clone: ref(clone) } }, user),
+    async bind(clone, to, password, user) {
+      // What another machine bound is not taken from it.
+      if (to !== null && to.installation !== installation)
+        throw fail('clone_bound_elsewhere', { ...to, clone: `${name}/${clone}`, elsewhere: true });
+      const binding = to === null ? null : { ...to, installation };
+      return ask(
+        'cloneBind',
+        { params: { clone: ref(clone) }, body: { binding, ...(password !== undefined && { password }) } },
+        user,
+      );
+    },
+    keepState: (clone, message, user) =>
+      ask('cloneCommit', { params: { clone: ref(clone) }, body: { message, origin: 'branch' } }, user),
+    dropSnapshot(snapshot, user) {
+      ask('snapshotDelete', { params: { snapshot: ref(snapshot) } }, user).catch((error: unknown) => {
+        // best effort: it stays as a snapshot like any other, and people can delete it
+        log.warning('a snapshot is left over', { host: name, snapshot, problem: toFailure(error).message });
+      });
+    },
+  };
+}
+
+const written = ({ text, values }: Statement) => ({
+  text,
+  ...(values !== undefined && {
+    values: values.map((value) => (typeof value === 'string' ? value : [...value])),
+  }),
+});
+
+/** While this engine runs: another one begins anew. */
+function createMemory(): Pick<HostClones, 'rememberWorktree' | 'rememberFinished' | 'remembered'> {
+  const known = new Map<CloneId, Remembered>();
+  const remembered = (id: CloneId): Remembered => known.get(id) ?? { worktree: null, finished: null };
+  return {
+    rememberWorktree: (id, worktree) => void known.set(id, { ...remembered(id), worktree }),
+    rememberFinished: (id, finished) => void known.set(id, { ...remembered(id), finished }),
+    remembered,
+  };
+}
+
+interface KnownPasswords {
+  note(clone: string, password: string): void;
+  has(clone: CloneId, password: string): Promise<boolean>;
+}
+
 /** Which clones there are known to have which password: asked again after each time that the host was away. */
-function createKnownPasswords(host: RemoteHost) {
+function createKnownPasswords(host: RemoteHost): KnownPasswords {
   const known = new Map<string, string>();
   host.subscribe(({ kind }) => {
     if (kind === 'resync') known.clear();
   });
   return {
-    note: (clone: string, password: string): void => void known.set(clone, password),
-    async has(clone: CloneId, password: string): Promise<boolean> {
+    note: (clone, password) => void known.set(clone, password),
+    async has(clone, password) {
       if (known.get(clone) === password) return true;
       const params = { clone: referenceSchema.parse(clone) };
       const { items } = await host.call('cloneConnection', { params }, { user: 'engine' });
@@ -151,54 +206,4 @@ function createKnownPasswords(host: RemoteHost) {
       return true;
     },
   };
-}
-
-/** By its events; by asking for it where they told nothing of it. Rejects when the host is joined no longer. */
-async function endOf(
-  host: RemoteHost,
-  view: () => HostView,
-  id: JobId,
-): Promise<Pick<Job, 'state' | 'error'>> {
-  for (;;) {
-    const changed = nextWordOf(host, id);
-    const known = view().jobs.find((each) => each.id === id);
-    if (known !== undefined && known.endedAt !== null) return known;
-    if (known === undefined) {
-      const shown = await shownJob(host, id);
-      if (shown !== undefined && shown.endedAt !== null) return shown;
-    }
-    await changed;
-  }
-}
-
-async function shownJob(host: RemoteHost, id: JobId): Promise<Job | undefined> {
-  try {
-    return await host.call('jobShow', { params: { job: referenceSchema.parse(id) } }, { user: 'engine' });
-  } catch (error) {
-    // Its end is told when the host is reached again.
-    if (isFailure(error, 'not_found') || host.closed.aborted) throw error;
-    return undefined;
-  }
-}
-
-/** Resolves when something is told of a job, or everything may be different. */
-function nextWordOf(host: RemoteHost, id: JobId): Promise<void> {
-  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-  const stop = host.subscribe((event) => {
-    const isOfIt =
-      event.kind === 'job' ? event.entity.id === id : event.kind === 'job.removed' && event.id === id;
-    if (isOfIt || event.kind === 'resync') resolve(undefined);
-  });
-  const onClosed = (): void => reject(fail('shutting_down', {}));
-  if (host.closed.aborted) onClosed();
-  host.closed.addEventListener('abort', onClosed, { once: true });
-  const settled = promise
-    .then(() => undefined)
-    .finally(() => {
-      stop();
-      host.closed.removeEventListener('abort', onClosed);
-    });
-  // best effort: whoever waits for it is told; nobody may be waiting yet
-  settled.catch(() => undefined);
-  return settled;
 }

@@ -62,6 +62,7 @@ export const rules: Readonly<Record<RouteName, Rule | 'here' | 'joined'>> = {
   cloneConnection: clone,
   cloneChanges: clone,
   cloneDefinitions: clone,
+  cloneRead: clone,
   cloneCreate: {
     by: { kind: 'environment', part: 'body', field: 'environment' },
     also: { kind: 'snapshot', part: 'body', field: 'snapshot' },

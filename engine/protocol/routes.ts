@@ -300,6 +300,30 @@ export const routes = {
       response: items(z.object({ member: memberNameSchema, database: z.string(), text: z.string() })),
     },
   ),
+  cloneRead: route(
+    'cloneRead',
+    'POST',
+    '/v1/clones/:clone/read',
+    "Run SELECTs in a member's database, in one transaction that can't write and ends by itself after seconds.",
+    {
+      params: clone,
+      body: {
+        member: memberNameSchema,
+        /** Names with their schema: only ordinary tables are read. */
+        statements: z
+          .array(
+            z.strictObject({
+              text: z.string().min(1).max(100_000),
+              values: z.array(z.union([z.string(), z.array(z.string())])).optional(),
+            }),
+          )
+          .min(1)
+          .max(100),
+      },
+      /** Rows of each statement, as the server writes their values. */
+      response: items(z.array(z.record(z.string(), z.string().nullable()))),
+    },
+  ),
   cloneCreate: route('cloneCreate', 'POST', '/v1/clones', 'Make a clone of a snapshot.', {
     body: {
       environment: referenceSchema,

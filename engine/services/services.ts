@@ -38,12 +38,13 @@ export function createServices(context: ServiceContext): Services {
   const time = createCountedTime(context);
   const clones = createClones(context, servers, time);
   const environments = createEnvironments(context);
-  const hosts = createHosts(createOwnClones(context, clones, environments), context.otherHosts);
+  const own = createOwnClones(context, clones, environments);
+  const hosts = createHosts(own, context.otherHosts);
   const checkouts = createCheckouts({
     ...{ context, hosts },
-    migrations: createMigrations(context, servers),
+    migrations: createMigrations(context),
   });
-  const cleanUp = createCleanUp({ context, clones, followed: () => checkouts.followed(), time });
+  const cleanUp = createCleanUp({ context, clones, hosts, followed: () => checkouts.followed(), time });
   const recovery = createRecovery(context, servers);
   const watch = createWatch(context, servers, clones, time);
   const kinds = [...clones.kinds, ...environments.kinds];

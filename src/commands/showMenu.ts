@@ -121,8 +121,12 @@ function branchItems(services: Services, { folder, checkout }: Place): MenuItem[
 
 /** A clone that was stopped is started, and none is made beside it. */
 function databaseItem(services: Services, checkout: Place['checkout']): PickItem<Choice> {
-  return services.session.model.clones.get(checkout.clone ?? '')?.state === 'stopped'
-    ? item('debug-start', `Start the Database of ${headText(checkout)}`, 'thinClones.branch.use')
+  const state = services.session.model.clones.get(checkout.clone ?? '')?.state;
+  if (state === 'stopped')
+    return item('debug-start', `Start the Database of ${headText(checkout)}`, 'thinClones.branch.use');
+  // It runs, on a host that is out of reach.
+  return state === 'ready'
+    ? item('refresh', `Reach the Database of ${headText(checkout)} Again`, 'thinClones.branch.use')
     : item('add', `Create Clone for ${headText(checkout)}`, 'thinClones.branch.use');
 }
 

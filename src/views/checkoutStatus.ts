@@ -149,6 +149,9 @@ export function checkoutHover(
   return `### ${escaped(headText(checkout))}\n\n${lines.join('  \n')}\n\n---\n\n${links(current, engineStopped).join(' · ')}`;
 }
 
+/** What to do for a database that a checkout does not lead to, by the state of its clone: a ready one is out of reach. */
+const databaseLinks: Readonly<Record<string, string>> = { stopped: 'Start Clone', ready: 'Try Again' };
+
 function links({ checkout, clone, migrations }: CurrentCheckout, engineStopped: boolean): string[] {
   if (engineStopped)
     return [link('Start Engine', 'thinClones.engine.start'), link('Menu', 'thinClones.showMenu')];
@@ -159,7 +162,7 @@ function links({ checkout, clone, migrations }: CurrentCheckout, engineStopped: 
       : checkout.environment === null
         ? [link('Choose Environment', 'thinClones.branch.chooseEnvironment')]
         : canHaveDatabase(checkout)
-          ? [link(clone?.state === 'stopped' ? 'Start Clone' : 'Create Clone', 'thinClones.branch.use')]
+          ? [link(databaseLinks[clone?.state ?? ''] ?? 'Create Clone', 'thinClones.branch.use')]
           : [link('Use a Clone…', 'thinClones.clone.bind')]),
     ...(isTaken(checkout) ? [link('Other Ports', 'thinClones.branch.otherPorts')] : []),
     ...(checkout.clone === null

@@ -136,6 +136,7 @@ describe('a state that is lost or damaged', function () {
       cloneCommit: { message: 'x' },
       cloneRename: { name: 'x' },
       cloneBind: { binding: null },
+      cloneRead: { member: 'x', statements: [{ text: 'SELECT 1' }] },
       snapshotEdit: { message: 'x' },
       checkoutOpen: { folder: '/x' },
       checkoutAnswer: { branch: 'x', answer: 'none' },

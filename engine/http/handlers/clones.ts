@@ -10,7 +10,7 @@ const ofHolder = ({ installation, ...binding }: Binding, own: InstallationId): B
   installation: installation === own ? null : installation,
 });
 
-export function cloneHandlers({ running, growing, once }: EngineAccess): HandlersOf<'clone'> {
+export function cloneHandlers({ running, trusted, growing, once }: EngineAccess): HandlersOf<'clone'> {
   return {
     cloneList: async ({ query }) => {
       const { store, catalog } = (await running()).context;
@@ -35,6 +35,13 @@ export function cloneHandlers({ running, growing, once }: EngineAccess): Handler
     cloneDefinitions: async ({ params, signal }) => ({
       items: await (await running()).services.clones.definitions(params.clone, signal),
     }),
+    cloneRead: async ({ params, body: { member, statements }, signal }) => {
+      const { context, services } = await trusted();
+      const clone = context.catalog.clone(params.clone);
+      const asked = statements.map(({ text, values = [] }) => ({ text, values }));
+      const results = await services.clones.reads.read(clone, member, asked, signal);
+      return { items: results.map((rows) => [...rows]) };
+    },
     cloneCreate: ({ body, caller }) =>
       once(caller, ({ clones }, { installation }) => {
         const binding = body.binding && ofHolder(body.binding, installation);

@@ -89,14 +89,16 @@ export function createCheckouts({ context, hosts, migrations }: CheckoutsOptions
 
   const migrationsOf = async (follower: Follower, signal?: AbortSignal): Promise<MigrationReport[]> => {
     const { clone: id, path, reason, next } = follower.entity();
-    const clone = id === null ? undefined : hosts.holding(id)?.clone;
-    if (clone === undefined)
+    const found = id === null ? undefined : hosts.holding(id);
+    if (found === undefined)
       throw fail('checkout_not_ready', {
         path,
         reason: reason ?? 'Its clone is not there any more.',
         next: next ?? 'Make one: thin-clones use',
       });
-    return migrations.report({ clone, tree: path, settings: follower.workspace()?.migrations }, signal);
+    const { at, clone } = found;
+    const request = { clone, tree: path, settings: follower.workspace()?.migrations };
+    return migrations.report(at.reads, request, signal);
   };
 
   /** Somebody wants it now: a host that is out of reach is tried at once. */

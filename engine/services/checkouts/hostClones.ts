@@ -4,6 +4,7 @@ import type { OutOfReach } from '../../domain/leading.ts';
 import type { EndpointTarget } from '../../endpoint/endpoint.ts';
 import type { Clone, CloneMember, Environment, Job, Snapshot } from '../../protocol/entities.ts';
 import type { EventBody } from '../../protocol/events.ts';
+import type { MemberReads } from '../clones/read.ts';
 import type {
   CloneId,
   CloneName,
@@ -14,6 +15,7 @@ import type {
   Reference,
   SnapshotId,
 } from '../../protocol/ids.ts';
+import type { CloneRecord } from '../../state/store.ts';
 
 export type UsedEnvironment = Pick<Environment, 'name' | 'definition'>;
 
@@ -24,6 +26,9 @@ export interface WayTo {
   /** Of a clone of another host. */
   far: Extract<EndpointTarget, { kind: 'clone' }>['far'];
 }
+
+/** What is remembered of a bound clone for the proposal to clean it up. */
+export type Remembered = Pick<CloneRecord, 'worktree' | 'finished'>;
 
 export interface MakeClone {
   environment: EnvironmentName;
@@ -61,8 +66,8 @@ export interface HostClones {
   ended(id: JobId): Promise<Pick<Job, 'state' | 'error'>>;
   create(request: MakeClone, user: string): Promise<Job>;
   start(clone: CloneId, user: string): Promise<Job>;
-  /** Null: to none. */
-  bind(clone: CloneId, to: Binding | null, password: string, user: string): Promise<Job>;
+  /** `to` null: to none. Without a password it keeps its own. */
+  bind(clone: CloneId, to: Binding | null, password: string | undefined, user: string): Promise<Job>;
   /** Keeps its state as a snapshot for a branch to start from. */
   keepState(clone: CloneId, message: string, user: string): Promise<Job>;
   /** Lets a snapshot go that no clone came to stand on. */
@@ -70,7 +75,11 @@ export interface HostClones {
   hasPassword(clone: Clone, password: string): Promise<boolean>;
   /** Where it is in use now, when that is a linked working tree. */
   rememberWorktree(clone: CloneId, worktree: string | null): void;
+  /** `text` in RFC 3339. */
+  rememberFinished(clone: CloneId, finished: Remembered['finished'], now: string): void;
+  remembered(clone: CloneId): Remembered;
   wayTo(clone: Clone): Promise<WayTo>;
+  readonly reads: MemberReads;
 }
 
 /** Those of other machines, as far as they are joined to this one. */

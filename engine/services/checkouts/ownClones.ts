@@ -57,6 +57,13 @@ export function createOwnClones(
       const clone = store.clones.get(id);
       if (clone !== undefined && clone.worktree !== worktree) store.clones.put({ ...clone, worktree });
     },
+    rememberFinished(id, finished, now) {
+      const clone = store.clones.get(id);
+      if (clone !== undefined && JSON.stringify(clone.finished) !== JSON.stringify(finished))
+        store.clones.put({ ...clone, finished, countedAt: now });
+    },
+    remembered: (id) => store.clones.get(id) ?? { worktree: null, finished: null },
+    reads: clones.reads,
     wayTo: async () => ({ portOf: ({ port }) => port, far: undefined }),
   };
 }

@@ -16,6 +16,7 @@ import { readCloneDefinitions, type Definitions } from './definitions.ts';
 import { createDestroyClone } from './destroy.ts';
 import type { CloneParts } from './parts.ts';
 import { protectClone } from './protect.ts';
+import { createMemberReads, type MemberReads } from './read.ts';
 import { createRenameClone, type RenameClone } from './rename.ts';
 import { createResetClone, type ResetRequest } from './reset.ts';
 import type { Servers } from './servers.ts';
@@ -39,6 +40,7 @@ export interface Clones {
   connection(clone: Reference): Connection[];
   /** `counted` is `no` where nobody knows: for one that does not run, or does not answer soon. */
   changes(clone: Reference, signal?: AbortSignal): Promise<CloneChanges>;
+  readonly reads: MemberReads;
   /** What its databases define, for each member. */
   definitions(clone: Reference, signal?: AbortSignal): Promise<Definitions[]>;
   /** For the runner's recovery. */
@@ -74,6 +76,7 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
     protect: (clone, minutes) => protectClone(parts, clone, minutes),
     changes: (clone, signal) => readCloneChanges(parts, clone, signal),
     definitions: (clone, signal) => readCloneDefinitions(parts, clone, signal),
+    reads: createMemberReads(context, servers),
     connection(reference) {
       const { members, sealedPassword } = context.catalog.clone(reference);
       const password = context.vault.open(sealedPassword);

@@ -1,15 +1,14 @@
 /** Finds clones of branches that are merged or gone and of removed working trees, and lets them go where that was asked for. */
-import { bindingOf } from '../../domain/bindings.ts';
 import { durationMs } from '../../domain/expiry.ts';
 import { propose } from '../../domain/proposals.ts';
 import type { RepositoryReport, WorkingTree } from '../../git/git.ts';
 import type { Proposal } from '../../protocol/entities.ts';
 import { toFailure } from '../../protocol/errors.ts';
-import { referenceSchema } from '../../protocol/ids.ts';
-import type { CloneRecord } from '../../state/store.ts';
+import { cloneNameSchema, referenceSchema } from '../../protocol/ids.ts';
 import type { FollowedTree } from '../checkouts/checkouts.ts';
 import type { ServiceContext } from '../context.ts';
-import type { BoundRecord, CleanUpParts } from './cleanUpParts.ts';
+import type { HostClones, Remembered } from '../checkouts/hostClones.ts';
+import { boundHere, type BoundClone, type CleanUpParts } from './cleanUpParts.ts';
 import { takeRenamedAlong } from './renamedBranches.ts';
 
 const lookIntervalMs = 3_600_000;
@@ -26,17 +25,18 @@ interface Found extends Proposal {
 }
 
 export function createCleanUp(parts: CleanUpParts): CleanUp {
-  const { context, clones, followed } = parts;
+  const { context, clones, hosts, followed } = parts;
   const { store, clock, log } = context;
 
   const look = async (signal?: AbortSignal): Promise<Found[]> => {
     const found: Found[] = [];
-    const bound = store.clones
-      .list()
-      .filter((clone): clone is BoundRecord => bindingOf(clone) !== undefined && clone.installation === null);
-    for (const repository of new Set(bound.map((clone) => clone.repository))) {
-      const ofIt = bound.filter((clone) => clone.repository === repository);
-      found.push(...(await lookAtRepository(parts, repository, ofIt, signal)));
+    // What nobody reaches is not destroyed either.
+    for (const at of hosts.all().filter((each) => each.outOfReach() === undefined)) {
+      const bound = boundHere(at);
+      for (const repository of new Set(bound.map((clone) => clone.repository))) {
+        const ofIt = bound.filter((clone) => clone.repository === repository);
+        found.push(...(await lookAtRepository(parts, at, repository, ofIt, signal)));
+      }
     }
     return found;
   };
@@ -76,23 +76,25 @@ export function createCleanUp(parts: CleanUpParts): CleanUp {
 }
 
 async function lookAtRepository(
-  { context, clones, followed, time }: CleanUpParts,
+  { context, followed, time }: CleanUpParts,
+  at: HostClones,
   repository: string,
-  bound: readonly BoundRecord[],
+  bound: readonly BoundClone[],
   signal: AbortSignal | undefined,
 ): Promise<Found[]> {
   const trees = followed().filter((each) => each.repository === repository);
   const tree = trees.find(({ isThere }) => isThere)?.tree ?? itself(repository);
   const state = await readRepository(context, tree, signal);
-  const renamed =
-    state === undefined ? new Set() : await takeRenamedAlong({ context, clones }, tree, state, bound);
+  const renamed = state === undefined ? new Set() : await takeRenamedAlong(context, at, tree, state, bound);
   const { shared, grace } = await settingsOf(context, trees);
   const inUse = new Set(followed().map((each) => each.clone));
   const now = time.now();
   // As they are now: a jump of the clock moved their times along.
   const mine = bound.flatMap(({ id, branch }) => {
-    const clone = renamed.has(id) ? undefined : context.store.clones.get(id);
-    return clone?.branch === branch && clone.repository === repository ? [{ ...clone, branch }] : [];
+    const clone = renamed.has(id) ? undefined : at.clone(id);
+    return clone?.branch === branch && clone.repository === repository
+      ? [{ ...clone, branch, ...at.remembered(id) }]
+      : [];
   });
   const proposals = propose({
     repository: state,
@@ -108,11 +110,20 @@ async function lookAtRepository(
   return mine.flatMap((clone) => {
     const proposal = proposals.find((each) => each.clone === clone.id);
     // What can't be read now says nothing about what was known before.
-    if (state !== undefined) remember(context, clone, proposal, now);
+    if (state !== undefined) at.rememberFinished(clone.id, finishedBy(proposal), now.toISOString());
     if (proposal === undefined) return [];
-    const { branch, reason, sinceMs, isProtected, destroyAtMs, automatic } = proposal;
+    const { branch, reason, sinceMs, isProtected } = proposal;
+    // Its time is counted by another engine: only a person destroys what is elsewhere.
+    const { destroyAtMs, automatic } = at.host === null ? proposal : { destroyAtMs: null, automatic: false };
     return {
-      ...{ clone: clone.id, name: clone.name, environment: clone.environment, repository, branch, reason },
+      ...{
+        clone: clone.id,
+        name: cloneNameSchema.parse(at.nameOf(clone)),
+        environment: clone.environment,
+        repository,
+        branch,
+        reason,
+      },
       since: new Date(sinceMs).toISOString(),
       ...{ createdAt: clone.createdAt, createdBy: clone.createdBy, bytes: clone.bytes, isProtected },
       destroyAt: destroyAtMs === null ? null : new Date(destroyAtMs).toISOString(),
@@ -142,25 +153,16 @@ async function settingsOf(
   return { shared, grace: isReadable ? longest : undefined };
 }
 
-function remember(
-  { store }: ServiceContext,
-  { id }: CloneRecord,
+const finishedBy = (
   proposal: { branch: string; reason: Proposal['reason']; sinceMs: number } | undefined,
-  now: Date,
-): void {
-  const clone = store.clones.get(id);
-  if (clone === undefined) return;
-  const finished =
-    proposal === undefined
-      ? null
-      : {
-          branch: proposal.branch,
-          reason: proposal.reason,
-          since: new Date(proposal.sinceMs).toISOString(),
-        };
-  if (JSON.stringify(clone.finished) !== JSON.stringify(finished))
-    store.clones.put({ ...clone, finished, countedAt: now.toISOString() });
-}
+): Remembered['finished'] =>
+  proposal === undefined
+    ? null
+    : {
+        branch: proposal.branch,
+        reason: proposal.reason,
+        since: new Date(proposal.sinceMs).toISOString(),
+      };
 
 /** A working tree that was removed can't be asked about its repository; the repository itself can. */
 const itself = (repository: string): WorkingTree => ({

@@ -2,17 +2,20 @@
 import { isPattern } from '../../domain/branches.ts';
 import type { RepositoryReport, WorkingTree } from '../../git/git.ts';
 import { toFailure } from '../../protocol/errors.ts';
-import { referenceSchema, type CloneId } from '../../protocol/ids.ts';
-import type { BoundRecord, CleanUpParts } from './cleanUpParts.ts';
+import type { CloneId } from '../../protocol/ids.ts';
+import type { HostClones } from '../checkouts/hostClones.ts';
+import { bindingAt } from '../checkouts/hosts.ts';
+import type { ServiceContext } from '../context.ts';
+import type { BoundClone } from './cleanUpParts.ts';
 
 /** The clones that were taken along, or will be. */
 export async function takeRenamedAlong(
-  { context, clones }: Pick<CleanUpParts, 'context' | 'clones'>,
+  { git, log }: Pick<ServiceContext, 'git' | 'log'>,
+  at: HostClones,
   tree: WorkingTree,
   { branches }: RepositoryReport,
-  bound: readonly BoundRecord[],
+  bound: readonly BoundClone[],
 ): Promise<Set<CloneId>> {
-  const { git, log } = context;
   const taken = new Set<CloneId>();
   const lost = bound.filter(
     ({ branch }) => !isPattern(branch) && !branches.some(({ name }) => name === branch),
@@ -30,8 +33,8 @@ export async function takeRenamedAlong(
       if (clone === undefined) continue;
       taken.add(clone.id);
       try {
-        const to = { repository: tree.commonDirectory, branch: name };
-        clones.bind(referenceSchema.parse(clone.id), to, undefined, { user: clone.createdBy });
+        const to = bindingAt(at, tree.commonDirectory, name);
+        await at.bind(clone.id, to, undefined, clone.createdBy);
       } catch (error) {
         // best effort: it is busy, and taken along at the next look
         log.info('a renamed branch', { clone: clone.id, problem: toFailure(error).message });

@@ -44,6 +44,14 @@ describe('thin-clones in a checkout', () => {
   const bodyOf = (name: string) => calls(name)[0]?.body;
 
   describe('use', () => {
+    it('names the host of a clone that is elsewhere', async () => {
+      const members = fakeClone().members.map((member) => ({ ...member, host: 'big' }));
+      engine.overview.clones = [fakeClone({ environment: 'big/shop', members })];
+      engine.overview.checkouts = [askingCheckout({ environment: 'big/shop' })];
+      const { stdout } = await type(['use'], here());
+      assert.match(stdout, /uses clone big\/feature\/a/);
+      assert.match(stdout, /orders: 127\.0\.0\.1:40123, on every branch/);
+    });
     it('opens the checkout of the present folder, and makes its clone', async () => {
       engine.overview.checkouts = [askingCheckout()];
       const { code, stdout, stderr } = await type(['use'], here());

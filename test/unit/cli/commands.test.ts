@@ -105,6 +105,19 @@ describe('thin-clones', () => {
         ].join('\n'),
       );
     });
+    it('prints no port of another host, but which one it is, and how to get one of this machine', async () => {
+      const members = fakeClone().members.map((member) => ({ ...member, host: 'big' }));
+      engine.overview.clones = [fakeClone({ environment: 'big/shop', members })];
+      const { stdout } = await type(['clone', 'list'], { engine });
+      assert.match(stdout, /\nfeature\/a +big\/shop +\S+ +ready +on big +400 KB/);
+      const shown = await type(['clone', 'show', 'feature/a'], { engine });
+      assert.match(shown.stdout, /^clone: +big\/feature\/a$/m);
+      assert.match(
+        shown.stdout,
+        /ready, on big \(a port of this machine: thin-clones clone url big\/feature\/a\), user clone/,
+      );
+      for (const text of [stdout, shown.stdout]) assert.doesNotMatch(text, /54321/);
+    });
     it('prints snapshots as a table, with what each was made of', async () => {
       engine.overview.snapshots = [fakeSnapshot({ origin: 'commit' })];
       const { stdout } = await type(['snapshot', 'list'], { engine });

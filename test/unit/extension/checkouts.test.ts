@@ -135,6 +135,27 @@ describe('what the status bar says of a checkout', () => {
     assert.match(hover('failed'), /Create Clone/);
   });
 
+  it('says on which host the clone is, and why it is out of reach', () => {
+    const members = fakeClone().members.map((member) => ({ ...member, host: 'big' }));
+    const text = checkoutHover(
+      {
+        checkout: fakeCheckout({
+          ...{ environment: 'big/shop', clone: ids.clone, state: 'none' },
+          ...{ reason: "Host big can't be reached: the cable was cut", next: 'Plug it in.' },
+        }),
+        clone: fakeClone({ environment: 'big/shop', members }),
+        folder: undefined,
+        migrations: undefined,
+        sourceFiles: [],
+      },
+      { now, jobs: [] },
+    );
+    assert.match(text, /\*\*Clone:\*\* big\/feature\/a/);
+    assert.match(text, /Host big can't be reached: the cable was cut/);
+    assert.match(text, /\[Try Again\]\(command:thinClones\.branch\.use\)/);
+    assert.doesNotMatch(text, /Create Clone/);
+  });
+
   it('offers a clone instead of making one where HEAD is on no branch, and no command of the command line', () => {
     const head = { kind: 'detached', commit, operation: null, branch: null };
     const hover = (changes: object): string =>

@@ -173,6 +173,7 @@ export function exampleOf(name: RouteName): { method: string; path: string; body
     cloneCommit: { message: 'm' },
     cloneRename: { name: 'another' },
     cloneBind: { binding: null },
+    cloneRead: { member: 'orders', statements: [{ text: 'SELECT 1' }] },
     checkoutOpen: { folder: '/work/shop' },
     checkoutAnswer: { branch: 'main', answer: 'none' },
     checkoutEnvFile: { file: null },

@@ -5,6 +5,7 @@ import type { Checkout, Clone } from '../../../engine/protocol/entities.ts';
 import { isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';
 import { workspaceSchema } from '../../../engine/protocol/workspace.ts';
 import { caller, ref } from '../../support/memoryEngine.ts';
+import { inMemory } from '../migrations/checkout.ts';
 import { openMemoryApp, token, type MemoryApp } from '../http/memoryApp.ts';
 import { openFarHost, withClone, type FarHost } from './farHost.ts';
 
@@ -236,6 +237,55 @@ describe('a branch that follows to a clone of another host', () => {
     } finally {
       await other.close();
     }
+  });
+
+  it('proposes its own clones there for the clean-up, which goes by them, and takes renamed ones along', async () => {
+    await open();
+    await laptop.until(isReady);
+    for (const branch of ['done', 'old']) {
+      laptop.tree.checkout(branch);
+      await laptop.until(({ state, key }) => state === 'ready' && key === branch);
+    }
+    laptop.tree.checkout('main');
+    await laptop.until(({ state, key }) => state === 'ready' && key === 'main');
+    laptop.tree.deleteBranch('done');
+    laptop.tree.rename('old', 'new');
+    const proposals = async () => (await laptop.client.call('proposalList', {})).items;
+    assert.deepEqual(
+      (await proposals()).map(({ name, environment, branch, reason, destroyAt }) => [
+        ...[name, environment, branch, reason, destroyAt],
+      ]),
+      [['big/done', 'big/shop', 'done', 'deleted', null]],
+    );
+    await big.memory.engine.settled();
+    assert.equal(big.memory.engine.clone('old').branch, 'new');
+    cut();
+    await laptop.until(({ state }) => state === 'none');
+    assert.deepEqual(await proposals(), [], 'nobody could destroy it');
+  });
+
+  it('is compared with the migrations of the working tree by the engine here', async () => {
+    await open();
+    await laptop.until(isReady);
+    Object.assign(laptop.app.engine.life().context, {
+      openCheckout: () => inMemory({ 'db/migrate/1_a.rb': '', 'db/migrate/2_b.rb': '' }),
+    });
+    big.memory.engine.database.answer = ({ text }) => {
+      if (text.includes('pg_attribute'))
+        return [{ schema: 'public', name: 'schema_migrations', column: 'version' }];
+      return text.includes('pg_class') ? [] : [{ version: '1' }];
+    };
+    const reports = async () =>
+      (await laptop.client.call('checkoutMigrations', { params: { checkout: path } })).items;
+    assert.deepEqual(
+      (await reports()).map(({ member, tool, state }) => [member, tool, state]),
+      [['orders', 'rails', 'behind']],
+    );
+    cut();
+    await laptop.until(({ state }) => state === 'none');
+    const [away] = await reports();
+    assert.equal(away?.state, 'unknown');
+    assert.match(away.message, /Host big can't be reached/);
   });
 
   it('uses what a bare name means: what this machine has, else the only one that another host has', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Row, Statement } from '../../../engine/database/database.ts';
 import { createMigrations } from '../../../engine/services/checkouts/migrationReports.ts';
+import { createMemberReads } from '../../../engine/services/clones/read.ts';
 import { createServers } from '../../../engine/services/clones/servers.ts';
 import type { MigrationReport } from '../../../engine/protocol/migrationReport.ts';
 import { caller, cloneName, openMemoryEngine, ref, type MemoryEngine } from '../../support/memoryEngine.ts';
@@ -19,8 +20,8 @@ describe('migrations of a clone', () => {
   const report = async (settings?: { member: string }): Promise<MigrationReport[]> => {
     const context = engine.life().context;
     const files = inMemory({ 'db/migrate/1_a.rb': '', 'db/migrate/2_b.rb': '' });
-    const migrations = createMigrations({ ...context, openCheckout: () => files }, createServers(context));
-    return await migrations.report({
+    const migrations = createMigrations({ ...context, openCheckout: () => files });
+    return await migrations.report(createMemberReads(context, createServers(context)), {
       clone: engine.clone('a'),
       tree: '/work/shop',
       ...(settings === undefined ? {} : { settings: settings as never }),
