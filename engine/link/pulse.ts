@@ -38,6 +38,8 @@ export function startPulse({ session, everyMs, patienceMs, onDead }: PulseOption
   };
   const timer = setInterval(look, everyMs);
   timer.unref();
+  // Answered before whatever is asked next: who asks knows from the beginning how far away the host is.
+  look();
   return {
     get roundTripMs() {
       return roundTripMs;

@@ -6,6 +6,7 @@ import { SOURCE_PASSWORD } from '../../support/postgresSource.ts';
 import { queryAt } from '../../support/session.ts';
 import { themes } from '../../support/vscode/server.ts';
 import { until } from '../../support/vscode/until.ts';
+import { useFarMachine } from './farMachine.ts';
 import { useShopSource } from './shopSource.ts';
 import { useWorkbench } from './useWorkbench.ts';
 
@@ -21,9 +22,14 @@ describe('the whole loop with a real database', () => {
     source()
       .url(database)
       .replace('@', `:${encodeURIComponent(SOURCE_PASSWORD)}@`);
+  const far = useFarMachine();
   const ui = useWorkbench({
     settings: { 'workbench.colorTheme': themes.dark },
-    prepare: (scratch) => writeFile(join(scratch.workspace, '.env'), `OLD_URL=${withPassword('shopp')}\n`),
+    async prepare(scratch) {
+      await writeFile(join(scratch.workspace, '.env'), `OLD_URL=${withPassword('shopp')}\n`);
+      const machine = far();
+      if (typeof machine !== 'string') await machine.configure(scratch);
+    },
   });
 
   let url = '';
@@ -169,5 +175,61 @@ describe('the whole loop with a real database', () => {
     await workbench.waitForRow('No clones yet');
     await assert.rejects(query('select 1'));
     await workbench.screenshot('loop-destroyed');
+  });
+
+  it('joins another machine by its ssh login, and asks for its key and the passphrase of one’s own', async function () {
+    this.timeout(4 * minutes);
+    const machine = far();
+    if (typeof machine === 'string') {
+      console.log(`      ${machine}`);
+      this.skip();
+    }
+    const { workbench } = ui();
+    await workbench.palette('Thin Clones: Add Host…');
+    await workbench.quickPick('big', { title: 'Add Host' });
+    await workbench.inputBox('big', { prompt: 'Name of the host at ssh://big' });
+    const dialog = await workbench.dialog('Is this the key of host big?');
+    assert.ok(dialog.detail.includes(machine.host.fingerprint), dialog.detail);
+    await dialog.press('Trust This Key');
+    const { passphrase } = machine.host.lockedKey;
+    await workbench.inputBox(passphrase, { title: 'Passphrase of the Key for Host big' });
+    await workbench.quickInput({ title: 'Add Host big' });
+    await rowIs('big', /full copy.* free · <?\d+ ms$/);
+    await workbench.screenshot('loop-far-joined');
+  });
+
+  it('makes, breaks and resets a clone there, at an address of this machine', async function () {
+    this.timeout(4 * minutes);
+    const machine = far();
+    if (typeof machine === 'string') this.skip();
+    const { workbench } = ui();
+    await workbench.inlineAction('big', 'Add Environment…');
+    await workbench.quickPick(/Dump…/, { title: 'Add Environment on big' });
+    await workbench.inputBox(machine.dump, { prompt: 'its path on big' });
+    await workbench.inputBox('there', { title: 'Add Environment on big', prompt: 'Name of the environment' });
+    await rowIs('there', /^data of /);
+    await workbench.inlineAction('there', 'Create Clone…');
+    await workbench.inputBox('far', { prompt: 'Name of the clone' });
+    await rowIs('far', /^ready · just now/);
+    await workbench.inlineAction('far', 'Copy Connection URL');
+    await until('the URL to be copied', async () =>
+      (await workbench.clipboardText()).startsWith('postgresql://') ? true : undefined,
+    );
+    url = await workbench.clipboardText();
+    assert.match(url, /@127\.0\.0\.1:\d+\//);
+    await query("update mark set v = 'broken'");
+    await workbench.inlineAction('far', 'Reset Clone');
+    await (await workbench.dialog('Reset clone far')).press('Reset');
+    await until('the data to be back', async () => {
+      const rows = await query('select v from mark').catch(() => []); // best effort: between two servers
+      return JSON.stringify(rows) === '[{"v":"origin"}]' ? true : undefined;
+    });
+    await workbench.screenshot('loop-far-clone');
+    await workbench.contextMenu('big', 'Remove Host…');
+    const dialog = await workbench.dialog('Remove host big?');
+    assert.match(dialog.detail, /1 clone and 1 snapshot stay at ssh:\/\/big and go on/);
+    await dialog.press('Remove');
+    await workbench.waitForNoRow('big');
+    assert.deepEqual(await surprises(), []);
   });
 });

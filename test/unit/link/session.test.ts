@@ -99,6 +99,21 @@ describe('the near end of a link', () => {
     session.close();
   });
 
+  it('knows how far away the host is as soon as that answered anything', async () => {
+    const session = await open(
+      hostile((far) =>
+        far.on('stream', (stream) => {
+          stream.respond({ ':status': 200 });
+          stream.end('{"items":[]}');
+        }),
+      ),
+      { pulseMs: 3_600_000 },
+    );
+    await call(session);
+    assert.ok(session.roundTripMs !== undefined && session.roundTripMs >= 0);
+    session.close();
+  });
+
   it('ends when nobody answers any more, and says so to who waits', async () => {
     let stop = (): void => undefined;
     const session = await open(
