@@ -25,8 +25,11 @@ interface Here extends BroughtEngineOptions {
   dist: string;
 }
 
+/** `variables`: what the engine of a host is started with. */
+export type BroughtEngine = (variables: Readonly<Record<string, string>>) => FarWork;
+
 /** Undefined in a checkout whose bundles were not built. */
-export async function broughtEngine(options: BroughtEngineOptions): Promise<FarWork | undefined> {
+export async function broughtEngine(options: BroughtEngineOptions): Promise<BroughtEngine | undefined> {
   const { engineDirectory, into } = options;
   const file = [engineDirectory, dirname(engineDirectory), join(engineDirectory, '..', 'dist')]
     .map((folder) => join(folder, 'build.json'))
@@ -35,14 +38,13 @@ export async function broughtEngine(options: BroughtEngineOptions): Promise<FarW
   const text = await readRegularText(file, { links: 'followed', maxBytes: 10_000 });
   const { version, build } = JSON.parse(text) as { version: string; build: string };
   const here = { ...options, dist: dirname(file) };
-  return createDeployment({
-    ...{ version, build },
-    archive: createArchiveFinder({
-      ...{ build, into },
-      parts: (platform, onProgress) => partsFor(platform, here, onProgress),
-    }),
-    now: () => Date.now() / 1000,
+  // One for all hosts: an archive is made once.
+  const archive = createArchiveFinder({
+    ...{ build, into },
+    parts: (platform, onProgress) => partsFor(platform, here, onProgress),
   });
+  return (variables) =>
+    createDeployment({ ...{ version, build, archive, variables }, now: () => Date.now() / 1000 });
 }
 
 /** Errors: `engine_parts`. */

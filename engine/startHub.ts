@@ -1,9 +1,9 @@
 /** Wires what joins other hosts to the engine of this machine. */
 import { join } from 'node:path';
-import { broughtEngine } from './broughtEngine.ts';
+import { broughtEngine, type BroughtEngine } from './broughtEngine.ts';
 import { createHub, type Hub } from './hub/hub.ts';
 import { keptDoorsIn } from './hub/keptDoors.ts';
-import { noKnownHosts, openKnownHosts } from './hub/knownHosts.ts';
+import { noKnownHosts, openKnownHosts, type KnownHost } from './hub/knownHosts.ts';
 import { loopbackDoors } from './hub/loopbackDoors.ts';
 import type { OwnNames } from './hub/router.ts';
 import type { Life } from './life.ts';
@@ -35,15 +35,16 @@ export async function startHub({
     log.error('other hosts can not be reached', { problem: toFailure(error).message });
     return noKnownHosts(error);
   });
-  let work: Promise<FarWork> | undefined;
+  let brought: Promise<BroughtEngine | undefined> | undefined;
   /** Looked for when the first host is reached; where nothing can be brought, what is installed there is used. */
-  const workThere = (): Promise<FarWork> =>
-    (work ??= broughtEngine({ engineDirectory, into: paths.archives }).then(
-      (found) => found ?? installedEngine,
-    ));
+  const workThere = async (host: KnownHost): Promise<FarWork> => {
+    const found = await (brought ??= broughtEngine({ engineDirectory, into: paths.archives }));
+    return found?.(variablesThere(host)) ?? installedEngine;
+  };
   return createHub({
     known,
-    linkTo({ name, address: text }) {
+    linkTo(host) {
+      const { name, address: text } = host;
       const address = parseSshAddress(text);
       const options = {
         ...{ name, address, environment: process.env },
@@ -52,7 +53,7 @@ export async function startHub({
       };
       return {
         address: formatSshAddress(address),
-        open: async (opening) => createSshLink({ ...options, work: await workThere() }).open(opening),
+        open: async (opening) => createSshLink({ ...options, work: await workThere(host) }).open(opening),
       };
     },
     // By an encoded name: letters of all scripts and case may differ in what a file system takes for the same.
@@ -66,6 +67,12 @@ export async function startHub({
     ownEnvironments: () => ownEnvironments(life),
   });
 }
+
+/** Where its engine keeps data, as its own settings name it. */
+const variablesThere = ({ path, dataset }: KnownHost): Record<string, string> => ({
+  ...(path !== undefined && { THIN_CLONES_STORAGE_PATH: path }),
+  ...(dataset !== undefined && { THIN_CLONES_STORAGE_DATASET: dataset }),
+});
 
 /** Whether this machine's engine has an object of an id. */
 export const ownIds =

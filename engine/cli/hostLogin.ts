@@ -13,10 +13,11 @@ export async function atLogin<Result>(
   session: Session,
   name: string,
   work: (questions: boolean) => Promise<Result>,
+  onCheck = (check: DoctorCheck): void => session.output.note(checkText(check)),
 ): Promise<Result> {
   const over = new AbortController();
   const signal = AbortSignal.any([session.signal, over.signal]);
-  const listening = await followHost(session, name, signal);
+  const listening = await followHost(session, name, { signal, onCheck });
   try {
     return await work(session.prompter.available);
   } finally {
@@ -32,11 +33,17 @@ export async function reconnectAtTerminal(session: Session, name: string): Promi
   );
 }
 
+interface Following {
+  signal: AbortSignal;
+  onCheck: (check: DoctorCheck) => void;
+}
+
 /** Resolves when nothing of the host is missed any more, with what waits until the following has ended. */
-async function followHost(session: Session, name: string, signal: AbortSignal): Promise<() => Promise<void>> {
+async function followHost(session: Session, name: string, options: Following): Promise<() => Promise<void>> {
+  const { signal } = options;
   const client = await session.client();
   const overview = await client.call('overview', {}, { signal });
-  const shown = createShown(session, name, signal);
+  const shown = createShown(session, name, options);
   const isIt = (host: Host): boolean => host.name === (name as typeof host.name);
   const following = (async () => {
     try {
@@ -56,7 +63,7 @@ async function followHost(session: Session, name: string, signal: AbortSignal): 
 }
 
 /** Shows each state of a host once. */
-function createShown(session: Session, name: string, signal: AbortSignal) {
+function createShown(session: Session, name: string, { signal, onCheck }: Following) {
   let doing: string | null = null;
   let told: readonly DoctorCheck[] = [];
   let asked: { id: string; over: AbortController } | undefined;
@@ -74,7 +81,7 @@ function createShown(session: Session, name: string, signal: AbortSignal) {
       const known = told;
       for (const check of host.checks)
         if (!known.some(({ name: each, message }) => each === check.name && message === check.message))
-          session.output.note(checkText(check));
+          onCheck(check);
       told = host.checks;
       if (host.question?.id === asked?.id) return;
       // Answered elsewhere, or no longer waited for.

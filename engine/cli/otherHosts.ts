@@ -1,5 +1,5 @@
 /** `thin-clones host add` and what comes after it: other machines, which are reached by a login. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { confirm } from './confirm.ts';
 import { printable } from './format.ts';
 import { atLogin, reconnectAtTerminal } from './hostLogin.ts';
@@ -15,10 +15,12 @@ export function addOtherHostCommands(host: Command, session: Session): void {
     .description('join another machine: an SSH login there is enough, the engine is brought')
     .argument('<name>', 'what it is called here')
     .argument('<address>', 'ssh://[user@]host[:port]; the host may be a name of your ssh configuration')
-    .action(async (name: string, address: string) => {
+    .option('--path <folder>', 'where its engine keeps data: a folder there')
+    .addOption(new Option('--dataset <name>', 'or a dataset of ZFS there').conflicts('path'))
+    .action(async (name: string, address: string, places: { path?: string; dataset?: string }) => {
       const client = await session.client();
       const answer = await atLogin(session, name, (questions) =>
-        client.call('hostAdd', { body: { name, address, questions } }, { signal }),
+        client.call('hostAdd', { body: { name, address, questions, ...places } }, { signal }),
       );
       output.answer({ json: answer, text: () => hostText(answer) });
     });

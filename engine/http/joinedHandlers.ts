@@ -43,6 +43,12 @@ export function createJoinedHandlers({ own, hub, names }: JoinedHandlersOptions)
   return {
     ...all,
     ...joinedLists(own, hub),
+    hostDoctor: async (request) => {
+      const host = (await hub()).host(request.params.host);
+      if (host === undefined) return own.hostDoctor(request);
+      const answers = request.query.questions === 'yes';
+      return { items: await host.examine(request.signal, { answers }) };
+    },
     environmentApply: async (request) => all.environmentApply(onItsHost(await hub(), request)),
     ...hubHandlers(hub),
   };
@@ -50,8 +56,11 @@ export function createJoinedHandlers({ own, hub, names }: JoinedHandlersOptions)
 
 /** What is of the hosts together, and of the way to them. */
 const hubHandlers = (hub: () => Promise<Hub>): Pick<Handlers, OfTheHub> => ({
-  hostAdd: async ({ body: { name, address, questions }, signal }) =>
-    (await hub()).add({ name, address, kind: 'ssh' }, { signal, questions }),
+  hostAdd: async ({ body: { questions, ...host }, signal }) => {
+    if (host.path !== undefined && host.dataset !== undefined)
+      throw fail('invalid_request', { problems: ['path, dataset: only one of the two'] });
+    return (await hub()).add({ ...host, kind: 'ssh' }, { signal, questions });
+  },
   hostRemove: async ({ params }) => {
     await (await hub()).remove(params.host as string as HostName);
     return { forgotten: true };

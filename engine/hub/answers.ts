@@ -22,7 +22,6 @@ const aClone: Rewrite<Clone> = (clone, { host }) => cloneOf(host.known.name, clo
 
 /** Of the routes that may be answered by another host. */
 export const rewrites: { readonly [Name in RouteName]?: Rewrite<RouteOutput<Name>> } = {
-  hostDoctor: same,
   hostCertificate: same,
   environmentShow: (entity, { host }) => environmentOf(host.known.name, entity),
   environmentApply: ({ environment, outcome }, { host }) => ({

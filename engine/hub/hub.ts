@@ -32,7 +32,7 @@ export interface Hub {
   /** Everything of the other hosts. */
   held(): Held;
   /** Reaches a host, and remembers it then. Errors: those of `KnownHosts.add` and of the link. */
-  add(host: Pick<KnownHost, 'name' | 'kind' | 'address'>, options: ReachOptions): Promise<Host>;
+  add(host: Omit<KnownHost, 'addedAt'>, options: ReachOptions): Promise<Host>;
   /** Reaches a host at once. Errors: `not_found`, those of the link. */
   reconnect(name: string, options: ReachOptions): Promise<Host>;
   /** Errors: `not_found`. */
@@ -55,7 +55,28 @@ export interface ReachOptions {
 }
 
 const reach = (host: RemoteHost, { signal, questions = false }: ReachOptions) =>
-  questions ? host.login(signal) : host.session(signal);
+  host.reach(signal, { answers: questions });
+
+/** Errors: `host_name_clash`. */
+function refuseClash(host: HostName, environments: readonly string[]): void {
+  const environment = environments.find((name) => name.startsWith(`${host}/`));
+  if (environment !== undefined) throw fail('host_name_clash', { host, environment });
+}
+
+/** Where an engine there has data already, it stays where it is. */
+function sayOtherStorage(host: RemoteHost): void {
+  const { path, dataset } = host.known;
+  const { storage } = host.view().host;
+  const wanted = path ?? dataset;
+  if (wanted === undefined || storage === null) return;
+  const isThere = storage.path === wanted || (dataset !== undefined && storage.label.includes(dataset));
+  if (!isThere)
+    host.addCheck({
+      ...{ name: 'storage', status: 'warning', fix: null },
+      message: `Its engine keeps its data in ${storage.path}, not in ${wanted}.`,
+      advice: 'An engine that has data or settings of its own there goes by them.',
+    });
+}
 
 function namedHost(hosts: ReadonlyMap<HostName, RemoteHost>, name: string): RemoteHost {
   const host = hosts.get(name as HostName);
@@ -139,12 +160,12 @@ export async function createHub(options: HubOptions): Promise<Hub> {
       const host = { ...asked, addedAt: clock.now().toISOString() };
       known.check(host);
       if (hosts.has(host.name)) throw fail('name_taken', { kind: 'host', name: host.name });
-      const clash = ownEnvironments().find((name) => name.startsWith(`${host.name}/`));
-      if (clash !== undefined) throw fail('host_name_clash', { host: host.name, environment: clash });
+      refuseClash(host.name, ownEnvironments());
       const made = await start(host);
       publish({ kind: 'host', entity: made.view().host });
       try {
         await reach(made, options);
+        sayOtherStorage(made);
         await known.add(host);
       } catch (error) {
         await forget(made);

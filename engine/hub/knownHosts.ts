@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import type { KeptText } from '../process/keptText.ts';
 import { fail } from '../protocol/errors.ts';
+import { datasetNameSchema, farPathSchema } from '../protocol/farPlaces.ts';
 import { hostNameSchema, type HostName } from '../protocol/ids.ts';
 import { isMemberName } from '../protocol/names.ts';
 
@@ -10,6 +11,9 @@ const knownHostSchema = z.strictObject({
   kind: z.literal('ssh'),
   /** As it was typed: `ssh://[user@]host[:port]`. */
   address: z.string().min(1).max(1000),
+  /** Where its engine keeps data: a folder there, or a dataset of ZFS. Default: what its engine chooses. */
+  path: farPathSchema.optional(),
+  dataset: datasetNameSchema.optional(),
   /** RFC 3339. */
   addedAt: z.iso.datetime(),
 });

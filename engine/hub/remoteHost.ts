@@ -5,11 +5,11 @@ import type { Clock, Random } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { KeptText } from '../process/keptText.ts';
 import { createClient, type RouteInput, type RouteOutput } from '../protocol/client.ts';
-import { hostSchema, type HostLogLine, type Job } from '../protocol/entities.ts';
-import { fail, isFailure, type ThinClonesError } from '../protocol/errors.ts';
+import { hostSchema, type DoctorCheck, type HostLogLine, type Job } from '../protocol/entities.ts';
+import { fail, isFailure, toFailure, type ThinClonesError } from '../protocol/errors.ts';
 import type { EventBody } from '../protocol/events.ts';
 import type { RouteName } from '../protocol/routes.ts';
-import { createConnection } from './connection.ts';
+import { createConnection, type Person } from './connection.ts';
 import { createViewKeeper, readKeptView } from './keptView.ts';
 import type { KnownHost } from './knownHosts.ts';
 import { createListeners } from './listeners.ts';
@@ -25,8 +25,12 @@ export interface RemoteHost {
   learn(job: Job): void;
   /** The open link; waits for an attempt that is made at once when there is none. Errors: those of the link. */
   session(signal?: AbortSignal): Promise<LinkSession>;
-  /** As `session`, for a person who answers what the login asks. Errors: `host_unanswered` too. */
-  login(signal: AbortSignal): Promise<LinkSession>;
+  /** As `session`, for a person, who is told what is found on the way. Errors: `host_unanswered` too. */
+  reach(signal: AbortSignal, person: Person): Promise<LinkSession>;
+  /** What is found on the way there, looked at anew, and what its engine finds. Errors: `canceled`. */
+  examine(signal: AbortSignal, person: Person): Promise<DoctorCheck[]>;
+  /** What was found too. */
+  addCheck(check: DoctorCheck): void;
   /** Errors: `host_question_over`. */
   answer(question: string, reply: string | null): void;
   log(): readonly HostLogLine[];
@@ -110,6 +114,7 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
         ...held.host,
         ...connection.way(),
         ...{ address, roundTripMs: connection.roundTripMs(), question: connection.questions.current() },
+        checks: [...connection.checks.list()],
       },
     };
   };
@@ -117,6 +122,19 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
     ...{ host: name, link, clock, random, log, work: follow },
     onChange: () => publish({ kind: 'host', entity: view().host }),
   });
+
+  /** What its engine finds. */
+  async function examineThere(signal: AbortSignal): Promise<readonly DoctorCheck[]> {
+    try {
+      const transport = await connection.session(signal);
+      const client = createClient({ transport, user: 'engine' });
+      return (await client.call('hostDoctor', { params: { host: 'local' } }, { signal })).items;
+    } catch (error) {
+      rethrowCanceled(error);
+      connection.checks.failed(toFailure(error));
+      return [];
+    }
+  }
 
   return {
     known,
@@ -127,7 +145,15 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
       for (const oldest of learned) if (learned.size > mostLearned) learned.delete(oldest);
     },
     session: (signal) => connection.session(signal),
-    login: (signal) => connection.login(signal),
+    reach: (signal, person) => connection.reach(signal, person),
+    addCheck: (check) => connection.checks.add(check),
+    async examine(signal, person) {
+      if (connection.way() === undefined) await connection.examine(signal, person);
+      // Why it can't be reached is what is found.
+      else await connection.reach(signal, person).catch(rethrowCanceled);
+      const found = connection.way() === undefined ? await examineThere(signal) : [];
+      return [...connection.checks.list(), ...found];
+    },
     answer: (question, reply) => connection.questions.answer(question, reply),
     log: () => connection.log(),
     async call(route, input, { user, signal, idempotencyKey = random.id() }) {
@@ -161,6 +187,11 @@ function elsewhere(host: string, error: ThinClonesError): ThinClonesError {
     { engine: Number(engine), client: Number(client), host },
     { cause: error },
   );
+}
+
+function rethrowCanceled(error: unknown): undefined {
+  if (isFailure(error, 'canceled')) throw error;
+  return undefined;
 }
 
 const emptyView = ({ name, kind }: KnownHost): HostView => ({

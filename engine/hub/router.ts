@@ -39,7 +39,7 @@ export const rules: Readonly<Record<RouteName, Rule | 'here' | 'joined'>> = {
   overview: 'joined',
   hostList: 'joined',
   hostShow: 'joined',
-  hostDoctor: host,
+  hostDoctor: 'joined',
   hostCertificate: host,
   hostAdd: 'here',
   hostRemove: 'here',

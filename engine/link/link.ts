@@ -1,5 +1,6 @@
 /** The port to the engine of another host: one byte stream to `thin-clones engine bridge` there, which speaks HTTP/2 over it. */
 import type { Duplex } from 'node:stream';
+import type { DoctorCheck } from '../protocol/entities.ts';
 import type { ThinClonesError } from '../protocol/errors.ts';
 
 export interface Link {
@@ -20,6 +21,8 @@ export interface OpenOptions {
   ask?: Ask;
   /** The login is over: nothing is asked any more. */
   onLoggedIn?: () => void;
+  /** What is found there, one after another; where it is given everything is looked at, also what is not needed. */
+  onCheck?: (check: DoctorCheck) => void;
 }
 
 /** What a login asks a person. */

@@ -22,6 +22,7 @@ import {
   sshNameSchema,
 } from './entities.ts';
 import { overviewSchema } from './events.ts';
+import { datasetNameSchema, farPathSchema } from './farPlaces.ts';
 import {
   cloneNameSchema,
   environmentNameSchema,
@@ -128,9 +129,11 @@ export const routes = {
     'hostDoctor',
     'GET',
     '/v1/hosts/:host/doctor',
-    'What is missing, and what to do about it.',
+    'What is missing, and what to do about it; of another machine also what is found on the way there, which its `checks` tell meanwhile.',
     {
       params: host,
+      /** As `questions` of a body. */
+      query: { questions: z.literal('yes').optional() },
       response: items(doctorCheckSchema),
     },
   ),
@@ -140,6 +143,9 @@ export const routes = {
       /** `ssh://[user@]host[:port]`; the host may be a name of the user's ssh configuration. */
       address: z.string().min(1).max(1000),
       questions,
+      /** Where its engine keeps data, one of the two: a folder there, or a dataset of ZFS. */
+      path: farPathSchema.optional(),
+      dataset: datasetNameSchema.optional(),
     },
     response: hostSchema,
   }),

@@ -5,6 +5,10 @@ export interface BootstrapOptions {
   wanted: string;
   /** What is started of a build: a module and its arguments. */
   run: readonly string[];
+  /** Variables that the engine there is started with. */
+  variables?: Readonly<Record<string, string>>;
+  /** Says everything of the host first, also where nothing has to be brought. */
+  examine?: boolean;
 }
 
 /** Of a build, as a folder there: "0.1.0_73116783f59ce6be". */
@@ -17,7 +21,10 @@ const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
  * It is told `put BUILD BYTES SHA256`, `newest BUILD`, `drop BUILD`, `start BUILD`. Whatever is brought is
  * complete by one rename; what a lost connection leaves is taken up by the next one, or removed.
  */
-export function bootstrapScript({ wanted, run }: BootstrapOptions): string {
+export function bootstrapScript({ wanted, run, variables = {}, examine = false }: BootstrapOptions): string {
+  const exports = Object.entries(variables).map(
+    ([name, value]) => `  ${name}=${quoted(value)}; export ${name}\n`,
+  );
   return `wanted=${quoted(wanted)}
 if [ -n "$LC_ALL" ]; then locale=$LC_ALL; else locale=; fi
 LC_ALL=C; export LC_ALL
@@ -31,13 +38,12 @@ start() {
   if [ -n "$locale" ]; then LC_ALL=$locale; else unset LC_ALL; fi
   umask "$mask"
   THIN_CLONES_HOME=$h; export THIN_CLONES_HOME
-  cd "$h" || exit 1
+${exports.join('')}  cd "$h" || exit 1
   say started
   exec "$b/$1/node" "$b/$1/"${run.map(quoted).join(' ')}
 }
-if [ -f "$b/$wanted/complete" ] && [ "$(cat "$b/newest" 2>/dev/null)" = "$wanted" ]; then start "$wanted"; fi
-${describe}
-say ready
+${examine ? '' : startAtOnce}${describe}
+${examine ? describeMore : ''}say ready
 while read -r verb build size sum rest; do
   case $verb in
   put) put ;;
@@ -49,6 +55,28 @@ while read -r verb build size sum rest; do
 done
 `;
 }
+
+const startAtOnce = `if [ -f "$b/$wanted/complete" ] && [ "$(cat "$b/newest" 2>/dev/null)" = "$wanted" ]; then start "$wanted"; fi
+`;
+
+/** What only a person wants to know. Commands that might ask, or be reported to somebody, are not run. */
+const describeMore = `say groups "$(id -nG)"
+if s=$(stat -f -c %T "$near" 2>/dev/null); then say filesystem "$s"; fi
+t=\${TMPDIR:-/tmp}/.thin-clones-$$
+if (printf '#!/bin/sh\\nexit 0\\n' > "$t") 2>/dev/null; then
+  chmod 700 "$t"
+  if "$t" 2>/dev/null; then say temp good; else say temp noexec; fi
+else
+  say temp closed
+fi
+rm -f "$t" 2>/dev/null
+say mount "$(df -Pk "$near" 2>/dev/null | tail -n 1 | { read -r device all used left other point; printf '%s' "$point"; })"
+say zfs "$(PATH=$PATH:/usr/sbin:/sbin; zfs version 2>/dev/null | head -n 1)"
+say btrfs "$(PATH=$PATH:/usr/sbin:/sbin; btrfs --version 2>/dev/null | head -n 1)"
+for p in apt-get dnf yum zypper pacman apk; do
+  if command -v $p > /dev/null 2>&1; then say packager $p; break; fi
+done
+`;
 
 const describe = `near=$h
 while [ ! -d "$near" ]; do near=$(dirname "$near"); done

@@ -6,6 +6,13 @@ import { StreamEnded, type Conversation } from '../conversation.ts';
 import { lastWords } from '../lastWords.ts';
 import type { FarWork } from '../ssh/sshLink.ts';
 import { bootstrapScript, buildPattern } from './bootstrap.ts';
+import {
+  architectureOf,
+  clockToleranceSeconds,
+  hostChecks,
+  unsupported,
+  type HostDescription,
+} from './hostChecks.ts';
 
 /** One file for one platform: a gzipped tar with `node`, `dist/` and what the engine needs besides. */
 export interface EngineArchive {
@@ -27,42 +34,27 @@ export interface DeployOptions {
   archive: FindArchive;
   /** Default: the bridge of the engine that was brought. */
   run?: readonly string[];
+  /** Variables that the engine there is started with. */
+  variables?: Readonly<Record<string, string>>;
   /** Seconds since 1970, to compare with the host's. */
   now: () => number;
-}
-
-export interface HostDescription {
-  system: string;
-  processor: string;
-  /** "glibc 2.36", "musl", or empty when it is unknown. */
-  libc: string;
-  uid: number;
-  /** Of the host minus ours. */
-  clockAheadSeconds: number;
-  home: string;
-  freeBytes: number;
-  folder: 'good' | 'noexec' | 'closed';
-  missing: readonly string[];
-  builds: readonly string[];
 }
 
 /** How many builds stay there besides the newest one; one that is in use stays too. */
 const keptOlder = 1;
 const spareBytes = 64 << 20;
-const clockToleranceSeconds = 60;
 const longestDescription = 500;
-/** Of the official Node that is brought. */
-const oldestGlibc = [2, 28] as const;
-
 export function createDeployment(options: DeployOptions): FarWork {
-  const { version, build, run = ['dist/thin-clones.mjs', 'engine', 'bridge'] } = options;
+  const { version, build, variables = {}, run = ['dist/thin-clones.mjs', 'engine', 'bridge'] } = options;
   const wanted = `${version}_${build}`;
   if (!buildPattern.test(wanted)) throw new Error(`"${wanted}" can't name a build`);
   return {
-    script: bootstrapScript({ wanted, run }),
-    async converse(far, { host, onProgress, meanwhile }) {
+    script: bootstrapScript({ wanted, run, variables }),
+    examiningScript: bootstrapScript({ wanted, run, variables, examine: true }),
+    async converse(far, { host, onProgress, onCheck, meanwhile }) {
       const found = await describe(far, options.now);
       if (found === 'started') return;
+      if (onCheck !== undefined) for (const check of hostChecks(found)) onCheck(check);
       const ahead = Math.abs(found.clockAheadSeconds);
       if (ahead > clockToleranceSeconds)
         onProgress(
@@ -112,19 +104,23 @@ async function describe(far: Conversation, now: () => number): Promise<HostDescr
     if (line === 'started') return 'started';
     if (line === 'ready') {
       const text = (key: string): string => said.get(key) ?? '';
-      const folder = text('folder');
       return {
         system: text('system'),
         processor: text('processor'),
         libc: text('libc'),
         uid: Number(text('uid')),
+        groups: words(text('groups')),
+        filesystem: text('filesystem'),
+        temp: folderOf(text('temp')),
+        mount: text('mount'),
+        zfs: text('zfs'),
+        btrfs: text('btrfs'),
+        packager: text('packager'),
         clockAheadSeconds: Math.round(Number(text('clock')) - now()),
         home: text('home'),
         freeBytes: Number(text('free')) * 1024,
-        folder: folder === 'good' || folder === 'noexec' ? folder : 'closed',
-        missing: text('missing')
-          .split(' ')
-          .filter((tool) => tool !== ''),
+        folder: folderOf(text('folder')),
+        missing: words(text('missing')),
         builds: builds.filter((name) => buildPattern.test(name)),
       };
     }
@@ -134,6 +130,11 @@ async function describe(far: Conversation, now: () => number): Promise<HostDescr
   }
   throw new Error('it describes itself without end');
 }
+
+const words = (text: string): string[] => text.split(' ').filter((word) => word !== '');
+
+const folderOf = (text: string): HostDescription['folder'] =>
+  text === 'good' || text === 'noexec' ? text : 'closed';
 
 interface Put {
   host: string;
@@ -202,19 +203,10 @@ async function put(
 }
 
 /** Errors: `host_unsupported`. */
-function platformOf(host: string, { system, processor, libc }: HostDescription): string {
-  const refuse = (problem: string) => fail('host_unsupported', { host, problem: lastWords(problem) });
-  if (system !== 'Linux') throw refuse(`its system is ${system === '' ? 'unknown' : system}`);
-  const architecture = { x86_64: 'x64', amd64: 'x64', aarch64: 'arm64', arm64: 'arm64' }[processor];
-  if (architecture === undefined)
-    throw refuse(`its processor is ${processor === '' ? 'unknown' : processor}`);
-  if (libc === 'musl') throw refuse('its C library is musl');
-  const [, major, minor] = /^glibc (\d+)\.(\d+)/.exec(libc) ?? [];
-  if (major === undefined || minor === undefined) throw refuse('its C library is unknown');
-  const [oldMajor, oldMinor] = oldestGlibc;
-  if (Number(major) < oldMajor || (Number(major) === oldMajor && Number(minor) < oldMinor))
-    throw refuse(`its C library is ${libc}`);
-  return `linux-${architecture}`;
+function platformOf(host: string, found: HostDescription): string {
+  const problem = unsupported(found);
+  if (problem !== undefined) throw fail('host_unsupported', { host, problem: lastWords(problem) });
+  return `linux-${architectureOf(found) ?? ''}`;
 }
 
 async function prune(far: Conversation, wanted: string, builds: readonly string[]): Promise<void> {

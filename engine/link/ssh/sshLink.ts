@@ -1,6 +1,7 @@
 /** A link by the user's own ssh program: one process, one login, whatever has to be brought goes over the same connection. */
 import { randomBytes } from 'node:crypto';
 import { fail, isFailure, type ThinClonesError } from '../../protocol/errors.ts';
+import type { DoctorCheck } from '../../protocol/entities.ts';
 import { formatSshAddress, type SshAddress } from '../../protocol/sshAddress.ts';
 import { refuseAborted, startCarrier, unlessAborted, type Carrier } from '../child/carrier.ts';
 import { endedBecause, notStarted } from '../child/childLink.ts';
@@ -15,6 +16,8 @@ import { startPatience, type Patience } from './patience.ts';
 export interface FarWork {
   /** For a POSIX shell there; its standard input and output are the stream. */
   script: string;
+  /** In its place where everything is to be looked at; default: the same. */
+  examiningScript?: string;
   converse(far: Conversation, options: FarWorkOptions): Promise<void>;
 }
 
@@ -23,6 +26,7 @@ export interface FarWorkOptions {
   onProgress: (text: string) => void;
   /** For what is done here while the host says nothing, which is no fault of its. */
   meanwhile: <Value>(work: Promise<Value>) => Promise<Value>;
+  onCheck?: ((check: DoctorCheck) => void) | undefined;
 }
 
 export interface SshLinkOptions {
@@ -53,7 +57,7 @@ export function createSshLink(options: SshLinkOptions): Link {
 
 async function open(
   options: SshLinkOptions,
-  { signal, ask, onProgress = () => undefined, onLoggedIn = () => undefined }: OpenOptions,
+  { signal, ask, onCheck, onProgress = () => undefined, onLoggedIn = () => undefined }: OpenOptions,
 ): Promise<LinkStream> {
   refuseAborted(signal);
   const { name, environment, program = 'ssh' } = options;
@@ -63,7 +67,9 @@ async function open(
   try {
     onProgress('Logging in');
     const mark = randomBytes(12).toString('hex');
-    const script = `printf '\\n%s\\n' 'thin-clones ${mark}'\n${options.work.script}`;
+    const { script: plain, examiningScript = plain } = options.work;
+    const workScript = onCheck === undefined ? plain : examiningScript;
+    const script = `printf '\\n%s\\n' 'thin-clones ${mark}'\n${workScript}`;
     let carrier: Carrier;
     try {
       carrier = await startCarrier({
@@ -74,7 +80,9 @@ async function open(
     } catch (error) {
       throw fail('ssh_missing', { program, problem: notStarted(program, error) }, { cause: error });
     }
-    const reaching = reach(options, { carrier, askpass, mark, script, patience, onProgress, onLoggedIn });
+    const reaching = reach(options, {
+      ...{ carrier, askpass, mark, script, patience, onProgress, onLoggedIn, onCheck },
+    });
     const tooLate = patience.over.then((seconds) => {
       throw fail('host_timeout', { host: name, problem: `nothing was heard from it for ${seconds} s` });
     });
@@ -141,12 +149,13 @@ interface Reach {
   patience: Patience;
   onProgress: (text: string) => void;
   onLoggedIn: () => void;
+  onCheck: OpenOptions['onCheck'];
 }
 
 /** From the login to the moment when the stream is the bridge's. */
 async function reach(
   options: SshLinkOptions,
-  { carrier, askpass, mark, script, patience, onProgress, onLoggedIn }: Reach,
+  { carrier, askpass, mark, script, patience, onProgress, onLoggedIn, onCheck }: Reach,
 ): Promise<void> {
   const { name, address, work } = options;
   const far = converse(carrier.bytes, patience.heard);
@@ -171,7 +180,7 @@ async function reach(
         patience.pause(false);
       }
     };
-    await work.converse(far, { host: name, onProgress, meanwhile });
+    await work.converse(far, { host: name, onProgress, onCheck, meanwhile });
     far.release();
   } catch (error) {
     if (isFailure(error)) throw error;

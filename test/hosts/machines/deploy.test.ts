@@ -26,6 +26,7 @@ import {
 import { createArchiveFinder } from '../../../engine/link/deploy/findArchive.ts';
 import type { LinkStream } from '../../../engine/link/link.ts';
 import { createSshLink } from '../../../engine/link/ssh/sshLink.ts';
+import type { DoctorCheck } from '../../../engine/protocol/entities.ts';
 import { isFailure, type ErrorCode, type ThinClonesError } from '../../../engine/protocol/errors.ts';
 import { skipSuite } from '../../support/skips.ts';
 import { startLineProxy } from './lineProxy.ts';
@@ -38,7 +39,7 @@ const faking = (name: string, program: string, text: string) => ({
   files: { [`bin/${program}`]: says(text), '.ssh/environment': `PATH=/home/${name}/bin:/usr/bin:/bin\n` },
 });
 const accounts = [
-  ...['ann', 'bob', 'cut', 'tor', 'two', 'old', 'hal', 'pru', 'win'].map((name) => ({
+  ...['ann', 'bob', 'cut', 'tor', 'two', 'old', 'hal', 'pru', 'win', 'var'].map((name) => ({
     name,
     shell: '/bin/sh',
   })),
@@ -114,8 +115,9 @@ describe('the engine that is brought to a host', () => {
     user: string;
     port?: number;
     progress?: string[];
+    checks?: DoctorCheck[];
   }
-  const bring = async ({ user, port, progress = [], ...options }: Bring): Promise<LinkStream> => {
+  const bring = async ({ user, port, progress = [], checks, ...options }: Bring): Promise<LinkStream> => {
     const { file } = await host.clientConfig(port === undefined ? {} : { port });
     return createSshLink({
       name: 'box',
@@ -129,7 +131,11 @@ describe('the engine that is brought to a host', () => {
       }),
       environment: process.env,
       configFile: file,
-    }).open({ signal: new AbortController().signal, onProgress: (text) => progress.push(text) });
+    }).open({
+      signal: new AbortController().signal,
+      onProgress: (text) => progress.push(text),
+      ...(checks !== undefined && { onCheck: (check) => checks.push(check) }),
+    });
   };
   const greeting = async (stream: LinkStream): Promise<string> => {
     const [heard] = (await once(stream.bytes, 'data')) as [Buffer];
@@ -173,6 +179,31 @@ describe('the engine that is brought to a host', () => {
     });
     assert.match(await greeting(stream), /I am 0\.2\.0_b/);
     assert.deepEqual(archives, []);
+  });
+
+  it('is not needed to look at everything that the host is, which changes nothing there', async () => {
+    const checks: DoctorCheck[] = [];
+    const before = (await readdir(home('ann'), { recursive: true })).sort();
+    assert.match(await greeting(await bring({ user: 'ann', checks })), /I am 0\.2\.0_b/);
+    assert.deepEqual((await readdir(home('ann'), { recursive: true })).sort(), before);
+    const found = new Map(checks.map((check) => [check.name, check]));
+    assert.deepEqual(
+      [...found.keys()],
+      ['system', 'rights', 'folder', 'temporary files', 'space', 'clock', 'zfs', 'btrfs'],
+    );
+    for (const { name, status } of checks) assert.ok(['ok', 'unused'].includes(status), `${name}: ${status}`);
+    assert.match(found.get('system')?.message ?? '', /^Linux on \S+, glibc 2\.\d+$/);
+    assert.equal(found.get('rights')?.message, 'an ordinary user');
+    assert.match(found.get('space')?.message ?? '', /^\d+\.\d GB free on tmpfs$/);
+  });
+  it('is started with what it was told, whatever that is made of', async () => {
+    const place = `/data/it's "here" $(id) \`id\` \\ !`;
+    const archive = await archiveOf('0.3.0_v', 10, '[ "$1" = -e ] && exit 0\nprintenv PLACE; exec cat');
+    const stream = await bring({
+      ...{ user: 'var', version: '0.3.0', build: 'v', variables: { PLACE: place } },
+      archive: async () => archive,
+    });
+    assert.equal(await greeting(stream), place);
   });
 
   it('goes on where a copy that was cut off had come to', async () => {
@@ -286,9 +317,13 @@ describe('the engine that is brought to a host', () => {
   ] as const)
     it(`is refused by the account ${user} before anything is written there`, async () => {
       const before = await readdir(home(user));
-      const failure = await refused(code, { user });
+      const checks: DoctorCheck[] = [];
+      const failure = await refused(code, { user, checks });
       assert.match(failure.message, said);
       assert.notEqual(failure.document.next, '');
+      const worst = checks.find(({ status }) => status === 'problem' || status === 'warning');
+      assert.ok(worst, `${user}: nothing was found`);
+      if (user === 'nox') assert.equal(worst.fix, 'sudo mount -o remount,exec /home/nox');
       assert.deepEqual(await readdir(home(user)), before);
       await assert.rejects(access(builds(user)));
     });

@@ -122,4 +122,40 @@ describe('a login at the terminal', () => {
     const { code } = await runCommand(show, { engine, terminal: true, answers: ['correct horse'] });
     assert.deepEqual([code, replies], [0, ['correct horse']]);
   });
+  it('tells what is found on the way as it is found, each once, and ends with 1 on a problem', async () => {
+    const check = (name: string, status = 'ok', fix: string | null = null) => ({
+      ...{ name, status, message: `${name} it is`, fix, advice: null },
+    });
+    engine.script.hostDoctor = async () => {
+      engine.emit({ kind: 'host', entity: host({ checks: [check('reach')] }) });
+      await command.says('reach it is');
+      const items = [check('reach'), check('programs', 'problem', 'sudo apt-get install -y tar')];
+      return { items: host({ checks: items }).checks };
+    };
+    const doctor = ['host', 'doctor', 'big'];
+    let command = start(doctor, { engine, terminal: true });
+    const { code, stdout, stderr } = await command.ended;
+    assert.deepEqual([code, stderr.trim()], [1, 'ok       reach: reach it is']);
+    assert.match(stdout, /^PROBLEM {2}programs: programs it is\n +run: sudo apt-get install -y tar\n$/);
+    engine.script.hostDoctor = () => ({ items: host({ checks: [check('reach')] }).checks });
+    command = start([...doctor, '--json'], { engine });
+    const told = await command.ended;
+    assert.deepEqual(JSON.parse(told.stdout), { items: [check('reach')] });
+    assert.equal(told.stderr, '');
+  });
+  it('says where data goes on a host, in one of two ways', async () => {
+    engine.script.hostAdd = async () => host({ state: 'ready' });
+    assert.equal((await runCommand([...add, '--path', '/data'], { engine })).code, 0);
+    assert.equal((await runCommand([...add, '--dataset', 'tank/thin'], { engine })).code, 0);
+    assert.equal((await runCommand([...add, '--dataset', 'a', '--path', '/b'], { engine })).code, 2);
+    assert.deepEqual(
+      engine.calls
+        .filter(({ route }) => route === 'hostAdd')
+        .map(({ body: { path, dataset } }) => [path, dataset]),
+      [
+        ['/data', undefined],
+        [undefined, 'tank/thin'],
+      ],
+    );
+  });
 });

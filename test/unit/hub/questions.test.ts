@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { OpenOptions, Question } from '../../../engine/link/link.ts';
 import { createQuestions } from '../../../engine/hub/questions.ts';
 import { createClient, type Client } from '../../../engine/protocol/client.ts';
-import type { Host, HostQuestion } from '../../../engine/protocol/entities.ts';
+import type { DoctorCheck, Host, HostQuestion } from '../../../engine/protocol/entities.ts';
 import { fail, isFailure, type ErrorCode, type ThinClonesError } from '../../../engine/protocol/errors.ts';
 import type { Event } from '../../../engine/protocol/events.ts';
 import { openMemoryApp, token, type MemoryApp } from '../http/memoryApp.ts';
@@ -209,6 +209,96 @@ describe('what the login to a host asks', () => {
     assert.ok(events.every((event) => event.kind !== 'host' || event.entity.question?.id !== 'x'));
   });
   const at = '2026-11-20T03:00:00.000Z';
+});
+
+describe('what is found on the way to a host', () => {
+  let big: FarHost;
+  let near: MemoryApp;
+  let client: Client;
+  beforeEach(async () => {
+    big = await openFarHost('big', 2);
+    near = await openMemoryApp({ links: { big: big.link } });
+    client = createClient({ transport: near.transport, user: 'tester', token });
+  });
+  afterEach(async () => {
+    near.end();
+    await (await near.hub).close();
+    await near.engine.close();
+    await big.close();
+  });
+  const space: DoctorCheck = { name: 'space', status: 'ok', message: '5 GB free', fix: null };
+  const looks = async ({ onCheck, onLoggedIn }: OpenOptions): Promise<void> => {
+    onLoggedIn?.();
+    onCheck?.(space);
+  };
+  const doctor = async () => (await client.call('hostDoctor', { params: { host: 'big' } })).items;
+  const add = (places: object = {}) =>
+    client.call('hostAdd', { body: { name: 'big', address: 'ssh://big', ...places } });
+
+  it('is told while it is added, with how long an answer takes', async () => {
+    await client.call('hostRemove', { params: { host: 'big' } });
+    big.login = looks;
+    const added = await add();
+    assert.deepEqual(
+      added.checks.map(({ name, status }) => [name, status]),
+      ['reach', 'login', 'space', 'engine', 'round trip'].map((name) => [name, 'ok']),
+    );
+  });
+
+  it('is looked at anew beside the link, and what the engine there finds comes after it', async () => {
+    await client.call('hostReconnect', { params: { host: 'big' }, body: {} });
+    big.login = looks;
+    const links = big.open.size;
+    const found = await doctor();
+    assert.deepEqual(
+      found.map(({ name }) => name),
+      ['reach', 'login', 'space', 'engine', 'round trip', 'storage'],
+    );
+    assert.equal(big.open.size, links);
+  });
+
+  it('ends with the step that fails, and what to do about it', async () => {
+    await client.call('hostRemove', { params: { host: 'big' } });
+    big.login = async () => {
+      throw fail('host_key_changed', { host: 'big', problem: 'Offending key.' });
+    };
+    await assert.rejects(add(), code('host_key_changed'));
+    big.login = async () => undefined;
+    await add();
+    big.login = async () => {
+      throw fail('host_refused', { host: 'big', problem: 'the cable was cut' });
+    };
+    for (const end of big.open) end.end('the cable was cut');
+    const found = await doctor();
+    assert.deepEqual(
+      found.map(({ name, status }) => [name, status]),
+      [['reach', 'problem']],
+    );
+    assert.match(found[0]?.message ?? '', /the cable was cut/);
+  });
+
+  it('says where an engine that is there keeps its data already', async () => {
+    await client.call('hostRemove', { params: { host: 'big' } });
+    const added = await add({ path: '/data/thin' });
+    const check = added.checks.find(({ name }) => name === 'storage');
+    assert.equal(check?.status, 'warning');
+    assert.match(check.message, /not in \/data\/thin/);
+  });
+
+  it('takes no place that is more than one line, or two of them', async () => {
+    await client.call('hostRemove', { params: { host: 'big' } });
+    for (const places of [
+      { path: 'relative' },
+      { path: '/a\nb' },
+      { path: "/a\u0000'" },
+      { dataset: '-o' },
+      { dataset: 'tank/a@b' },
+      { dataset: 'tank//a' },
+      { dataset: 'tank/a b' },
+      { path: '/a', dataset: 'tank' },
+    ])
+      await assert.rejects(add(places), code('invalid_request'), JSON.stringify(places));
+  });
 });
 
 describe('a question that nobody answers', () => {
