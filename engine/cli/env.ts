@@ -165,8 +165,9 @@ function addRefresh(environment: Command, session: Session): void {
     .description('retrieve the data of all members and make a new snapshot; clones stay as they are')
     .argument('<name>', 'an environment')
     .option('--name <snapshot>', 'a name for the new snapshot')
-    .action(async (name: string, options: { name?: string }) => {
-      const made = await refresh(session, name, options.name);
+    .option('--queue', 'wait for its turn where another job works on the environment, as for a schedule')
+    .action(async (name: string, options: { name?: string; queue?: true }) => {
+      const made = await refresh(session, name, { name: options.name, waits: options.queue });
       output.answer({ json: made, text: () => snapshotText(made, surroundings.now()) });
     });
 }

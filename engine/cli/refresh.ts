@@ -34,7 +34,7 @@ function memberOf(details: Record<string, unknown>, environment: Environment): s
 export async function refresh(
   session: Session,
   reference: string,
-  name: string | undefined,
+  { name, waits }: { name?: string | undefined; waits?: boolean | undefined },
 ): Promise<Snapshot> {
   const client = await session.client();
   const { signal } = session;
@@ -45,7 +45,11 @@ export async function refresh(
   );
   const { definition } = environment;
   const start = (passwords: Passwords) => {
-    const body = { ...(name === undefined ? {} : { name }), passwords };
+    const body = {
+      ...(name !== undefined && { name }),
+      ...(waits === true && { waits }),
+      passwords,
+    };
     const input = { params: { environment: environment.name }, body };
     return runJob(session, (following) => client.call('environmentRefresh', input, following));
   };

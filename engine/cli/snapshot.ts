@@ -53,7 +53,7 @@ export function addSnapshotCommands(program: Command, session: Session): void {
     .argument('<env>', 'an environment')
     .option('--name <name>', 'a name for the snapshot')
     .action(async (environment: string, { name }: { name?: string }) => {
-      const made = await refresh(session, environment, name);
+      const made = await refresh(session, environment, { name });
       output.answer({ json: made, text: () => snapshotText(made, surroundings.now()) });
     });
 

@@ -1,7 +1,7 @@
 /** The handlers of this machine's engine, with those of other hosts behind them: a request is answered by whoever has its object. */
 import { rewrites } from '../hub/answers.ts';
 import type { Hub } from '../hub/hub.ts';
-import { routeRequest, type Asked, type OwnNames } from '../hub/router.ts';
+import { routeRequest, splitByHost, type Asked, type OwnNames } from '../hub/router.ts';
 import { splitName } from '../hub/qualified.ts';
 import type { RouteInput, RouteOutput } from '../protocol/client.ts';
 import { fail } from '../protocol/errors.ts';
@@ -109,11 +109,7 @@ function joinedLists(
   const elsewhere = async () => (await hub()).held();
   /** Whether a list is asked for of an environment of another host. */
   const isElsewhere = async (environment: string | undefined): Promise<boolean> =>
-    environment !== undefined &&
-    splitName(
-      (await hub()).hosts().map(({ known }) => known.name),
-      environment,
-    ) !== undefined;
+    environment !== undefined && splitByHost(await hub(), environment) !== undefined;
   return {
     overview: async (request) => (await hub()).join((await own.overview(request)) as RouteOutput<'overview'>),
     hostList: async (request) => ({

@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { openSession, type LinkSession } from '../link/session.ts';
 import type { Ask, Link } from '../link/link.ts';
+import { unlessAborted } from '../link/unlessAborted.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import { createClient } from '../protocol/client.ts';
@@ -361,12 +362,3 @@ const pauseAfter = (failure: ThinClonesError, failures: number): number =>
   stateAfter(failure) === 'needs-login' || failure.code === 'host_key_changed'
     ? pauseForPersonMs
     : (pausesMs[Math.min(failures, pausesMs.length - 1)] ?? 0);
-
-function unlessAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const { promise, resolve, reject } = Promise.withResolvers<Value>();
-  const onAbort = (): void => reject(fail('canceled', {}, { cause: signal.reason }));
-  if (signal.aborted) onAbort();
-  signal.addEventListener('abort', onAbort, { once: true });
-  work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  return promise;
-}

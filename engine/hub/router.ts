@@ -145,14 +145,18 @@ function find(hub: Hub, own: OwnNames, kind: Kind, reference: string): Place {
     const holder = hub.holderOf(kind === 'clone' ? 'clones' : 'snapshots', reference);
     if (holder !== undefined) return { host: holder, reference };
   }
-  const split = splitName(
-    hub.hosts().map(({ known }) => known.name),
-    reference,
-  );
+  const split = splitByHost(hub, reference);
   if (split !== undefined) return { host: hub.host(split.host), reference: split.name };
   if (kind === 'environment') return here;
   return kind === 'clone' ? cloneByName(hub, own, reference) : snapshotByName(hub, own, reference);
 }
+
+/** Of `HOST/NAME`; undefined for what has no name of a host before it. */
+export const splitByHost = (hub: Pick<Hub, 'hosts'>, reference: string): ReturnType<typeof splitName> =>
+  splitName(
+    hub.hosts().map(({ known }) => known.name),
+    reference,
+  );
 
 const ownPrefix = 'local/';
 

@@ -234,7 +234,12 @@ export const routes = {
     'Retrieve the data of all members and make a new snapshot; existing clones stay as they are.',
     {
       params: environment,
-      body: { name: snapshotNameSchema.optional(), passwords },
+      body: {
+        name: snapshotNameSchema.optional(),
+        passwords,
+        /** Queued behind what works on the environment, instead of being refused as busy. */
+        waits: z.boolean().optional(),
+      },
       response: jobAnswer,
     },
   ),

@@ -1,7 +1,6 @@
 /** Runs the program that carries a link: its standard input and output as one stream, and what it said to standard error. */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Duplex, Readable, Writable } from 'node:stream';
-import { fail } from '../../protocol/errors.ts';
 import { joinStreams } from '../joinStreams.ts';
 
 export interface CarrierCommand {
@@ -115,32 +114,5 @@ function endGroup(child: Child, signal: 'SIGTERM' | 'SIGKILL', groups: boolean):
   } catch (error) {
     // best effort: ESRCH says that the whole group has ended already.
     if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
-  }
-}
-
-/** Errors: `canceled`. */
-export function refuseAborted(signal: AbortSignal): void {
-  if (signal.aborted) throw fail('canceled', {}, { cause: signal.reason });
-}
-
-/** Ends a carrier when the signal aborts while something waits for it. Errors: `canceled`. */
-export async function unlessAborted<Value>(
-  carrier: Pick<Carrier, 'close'>,
-  signal: AbortSignal,
-  work: Promise<Value>,
-): Promise<Value> {
-  let onAbort: (() => void) | undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => {
-      carrier.close();
-      reject(fail('canceled', {}, { cause: signal.reason }));
-    };
-    if (signal.aborted) onAbort();
-    else signal.addEventListener('abort', onAbort, { once: true });
-  });
-  try {
-    return await Promise.race([aborted, work]);
-  } finally {
-    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
   }
 }

@@ -2,14 +2,8 @@
 import { fail, type ThinClonesError } from '../../protocol/errors.ts';
 import { lastWords } from '../lastWords.ts';
 import type { Link, LinkStream, OpenOptions } from '../link.ts';
-import {
-  refuseAborted,
-  startCarrier,
-  unlessAborted,
-  type Carrier,
-  type CarrierCommand,
-  type CarrierEnd,
-} from './carrier.ts';
+import { refuseAborted, unlessAborted } from '../unlessAborted.ts';
+import { startCarrier, type Carrier, type CarrierCommand, type CarrierEnd } from './carrier.ts';
 
 export interface ChildLinkOptions extends CarrierCommand {
   /** Of the host, as errors name it. */
@@ -35,7 +29,7 @@ export function createChildLink(options: ChildLinkOptions): Link {
           { cause: error },
         );
       }
-      await unlessAborted(carrier, signal, Promise.resolve());
+      await unlessAborted(Promise.resolve(), signal, () => carrier.close());
       return {
         bytes: carrier.bytes,
         ended: carrier.ended.then((end) => endedBecause(name, options.program, end)),

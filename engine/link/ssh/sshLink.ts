@@ -3,11 +3,12 @@ import { randomBytes } from 'node:crypto';
 import { fail, isFailure, type ThinClonesError } from '../../protocol/errors.ts';
 import type { DoctorCheck } from '../../protocol/entities.ts';
 import { formatSshAddress, type SshAddress } from '../../protocol/sshAddress.ts';
-import { refuseAborted, startCarrier, unlessAborted, type Carrier } from '../child/carrier.ts';
+import { startCarrier, type Carrier } from '../child/carrier.ts';
 import { endedBecause, notStarted } from '../child/childLink.ts';
 import { converse, StreamEnded, TooLong, type Conversation } from '../conversation.ts';
 import { lastWords } from '../lastWords.ts';
 import type { Link, LinkStream, OpenOptions } from '../link.ts';
+import { refuseAborted, unlessAborted } from '../unlessAborted.ts';
 import { openAskpass, type Askpass } from './askpass.ts';
 import { loginFailure } from './failures.ts';
 import { startPatience, type Patience } from './patience.ts';
@@ -87,7 +88,7 @@ async function open(
       throw fail('host_timeout', { host: name, problem: `nothing was heard from it for ${seconds} s` });
     });
     try {
-      await unlessAborted(carrier, signal, Promise.race([reaching, tooLate]));
+      await unlessAborted(Promise.race([reaching, tooLate]), signal);
     } catch (error) {
       carrier.close();
       throw error;

@@ -574,6 +574,11 @@ describe('thin-clones', () => {
       assert.deepEqual(JSON.parse(ended.stdout), fakeSnapshot());
       assert.deepEqual(bodyOf('environmentRefresh'), { name: 'monday', passwords: {} });
     });
+    it('waits for its turn with --queue', async () => {
+      engine.script.environmentRefresh = refreshed;
+      await type(['env', 'refresh', 'shop', '--queue'], { engine });
+      assert.deepEqual(bodyOf('environmentRefresh'), { waits: true, passwords: {} });
+    });
     it('sends the password that the environment of the command has', async () => {
       engine.overview.environments = [withReference({ env: 'SHOP_PASSWORD' })];
       engine.script.environmentRefresh = refreshed;

@@ -1,7 +1,7 @@
 /** Sets checks through functions aside while rows come in, of tables and of domains: such a function may read a table that is still empty. */
 import type { Client } from 'pg';
-import { sqlState } from '../admin.ts';
 import { quoteName, quoteText } from '../quoting.ts';
+import { inOneTransaction } from './inOneTransaction.ts';
 import type { RestoreNote } from './restoreAgain.ts';
 
 export interface LaterCheck {
@@ -56,22 +56,15 @@ export async function putChecksBack(
     const { name, on, schema, definition, comment } = check;
     const kind = kindOf(check);
     const path = [...new Set([...searchPath, schema])].map(quoteName).join(', ');
-    const add = async (state: string): Promise<string | undefined> => {
-      try {
-        await client.query(`BEGIN; SET LOCAL search_path = ${path}`);
-        await client.query(`ALTER ${kind} ${on} ADD CONSTRAINT ${quoteName(name)} ${definition}${state}`);
-        if (comment !== null) {
-          const of = check.isOfDomain ? `DOMAIN ${on}` : on;
-          await client.query(`COMMENT ON CONSTRAINT ${quoteName(name)} ON ${of} IS ${quoteText(comment)}`);
-        }
-        await client.query('COMMIT');
-        return undefined;
-      } catch (error) {
-        if (!/^[0-9A-Z]{5}$/.test(sqlState(error) ?? '')) throw error;
-        await client.query('ROLLBACK');
-        return error instanceof Error ? error.message : String(error);
-      }
-    };
+    const of = check.isOfDomain ? `DOMAIN ${on}` : on;
+    const add = (state: string): Promise<string | undefined> =>
+      inOneTransaction(client, [
+        `SET LOCAL search_path = ${path}`,
+        `ALTER ${kind} ${on} ADD CONSTRAINT ${quoteName(name)} ${definition}${state}`,
+        ...(comment === null
+          ? []
+          : [`COMMENT ON CONSTRAINT ${quoteName(name)} ON ${of} IS ${quoteText(comment)}`]),
+      ]);
     const problem = await add('');
     if (problem === undefined) continue;
     const object = `check ${/^[a-z_][a-z0-9_$]*$/.test(name) ? name : quoteName(name)} on ${on}`;

@@ -7,6 +7,7 @@ import type { ClientPrograms } from '../programs/locate.ts';
 import { quoteName, quoteText } from '../quoting.ts';
 import type { TemporaryServer, Workbench } from '../workbench.ts';
 import { explainUnreadable, type ArchiveEntry } from './archive.ts';
+import { inOneTransaction } from './inOneTransaction.ts';
 import { withoutDefaults } from './withoutDefaults.ts';
 
 /** An object that did not come as it was. */
@@ -184,19 +185,8 @@ async function runIn(
     'SET LOCAL xmloption = content',
     `SET LOCAL search_path = ${schemas.length === 0 ? "''" : schemas.map(quoteName).join(', ')}`,
   ];
-  return await server.query(database, async (client) => {
-    try {
-      // A refresh of a materialized view, too, is possible in a transaction.
-      await client.query(`BEGIN; ${settings.join('; ')}`);
-      await client.query(sql);
-      await client.query('COMMIT');
-      return undefined;
-    } catch (error) {
-      if (!/^[0-9A-Z]{5}$/.test(sqlState(error) ?? '')) throw error;
-      await client.query('ROLLBACK');
-      return error instanceof Error ? error.message : String(error);
-    }
-  });
+  // A refresh of a materialized view, too, is possible in a transaction.
+  return await server.query(database, (client) => inOneTransaction(client, [settings.join('; '), sql]));
 }
 
 const NOT_VALID = new Set(['FK CONSTRAINT', 'CHECK CONSTRAINT']);
