@@ -136,14 +136,11 @@ interface Answer {
   refusal: string | undefined;
 }
 
-const [unauthorized, unavailable] = [
-  constants.HTTP_STATUS_UNAUTHORIZED,
-  constants.HTTP_STATUS_SERVICE_UNAVAILABLE,
-];
-
 async function readRefusal(message: IncomingMessage): Promise<Answer> {
-  const status = message.statusCode ?? 0;
-  if (status !== unauthorized && status !== unavailable) return { message, refusal: undefined };
+  // Read here: at the top of a module that an engine has it would load HTTP/2 at each start.
+  const { HTTP_STATUS_UNAUTHORIZED, HTTP_STATUS_SERVICE_UNAVAILABLE } = constants;
+  const refusals: readonly number[] = [HTTP_STATUS_UNAUTHORIZED, HTTP_STATUS_SERVICE_UNAVAILABLE];
+  if (!refusals.includes(message.statusCode ?? 0)) return { message, refusal: undefined };
   let refusal = '';
   for await (const piece of message.setEncoding('utf8') as AsyncIterable<string>) refusal += piece;
   return { message, refusal };
