@@ -88,7 +88,7 @@ export function createClonesThere(options: ClonesThereOptions): HostClones {
     job: (id) => view().jobs.find((each) => each.id === id),
     ended: (id) => endOfJob(host, view, id),
     ...requestsTo(options, passwords),
-    hasPassword: ({ id }, password) => passwords.has(id, password),
+    passwordOf: ({ id }) => passwords.of(id),
     ...createMemory(),
     reads: {
       // Whether its servers run is known there.
@@ -145,6 +145,7 @@ function requestsTo(
     },
     start: (clone, user) => ask('cloneStart', { params: { clone: ref(clone) } }, user),
     async bind(clone, to, password, user) {
+      passwords.forget(clone);
       // What another machine bound is not taken from it.
       if (to !== null && to.installation !== installation)
         throw fail('clone_bound_elsewhere', { ...to, clone: `${name}/${clone}`, elsewhere: true });
@@ -186,7 +187,8 @@ function createMemory(): Pick<HostClones, 'rememberWorktree' | 'rememberFinished
 
 interface KnownPasswords {
   note(clone: string, password: string): void;
-  has(clone: CloneId, password: string): Promise<boolean>;
+  forget(clone: CloneId): void;
+  of(clone: CloneId): Promise<string | undefined>;
 }
 
 /** Which clones there are known to have which password: asked again after each time that the host was away. */
@@ -197,13 +199,16 @@ function createKnownPasswords(host: RemoteHost): KnownPasswords {
   });
   return {
     note: (clone, password) => void known.set(clone, password),
-    async has(clone, password) {
-      if (known.get(clone) === password) return true;
+    forget: (clone) => void known.delete(clone),
+    async of(clone) {
+      const before = known.get(clone);
+      if (before !== undefined) return before;
       const params = { clone: referenceSchema.parse(clone) };
       const { items } = await host.call('cloneConnection', { params }, { user: 'engine' });
-      if (items.some((each) => each.password !== password)) return false;
+      const [password, ...others] = new Set(items.map((each) => each.password));
+      if (password === undefined || others.length > 0) return undefined;
       known.set(clone, password);
-      return true;
+      return password;
     },
   };
 }

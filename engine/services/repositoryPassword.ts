@@ -2,19 +2,24 @@
 import type { Vault } from '../ports/vault.ts';
 import type { ServiceContext } from './context.ts';
 
-/** Sealed; a new one where nothing of the repository has one that can be read, and for what is of no repository. */
-export function repositoryPassword(
-  { store, vault, random }: Pick<ServiceContext, 'store' | 'vault' | 'random'>,
+/** Sealed; undefined where nothing of the repository has one that can be read. */
+export function knownPassword(
+  { store, vault }: Pick<ServiceContext, 'store' | 'vault'>,
   repository: string | null,
-): string {
+): string | undefined {
   // What others bound from their machines has theirs.
   const own = store.clones.list().filter(({ installation }) => installation === null);
   const ofIt = [...store.checkouts.list(), ...own].filter(
     (each) => repository !== null && each.repository === repository,
   );
-  const known = ofIt.find(({ sealedPassword }) => isReadable(vault, sealedPassword));
-  return known?.sealedPassword ?? vault.seal(random.password());
+  return ofIt.find(({ sealedPassword }) => isReadable(vault, sealedPassword))?.sealedPassword;
 }
+
+/** Sealed; a new one where none is known, and for what is of no repository. */
+export const repositoryPassword = (
+  context: Pick<ServiceContext, 'store' | 'vault' | 'random'>,
+  repository: string | null,
+): string => knownPassword(context, repository) ?? context.vault.seal(context.random.password());
 
 export function isReadable(vault: Vault, sealed: string): boolean {
   try {

@@ -123,7 +123,7 @@ export function createBranchClones({ context, onChange }: BranchClonesOptions): 
     bind,
     bindIfFree,
     async giveKnownPassword(at, clone, checkout) {
-      if (await at.hasPassword(clone, vault.open(checkout.sealedPassword))) return true;
+      if ((await at.passwordOf(clone)) === vault.open(checkout.sealedPassword)) return true;
       return bindIfFree(at, clone, bindingOf(clone) ?? null, checkout);
     },
     async close() {

@@ -72,7 +72,8 @@ export interface HostClones {
   keepState(clone: CloneId, message: string, user: string): Promise<Job>;
   /** Lets a snapshot go that no clone came to stand on. */
   dropSnapshot(snapshot: SnapshotId, user: string): void;
-  hasPassword(clone: Clone, password: string): Promise<boolean>;
+  /** Undefined: its members have several. */
+  passwordOf(clone: Clone): Promise<string | undefined>;
   /** Where it is in use now, when that is a linked working tree. */
   rememberWorktree(clone: CloneId, worktree: string | null): void;
   /** `text` in RFC 3339. */

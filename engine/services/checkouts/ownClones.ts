@@ -50,9 +50,7 @@ export function createOwnClones(
         log.warning('a snapshot is left over', { snapshot, problem: toFailure(error).message });
       }
     },
-    async hasPassword({ id }, password) {
-      return vault.open(catalog.clone(ref(id)).sealedPassword) === password;
-    },
+    passwordOf: async ({ id }) => vault.open(catalog.clone(ref(id)).sealedPassword),
     rememberWorktree(id, worktree) {
       const clone = store.clones.get(id);
       if (clone !== undefined && clone.worktree !== worktree) store.clones.put({ ...clone, worktree });

@@ -9,11 +9,12 @@ import {
 } from '../../protocol/ids.ts';
 import type { CheckoutRecord } from '../../state/store.ts';
 import { some, type ServiceContext } from '../context.ts';
-import { repositoryPassword } from '../repositoryPassword.ts';
+import { knownPassword } from '../repositoryPassword.ts';
 import type { Follower } from './follower.ts';
 import { createFollowers } from './followers.ts';
 import type { Hosts } from './hosts.ts';
 import { createNews } from './news.ts';
+import { passwordElsewhere } from './passwordElsewhere.ts';
 
 export interface CheckoutRegistry {
   /** Those that are followed by now. */
@@ -37,7 +38,7 @@ export interface RegistryOptions {
 }
 
 export function createCheckoutRegistry({ context, hosts }: RegistryOptions): CheckoutRegistry {
-  const { store, git, random, clock, feed, log } = context;
+  const { store, git, random, vault, clock, feed, log } = context;
 
   const followers = createFollowers({ context, hosts });
 
@@ -64,15 +65,18 @@ export function createCheckoutRegistry({ context, hosts }: RegistryOptions): Che
     const before = recordHere();
     // What was said of another repository's working tree does not count for this one's.
     if (before !== undefined && before.repository !== tree.commonDirectory) await followers.drop(before);
+    const repository = tree.commonDirectory;
+    const isNew = recordHere() === undefined && knownPassword(context, repository) === undefined;
+    const elsewhere = isNew ? await passwordElsewhere(hosts, repository, log) : undefined;
     const known = recordHere();
     const id = known?.id ?? checkoutIdSchema.parse(`checkout-${random.id()}`);
     if (known === undefined) {
       store.checkouts.put({
-        ...{ id, path: tree.path, repository: tree.commonDirectory, kind: tree.kind, environment },
+        ...{ id, path: tree.path, repository, kind: tree.kind, environment },
         ...{ createdBy: user, createdAt: clock.now().toISOString(), follow: null, answers: [], ports: [] },
-        sealedPassword: repositoryPassword(context, tree.commonDirectory),
+        sealedPassword: knownPassword(context, repository) ?? vault.seal(elsewhere ?? random.password()),
         ...{ envFile: null, chosen: null, last: null, usedEnvironment: null },
-        variableAnswers: variableAnswersFor(tree.commonDirectory),
+        variableAnswers: variableAnswersFor(repository),
       });
     }
     const follower = await followers.open({ id, path: tree.path });

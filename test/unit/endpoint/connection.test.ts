@@ -205,6 +205,30 @@ describe('a connection through an endpoint', () => {
       assert.match(lastError(client.received())['M'] ?? '', /clone-a .*does not answer/);
     });
 
+    it('is told why the host of its clone is not reached, and what to do', async () => {
+      const server = createServer((socket) => socket.destroy());
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      let problem: { reason: string; next: string } | undefined = {
+        ...{ reason: "Host big can't be reached: the cable was cut", next: 'Plug it in.' },
+      };
+      const target = to(server.address() as { port: number }, 'a');
+      const endpoint = await open({ ...target, far: { problem: () => problem } });
+      const refused = async () => {
+        const client = await connect(endpoint);
+        client.socket.write(startup());
+        await client.ended;
+        return lastError(client.received());
+      };
+      const { C: code, M: text, H: hint } = await refused();
+      assert.deepEqual(
+        [code, text, hint],
+        ['57P03', "Host big can't be reached: the cable was cut", 'Plug it in.'],
+      );
+      problem = undefined;
+      assert.match((await refused())['M'] ?? '', /clone-a .*does not answer/);
+      server.close();
+    });
+
     it('is refused readably when its server closes, or resets, before it answers', async () => {
       for (const leave of ['destroy', 'resetAndDestroy'] as const) {
         const server = createServer((socket) =>

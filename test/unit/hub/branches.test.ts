@@ -288,6 +288,19 @@ describe('a branch that follows to a clone of another host', () => {
     assert.match(away.message, /Host big can't be reached/);
   });
 
+  it('has its port, user and password again after this machine lost its state', async () => {
+    await open();
+    await laptop.until(isReady);
+    const login = async () =>
+      (await laptop.client.call('checkoutConnection', { params: { checkout: path } })).items;
+    const before = await login();
+    await laptop.client.call('checkoutForget', { params: { checkout: path } });
+    await open();
+    await laptop.until(isReady);
+    assert.deepEqual(await login(), before);
+    assert.deepEqual(clonesThere(), ['main', 'there']);
+  });
+
   it('uses what a bare name means: what this machine has, else the only one that another host has', async () => {
     laptop.app.engine.workspaces.set(
       path,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';
 import type { Connection, Job } from '../../../engine/protocol/entities.ts';
+import { installationIdSchema } from '../../../engine/protocol/ids.ts';
 import type { Clones } from '../../../engine/services/clones/clones.ts';
 import {
   caller,
@@ -163,6 +164,50 @@ describe('a clone of a branch', () => {
     assert.deepEqual(boundTo('b'), [repository, 'main']);
     await engine.restart({ loseState: true });
     assert.deepEqual(boundTo('a'), [null, null]);
+  });
+
+  it('that another machine bound is its own for that machine alone, also after the state was lost', async () => {
+    const installation = installationIdSchema.parse('inst-bbbbbbbbbbbbbbbb');
+    const secret = 'of the other machine';
+    await engine.done(() =>
+      clones().create(
+        {
+          ...{ environment: ref('shop'), name: cloneName('theirs'), password: secret },
+          binding: { installation, repository, branch: 'main' },
+        },
+        caller,
+      ),
+    );
+    await made('ours', 'main');
+    await assert.rejects(made('again', 'main'), code('binding_taken', /ours/));
+    await assert.rejects(
+      engine.done(() =>
+        clones().bind(ref('ours'), { installation, repository, branch: 'main' }, undefined, caller),
+      ),
+      code('binding_taken', /theirs/),
+    );
+    await engine.restart({ loseState: true });
+    assert.equal(engine.clone('theirs').installation, installation);
+    assert.equal(engine.clone('ours').installation, null);
+    await logIn('theirs', secret);
+    await logIn('ours', password);
+    // A working tree at that path of this machine gets neither their clone nor their password.
+    await engine.done(() => clones().destroy(ref('ours'), caller));
+    const tree = engine.git.addRepository('/work/shop');
+    tree.commit();
+    const { checkouts, cleanUp } = engine.life().services;
+    await checkouts.open({ folder: '/work/shop', follow: 'automatic' }, caller);
+    await engine.settled();
+    const [own] = await checkouts.connection(ref('/work/shop'));
+    assert.notEqual(own?.password, secret);
+    assert.equal(checkouts.list()[0]?.clone, engine.clone('main').id);
+    tree.checkout('other');
+    await engine.settled();
+    tree.deleteBranch('main');
+    assert.deepEqual(
+      (await cleanUp.proposals()).map(({ name }) => name as string),
+      ['main'],
+    );
   });
 
   it('is not bound while a job works on it, and a branch that gets a clone gets no other', async () => {
