@@ -1,24 +1,16 @@
 /** Other hosts in the tree, and the way to add one, on an engine that does what the test says. */
 import assert from 'node:assert/strict';
-import type { Host, HostQuestion } from '../../../engine/protocol/entities.ts';
+import type { HostQuestion } from '../../../engine/protocol/entities.ts';
 import { fail, type ThinClonesError } from '../../../engine/protocol/errors.ts';
-import { hostNameSchema } from '../../../engine/protocol/ids.ts';
-import { fakeClone, fakeEnvironment } from '../../unit/cli/fakeEngine.ts';
-import { ago, fakeHost, newId, type ScriptedEngine } from '../../support/fakeEngine/scriptedEngine.ts';
+import { ago, newId, type ScriptedEngine } from '../../support/fakeEngine/scriptedEngine.ts';
 import { until } from '../../support/vscode/until.ts';
+import { farHost, forgetHost, furnishFarHost } from './farHostRows.ts';
 import type { UiSession } from './useWorkbench.ts';
 
 const fingerprint = 'SHA256:hJ4nqvWcQAmd4dCVdRfd6rFkEE7E1yKDdUiR0vXkxNQ';
 
 export function hostTests(ui: () => UiSession, engineNow: () => ScriptedEngine): void {
-  const big = (changes: object = {}): Host =>
-    fakeHost({ name: 'big', kind: 'ssh', address: 'ssh://me@big', roundTripMs: 31.2, ...changes });
-  const tell = (changes: object = {}): void => engineNow().put({ kind: 'host', entity: big(changes) });
-  const forget = (name: string): void => {
-    const { overview } = engineNow().fake;
-    overview.hosts = overview.hosts.filter((host) => host.name !== hostNameSchema.parse(name));
-    engineNow().put({ kind: 'resync' });
-  };
+  const tell = (changes: object = {}): void => engineNow().put({ kind: 'host', entity: farHost(changes) });
   const question = (changes: Partial<HostQuestion>): HostQuestion => ({
     ...{ id: newId('question'), kind: 'password', text: "me@big's password:", fingerprint: null },
     ...{ masked: true, since: ago(0), until: ago(-2), ...changes },
@@ -30,7 +22,7 @@ export function hostTests(ui: () => UiSession, engineNow: () => ScriptedEngine):
       fake.script.hostAnswer = ({ body }) => {
         if (body.question !== asked.id) throw fail('host_question_over', { host: 'big' });
         resolve(body.reply);
-        return big();
+        return farHost();
       };
     });
     tell({ state: 'connecting', question: asked, ...changes });
@@ -45,15 +37,8 @@ export function hostTests(ui: () => UiSession, engineNow: () => ScriptedEngine):
 
   it('has a level for hosts where there are several, with how far away they are, and what can be done with each', async () => {
     const { workbench } = ui();
-    const { definition } = fakeEnvironment();
-    const host = hostNameSchema.parse('big');
     tell();
-    const far = fakeEnvironment({ name: 'big/sales', definition: { ...definition, host } });
-    engineNow().put({ kind: 'environment', entity: far });
-    engineNow().put({
-      kind: 'clone',
-      entity: fakeClone({ id: newId('clone'), name: 'far', environment: 'big/sales', createdAt: ago(5) }),
-    });
+    furnishFarHost(engineNow());
     await row('big', /^1 clone · btrfs, thin · 64 GB free · 31 ms$/);
     const levels = new Map((await workbench.treeRows()).map(({ label, level }) => [label, level]));
     assert.deepEqual(
@@ -87,7 +72,7 @@ export function hostTests(ui: () => UiSession, engineNow: () => ScriptedEngine):
         away,
       );
       tell();
-      return big();
+      return farHost();
     };
     await workbench.inlineAction('big', 'Reconnect Host');
     const box = await workbench.quickInput({ title: 'Password for Host big' });
@@ -111,10 +96,7 @@ export function hostTests(ui: () => UiSession, engineNow: () => ScriptedEngine):
   it('removes a host only after a question that says what stays there', async () => {
     const { workbench } = ui();
     engineNow().fake.script.hostRemove = ({ params }) => {
-      const { overview } = engineNow().fake;
-      overview.environments = overview.environments.filter(({ name }) => !name.startsWith('big/'));
-      overview.clones = overview.clones.filter(({ environment }) => !environment.startsWith('big/'));
-      forget(params.host ?? '');
+      forgetHost(engineNow(), params.host ?? '');
       return { forgotten: true };
     };
     await workbench.contextMenu('big', 'Remove Host…');
@@ -174,7 +156,7 @@ export function hostTests(ui: () => UiSession, engineNow: () => ScriptedEngine):
         'warning',
       );
       tell({ checks: [...checks, warned] });
-      return big({ checks: [...checks, warned] });
+      return farHost({ checks: [...checks, warned] });
     };
     const released = Promise.withResolvers<undefined>();
     await startAdding();
@@ -208,7 +190,7 @@ export function hostTests(ui: () => UiSession, engineNow: () => ScriptedEngine):
     });
     await workbench.screenshot('host-added');
     await workbench.clearNotifications();
-    forget('big');
+    forgetHost(engineNow(), 'big');
     await workbench.waitForNoRow('big');
   });
 
@@ -220,7 +202,7 @@ export function hostTests(ui: () => UiSession, engineNow: () => ScriptedEngine):
     fake.script.hostAdd = async () => {
       tell({ name: 'store', state: 'connecting', doing: 'Logging in' });
       const failure = await next();
-      forget('store');
+      forgetHost(engineNow(), 'store');
       throw failure;
     };
     await startAdding();

@@ -3,11 +3,13 @@ import assert from 'node:assert/strict';
 import { cloneChangesSchema } from '../../../engine/protocol/entities.ts';
 import { memberNameSchema } from '../../../engine/protocol/ids.ts';
 import {
+  ago,
   furnish,
   startScriptedEngine,
   type ScriptedEngine,
 } from '../../support/fakeEngine/scriptedEngine.ts';
 import { pickTheme } from './colorTheme.ts';
+import { farHost, forgetHost, furnishFarHost } from './farHostRows.ts';
 import { useWorkbench } from './useWorkbench.ts';
 
 const table = (changes: object) => ({
@@ -61,6 +63,39 @@ describe('the tree in every kind of theme', () => {
       await workbench.waitForRow('refresh-2026-11-20');
       await workbench.clickRow('load-test');
       await workbench.screenshot(`tree-${name}`);
+    });
+
+    it(`tells in ${name} what another host holds that can not be reached, also in a narrow side bar`, async () => {
+      const { workbench } = ui();
+      const { page } = workbench;
+      engine.put({
+        kind: 'host',
+        entity: farHost({
+          ...{ state: 'unreachable', unreachableSince: ago(7) },
+          problem: "Host big can't be reached: nothing accepts connections there.",
+        }),
+      });
+      furnishFarHost(engine);
+      await workbench.waitForRow('far');
+      await workbench.screenshot(`hosts-${name}`);
+      const bar = page.locator('.part.sidebar');
+      const drag = async (from: number, to: number): Promise<void> => {
+        await page.mouse.move(from, 500);
+        await page.mouse.down();
+        await page.mouse.move(to, 500, { steps: 5 });
+        await page.mouse.up();
+      };
+      const edgeOf = async (): Promise<number> => {
+        const { x, width } = (await bar.boundingBox()) ?? assert.fail('no side bar');
+        return x + width;
+      };
+      const wide = await edgeOf();
+      await drag(wide, wide - 120);
+      assert.ok((await edgeOf()) < wide - 60, `still ${await edgeOf()} wide`);
+      await workbench.screenshot(`hosts-narrow-${name}`);
+      await drag(await edgeOf(), wide);
+      forgetHost(engine, 'big');
+      await workbench.waitForNoRow('far');
     });
 
     it(`shows in ${name} before a reset what was changed, by rows and definitions`, async () => {
