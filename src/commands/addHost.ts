@@ -8,7 +8,7 @@ import { isMemberName } from '../../engine/protocol/names.ts';
 import { askName } from '../dialogs/askName.ts';
 import { sentences } from '../dialogs/sentences.ts';
 import { openPage } from '../documents.ts';
-import { configuredChoices, proposedName } from '../hosts/addresses.ts';
+import { configuredChoices, proposedName, readPlace, type FarPlace } from '../hosts/addresses.ts';
 import { askAddress, type ChosenAddress } from '../hosts/askAddress.ts';
 import { onHost } from '../hosts/onHost.ts';
 import { answerQuestions } from '../hosts/questions.ts';
@@ -32,8 +32,10 @@ export async function addHost(services: Services): Promise<void> {
     );
     if (chosen === undefined) return;
     const name = await askHostName(services, chosen);
-    if (name === undefined) return;
-    if ((await addNamed(services, client, { name, address: chosen.address })) !== 'another') return;
+    const place = name === undefined ? undefined : await askPlace(name);
+    if (name === undefined || place === undefined) return;
+    const wanted = { name, address: chosen.address, place };
+    if ((await addNamed(services, client, wanted)) !== 'another') return;
     typed = chosen.address;
   }
 }
@@ -47,7 +49,7 @@ async function askHostName(
     hostNameSchema.refine((name) => isMemberName(name)),
     {
       title,
-      prompt: `Name of the host at ${address}. What lives there is called NAME/ENVIRONMENT. Enter reaches it, and brings the engine there: nothing else has to be installed.`,
+      prompt: `Name of the host at ${address}. What lives there is called NAME/ENVIRONMENT.`,
       value: proposedName(host, taken),
       taken: [...taken],
       kind: 'host',
@@ -56,9 +58,27 @@ async function askHostName(
   );
 }
 
+/** Undefined when it was left. */
+async function askPlace(name: HostName): Promise<FarPlace | undefined> {
+  const text = await vscode.window.showInputBox({
+    title,
+    prompt: `Where data lives on ${name}, if not where its engine finds best: a folder, or a dataset of ZFS. Enter reaches the host, and brings the engine there: nothing else has to be installed.`,
+    placeHolder: 'Optional: /srv/thin-clones, or tank/thin',
+    ignoreFocusOut: true,
+    validateInput(typed) {
+      const read = readPlace(typed);
+      return 'problem' in read ? read.problem : undefined;
+    },
+  });
+  if (text === undefined) return undefined;
+  const read = readPlace(text);
+  return 'problem' in read ? {} : read;
+}
+
 interface Wanted {
   readonly name: HostName;
   readonly address: string;
+  readonly place: FarPlace;
 }
 
 /** `another`: another address is wanted. */
@@ -82,7 +102,7 @@ type End =
 async function reach(
   services: Services,
   client: Client,
-  { name, address }: Wanted,
+  { name, address, place }: Wanted,
 ): Promise<End | undefined> {
   const leaving = new AbortController();
   const { signal } = leaving;
@@ -100,7 +120,7 @@ async function reach(
     }),
   ];
   try {
-    const body = { name, address, questions: true };
+    const body = { name, address, questions: true, ...place };
     const host = await client.call('hostAdd', { body }, { signal });
     list.tell(host);
     return { host, steps: list.steps() };

@@ -1,6 +1,7 @@
 /** Reads what people type and choose when they add a host: addresses, and the names of their ssh configuration. */
 import type { Host, SshName } from '../../engine/protocol/entities.ts';
 import { toFailure } from '../../engine/protocol/errors.ts';
+import { datasetNameSchema, farPathSchema } from '../../engine/protocol/farPlaces.ts';
 import { nearestName } from '../../engine/protocol/names.ts';
 import { formatSshAddress, parseSshAddress } from '../../engine/protocol/sshAddress.ts';
 
@@ -19,6 +20,24 @@ export function readAddress(text: string): ReadAddress {
     const reason = typeof problem === 'string' ? problem : message;
     return { ok: false, problem: `${reason.slice(0, 1).toUpperCase()}${reason.slice(1)}.`, next };
   }
+}
+
+/** Where the engine there keeps its data: a folder, a dataset of ZFS, or what it finds best. */
+export interface FarPlace {
+  readonly path?: string;
+  readonly dataset?: string;
+}
+
+/** Nothing typed is a choice too. */
+export function readPlace(text: string): FarPlace | { readonly problem: string } {
+  const place = text.trim();
+  if (place === '') return {};
+  const isPath = place.startsWith('/');
+  const read = (isPath ? farPathSchema : datasetNameSchema).safeParse(place);
+  if (read.success) return isPath ? { path: place } : { dataset: place };
+  return {
+    problem: `Not ${read.error.issues[0]?.message ?? 'a place'}. Type a folder from / on, or a dataset of ZFS such as tank/thin.`,
+  };
 }
 
 export interface AddressChoice {

@@ -182,6 +182,8 @@ export function createTree(
       if (row.command !== undefined || reference.kind === 'clone')
         item.command = commandFor(row.label, 'thinClones.row.open', reference);
       if (row.faded !== undefined) {
+        // Else VS Code takes the row's address for a folder's, and shows its icon.
+        item.iconPath ??= new vscode.ThemeIcon('blank');
         const query = row.faded === 'engine stopped' ? 'engine' : '';
         item.resourceUri = vscode.Uri.from({ scheme: fadedScheme, path: `/${row.id}`, query });
         item.tooltip = tooltip(reference) ?? row.label;

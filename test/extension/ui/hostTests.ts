@@ -164,6 +164,10 @@ export function hostTests(ui: () => UiSession, engineNow: () => ScriptedEngine):
     assert.equal((await workbench.quickInput({ prompt: 'Name of the host at ssh://big' })).value, 'big');
     assert.match(await workbench.inputBoxRefusal('a/b'), /Not a name: use letters, digits, "\.", "_" or "-"/);
     await workbench.inputBox('big', { title: 'Add Host' });
+    const where = { prompt: 'Where data lives on big' };
+    assert.match(await workbench.inputBoxRefusal('tank thin', where), /Not the name of a dataset of ZFS/);
+    await workbench.screenshot('host-add-place');
+    await workbench.inputBox('tank/thin', { title: 'Add Host' });
     const dialog = await workbench.dialog('Is this the key of host big?');
     assert.ok(dialog.detail.includes(fingerprint), dialog.detail);
     await workbench.screenshot('host-add-key');
@@ -186,7 +190,7 @@ export function hostTests(ui: () => UiSession, engineNow: () => ScriptedEngine):
     await row('No environments yet', /add one/);
     assert.deepEqual(replies, ['yes', 'open sesame']);
     assert.deepEqual(engineNow().calls('hostAdd').at(-1)?.body, {
-      ...{ name: 'big', address: 'ssh://big', questions: true },
+      ...{ name: 'big', address: 'ssh://big', questions: true, dataset: 'tank/thin' },
     });
     await workbench.screenshot('host-added');
     await workbench.clearNotifications();
@@ -208,6 +212,7 @@ export function hostTests(ui: () => UiSession, engineNow: () => ScriptedEngine):
     await startAdding();
     await workbench.quickPick('store', { title: 'Add Host' });
     await workbench.inputBox('store', { prompt: 'Name of the host' });
+    await workbench.inputBox('', { prompt: 'Where data lives on store' });
     const message = await workbench.notification("Host store can't be reached: nothing accepts connections");
     assert.match(message.text, /Check host and port, that the machine runs/);
     assert.deepEqual(message.buttons, ['Try Again', 'Change Address', 'Show Log']);

@@ -188,12 +188,14 @@ describe('the whole loop with a real database', () => {
     await workbench.palette('Thin Clones: Add Host…');
     await workbench.quickPick('big', { title: 'Add Host' });
     await workbench.inputBox('big', { prompt: 'Name of the host at ssh://big' });
+    await workbench.inputBox('', { prompt: 'Where data lives on big' });
     const dialog = await workbench.dialog('Is this the key of host big?');
     assert.ok(dialog.detail.includes(machine.host.fingerprint), dialog.detail);
     await dialog.press('Trust This Key');
     const { passphrase } = machine.host.lockedKey;
     await workbench.inputBox(passphrase, { title: 'Passphrase of the Key for Host big' });
     await workbench.quickInput({ title: 'Add Host big' });
+    await workbench.screenshot('loop-far-steps');
     await rowIs('big', /full copy.* free · <?\d+ ms$/);
     await workbench.screenshot('loop-far-joined');
   });

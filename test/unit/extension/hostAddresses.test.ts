@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { configuredChoices, proposedName, readAddress } from '../../../src/hosts/addresses.ts';
+import { configuredChoices, proposedName, readAddress, readPlace } from '../../../src/hosts/addresses.ts';
 import { plain } from '../../../src/views/markdown.ts';
 
 describe('the address of a host that is added', () => {
@@ -52,6 +52,14 @@ describe('the address of a host that is added', () => {
         ['user', 'me@user', 'ssh://user'],
       ],
     );
+  });
+
+  it('comes with where data lives there: a folder, a dataset of ZFS, or nothing', () => {
+    assert.deepEqual(readPlace('  '), {});
+    assert.deepEqual(readPlace(' /srv/thin clones '), { path: '/srv/thin clones' });
+    assert.deepEqual(readPlace('tank/thin'), { dataset: 'tank/thin' });
+    for (const wrong of ['srv thin', 'tank@snapshot', 'tank/', '-o', '/srv\nx', '~/data'])
+      assert.ok('problem' in readPlace(wrong), wrong);
   });
 
   it('gives the host a name that is short, and free', () => {
