@@ -3,6 +3,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { noSecondHost, startSecondHost, type SecondHost } from '../../hosts/machines/secondHost.ts';
+import { shareArchives } from '../../support/sharedArchives.ts';
 import type { Scratch } from '../../support/vscode/scratch.ts';
 
 export interface FarMachine {
@@ -47,6 +48,7 @@ async function start(undo: AsyncDisposableStack): Promise<FarMachine> {
     dump,
     async configure(scratch) {
       const { file } = await host.clientConfig({ known: null, identity: host.lockedKey.file });
+      await shareArchives(scratch.home);
       const ssh = { configFile: file };
       await writeFile(join(scratch.home, 'settings.json'), JSON.stringify({ ssh }));
     },

@@ -10,6 +10,7 @@ import type { Client } from '../../../engine/protocol/client.ts';
 import type { Checkout, Connection, Host, Job } from '../../../engine/protocol/entities.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
 import { makeTestEngine, repository, type TestEngine } from '../../support/engine.ts';
+import { shareArchives } from '../../support/sharedArchives.ts';
 import { skipSuite } from '../../support/skips.ts';
 import { startLineProxy, type LineProxy } from './lineProxy.ts';
 import { noSecondHost, startSecondHost, type SecondHost } from './secondHost.ts';
@@ -55,6 +56,7 @@ describe('the engine of a second host, by ssh', function () {
     near = await makeTestEngine({
       variables: { THIN_CLONES_STORAGE_DRIVER: 'copy', THIN_CLONES_SSH_CONFIG: file },
     });
+    await shareArchives(near.home);
     client = await near.client();
   });
   after(async () => {
@@ -171,6 +173,16 @@ describe('the engine of a second host, by ssh', function () {
     );
     assert.notEqual((await hostNow()).unreachableSince, null);
     proxy?.refuse(false);
+    // An attempt that was refused may just be ending: who asks in that moment is told of it.
+    await until(() =>
+      connection().then(
+        () => true,
+        (error: unknown) => {
+          if (!isFailure(error, 'host_unreachable')) throw error;
+          return false;
+        },
+      ),
+    );
     assert.deepEqual(await connection(), login);
     assert.equal(await ask(login, 'SELECT v FROM mark'), 'origin');
   });
