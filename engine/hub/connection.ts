@@ -230,9 +230,22 @@ async function openSessionOf(
     // It broke just now: the next one is reached for in a moment.
     await clock.sleep(1, wanted);
   }
-  const next = attempt.promise();
-  standing.hurry.abort();
-  return wanted === undefined ? next : unlessAborted(next, wanted);
+  const next = (): Promise<LinkSession> => {
+    const made = attempt.promise();
+    standing.hurry.abort();
+    return wanted === undefined ? made : unlessAborted(made, wanted);
+  };
+  const { trying, people } = standing;
+  // A person wants to know what is met now, and has had another one begun.
+  if (trying === undefined || trying.replaced || people > 0) return next();
+  try {
+    return await next();
+  } catch (error) {
+    // It began before anybody asked: what it met may be over.
+    const { code } = toFailure(error);
+    if (code === 'shutting_down' || code === 'canceled' || needsPerson.has(code)) throw error;
+    return next();
+  }
 }
 
 async function asPerson<Result>(

@@ -190,6 +190,24 @@ describe('two hosts behind one engine', () => {
     await until(() => isReady('big'));
   });
 
+  it('takes the failure of an attempt that began before for no answer to who asks now', async () => {
+    const begun = Promise.withResolvers<undefined>();
+    const mended = Promise.withResolvers<undefined>();
+    big.login = async () => {
+      big.login = async () => undefined;
+      begun.resolve(undefined);
+      await mended.promise;
+      throw new Error('the cable was cut');
+    };
+    for (const end of big.open) end.end('the cable was cut');
+    await begun.promise;
+    const shown = client.call('cloneShow', { params: { clone: 'there' } });
+    // The request has come to where it waits for the attempt that is under way.
+    for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setImmediate(resolve));
+    mended.resolve(undefined);
+    assert.equal((await shown).state, 'ready');
+  });
+
   it('repeats what was cut off, and it is done once', async () => {
     let cut = 0;
     const stop = big.memory.engine.life().context.feed.subscribe({ epoch: '', seq: 0 }, (event) => {
