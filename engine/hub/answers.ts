@@ -1,12 +1,16 @@
 /** What another host's engine answers, as its things are called here. */
 import type { RouteOutput } from '../protocol/client.ts';
 import type { Clone, Job } from '../protocol/entities.ts';
+import { fail } from '../protocol/errors.ts';
 import type { CloneId } from '../protocol/ids.ts';
 import type { RouteName } from '../protocol/routes.ts';
 import type { Hub } from './hub.ts';
 import { cloneOf, environmentOf, jobOf, snapshotOf } from './qualified.ts';
 import type { RemoteHost } from './remoteHost.ts';
 import type { Asked } from './router.ts';
+
+/** Of a clone, that is. */
+const mostMembers = 100;
 
 type Rewrite<Answer> = (
   answer: Answer,
@@ -37,12 +41,18 @@ export const rewrites: { readonly [Name in RouteName]?: Rewrite<RouteOutput<Name
   cloneShow: aClone,
   cloneConnection: async ({ items }, { hub, host, asked }) => {
     // By id, which stays when it is renamed: the port is the clone's.
-    const { id } = await host.call(
+    const { id, members } = await host.call(
       'cloneShow',
       { params: { clone: asked.params.clone as CloneId } },
       { user: 'engine' },
     );
-    return { items: await hub.connections(host, id, items) };
+    // A port for each is opened here.
+    const known = items.filter(({ name }) => members.some((member) => member.name === name));
+    if (known.length > mostMembers || new Set(known.map(({ name }) => name)).size < known.length)
+      throw fail('host_unreachable', {
+        ...{ host: host.known.name, problem: 'it tells of connections that no clone has' },
+      });
+    return { items: await hub.connections(host, id, known) };
   },
   cloneChanges: same,
   cloneDefinitions: same,

@@ -9,7 +9,7 @@ import type { EventBody, Overview } from '../protocol/events.ts';
 import type { CloneId, HostName, InstallationId } from '../protocol/ids.ts';
 import type { KeptText } from '../process/keptText.ts';
 import type { KnownHost, KnownHosts } from './knownHosts.ts';
-import { honestView, isForged, type HasElsewhere } from './forgery.ts';
+import { honestView, type HasElsewhere } from './forgery.ts';
 import type { KeptDoors } from './keptDoors.ts';
 import { createListeners } from './listeners.ts';
 import type { HeldKind } from './mirror.ts';
@@ -116,10 +116,9 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   const start = async (host: KnownHost): Promise<RemoteHost> => {
     const made = await createRemoteHost({
       ...{ known: host, clock, random, log },
-      link: linkTo(host),
-      kept: keptOf(host),
+      ...{ link: linkTo(host), kept: keptOf(host), hasElsewhere: elsewhere(host.name) },
       publish(event) {
-        if (!isForged(event, elsewhere(host.name))) publish(event);
+        publish(event);
         if (event.kind === 'clone.removed' || event.kind === 'resync') void closeTunnels();
       },
     });

@@ -4,17 +4,20 @@ import type { Link } from '../link/link.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
 import type { KeptText } from '../process/keptText.ts';
-import { createClient, type RouteInput, type RouteOutput } from '../protocol/client.ts';
+import type { RouteInput, RouteOutput } from '../protocol/client.ts';
 import { hostSchema, type DoctorCheck, type HostLogLine, type Job } from '../protocol/entities.ts';
-import { fail, isFailure, toFailure, type ThinClonesError } from '../protocol/errors.ts';
+import { isFailure, toFailure } from '../protocol/errors.ts';
 import type { EventBody } from '../protocol/events.ts';
 import type { RouteName } from '../protocol/routes.ts';
 import { createConnection, type Person } from './connection.ts';
+import { followHost } from './followHost.ts';
+import type { HasElsewhere } from './forgery.ts';
+import { createHostClient } from './hostClient.ts';
 import { createViewKeeper, readKeptView } from './keptView.ts';
 import type { KnownHost } from './knownHosts.ts';
 import { createListeners } from './listeners.ts';
 import { createMirror, type HeldKind } from './mirror.ts';
-import { eventOf, viewOf, type HostView } from './qualified.ts';
+import type { HostView } from './qualified.ts';
 
 export interface RemoteHost {
   readonly known: KnownHost;
@@ -61,19 +64,19 @@ export interface RemoteHostOptions {
   random: Random;
   log: Log;
   kept: KeptText;
+  /** What another one has is never this one's. */
+  hasElsewhere: HasElsewhere;
   /** Events as they are called here; `resync` when everything may be different. */
   publish: (event: EventBody) => void;
 }
 
-/** Milliseconds between two readings of everything, of an engine whose events end at once. */
-const rereadMs = 300;
 /** A request that is cut off is asked so many times in all. */
 const attempts = 4;
 /** Ids that answers told of: their events are never further behind. */
 const mostLearned = 1000;
 
 export async function createRemoteHost(options: RemoteHostOptions): Promise<RemoteHost> {
-  const { known, link, clock, random, log, kept } = options;
+  const { known, link, clock, random, log, kept, hasElsewhere } = options;
   const { name } = known;
   const ending = new AbortController();
   const mirror = createMirror((await readKeptView(kept)) ?? emptyView(known));
@@ -81,30 +84,20 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
   const learned = new Set<string>();
   const keeper = createViewKeeper({ view: () => mirror.view(), kept, clock, log, signal: ending.signal });
 
-  async function follow(session: LinkSession, ready: () => void, signal: AbortSignal): Promise<void> {
-    const client = createClient({ transport: session, user: 'engine' });
-    for (;;) {
-      const overview = await client.call('overview', {}, { signal }).catch((error: unknown) => {
-        throw isFailure(error, 'protocol_mismatch') ? elsewhere(name, error) : error;
-      });
-      const now = viewOf(name, overview);
-      if (now === undefined) throw fail('host_unreachable', { host: name, problem: 'it tells of no host' });
-      mirror.replace(now);
-      keeper.changed();
-      ready();
-      publish({ kind: 'resync' });
-      for await (const { seq: _seq, ...told } of client.events(overview, signal)) {
-        if (told.kind === 'resync') break;
-        const event = eventOf(name, told);
-        if (event === undefined) continue;
-        mirror.apply(event);
+  const follow = (session: LinkSession, ready: () => void, signal: AbortSignal): Promise<void> =>
+    followHost({
+      ...{ name, session, clock, mirror, hasElsewhere, signal },
+      replaced() {
+        keeper.changed();
+        ready();
+        publish({ kind: 'resync' });
+      },
+      applied(event) {
         if ('id' in event) learned.delete(event.id);
         keeper.changed();
         publish(event.kind === 'host' ? { kind: 'host', entity: view().host } : event);
-      }
-      await clock.sleep(rereadMs, signal);
-    }
-  }
+      },
+    });
   const view = (): HostView => {
     const held = mirror.view();
     const { address } = link;
@@ -127,7 +120,7 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
   async function examineThere(signal: AbortSignal): Promise<readonly DoctorCheck[]> {
     try {
       const transport = await connection.session(signal);
-      const client = createClient({ transport, user: 'engine' });
+      const client = createHostClient(name, transport, 'engine');
       return (await client.call('hostDoctor', { params: { host: 'local' } }, { signal })).items;
     } catch (error) {
       rethrowCanceled(error);
@@ -141,6 +134,12 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
     view,
     holds: (kind, id) => mirror.holds(kind, id) || learned.has(id),
     learn({ id, object }) {
+      if (
+        hasElsewhere('jobs', id) ||
+        hasElsewhere('clones', object.id) ||
+        hasElsewhere('snapshots', object.id)
+      )
+        return;
       learned.add(id).add(object.id);
       for (const oldest of learned) if (learned.size > mostLearned) learned.delete(oldest);
     },
@@ -160,12 +159,11 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
       for (let left = attempts; ;) {
         const transport = await connection.session(signal);
         try {
-          return await createClient({ transport, user }).call(route, input, { signal, idempotencyKey });
+          return await createHostClient(name, transport, user).call(route, input, { signal, idempotencyKey });
         } catch (error) {
           left -= 1;
           // Whether it was done is known there, by its key.
-          const isCutOff = isFailure(error, 'host_unreachable') || isFailure(error, 'engine_unreachable');
-          if (!isCutOff || left === 0) throw error;
+          if (!isFailure(error, 'host_unreachable') || left === 0) throw error;
         }
       }
     },
@@ -177,16 +175,6 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
       await keeper.quiet();
     },
   };
-}
-
-/** Which of two engines is to be updated is told by where they are. */
-function elsewhere(host: string, error: ThinClonesError): ThinClonesError {
-  const { engine, client } = error.document.details;
-  return fail(
-    'protocol_mismatch',
-    { engine: Number(engine), client: Number(client), host },
-    { cause: error },
-  );
 }
 
 function rethrowCanceled(error: unknown): undefined {

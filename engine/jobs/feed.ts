@@ -16,8 +16,13 @@ export interface Feed {
   end(): void;
 }
 
+/** Characters of all events that are kept: a host that is joined here says how long its own are. */
+const mostKept = 16 * 2 ** 20;
+
 export function createFeed(epoch: string, keep = 5000): Feed {
   const kept: Event[] = [];
+  const lengths: number[] = [];
+  let length = 0;
   const listeners = new Set<(event: Event) => void>();
   const ending = new AbortController();
   let seq = 0;
@@ -30,7 +35,13 @@ export function createFeed(epoch: string, keep = 5000): Feed {
       seq += 1;
       const event: Event = { ...body, seq };
       kept.push(event);
-      if (kept.length > keep) kept.splice(0, kept.length - keep);
+      const added = JSON.stringify(event).length;
+      lengths.push(added);
+      length += added;
+      while (kept.length > keep || (length > mostKept && kept.length > 1)) {
+        kept.shift();
+        length -= lengths.shift() ?? 0;
+      }
       for (const listener of listeners) listener(event);
     },
     subscribe(from, listener) {

@@ -12,6 +12,7 @@ import { fail, ThinClonesError } from '../protocol/errors.ts';
 import { windows } from './bridge.ts';
 import { leadInto } from './leadInto.ts';
 import type { Link, LinkStream, OpenOptions } from './link.ts';
+import { createPace } from './pace.ts';
 import { startPulse } from './pulse.ts';
 import { writeTunnel, type TunnelTarget } from './tunnelName.ts';
 
@@ -44,15 +45,18 @@ export interface SessionLimits {
   pulseMs: number;
   /** Milliseconds that a PING may be without an answer. */
   patienceMs: number;
-  /** Characters of one answer, or of one event. */
+  /** Characters of one answer. */
   answerLength: number;
+  /** Characters of one event. */
+  eventLength: number;
 }
 
 const usual: SessionLimits = {
   firstAnswerMs: 60_000,
   pulseMs: 2000,
   patienceMs: 7000,
-  answerLength: 64 * 2 ** 20,
+  answerLength: 32 * 2 ** 20,
+  eventLength: 2 ** 19,
 };
 
 type Unreachable = (problem: string, cause?: unknown) => ThinClonesError;
@@ -84,7 +88,7 @@ export async function openSession(options: SessionOptions): Promise<LinkSession>
   });
   void ended.then(() => pulse.stop());
   return {
-    ...streamsOf({ session, ended, unreachable, most: limits.answerLength }),
+    ...streamsOf({ session, ended, unreachable, limits }),
     get roundTripMs() {
       return pulse.roundTripMs;
     },
@@ -101,13 +105,12 @@ function streamsOf({
   session,
   ended,
   unreachable,
-  most,
+  limits,
 }: {
   session: ClientHttp2Session;
   ended: Promise<ThinClonesError>;
   unreachable: Unreachable;
-  /** Characters of an answer. */
-  most: number;
+  limits: Pick<SessionLimits, 'answerLength' | 'eventLength'>;
 }): Pick<LinkSession, 'request' | 'stream' | 'tunnel'> {
   /** Why a stream broke: nearly always because the session did, which says it better. */
   const explain = async (error: unknown): Promise<ThinClonesError> => {
@@ -141,7 +144,7 @@ function streamsOf({
         const headers = await headersOf(asked);
         return {
           status: Number(headers[':status']),
-          text: await wholeText(asked, most),
+          text: await wholeText(asked, limits.answerLength),
           header(name) {
             const value = headers[name];
             return typeof value === 'string' ? value : undefined;
@@ -157,7 +160,12 @@ function streamsOf({
         const asked = await ask(request);
         const status = Number((await headersOf(asked))[':status']);
         if (status !== 200) throw unreachable(`its event stream answered ${status}`);
-        yield* textOf(asked, most, (text) => !text.includes('\n\n'));
+        const pace = createPace();
+        for await (const text of textOf(asked, limits.eventLength, (piece) => !piece.includes('\n\n'))) {
+          const begin = performance.now();
+          yield text;
+          await pace.after(begin);
+        }
       } catch (error) {
         if (request.signal?.aborted === true) return;
         throw await explain(error);
@@ -168,7 +176,7 @@ function streamsOf({
         const asked = await open({ ':method': 'CONNECT', ':authority': writeTunnel(target) }, signal);
         const status = Number((await headersOf(asked))[':status']);
         if (status === 200) return asked;
-        throw await refusalOf(await wholeText(asked, most), status, unreachable);
+        throw await refusalOf(await wholeText(asked, limits.answerLength), status, unreachable);
       } catch (error) {
         if (signal?.aborted === true) throw error;
         throw await explain(error);
@@ -196,6 +204,8 @@ function endOf(
     if ('code' in error && error.code === 'ERR_HTTP2_ERROR')
       end(unreachable(`it speaks something else: ${error.message}`, error));
   });
+  // It would go on until its last stream ends, which may be never, and take no new ones meanwhile.
+  session.once('goaway', () => end(unreachable('it ends the link')));
   session.once('close', () => {
     // What carried the bytes knows the reason better, a moment later.
     void Promise.race([stream.ended, aMoment()]).then((reason) =>

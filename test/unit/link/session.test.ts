@@ -75,7 +75,7 @@ describe('the near end of a link', () => {
           stream.write(`data: ${'x'.repeat(200_000)}`);
         }),
       ),
-      { answerLength: 100_000 },
+      { eventLength: 100_000 },
     );
     const client = createClient({ transport: session, user: 'me' });
     const reading = (async () => {
