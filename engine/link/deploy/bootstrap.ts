@@ -18,6 +18,7 @@ const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
 /**
  * Spoken in lines. It says `KEY VALUE` for what it finds, then `ready`; or `started`, after which the stream is the engine's.
+ * While it checks and unpacks what it was sent, which takes a slow host minutes, it says `working` now and then.
  * It is told `put BUILD BYTES SHA256`, `newest BUILD`, `drop BUILD`, `start BUILD`. Whatever is brought is
  * complete by one rename; what a lost connection leaves is taken up by the next one, or removed.
  */
@@ -123,21 +124,28 @@ put() {
   if ! head -c $((size - have)) >> "$part" 2>/dev/null; then left=$(free); rm -f "$part"; say failed write "$left"; exit 1; fi
   [ $(($(wc -c < "$part"))) = "$size" ] || exit 1
   say received
+  { while sleep 5 < /dev/null > /dev/null 2>&1; do say working; done; } & works=$!
+  unpack
+  kill "$works"; wait "$works" 2>/dev/null
+  if [ -n "$failed" ]; then say failed $failed; exit 1; fi
+  say done
+}
+unpack() {
+  failed=
   found=$(sha256sum < "$part")
-  if [ "\${found%% *}" != "$sum" ]; then rm -f "$part"; say failed torn; exit 1; fi
+  if [ "\${found%% *}" != "$sum" ]; then rm -f "$part"; failed=torn; return; fi
   u=$b/unpack.$$
   rm -rf "$u"
   if ! mkdir "$u" || ! gzip -dc "$part" 2>/dev/null | tar -xof - -C "$u" 2>/dev/null; then
-    left=$(free); rm -rf "$u" "$part"; say failed unpack "$left"; exit 1
+    left=$(free); rm -rf "$u" "$part"; failed="unpack $left"; return
   fi
   # Who packed it may know no run bits.
   chmod 755 "$u/node"
-  if ! said=$("$u/node" -e 0 2>&1); then rm -rf "$u" "$part"; say failed node $said; exit 1; fi
+  if ! said=$("$u/node" -e 0 2>&1); then rm -rf "$u" "$part"; failed="node $said"; return; fi
   : > "$u/complete"
   sync -f "$u" 2>/dev/null || sync
   if [ -d "$b/$build" ]; then rm -rf "$u"; else mv "$u" "$b/$build"; fi
   rm -f "$part"
-  say done
 }
 drop() {
   if ls -l /proc/[0-9]*/exe 2>/dev/null | grep -qF " $b/$build/"; then return; fi

@@ -198,7 +198,8 @@ async function put(
   if (received === undefined) throw new StreamEnded();
   if (received !== 'received') throw refused(received);
   onProgress('Unpacking the engine there');
-  const done = await heard(far);
+  let done = await heard(far);
+  while (done === 'working') done = await heard(far);
   if (done !== 'done') throw refused(done);
 }
 
