@@ -19,8 +19,8 @@ const HEARTBEAT_MS = 60_000;
 
 const say = (text: string): void => console.log(text);
 
-function choose(suites: readonly Suite[], only: string | undefined): readonly Suite[] {
-  if (only === undefined) return suites;
+function choose(suites: readonly Suite[], only: string | undefined, long: boolean): readonly Suite[] {
+  if (only === undefined) return suites.filter(({ onDemand }) => long || onDemand !== true);
   const wanted = only.split(',').map((name) => name.trim());
   for (const name of wanted) {
     if (!suites.some((suite) => suite.name.startsWith(name))) {
@@ -94,7 +94,7 @@ async function main(): Promise<number> {
   }
   // Read by the tests that can do more of the same.
   if (values.long) process.env['THIN_CLONES_THOROUGH'] = '1';
-  const suites = choose(all, values.only);
+  const suites = choose(all, values.only, values.long);
   const strict = ['1', 'true'].includes(process.env['CI'] ?? '');
 
   const started = performance.now();
@@ -138,7 +138,7 @@ async function main(): Promise<number> {
       runLane(suites.filter(({ aside }) => aside === true)),
       runLane(suites.filter(({ aside }) => aside !== true)),
     ]);
-    await setUp.wait(['packages', 'build', 'programs', 'vscode']);
+    await setUp.wait(['packages', 'build', 'programs', 'vscode', 'zfs']);
   } finally {
     await temporary.close();
   }

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { fetchPrograms, developmentFolder } from '../../../engine/database/postgres/programs/fetch/fetch.ts';
 import { pinnedServers, platformOf } from '../../../engine/database/postgres/programs/fetch/pinned.ts';
+import { noZfsMachine, prepareZfsMachine } from '../../hosts/machines/zfs/prepare.ts';
 import { describeMissing, ensureSystemPackages } from '../systemPackages.ts';
 import { installVSCode } from '../vscode/install.ts';
 import { runChild } from './children.ts';
@@ -98,6 +99,18 @@ export function startSetUp(options: SetUpOptions): SetUp {
         // best effort: the suites that need it try again and say that they can't run here, and why
         say(`VS Code (${version}): ${error instanceof Error ? error.message : String(error)}`);
       }
+    }
+  });
+
+  begin('zfs', 'machine with ZFS', async () => {
+    await tasks.get('packages');
+    try {
+      if ((await noZfsMachine()) !== undefined) return;
+      await prepareZfsMachine({ signal, onProgress: progress('machine with ZFS') });
+    } catch (error) {
+      signal.throwIfAborted();
+      // best effort: the suite that needs it tries again and says that it can't run here, and why
+      say(`machine with ZFS: ${error instanceof Error ? error.message : String(error)}`);
     }
   });
 

@@ -1,7 +1,7 @@
 /** Names the suites of the test command, in the order they run, and what each needs first. */
 import { join } from 'node:path';
 
-export type Need = 'packages' | 'build' | 'programs' | 'vscode';
+export type Need = 'packages' | 'build' | 'programs' | 'vscode' | 'zfs';
 
 export interface Step {
   readonly title: string;
@@ -21,6 +21,8 @@ export interface Suite {
   readonly timeoutMinutes: number;
   /** Runs beside the set-up and the other suites: it measures no time and leaves nothing. */
   readonly aside?: true;
+  /** Takes too long for every run: with --long, or when it is named. */
+  readonly onDemand?: true;
 }
 
 /** A suite ends with this code, and a sentence that says why, when this machine can't run it. */
@@ -93,6 +95,15 @@ export function suitesOf(checkout: string, options: { readonly grep?: string | u
       needs: ['packages', 'build', 'programs'],
       timeoutMinutes: 40,
       steps: [mocha('hosts')],
+    },
+    {
+      name: 'zfs',
+      about: 'the engine on a machine with real ZFS, which is emulated',
+      needs: ['packages', 'build', 'programs', 'zfs'],
+      timeoutMinutes: 60,
+      aside: true,
+      onDemand: true,
+      steps: [mocha('zfs')],
     },
     {
       name: 'cli',
