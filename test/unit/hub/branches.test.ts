@@ -315,6 +315,30 @@ describe('a branch that follows to a clone of another host', () => {
     await assert.rejects(open('automatic', 'big/nothing'), code('not_found'));
   });
 
+  it('changes nothing for who works with the only environment of this machine', async () => {
+    const opened = () => laptop.client.call('checkoutOpen', { body: { folder: path } });
+    assert.equal((await opened()).environment, 'big/shop', 'this machine has none');
+    await withClone(laptop.app, 'mine', 'here');
+    assert.equal((await opened()).environment, 'mine');
+    await withClone(big.memory, 'later', 'another');
+    await laptop.until(async () => (await laptop.client.call('environmentList', {})).items.length === 3);
+    assert.equal((await opened()).environment, 'mine');
+  });
+
+  it('leads there again when its host was forgotten and is added again', async () => {
+    await laptop.client.call('checkoutOpen', { body: { folder: path, follow: 'automatic' } });
+    await laptop.until(isReady);
+    await laptop.client.call('hostRemove', { params: { host: 'big' } });
+    const lost = await laptop.until(({ state }) => state === 'none');
+    assert.equal(lost.clone, null);
+    assert.deepEqual(clonesThere(), ['main', 'there']);
+    assert.deepEqual(laptop.app.engine.store.clones.list(), []);
+    await laptop.client.call('hostAdd', { body: { name: 'big', address: 'ssh://big' } });
+    await laptop.until(isReady);
+    assert.equal(await laptop.answering(), 'main');
+    assert.deepEqual(clonesThere(), ['main', 'there']);
+  });
+
   it('is refused its answer when the engine there says that it works on what is here', async () => {
     await withClone(laptop.app, 'mine', 'here');
     const [mine] = laptop.app.engine.store.jobs.list(1);
