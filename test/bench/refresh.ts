@@ -1,5 +1,5 @@
 /** A refresh from a running server beside pg_dump and pg_restore by hand, and the comparison of many tables. */
-import { rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { compareWithSource } from '../../engine/database/postgres/compare/compareCopy.ts';
 import { readInventory, readSequenceValues } from '../../engine/database/postgres/compare/inventory.ts';
@@ -54,15 +54,10 @@ async function timeRefresh(context: BenchContext): Promise<Result> {
     const session = await source.connect();
     await fill(session, GIGABYTES);
     await session.end();
-    const password = join(engine.home, 'password');
-    await writeFile(password, SOURCE_PASSWORD, { mode: 0o600 });
     const client = await engine.client();
     const definition = {
       members: {
-        main: {
-          ...{ engine: 'postgres' as const, retrieval: 'logical' as const },
-          ...{ url: source.url(), password: { file: password } },
-        },
+        main: { engine: 'postgres' as const, retrieval: 'logical' as const, url: source.url() },
       },
     };
     const environment = 'refreshed';
@@ -75,7 +70,10 @@ async function timeRefresh(context: BenchContext): Promise<Result> {
       context.say(`refresh ${run + 1} of ${RUNS}`);
       byHand.push(await timeByHand(context, source, join(engine.home, 'by-hand')));
       const { ms } = await follower.time(() =>
-        client.call('environmentRefresh', { params: { environment }, body: {} }),
+        client.call('environmentRefresh', {
+          params: { environment },
+          body: { passwords: { main: SOURCE_PASSWORD } },
+        }),
       );
       values.push(ms);
     }
