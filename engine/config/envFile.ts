@@ -20,7 +20,9 @@ const words: Record<string, string> = {
   EPERM: 'it may not be written',
   EROFS: 'the file system is read-only',
   ENOSPC: 'the disk is full',
-  EDQUOT: 'the disk quota is used up',
+  // EDQUOT, for which libuv has no name: of Linux and of macOS.
+  'Unknown system error -122': 'the disk quota is used up',
+  'Unknown system error -69': 'the disk quota is used up',
   ENOENT: 'its folder is not there',
 };
 

@@ -3,6 +3,8 @@ import { fail, isFailure } from '../protocol/errors.ts';
 
 /** Node's codes, and PostgreSQL's disk_full (https://www.postgresql.org/docs/current/errcodes-appendix.html). */
 const codes = new Set(['ENOSPC', 'EDQUOT', '53100']);
+/** EDQUOT of Linux and of macOS: libuv has no name for it, so Node tells the number alone. */
+const quotaNumbers = new Set([-122, -69]);
 /**
  * strerror(3) in the C locale, which all our servers and programs run in; and how a server says that only a part was
  * written, for which the system gave it no error yet (src/backend/storage/smgr/md.c).
@@ -19,7 +21,8 @@ export function isFullDisk(error: unknown): boolean {
   if (!(error instanceof Error)) return saysFullDisk(String(error));
   for (let current: unknown = error; current instanceof Error; current = current.cause) {
     const code = 'code' in current && typeof current.code === 'string' ? current.code : '';
-    if (codes.has(code) || saysFullDisk(current.message)) return true;
+    const number = 'errno' in current && typeof current.errno === 'number' ? current.errno : 0;
+    if (codes.has(code) || quotaNumbers.has(number) || saysFullDisk(current.message)) return true;
   }
   return false;
 }

@@ -12,6 +12,13 @@ describe('a full disk', () => {
     }
   });
 
+  it('is recognised where Node has no name for a quota that is used up, as a write and an open told it', () => {
+    for (const code of ['UNKNOWN', 'Unknown system error -122']) {
+      const error = Object.assign(withCode(code, `${code}, write`), { errno: -122, syscall: 'write' });
+      assert.equal(isFullDisk(new Error('the step failed', { cause: error })), true);
+    }
+  });
+
   it('is recognised by the words of programs and of server logs', () => {
     for (const text of [
       'btrfs: error: cannot clone: No space left on device',
