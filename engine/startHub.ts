@@ -7,6 +7,7 @@ import { noKnownHosts, openKnownHosts, type KnownHost } from './hub/knownHosts.t
 import { loopbackDoors } from './hub/loopbackDoors.ts';
 import type { OwnNames } from './hub/router.ts';
 import type { Life } from './life.ts';
+import { uninstallWork } from './link/deploy/uninstall.ts';
 import { installedEngine } from './link/ssh/installedEngine.ts';
 import { createSshLink, type FarWork } from './link/ssh/sshLink.ts';
 import type { Log } from './ports/log.ts';
@@ -54,6 +55,14 @@ export async function startHub({
       return {
         address: formatSshAddress(address),
         open: async (opening) => createSshLink({ ...options, work: await workThere(host) }).open(opening),
+        async uninstall(opening) {
+          const left: string[] = [];
+          const work = uninstallWork((path) => left.push(path));
+          const stream = await createSshLink({ ...options, work }).open(opening);
+          stream.close();
+          await stream.ended;
+          return left;
+        },
       };
     },
     // By an encoded name: letters of all scripts and case may differ in what a file system takes for the same.

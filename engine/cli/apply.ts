@@ -3,8 +3,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Environments } from '../config/configFile.ts';
 import type { EnvironmentDefinition, MemberDefinition } from '../protocol/entities.ts';
 import { isFailure, ThinClonesError, toFailure } from '../protocol/errors.ts';
+import type { HostName } from '../protocol/ids.ts';
 import type { RouteOutput } from '../protocol/client.ts';
 import type { GivenPasswords } from './givenPasswords.ts';
+import { createPasswordConsent, type PasswordConsent } from './passwordConsent.ts';
 import { askPassword, isAboutPassword, knownPasswords, type Passwords } from './passwords.ts';
 import type { Session } from './session.ts';
 
@@ -13,6 +15,8 @@ export interface ApplyOptions {
   /** false: sources are saved without being tried, e.g. where the network to them is not there yet. */
   test: boolean;
   given?: GivenPasswords;
+  /** `--yes` was given. */
+  yes?: boolean | undefined;
 }
 
 const asJson = (value: unknown): unknown =>
@@ -30,17 +34,25 @@ async function declared(session: Session, name: string): Promise<EnvironmentDefi
   }
 }
 
+interface TriedMember {
+  environment: string;
+  name: string;
+  member: MemberDefinition;
+  /** Whose engine reads it. */
+  host: HostName;
+  known: string | undefined;
+  consent: PasswordConsent;
+}
+
 /** Tries a source; asks for the password when that is what it lacks. Returns the one that was asked for. */
 async function tryMember(
   session: Session,
-  environment: string,
-  name: string,
-  member: MemberDefinition,
-  known: string | undefined,
+  { environment, name, member, host, known, consent }: TriedMember,
 ): Promise<string | undefined> {
   const client = await session.client();
   const attempt = async (password: string | undefined) => {
-    const body = { member, ...(password === undefined ? {} : { password }) };
+    if (password !== undefined) await consent.for(host);
+    const body = { member, host, ...(password === undefined ? {} : { password }) };
     const report = await client.call('sourceTest', { body }, { signal: session.signal });
     for (const warning of report.warnings) session.output.note(`${environment}/${name}: ${warning}`);
     if (report.error === null) return;
@@ -70,7 +82,9 @@ async function applyOne(
   name: string,
   definition: EnvironmentDefinition,
   { test, given }: ApplyOptions,
+  consent: PasswordConsent,
 ): Promise<Applied> {
+  const { host } = definition;
   const client = await session.client();
   const before = await declared(session, name);
   const passwords: Passwords = {};
@@ -80,7 +94,10 @@ async function applyOne(
     const existing = new Map<string, MemberDefinition>(Object.entries(before?.members ?? {}));
     for (const [memberName, member] of Object.entries(definition.members)) {
       if (!test || equal(existing.get(memberName), member)) continue;
-      const asked = await tryMember(session, name, memberName, member, passwords[memberName]);
+      const asked = await tryMember(session, {
+        ...{ environment: name, name: memberName, member, host, consent },
+        known: passwords[memberName],
+      });
       if (asked === undefined) continue;
       passwords[memberName] = asked;
       remember = true;
@@ -94,6 +111,7 @@ async function applyOne(
         ),
       )
     : passwords;
+  if (Object.keys(kept).length > 0) await consent.for(host);
   return client.call(
     'environmentApply',
     { params: { name }, body: { definition, passwords: kept, ...(remember ? { remember } : {}) } },
@@ -108,9 +126,10 @@ export async function applyEnvironments(
   options: ApplyOptions,
 ): Promise<Applied[]> {
   const done: Applied[] = [];
+  const consent = createPasswordConsent(session, options.yes);
   for (const [name, definition] of environments) {
     try {
-      done.push(await applyOne(session, name, definition, options));
+      done.push(await applyOne(session, name, definition, options, consent));
     } catch (error) {
       const failure = toFailure(error);
       const applied = done.map(({ environment, outcome }) => ({ environment: environment.name, outcome }));

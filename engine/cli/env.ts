@@ -4,6 +4,7 @@ import type { Environment, MemberDefinition } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { applyEnvironments } from './apply.ts';
 import { confirm } from './confirm.ts';
+import { joinDeclared } from './declaredHosts.ts';
 import { runJob } from './follow.ts';
 import { formatAge, formatFields, formatTable } from './format.ts';
 import { refresh } from './refresh.ts';
@@ -42,6 +43,7 @@ interface ApplyFlags {
   file: string;
   test: boolean;
   passwordsStdin?: true;
+  yes?: boolean;
 }
 
 export function addEnvironmentCommands(program: Command, session: Session): void {
@@ -69,9 +71,10 @@ function addApply(environment: Command, session: Session): void {
     .option('-f, --file <file>', 'the file', 'thin-clones.yaml')
     .option('--no-test', 'do not try the sources first')
     .option('--passwords-stdin', 'read passwords from stdin: {"ENVIRONMENT": {"MEMBER": "PASSWORD"}}')
-    .action(async ({ file, test, passwordsStdin }: ApplyFlags) => {
+    .option('-y, --yes', 'do not ask before the hosts of the file are reached, and get passwords of sources')
+    .action(async ({ file, test, passwordsStdin, yes }: ApplyFlags) => {
       const { readConfigFile } = await import('../config/configFile.ts');
-      const { environments } = await readConfigFile(file, surroundings.cwd);
+      const { hosts, environments } = await readConfigFile(file, surroundings.cwd);
       if (environments.size === 0)
         throw fail('invalid_file', {
           file,
@@ -81,7 +84,8 @@ function addApply(environment: Command, session: Session): void {
         passwordsStdin === true
           ? await (await import('./givenPasswords.ts')).readGivenPasswords(session)
           : {};
-      const items = await applyEnvironments(session, environments, { test, given });
+      await joinDeclared(session, hosts, { file, yes });
+      const items = await applyEnvironments(session, environments, { test, given, yes });
       output.answer({
         json: { items },
         text: () => items.map((each) => `${each.environment.name}: ${each.outcome}`).join('\n'),
@@ -166,8 +170,11 @@ function addRefresh(environment: Command, session: Session): void {
     .argument('<name>', 'an environment')
     .option('--name <snapshot>', 'a name for the new snapshot')
     .option('--queue', 'wait for its turn where another job works on the environment, as for a schedule')
-    .action(async (name: string, options: { name?: string; queue?: true }) => {
-      const made = await refresh(session, name, { name: options.name, waits: options.queue });
+    .option('-y, --yes', 'do not ask before a host gets passwords of sources')
+    .action(async (name: string, options: { name?: string; queue?: true; yes?: boolean }) => {
+      const made = await refresh(session, name, {
+        ...{ name: options.name, waits: options.queue, yes: options.yes },
+      });
       output.answer({ json: made, text: () => snapshotText(made, surroundings.now()) });
     });
 }

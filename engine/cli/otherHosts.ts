@@ -51,18 +51,30 @@ export function addOtherHostCommands(host: Command, session: Session): void {
     .command('remove')
     .description('forget another machine; its clones and snapshots stay there, and go on')
     .argument('<name>', 'a host')
+    .option('--uninstall', 'also take away what was brought there; refused while it holds anything')
     .option('--yes', 'do not ask')
-    .action(async (name: string, options: { yes?: true }) => {
+    .action(async (name: string, { uninstall, yes }: { uninstall?: true; yes?: true }) => {
       const client = await session.client();
       const answer = await client.call('hostShow', { params: { host: name } }, { signal });
+      const also = uninstall === true ? ', and remove the engine there' : '';
       await confirm(session.prompter, {
-        question: `Forget the host ${answer.name} (${answer.address ?? answer.kind})?`,
-        yes: options.yes,
+        question: `Forget the host ${answer.name} (${answer.address ?? answer.kind})${also}?`,
+        yes,
       });
-      const forgotten = await client.call('hostRemove', { params: { host: name } }, { signal });
+      const input = {
+        params: { host: name },
+        ...(uninstall === true && { query: { uninstall: 'yes' as const } }),
+      };
+      const forgotten = await client.call('hostRemove', input, { signal });
       output.answer({
         json: forgotten,
-        text: () => `Host ${name} is forgotten; what it holds goes on there.`,
+        text: () =>
+          uninstall === true
+            ? [
+                `Host ${name} is forgotten, and the engine is removed there.`,
+                ...(forgotten.left ?? []).map((path) => `Not ours, and left there: ${printable(path)}`),
+              ].join('\n')
+            : `Host ${name} is forgotten; what it holds goes on there.`,
       });
     });
 }

@@ -2,6 +2,7 @@
 import type { Environment, Job, Snapshot } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { runJob } from './follow.ts';
+import { createPasswordConsent } from './passwordConsent.ts';
 import { askPassword, isAboutPassword, knownPasswords, type Passwords } from './passwords.ts';
 import type { Session } from './session.ts';
 
@@ -30,11 +31,19 @@ function memberOf(details: Record<string, unknown>, environment: Environment): s
   return candidates.length === 1 ? candidates[0]?.[0] : undefined;
 }
 
+export interface RefreshOptions {
+  /** Of the new snapshot. */
+  name?: string | undefined;
+  waits?: boolean | undefined;
+  /** `--yes` was given. */
+  yes?: boolean | undefined;
+}
+
 /** Errors: those of the job, `source_password_missing`. A password that is asked for is remembered by the engine. */
 export async function refresh(
   session: Session,
   reference: string,
-  { name, waits }: { name?: string | undefined; waits?: boolean | undefined },
+  { name, waits, yes }: RefreshOptions,
 ): Promise<Snapshot> {
   const client = await session.client();
   const { signal } = session;
@@ -44,7 +53,9 @@ export async function refresh(
     { signal },
   );
   const { definition } = environment;
-  const start = (passwords: Passwords) => {
+  const consent = createPasswordConsent(session, yes);
+  const start = async (passwords: Passwords) => {
+    if (Object.keys(passwords).length > 0) await consent.for(definition.host);
     const body = {
       ...(name !== undefined && { name }),
       ...(waits === true && { waits }),
@@ -63,6 +74,7 @@ export async function refresh(
     if (member === undefined || memberDefinition === undefined || memberDefinition.password !== undefined)
       throw error;
     session.output.note(error.message);
+    await consent.for(definition.host);
     const password = await askPassword(session, environment.name, member, memberDefinition);
     await client.call(
       'environmentApply',

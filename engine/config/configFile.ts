@@ -2,11 +2,12 @@
 import { homedir } from 'node:os';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { isAlias, LineCounter, parseDocument, visit, type Document } from 'yaml';
-import { configFileSchema } from '../protocol/configFile.ts';
+import { configFileSchema, type DeclaredHost } from '../protocol/configFile.ts';
 import type { EnvironmentDefinition } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { readRegularFile, UnfitFileError } from '../protocol/node/regularFile.ts';
 import { workspaceSchema, type Workspace } from '../protocol/workspace.ts';
+import { hostProblems } from './hostRules.ts';
 import { problemsInFile } from './membersInFile.ts';
 import { locate } from './places.ts';
 import { takeReserved } from './reservedWords.ts';
@@ -24,7 +25,11 @@ export interface ConfigText {
 /** Environments by name, with absolute paths. */
 export type Environments = ReadonlyMap<string, EnvironmentDefinition>;
 
+/** By name, as the file has them. */
+export type DeclaredHosts = ReadonlyMap<string, DeclaredHost>;
+
 export interface Config {
+  hosts: DeclaredHosts;
   /** None when the file has only a `workspace:` section. */
   environments: Environments;
   workspace: Workspace | undefined;
@@ -166,7 +171,7 @@ function examine(text: string): Examined {
       }
     }
   }
-  for (const each of workspaceProblems(root)) add(each);
+  for (const each of [...hostProblems(root), ...workspaceProblems(root)]) add(each);
   return { document, lines, root, problems };
 }
 
@@ -194,8 +199,9 @@ export function parseConfig({ text, name, directory }: ConfigText): Config {
   const { root, lines, problems } = examine(text);
   const parsed = configFileSchema.safeParse(root);
   if (problems.length > 0 || !parsed.success) return refuse(name, lines, problems);
-  const { environments, workspace } = parsed.data;
+  const { hosts, environments, workspace } = parsed.data;
   return {
+    hosts: new Map(Object.entries(hosts ?? {})),
     environments: new Map(
       Object.entries(environments ?? {}).map(([environmentName, definition]) => [
         environmentName,
@@ -212,7 +218,7 @@ export function parseConfig({ text, name, directory }: ConfigText): Config {
  */
 export function parseWorkspace({ text, name }: Omit<ConfigText, 'directory'>): Workspace | undefined {
   const { root, lines, problems } = examine(text);
-  const own = problems.filter(({ section }) => section !== 'environments');
+  const own = problems.filter(({ section }) => section !== 'environments' && section !== 'hosts');
   if (own.length > 0 || root === undefined) return refuse(name, lines, own);
   return workspaceSchema.optional().parse(root.workspace);
 }

@@ -16,12 +16,17 @@ export function takeReserved(root: Record<string, unknown>): Explained[] {
     }
   };
   const takeValue = (path: Path, text: string) => found.push({ path, at: 'value', text });
+  const hosts = isRecord(root.hosts) ? root.hosts : {};
+  for (const [name, host] of Object.entries(hosts)) {
+    if (!isRecord(host) || (host.kind !== 'docker' && host.kind !== 'dblab')) continue;
+    takeValue(['hosts', name, 'kind'], `"kind: ${host.kind}", hosts that are not reached by ssh`);
+    // eslint-disable-next-line @typescript-eslint/no-dynamic-delete -- the rest of it is of that kind too
+    delete hosts[name];
+  }
   for (const [name, environment] of Object.entries(isRecord(root.environments) ? root.environments : {})) {
     if (!isRecord(environment)) continue;
     const path = ['environments', name];
     takeKeys(environment, path, reservedEnvironmentKeys);
-    if (typeof environment.host === 'string' && environment.host !== 'local')
-      takeValue([...path, 'host'], `host "${environment.host}", hosts other than "local"`);
     for (const [memberName, member] of Object.entries(
       isRecord(environment.members) ? environment.members : {},
     )) {

@@ -61,10 +61,15 @@ const hubHandlers = (hub: () => Promise<Hub>): Pick<Handlers, OfTheHub> => ({
       throw fail('invalid_request', { problems: ['path, dataset: only one of the two'] });
     return (await hub()).add({ ...host, kind: 'ssh' }, { signal, questions });
   },
-  hostRemove: async ({ params }) => {
-    await (await hub()).remove(params.host as string as HostName);
+  hostRemove: async ({ params, query, signal }) => {
+    const joined = await hub();
+    const name = params.host as string as HostName;
+    if (query.uninstall === 'yes')
+      return { forgotten: true, left: [...(await joined.uninstall(name, signal))] };
+    await joined.remove(name);
     return { forgotten: true };
   },
+  hostPasswords: async ({ params, body: { allow } }) => (await hub()).allowPasswords(params.host, allow),
   hostReconnect: async ({ params, body: { questions }, signal }) =>
     (await hub()).reconnect(params.host, { signal, questions }),
   hostAnswer: async ({ params, body: { question, reply } }) => {

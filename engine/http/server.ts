@@ -35,7 +35,14 @@ export type Handlers = {
 };
 
 /** Routes about which hosts there are: no single one of them answers. */
-export const ofTheHub = ['hostAdd', 'hostRemove', 'hostReconnect', 'hostAnswer', 'hostLog'] as const;
+export const ofTheHub = [
+  'hostAdd',
+  'hostRemove',
+  'hostReconnect',
+  'hostAnswer',
+  'hostLog',
+  'hostPasswords',
+] as const;
 export type OfTheHub = (typeof ofTheHub)[number];
 
 /** Those of the routes whose names begin so. */

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Link } from '../link/link.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
-import type { Connection, Host } from '../protocol/entities.ts';
+import type { Connection } from '../protocol/entities.ts';
 import { fail, toFailure } from '../protocol/errors.ts';
 import type { EventBody, Overview } from '../protocol/events.ts';
 import type { CloneId, HostName, InstallationId } from '../protocol/ids.ts';
@@ -12,6 +12,7 @@ import type { KnownHost, KnownHosts } from './knownHosts.ts';
 import { honestView, type HasElsewhere } from './forgery.ts';
 import type { KeptDoors } from './keptDoors.ts';
 import { createListeners } from './listeners.ts';
+import { createMembership, type Membership } from './membership.ts';
 import type { HeldKind } from './mirror.ts';
 import type { HostView } from './qualified.ts';
 import { createRemoteHost, type RemoteHost } from './remoteHost.ts';
@@ -22,7 +23,7 @@ import { createTunnels, type Doors, type TunnelKey, type Tunnels } from './tunne
 
 export type Held = Pick<Overview, 'hosts' | 'environments' | 'snapshots' | 'clones' | 'jobs'>;
 
-export interface Hub {
+export interface Hub extends Membership {
   hosts(): readonly RemoteHost[];
   host(name: string): RemoteHost | undefined;
   /** The host that holds an object with this id. */
@@ -31,14 +32,6 @@ export interface Hub {
   join(overview: Overview): Overview;
   /** Everything of the other hosts. */
   held(): Held;
-  /** Reaches a host, and remembers it then. Errors: those of `KnownHosts.add` and of the link. */
-  add(host: Omit<KnownHost, 'addedAt'>, options: ReachOptions): Promise<Host>;
-  /** Reaches a host at once. Errors: `not_found`, those of the link. */
-  reconnect(name: string, options: ReachOptions): Promise<Host>;
-  /** Errors: `not_found`. */
-  known(name: string): RemoteHost;
-  /** Forgets it; what is there goes on. */
-  remove(name: HostName): Promise<void>;
   /** Connections to a clone of another host, by ports of this machine. */
   connections(host: RemoteHost, clone: CloneId, there: readonly Connection[]): Promise<Connection[]>;
   /** For the checkouts of this installation. */
@@ -46,42 +39,6 @@ export interface Hub {
   /** Hears what the hosts tell, as it is called here. */
   subscribe(listener: (event: EventBody) => void): () => void;
   close(): Promise<void>;
-}
-
-export interface ReachOptions {
-  signal: AbortSignal;
-  /** Somebody is there who answers what the login asks. */
-  questions?: boolean | undefined;
-}
-
-const reach = (host: RemoteHost, { signal, questions = false }: ReachOptions) =>
-  host.reach(signal, { answers: questions });
-
-/** Errors: `host_name_clash`. */
-function refuseClash(host: HostName, environments: readonly string[]): void {
-  const environment = environments.find((name) => name.startsWith(`${host}/`));
-  if (environment !== undefined) throw fail('host_name_clash', { host, environment });
-}
-
-/** Where an engine there has data already, it stays where it is. */
-function sayOtherStorage(host: RemoteHost): void {
-  const { path, dataset } = host.known;
-  const { storage } = host.view().host;
-  const wanted = path ?? dataset;
-  if (wanted === undefined || storage === null) return;
-  const isThere = storage.path === wanted || (dataset !== undefined && storage.label.includes(dataset));
-  if (!isThere)
-    host.addCheck({
-      ...{ name: 'storage', status: 'warning', fix: null },
-      message: `Its engine keeps its data in ${storage.path}, not in ${wanted}.`,
-      advice: 'An engine that has data or settings of its own there goes by them.',
-    });
-}
-
-function namedHost(hosts: ReadonlyMap<HostName, RemoteHost>, name: string): RemoteHost {
-  const host = hosts.get(name as HostName);
-  if (host === undefined) throw fail('not_found', { kind: 'host', name, known: [...hosts.keys()] });
-  return host;
 }
 
 export interface HubOptions {
@@ -104,7 +61,7 @@ export interface HubOptions {
 }
 
 export async function createHub(options: HubOptions): Promise<Hub> {
-  const { known, linkTo, keptOf, clock, random, log, isOwn, ownEnvironments } = options;
+  const { known, linkTo, keptOf, clock, random, log, isOwn } = options;
   const { tell: publish, subscribe } = createListeners((event) => options.publish(event));
   const hosts = new Map<HostName, RemoteHost>();
   const elsewhere =
@@ -155,34 +112,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
     },
     held,
     join: (overview) => joinHeld(overview, held()),
-    async add(asked, options) {
-      const host = { ...asked, addedAt: clock.now().toISOString() };
-      known.check(host);
-      if (hosts.has(host.name)) throw fail('name_taken', { kind: 'host', name: host.name });
-      refuseClash(host.name, ownEnvironments());
-      const made = await start(host);
-      publish({ kind: 'host', entity: made.view().host });
-      try {
-        await reach(made, options);
-        sayOtherStorage(made);
-        await known.add(host);
-      } catch (error) {
-        await forget(made);
-        throw error;
-      }
-      return made.view().host;
-    },
-    async remove(name) {
-      const host = namedHost(hosts, name);
-      await known.remove(name);
-      await forget(host);
-    },
-    async reconnect(name, options) {
-      const host = namedHost(hosts, name);
-      await reach(host, options);
-      return host.view().host;
-    },
-    known: (name) => namedHost(hosts, name),
+    ...createMembership({ hosts, options, start, forget, publish }),
     connections: (host, clone, there) =>
       Promise.all(
         there.map(async (connection) => ({

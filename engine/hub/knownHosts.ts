@@ -14,6 +14,8 @@ const knownHostSchema = z.strictObject({
   /** Where its engine keeps data: a folder there, or a dataset of ZFS. Default: what its engine chooses. */
   path: farPathSchema.optional(),
   dataset: datasetNameSchema.optional(),
+  /** A person agreed that passwords of sources go there. */
+  takesPasswords: z.boolean().optional(),
   /** RFC 3339. */
   addedAt: z.iso.datetime(),
 });
@@ -27,6 +29,8 @@ export interface KnownHosts {
   check(host: KnownHost): void;
   /** Errors: as `check`. */
   add(host: KnownHost): Promise<void>;
+  /** Replaces what is known of one. */
+  change(host: KnownHost): Promise<void>;
   remove(name: HostName): Promise<void>;
 }
 
@@ -41,6 +45,7 @@ export function noKnownHosts(problem: unknown): KnownHosts {
     list: () => [],
     check: refuse,
     add: async () => refuse(),
+    change: async () => refuse(),
     remove: async () => refuse(),
   };
 }
@@ -66,6 +71,7 @@ export async function openKnownHosts(file: KeptText, path: string): Promise<Know
       check(host);
       await save([...hosts, host]);
     },
+    change: (host) => save(hosts.map((each) => (each.name === host.name ? host : each))),
     remove: (name) => save(hosts.filter((host) => host.name !== name)),
   };
 }

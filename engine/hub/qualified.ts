@@ -29,7 +29,7 @@ export const nameThere = (host: HostName, name: string): string => name.slice(ho
 export const hostOf = (host: HostName, entity: Host): Host => ({
   ...entity,
   ...{ name: host, kind: 'ssh', state: entity.state === 'ready' ? 'ready' : 'unusable' },
-  ...{ doing: null, unreachableSince: null, next: null, question: null, checks: [] },
+  ...{ doing: null, unreachableSince: null, next: null, question: null, checks: [], takesPasswords: false },
 });
 
 export const environmentOf = (host: HostName, entity: Environment): Environment => ({

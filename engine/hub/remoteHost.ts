@@ -8,8 +8,9 @@ import type { RouteInput, RouteOutput } from '../protocol/client.ts';
 import { hostSchema, type DoctorCheck, type HostLogLine, type Job } from '../protocol/entities.ts';
 import { isFailure, toFailure } from '../protocol/errors.ts';
 import type { EventBody } from '../protocol/events.ts';
+import type { HostName } from '../protocol/ids.ts';
 import type { RouteName } from '../protocol/routes.ts';
-import { createConnection, type Person } from './connection.ts';
+import { createConnection, type HostConnection, type Person } from './connection.ts';
 import { followHost } from './followHost.ts';
 import type { HasElsewhere } from './forgery.ts';
 import { createHostClient } from './hostClient.ts';
@@ -21,6 +22,8 @@ import type { HostView } from './qualified.ts';
 
 export interface RemoteHost {
   readonly known: KnownHost;
+  /** What is known of it changes: it is the new one. */
+  know(changes: Pick<KnownHost, 'takesPasswords'>): KnownHost;
   /** As it is now, or as it was when it was last heard of. */
   view(): HostView;
   holds(kind: HeldKind, id: string): boolean;
@@ -76,7 +79,8 @@ const attempts = 4;
 const mostLearned = 1000;
 
 export async function createRemoteHost(options: RemoteHostOptions): Promise<RemoteHost> {
-  const { known, link, clock, random, log, kept, hasElsewhere } = options;
+  const { link, clock, random, log, kept, hasElsewhere } = options;
+  let { known } = options;
   const { name } = known;
   const ending = new AbortController();
   const mirror = createMirror((await readKeptView(kept)) ?? emptyView(known));
@@ -107,7 +111,7 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
         ...held.host,
         ...connection.way(),
         ...{ address, roundTripMs: connection.roundTripMs(), question: connection.questions.current() },
-        checks: [...connection.checks.list()],
+        ...{ checks: [...connection.checks.list()], takesPasswords: known.takesPasswords === true },
       },
     };
   };
@@ -116,21 +120,11 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
     onChange: () => publish({ kind: 'host', entity: view().host }),
   });
 
-  /** What its engine finds. */
-  async function examineThere(signal: AbortSignal): Promise<readonly DoctorCheck[]> {
-    try {
-      const transport = await connection.session(signal);
-      const client = createHostClient(name, transport, 'engine');
-      return (await client.call('hostDoctor', { params: { host: 'local' } }, { signal })).items;
-    } catch (error) {
-      rethrowCanceled(error);
-      connection.checks.failed(toFailure(error));
-      return [];
-    }
-  }
-
   return {
-    known,
+    get known() {
+      return known;
+    },
+    know: (changes) => (known = { ...known, ...changes }),
     view,
     holds: (kind, id) => mirror.holds(kind, id) || learned.has(id),
     learn({ id, object }) {
@@ -146,13 +140,7 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
     session: (signal) => connection.session(signal),
     reach: (signal, person) => connection.reach(signal, person),
     addCheck: (check) => connection.checks.add(check),
-    async examine(signal, person) {
-      if (connection.way() === undefined) await connection.examine(signal, person);
-      // Why it can't be reached is what is found.
-      else await connection.reach(signal, person).catch(rethrowCanceled);
-      const found = connection.way() === undefined ? await examineThere(signal) : [];
-      return [...connection.checks.list(), ...found];
-    },
+    examine: (signal, person) => examine(name, connection, signal, person),
     answer: (question, reply) => connection.questions.answer(question, reply),
     log: () => connection.log(),
     async call(route, input, { user, signal, idempotencyKey = random.id() }) {
@@ -175,6 +163,36 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
       await keeper.quiet();
     },
   };
+}
+
+async function examine(
+  name: HostName,
+  connection: HostConnection,
+  signal: AbortSignal,
+  person: Person,
+): Promise<DoctorCheck[]> {
+  if (connection.way() === undefined) await connection.examine(signal, person);
+  // Why it can't be reached is what is found.
+  else await connection.reach(signal, person).catch(rethrowCanceled);
+  const found = connection.way() === undefined ? await examineThere(name, connection, signal) : [];
+  return [...connection.checks.list(), ...found];
+}
+
+/** What its engine finds. */
+async function examineThere(
+  name: HostName,
+  connection: HostConnection,
+  signal: AbortSignal,
+): Promise<readonly DoctorCheck[]> {
+  try {
+    const transport = await connection.session(signal);
+    const client = createHostClient(name, transport, 'engine');
+    return (await client.call('hostDoctor', { params: { host: 'local' } }, { signal })).items;
+  } catch (error) {
+    rethrowCanceled(error);
+    connection.checks.failed(toFailure(error));
+    return [];
+  }
 }
 
 function rethrowCanceled(error: unknown): undefined {

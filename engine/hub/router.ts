@@ -47,6 +47,7 @@ export const rules: Readonly<Record<RouteName, Rule | 'here' | 'joined'>> = {
   hostReconnect: 'here',
   hostAnswer: 'here',
   hostLog: 'here',
+  hostPasswords: 'here',
   environmentList: 'joined',
   environmentShow: environment,
   environmentApply: { by: params('environment', 'name') },

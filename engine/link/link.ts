@@ -11,6 +11,11 @@ export interface Link {
    * Errors: `host_unreachable` and those of the link's own kind; `canceled` when the signal aborts.
    */
   open(options: OpenOptions): Promise<LinkStream>;
+  /**
+   * Takes away what was brought there, where the link brings something; resolves with paths that are not ours and stay.
+   * Errors: as `open`; `uninstall_refused`, and nothing was changed.
+   */
+  uninstall?(options: OpenOptions): Promise<readonly string[]>;
 }
 
 export interface OpenOptions {

@@ -2,7 +2,8 @@
 import { wordsOf } from './engineWords.ts';
 import * as z from 'zod';
 import { environmentDefinitionSchema } from './entities.ts';
-import { environmentNameSchema } from './ids.ts';
+import { datasetNameSchema, farPathSchema } from './farPlaces.ts';
+import { environmentNameSchema, hostNameSchema } from './ids.ts';
 import { workspaceSchema } from './workspace.ts';
 
 /** Parts of the file that are reserved: known words that this version refuses by name. */
@@ -13,8 +14,18 @@ export const reservedEnvironmentKeys = {
   masking: 'masking',
 } as const;
 
+/** Another machine of a team. */
+export const declaredHostSchema = z.strictObject({
+  kind: z.literal('ssh').optional(),
+  address: z.string().min(1).max(1000),
+  path: farPathSchema.optional(),
+  dataset: datasetNameSchema.optional(),
+});
+export type DeclaredHost = z.output<typeof declaredHostSchema>;
+
 export const configFileSchema = z.strictObject({
   version: z.literal(1),
+  hosts: z.record(hostNameSchema, declaredHostSchema).optional(),
   environments: z.record(environmentNameSchema, environmentDefinitionSchema).optional(),
   workspace: workspaceSchema.optional(),
 });
@@ -25,8 +36,13 @@ const { key, title, dumpProgram, urlShape } = wordsOf();
 /** What editors show beside a key; `*` stands for a name. A list and its entries share one. */
 const descriptions: Readonly<Record<string, string>> = {
   version: 'The version of this file: 1.',
+  hosts: 'Other machines of a team. Each person is asked before an address is reached for the first time.',
+  'hosts.*.kind': 'How it is reached: ssh.',
+  'hosts.*.address': 'ssh://[user@]host[:port]; the host may be a name of the ssh configuration.',
+  'hosts.*.path': 'Where its engine keeps data: a folder there.',
+  'hosts.*.dataset': 'Where its engine keeps data: a dataset of ZFS there.',
   environments: 'Named groups of databases to clone; declared with "thin-clones env apply".',
-  'environments.*.host': 'Where the clones live: local.',
+  'environments.*.host': 'Where the clones live: local (the default), or the name of a host.',
   'environments.*.members': 'The databases, by the name that clones and variables know them by.',
   'environments.*.members.*.engine': `The database engine: ${key}.`,
   'environments.*.members.*.retrieval': `How the data comes: logical (${dumpProgram} from a URL), dump (a file of ${dumpProgram}), directory (of a stopped server).`,

@@ -107,6 +107,8 @@ export const hostSchema = z.object({
   question: hostQuestionSchema.nullable().default(null),
   /** What was found step by step while a person had it added, connected or examined; more come while that goes on. */
   checks: z.array(doctorCheckSchema).default([]),
+  /** A person agreed that passwords of sources go to this other machine, whose engine reads the sources. */
+  takesPasswords: z.boolean().default(false),
   /** Of the engine there; null: it does not tell. */
   version: z.string().max(100).nullable().default(null),
   /** Milliseconds there and back, as the link found last. */

@@ -592,6 +592,17 @@ export const errorTable = {
     () => 'Try again; nothing was changed there.',
     true,
   ),
+  host_in_use: define<{ host: string; environments: readonly string[]; clones: readonly string[] }>(
+    409,
+    (d) =>
+      `Host ${d.host} still holds ${kindList(d.environments.length, 'environment')} (${some(d.environments)}) and ${kindList(d.clones.length, 'clone')}${d.clones.length === 0 ? '' : ` (${some(d.clones)})`}.`,
+    (d) => `Destroy and delete them first, or only forget the host: thin-clones host remove ${d.host}`,
+  ),
+  uninstall_refused: define<{ host: string; problem: string }>(
+    409,
+    (d) => `Nothing was removed on host ${d.host}: ${d.problem}.`,
+    (d) => `Look what is there, or only forget the host: thin-clones host remove ${d.host}`,
+  ),
   host_without_engine: define<{ host: string }>(
     503,
     (d) => `Host ${d.host} was reached, but it has no command thin-clones.`,

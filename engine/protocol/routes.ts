@@ -173,6 +173,13 @@ export const routes = {
     'What became of the latest attempts to reach another machine, oldest first.',
     { params: host, response: items(hostLogLineSchema) },
   ),
+  hostPasswords: route(
+    'hostPasswords',
+    'PUT',
+    '/v1/hosts/:host/passwords',
+    'Keep whether a person agreed that passwords of sources go to another machine, whose engine reads the sources.',
+    { params: host, body: { allow: z.boolean() }, response: hostSchema },
+  ),
   hostRemove: route(
     'hostRemove',
     'DELETE',
@@ -180,7 +187,10 @@ export const routes = {
     'Forget another machine; what is there goes on.',
     {
       params: host,
-      response: z.object({ forgotten: z.literal(true) }),
+      /** `yes`: also what was brought there goes; refused while its engine has environments, snapshots or clones. */
+      query: { uninstall: z.literal('yes').optional() },
+      /** `left`: paths there that are not ours, and stay. */
+      response: z.object({ forgotten: z.literal(true), left: z.array(z.string()).optional() }),
     },
   ),
   hostCertificate: route(

@@ -16,6 +16,13 @@ export const buildPattern = /^[0-9A-Za-z][0-9A-Za-z.+_-]{0,100}$/;
 
 const quoted = (word: string): string => `'${word.replaceAll("'", `'\\''`)}'`;
 
+/** Of the engine there: its home, its own folder, what was brought. */
+export const homeThere = `if [ -n "$THIN_CLONES_HOME" ]; then h=$THIN_CLONES_HOME
+elif [ "$(id -u)" = 0 ]; then h=/var/lib/thin-clones
+else h=\${XDG_DATA_HOME:-$HOME/.local/share}/thin-clones; fi
+e=$h/engine; b=$e/builds
+`;
+
 /**
  * Spoken in lines. It says `KEY VALUE` for what it finds, then `ready`; or `started`, after which the stream is the engine's.
  * While it checks and unpacks what it was sent, which takes a slow host minutes, it says `working` now and then.
@@ -31,11 +38,7 @@ if [ -n "$LC_ALL" ]; then locale=$LC_ALL; else locale=; fi
 LC_ALL=C; export LC_ALL
 mask=$(umask); umask 077
 say() { printf '%s\\n' "$*"; }
-if [ -n "$THIN_CLONES_HOME" ]; then h=$THIN_CLONES_HOME
-elif [ "$(id -u)" = 0 ]; then h=/var/lib/thin-clones
-else h=\${XDG_DATA_HOME:-$HOME/.local/share}/thin-clones; fi
-e=$h/engine; b=$e/builds
-start() {
+${homeThere}start() {
   if [ -n "$locale" ]; then LC_ALL=$locale; else unset LC_ALL; fi
   umask "$mask"
   THIN_CLONES_HOME=$h; export THIN_CLONES_HOME

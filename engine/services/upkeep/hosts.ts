@@ -8,7 +8,7 @@ import type { Storage } from '../../storage/storage.ts';
 /** Of this machine, which is reached by being there. */
 const here = {
   ...{ address: null, doing: null, unreachableSince: null, roundTripMs: null },
-  ...{ next: null, question: null, checks: [] },
+  ...{ next: null, question: null, checks: [], takesPasswords: false },
 };
 
 /** What an adapter can tell about one thing that it needs. */

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import {
   access,
   chmod,
+  chown,
   cp,
   mkdir,
   mkdtemp,
@@ -12,6 +13,7 @@ import {
   readFile,
   readlink,
   rm,
+  stat,
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -23,6 +25,7 @@ import {
   type DeployOptions,
   type EngineArchive,
 } from '../../../engine/link/deploy/deploy.ts';
+import { uninstallWork } from '../../../engine/link/deploy/uninstall.ts';
 import { createArchiveFinder } from '../../../engine/link/deploy/findArchive.ts';
 import type { LinkStream } from '../../../engine/link/link.ts';
 import { createSshLink } from '../../../engine/link/ssh/sshLink.ts';
@@ -39,7 +42,7 @@ const faking = (name: string, program: string, text: string) => ({
   files: { [`bin/${program}`]: says(text), '.ssh/environment': `PATH=/home/${name}/bin:/usr/bin:/bin\n` },
 });
 const accounts = [
-  ...['ann', 'bob', 'cut', 'tor', 'two', 'old', 'hal', 'pru', 'win', 'var'].map((name) => ({
+  ...['ann', 'bob', 'cut', 'tor', 'two', 'old', 'hal', 'pru', 'win', 'var', 'rem'].map((name) => ({
     name,
     shell: '/bin/sh',
   })),
@@ -304,6 +307,53 @@ describe('the engine that is brought to a host', () => {
     await processesEnd(busy);
     await greeting(await of('1.4.0'));
     assert.deepEqual(await kept('pru'), ['1.3.0_x', '1.4.0_x']);
+  });
+
+  describe('is taken away', () => {
+    const remove = async (left: string[] = []): Promise<void> => {
+      const stream = await createSshLink({
+        name: 'box',
+        address: { user: 'rem', host: 'big' },
+        work: uninstallWork((path) => left.push(path)),
+        environment: process.env,
+        configFile: (await host.clientConfig()).file,
+      }).open({ signal: new AbortController().signal });
+      stream.close();
+      await stream.ended;
+    };
+    const refuses = (problem: RegExp) =>
+      assert.rejects(
+        remove(),
+        (error) => isFailure(error, 'uninstall_refused') && problem.test(error.message),
+      );
+    const ours = (): string => join(home('rem'), '.local/share/thin-clones');
+    /** As its account there does it. */
+    const own = async (...paths: string[]): Promise<void> => {
+      const { uid, gid } = await stat(home('rem'));
+      for (const path of paths) await chown(path, uid, gid);
+    };
+
+    it('where it says that it is ours, holds no data and runs nothing, and what is not ours stays', async () => {
+      await refuses(/nothing says that what is there is ours/);
+      await greeting(await bring({ user: 'rem' }));
+      await refuses(/nothing says that what is there is ours/);
+      const [mark, data, note] = ['engine/installation.json', 'pool/data/one', 'settings.json'].map((name) =>
+        join(ours(), name),
+      ) as [string, string, string];
+      await mkdir(data, { recursive: true });
+      for (const file of [mark, note, join(ours(), 'pool/thin-clones-pool.json')])
+        await writeFile(file, '{}');
+      await own(mark, note, join(ours(), 'pool'), join(ours(), 'pool/data'), data);
+      await refuses(/there is data/);
+      await rm(data, { recursive: true });
+      const before = await readdir(home('rem'));
+      const left: string[] = [];
+      await remove(left);
+      assert.deepEqual(left, ['/home/rem/.local/share/thin-clones/settings.json']);
+      assert.deepEqual(await readdir(ours()), ['settings.json']);
+      assert.deepEqual(await readdir(home('rem')), before);
+      await refuses(/nothing says/);
+    });
   });
 
   for (const [user, code, said] of [

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { hostSchema, type Host } from '../../../engine/protocol/entities.ts';
 import { fail } from '../../../engine/protocol/errors.ts';
 import { start, type as runCommand } from './commandLine.ts';
-import { at, fakeClone, startFakeEngine, type FakeEngine } from './fakeEngine.ts';
+import { at, fakeClone, fakeEnvironment, startFakeEngine, type FakeEngine } from './fakeEngine.ts';
 
 const host = (changes: object = {}): Host =>
   hostSchema.parse({
@@ -157,5 +160,81 @@ describe('a login at the terminal', () => {
         [undefined, 'tank/thin'],
       ],
     );
+  });
+});
+
+describe('the hosts that a file declares', () => {
+  let engine: FakeEngine;
+  let folder: string;
+  let hosts: Host[];
+  const apply = (...more: string[]) => [
+    'env',
+    'apply',
+    '--no-test',
+    '-f',
+    join(folder, 'file.yaml'),
+    ...more,
+  ];
+  const write = (address: string) =>
+    writeFile(
+      join(folder, 'file.yaml'),
+      `version: 1
+hosts:
+  big: { address: "${address}", path: /data }
+environments:
+  shop: { host: big, members: { db: { engine: postgres, retrieval: logical, url: "postgresql://r@db/x", password: { env: PW } } } }
+`,
+    );
+  const routes = () => engine.calls.map(({ route }) => route);
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'tc-declared-'));
+    hosts = [];
+    engine = await startFakeEngine({
+      hostList: () => ({ items: hosts }),
+      hostShow: () => hosts[0] ?? host(),
+      hostAdd: ({ body }) => (hosts = [host({ state: 'ready', address: body.address })])[0] ?? host(),
+      hostRemove: () => ({ forgotten: true }),
+      hostPasswords: ({ body }) => (hosts = [host({ ...hosts[0], takesPasswords: body.allow })])[0] ?? host(),
+      environmentApply: () => ({ environment: fakeEnvironment(), outcome: 'created' }),
+    });
+    await write('ssh://me@big');
+  });
+  afterEach(async () => {
+    await engine.close();
+    await rm(folder, { recursive: true });
+  });
+  const variables = { PW: 'hidden', NO_COLOR: '1' };
+
+  it('are connected to when a person agrees, once for an address, and passwords go there when one agrees to that', async () => {
+    const first = await runCommand(apply(), { engine, variables, terminal: true, answers: ['y', 'y'] });
+    assert.equal(first.code, 0, first.stderr);
+    assert.match(first.stderr, /says that host big is ssh:\/\/me@big\. Log in there, and bring the engine\?/);
+    assert.match(first.stderr, /Passwords of sources go to the host big \(ssh:\/\/me@big\)/);
+    assert.deepEqual(engine.calls.find(({ route }) => route === 'hostAdd')?.body, {
+      ...{ name: 'big', address: 'ssh://me@big', questions: true, path: '/data' },
+    });
+    const again = await runCommand(apply(), { engine, variables });
+    assert.equal(again.code, 0, again.stderr);
+    assert.equal(routes().filter((route) => route === 'hostAdd' || route === 'hostPasswords').length, 2);
+    await write('ssh://me@other');
+    const changed = await runCommand(apply(), { engine, variables, terminal: true, answers: ['n'] });
+    assert.equal(changed.code, 1);
+    assert.match(changed.stderr, /is ssh:\/\/me@other; here it is ssh:\/\/me@big/);
+  });
+  it('get nothing without an answer: no login, no password', async () => {
+    assert.equal((await runCommand(apply(), { engine, variables })).code, 2);
+    assert.equal((await runCommand(apply(), { engine, variables, terminal: true, answers: ['n'] })).code, 1);
+    const half = await runCommand(apply(), { engine, variables, terminal: true, answers: ['y', 'n'] });
+    assert.equal(half.code, 1);
+    assert.ok(!routes().includes('environmentApply') && !routes().includes('hostPasswords'));
+    assert.equal((await runCommand(apply('--yes'), { engine, variables })).code, 0);
+    assert.ok(routes().includes('environmentApply') && routes().includes('hostPasswords'));
+  });
+  it('is reached by no address that is more than data', async () => {
+    await write('-oProxyCommand=x');
+    const { code, stderr } = await runCommand(apply('--yes'), { engine, variables });
+    assert.equal(code, 2);
+    assert.match(stderr, /:3:19: .*begins with a dash/);
+    assert.deepEqual(engine.calls, []);
   });
 });

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseConfig, readConfigFile } from '../../../engine/config/configFile.ts';
+import { parseConfig, parseWorkspace, readConfigFile } from '../../../engine/config/configFile.ts';
 import { configFileJsonSchema } from '../../../engine/protocol/configFile.ts';
-import { ThinClonesError } from '../../../engine/protocol/errors.ts';
+import { ThinClonesError, toFailure } from '../../../engine/protocol/errors.ts';
 
 const parse = (text: string) => parseConfig({ text, name: 'thin-clones.yaml', directory: '/repo' });
 
@@ -127,7 +127,6 @@ workspace: []
     assert.deepEqual(problems(text), [
       'thin-clones.yaml:1:10: expected 1, found number 2',
       'thin-clones.yaml:2:1: "envronments" is not known here; did you mean "environments"?',
-      'thin-clones.yaml:5:11: not supported by this version: host "prod", hosts other than "local"',
       'thin-clones.yaml:6:5: not supported by this version: "parent", a parent environment (syncs)',
       'thin-clones.yaml:7:5: "retnetion" is not known here: expected host, members or clones',
       'thin-clones.yaml:10:17: expected postgres or mongodb, found "postgress"; did you mean "postgres"?',
@@ -491,5 +490,64 @@ environments:
       JSON.parse(JSON.stringify(configFileJsonSchema())),
       'write it again: thin-clones env schema > media/thin-clones.schema.json',
     );
+  });
+});
+
+describe('the hosts of a file', () => {
+  const parse = (hosts: string) =>
+    parseConfig({
+      text: `version: 1\nhosts:\n${hosts}\nworkspace: { follow: ask }\n`,
+      name: 'thin-clones.yaml',
+      directory: '/repo',
+    }).hosts;
+  const problemOf = (hosts: string): string => {
+    try {
+      parse(hosts);
+    } catch (error) {
+      return toFailure(error).message;
+    }
+    throw new Error(`taken: ${hosts}`);
+  };
+
+  it('are told with where their data goes', () => {
+    assert.deepEqual(
+      [
+        ...parse(
+          '  big: { kind: ssh, address: "ssh://me@big:22", dataset: tank/thin }\n  small: { address: small }',
+        ),
+      ],
+      [
+        ['big', { kind: 'ssh', address: 'ssh://me@big:22', dataset: 'tank/thin' }],
+        ['small', { address: 'small' }],
+      ],
+    );
+  });
+  it('are refused with their place where an address could be more than data', () => {
+    for (const [address, said] of [
+      ['-oProxyCommand=touch /tmp/x', /space/],
+      ['-oProxyCommand=x', /dash/],
+      ['ssh://-oProxyCommand=x', /dash/],
+      ['ssh://me@big;id', /character/],
+      ['ssh://$(id)@big', /character/],
+      ['ssh://me:secret@big', /password/],
+      ['big\\u0007', /control character/],
+      ['big\\nHost', /control character/],
+      ['https://big', /another kind/],
+    ] as const) {
+      const problem = problemOf(`  big: { address: "${address}" }`);
+      assert.match(problem, /thin-clones\.yaml:3:19: /);
+      assert.match(problem, said);
+    }
+    assert.match(problemOf('  local: { address: big }'), /:3:3: "local" is this machine/);
+    assert.match(problemOf('  a/b: { address: big }'), /:3:3: .*without "\/"/);
+    assert.match(problemOf('  big: { address: big, path: /a, dataset: b }'), /:3:34: .*not both/);
+    assert.match(
+      problemOf('  desk: { kind: docker, context: x }'),
+      /:3:17: not supported by this version: "kind: docker"/,
+    );
+  });
+  it('do not keep a checkout from its own section', () => {
+    const text = 'version: 1\nhosts: { big: { address: -x } }\nworkspace: { follow: ask }\n';
+    assert.deepEqual(parseWorkspace({ text, name: 'thin-clones.yaml' })?.follow, 'ask');
   });
 });

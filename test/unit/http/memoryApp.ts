@@ -167,6 +167,7 @@ export function exampleOf(name: RouteName): { method: string; path: string; body
     environmentApply: { definition: { members: { orders: member } } },
     sourceTest: { member },
     hostAdd: { name: 'big', address: 'ssh://me@big' },
+    hostPasswords: { allow: true },
     hostAnswer: { question: 'q', reply: null },
     cloneCreate: { environment: 'nowhere' },
     cloneProtect: { minutes: 5 },

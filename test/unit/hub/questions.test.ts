@@ -285,6 +285,38 @@ describe('what is found on the way to a host', () => {
     assert.match(check.message, /not in \/data\/thin/);
   });
 
+  it('is taken away again only where nothing is there, and the host stays known otherwise', async () => {
+    const there: { left?: string[] } = {};
+    big.link.uninstall = async () => {
+      if (there.left === undefined)
+        throw fail('uninstall_refused', { host: 'big', problem: 'something runs from there' });
+      return there.left;
+    };
+    const remove = () => client.call('hostRemove', { params: { host: 'big' }, query: { uninstall: 'yes' } });
+    big.memory.engine.declare('shop', { orders: 'first' });
+    await assert.rejects(remove(), code('host_in_use'));
+    await client.call('environmentDelete', { params: { environment: 'big/shop' } });
+    while (
+      (await client.call('hostShow', { params: { host: 'big' } })).state !== 'ready' ||
+      big.memory.engine.store.environments.list().length > 0
+    )
+      await new Promise((resolve) => setTimeout(resolve, 2));
+    await assert.rejects(remove(), code('uninstall_refused'));
+    assert.equal((await client.call('hostReconnect', { params: { host: 'big' }, body: {} })).state, 'ready');
+    there.left = ['/home/me/settings.json'];
+    assert.deepEqual((await remove()).left, there.left);
+    assert.equal((await client.call('hostList', {})).items.length, 1);
+  });
+
+  it('is kept beside that passwords may go there', async () => {
+    const allow = (yes: boolean) =>
+      client.call('hostPasswords', { params: { host: 'big' }, body: { allow: yes } });
+    assert.equal((await client.call('hostShow', { params: { host: 'big' } })).takesPasswords, false);
+    assert.equal((await allow(true)).takesPasswords, true);
+    assert.equal((await client.call('hostShow', { params: { host: 'big' } })).takesPasswords, true);
+    assert.equal((await allow(false)).takesPasswords, false);
+  });
+
   it('takes no place that is more than one line, or two of them', async () => {
     await client.call('hostRemove', { params: { host: 'big' } });
     for (const places of [

@@ -1,0 +1,42 @@
+/** Takes our engine away from a host that holds nothing any more. */
+import type { Link } from '../link/link.ts';
+import { createHostClient } from './hostClient.ts';
+import { fail } from '../protocol/errors.ts';
+import type { Overview } from '../protocol/events.ts';
+import type { RemoteHost } from './remoteHost.ts';
+
+/**
+ * Resolves with paths there that are not ours and stay; the host is closed then, also after an error that comes late.
+ * Errors: `host_in_use`, `uninstall_refused`, `not_supported`, those of the link.
+ */
+export async function uninstallThere(
+  host: RemoteHost,
+  link: Link,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const transport = await host.reach(signal, { answers: false });
+  const overview = await createHostClient(host.known.name, transport, 'engine').call(
+    'overview',
+    {},
+    { signal },
+  );
+  refuseUsed(host.known.name, overview);
+  if (link.uninstall === undefined)
+    throw fail('not_supported', { feature: 'Taking away what was brought there' });
+  // Its bridge would start the engine anew.
+  await host.close();
+  return link.uninstall({ signal });
+}
+
+function refuseUsed(host: string, { environments, snapshots, clones, checkouts, hosts }: Overview): void {
+  if (environments.length + snapshots.length + clones.length > 0)
+    throw fail('host_in_use', {
+      host,
+      environments: environments.map(({ name }) => name),
+      clones: clones.map(({ name }) => name),
+    });
+  if (checkouts.length > 0 || hosts.length > 1) {
+    const problem = 'somebody there uses its engine for checkouts or hosts of their own';
+    throw fail('uninstall_refused', { host, problem });
+  }
+}
