@@ -6,7 +6,7 @@ import type { FarWork } from '../ssh/sshLink.ts';
 import { homeThere } from './bootstrap.ts';
 
 /** Of a home: what an engine makes there for itself. Whatever else is there stays, and the folders that it is in. */
-const own = ['engine', 'tls', 'run', 'logs', 'programs'];
+const own = ['engine', 'tls', 'run', 'logs', 'programs', 'scratch'];
 
 /**
  * Says `left PATH` for what is not ours and stays, then `done`; or `failed WHAT`, and nothing was changed. An engine that runs from there
