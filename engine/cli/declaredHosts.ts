@@ -1,6 +1,7 @@
 /** The hosts that a file declares for a team: each address is reached when a person has agreed to it, once. */
 import type { DeclaredHosts } from '../config/configFile.ts';
 import type { Host } from '../protocol/entities.ts';
+import { fail } from '../protocol/errors.ts';
 import { formatSshAddress, parseSshAddress } from '../protocol/sshAddress.ts';
 import { confirm } from './confirm.ts';
 import { printable } from './format.ts';
@@ -22,14 +23,19 @@ export async function joinDeclared(
   if (hosts.size === 0) return;
   const client = await session.client();
   const { items } = await client.call('hostList', {}, { signal: session.signal });
-  for (const [name, { address, ...places }] of hosts) {
+  for (const [name, { address, path, dataset }] of hosts) {
+    const places = { path, dataset };
     const wanted = formatSshAddress(parseSshAddress(address));
     const known = items.find((host) => host.name === name);
     if (known !== undefined && isAt(known, wanted)) continue;
-    await confirm(session.prompter, {
-      question: questionOf(name, wanted, known, options.file),
-      yes: options.yes,
-    });
+    const question = questionOf(name, wanted, known, options.file);
+    // By its code, whoever has another way to ask knows what to ask.
+    if (options.yes !== true && !session.prompter.available)
+      throw fail('host_consent', {
+        ...{ host: name, address: wanted, ...places, question },
+        ...(known !== undefined && { known: known.address ?? known.kind }),
+      });
+    await confirm(session.prompter, { question, yes: options.yes });
     // What is there goes on, and is found again if it is the same machine.
     if (known !== undefined)
       await client.call('hostRemove', { params: { host: name } }, { signal: session.signal });

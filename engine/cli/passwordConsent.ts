@@ -1,4 +1,5 @@
 /** Says, before the first time, that passwords of sources go to the host whose engine reads the sources. */
+import { fail } from '../protocol/errors.ts';
 import { confirm } from './confirm.ts';
 import type { Session } from './session.ts';
 
@@ -19,6 +20,8 @@ export function createPasswordConsent(session: Session, yes: boolean | undefined
       if (host.kind !== 'local' && !host.takesPasswords) {
         const place = host.address === null ? host.name : `${host.name} (${host.address})`;
         const question = `Passwords of sources go to the host ${place}: its engine reads the sources, and keeps them sealed there. Send them?`;
+        if (yes !== true && !session.prompter.available)
+          throw fail('password_consent', { host: name, question });
         await confirm(session.prompter, { question, yes });
         const input = { params: { host: name }, body: { allow: true } };
         await client.call('hostPasswords', input, { signal });

@@ -592,6 +592,24 @@ export const errorTable = {
     () => 'Try again; nothing was changed there.',
     true,
   ),
+  /** Nobody is there to agree to what a file names. `known`: the address that the host has here. */
+  host_consent: define<{
+    host: string;
+    address: string;
+    known?: string;
+    path?: string | undefined;
+    dataset?: string | undefined;
+    question: string;
+  }>(
+    400,
+    (d) => `${d.question} Without a terminal nobody can be asked.`,
+    () => 'Add --yes if that is what you want.',
+  ),
+  password_consent: define<{ host: string; question: string }>(
+    400,
+    (d) => `${d.question} Without a terminal nobody can be asked.`,
+    () => 'Add --yes if that is what you want.',
+  ),
   host_in_use: define<{ host: string; environments: readonly string[]; clones: readonly string[] }>(
     409,
     (d) =>

@@ -17,6 +17,7 @@ import { sentences } from '../dialogs/sentences.ts';
 import { withToast } from '../dialogs/toast.ts';
 import { openPage } from '../documents.ts';
 import { askHost } from '../hosts/askHost.ts';
+import { mayTakePasswords } from '../hosts/passwordConsent.ts';
 import type { Services } from '../services.ts';
 import { nameFrom, type ConnectionUrl } from '../sources/connectionUrl.ts';
 import { countOf, sizeOf } from '../views/amounts.ts';
@@ -99,6 +100,11 @@ async function urlSource(
     ...{ title, found },
     ...(isRemote && { reader: host.name }),
     async test(connection, password, signal) {
+      if (password !== undefined && !(await mayTakePasswords(services, client, host.name)))
+        return {
+          text: `The password is not sent to ${host.name}, which reads the source.`,
+          wantsPassword: false,
+        };
       const body = {
         member: memberOf(connection),
         ...(isRemote && { host: host.name }),

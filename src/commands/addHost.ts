@@ -35,7 +35,7 @@ export async function addHost(services: Services): Promise<void> {
     const place = name === undefined ? undefined : await askPlace(name);
     if (name === undefined || place === undefined) return;
     const wanted = { name, address: chosen.address, place };
-    if ((await addNamed(services, client, wanted)) !== 'another') return;
+    if ((await addNamed(services, client, wanted, true)) !== 'another') return;
     typed = chosen.address;
   }
 }
@@ -75,25 +75,34 @@ async function askPlace(name: HostName): Promise<FarPlace | undefined> {
   return 'problem' in read ? {} : read;
 }
 
-interface Wanted {
+export interface Wanted {
   readonly name: HostName;
   readonly address: string;
   readonly place: FarPlace;
 }
 
-/** `another`: another address is wanted. */
-async function addNamed(services: Services, client: Client, wanted: Wanted): Promise<'another' | undefined> {
+/** Whether it is joined now; `another`: another address is wanted. */
+async function addNamed(
+  services: Services,
+  client: Client,
+  wanted: Wanted,
+  canChange: boolean,
+): Promise<boolean | 'another'> {
   for (;;) {
     const end = await reach(services, client, wanted);
-    if (end === undefined) return undefined;
+    if (end === undefined) return false;
     if ('host' in end) {
       await tellAdded(services, end.host, end.steps);
-      return undefined;
+      return true;
     }
-    const next = await tellFailed(wanted, end.error, end.steps);
-    if (next !== 'again') return next;
+    const next = await tellFailed(wanted, end.error, end.steps, canChange);
+    if (next !== 'again') return next ?? false;
   }
 }
+
+/** Whether a host of a name and an address that are settled is joined now. */
+export const joinHost = async (services: Services, client: Client, wanted: Wanted): Promise<boolean> =>
+  (await addNamed(services, client, wanted, false)) === true;
 
 type End =
   { readonly host: Host; readonly steps: Steps } | { readonly error: ThinClonesError; readonly steps: Steps };
@@ -139,12 +148,13 @@ async function tellFailed(
   { name, address }: Wanted,
   { document }: ThinClonesError,
   steps: Steps,
+  canChange: boolean,
 ): Promise<'again' | 'another' | undefined> {
   const again = 'Try Again';
   const another = 'Change Address';
   const log = 'Show Log';
   const text = plain(sentences(document.message, document.next));
-  const chosen = await vscode.window.showErrorMessage(text, again, another, log);
+  const chosen = await vscode.window.showErrorMessage(text, again, ...(canChange ? [another] : []), log);
   if (chosen === log) await openPage(`${name} (adding)`, attemptPage(name, address, steps, document));
   return chosen === again ? 'again' : chosen === another ? 'another' : undefined;
 }

@@ -10,6 +10,8 @@ import { sentences } from '../dialogs/sentences.ts';
 import { showFailure } from '../dialogs/failures.ts';
 import { pickValue } from '../dialogs/pick.ts';
 import { withToast } from '../dialogs/toast.ts';
+import { mayTakePasswords } from '../hosts/passwordConsent.ts';
+import { trustDeclared } from '../hosts/trustDeclared.ts';
 import type { Services } from '../services.ts';
 import { findConfigFiles } from '../sources/workspaceFiles.ts';
 import { countOf } from '../views/amounts.ts';
@@ -69,6 +71,11 @@ async function applyAsking(services: Services, file: vscode.Uri): Promise<Applie
       return result;
     }
     const { error } = result;
+    if (error.code === 'host_consent' || error.code === 'password_consent') {
+      await gone();
+      if (await agree(services, error)) continue;
+      return undefined;
+    }
     const wanted = memberWanted(error);
     if (wanted === undefined) {
       await gone();
@@ -83,6 +90,14 @@ async function applyAsking(services: Services, file: vscode.Uri): Promise<Applie
     if (password === undefined) return undefined;
     typed = { ...typed, [environment]: { ...typed[environment], [member]: password } };
   }
+}
+
+/** What a repository's file may not do by itself. */
+async function agree(services: Services, error: ErrorDocument): Promise<boolean> {
+  const client = await services.client();
+  return error.code === 'host_consent'
+    ? await trustDeclared(services, client, error)
+    : await mayTakePasswords(services, client, String(error.details.host));
 }
 
 /** The member whose password is missing or wrong, when that is what the error is about. */

@@ -85,6 +85,7 @@ export const commandTakes = {
   'thinClones.host.showLog': 'hostOf',
   'thinClones.host.doctor': 'host',
   'thinClones.host.remove': 'host',
+  'thinClones.host.uninstall': 'host',
   'thinClones.engine.start': 'nothing',
   'thinClones.engine.stop': 'nothing',
   'thinClones.engine.restart': 'nothing',

@@ -61,6 +61,7 @@ export const commandTable: { readonly [Id in CommandId]: () => Promise<Command<I
   'thinClones.host.showLog': async () => (await import('./hostLog.ts')).showHostLog,
   'thinClones.host.doctor': async () => (await import('./hostDoctor.ts')).hostDoctor,
   'thinClones.host.remove': async () => (await import('./removeHost.ts')).removeHost,
+  'thinClones.host.uninstall': async () => (await import('./removeHost.ts')).uninstallHost,
   'thinClones.engine.start': async () => (await import('./engineControl.ts')).startEngine,
   'thinClones.engine.stop': async () => (await import('./engineControl.ts')).stopEngine,
   'thinClones.engine.restart': async () => (await import('./engineControl.ts')).restartEngine,

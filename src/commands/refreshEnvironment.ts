@@ -7,6 +7,7 @@ import { JobFailed, RefreshRefused } from '../dialogs/failures.ts';
 import { runJob } from '../dialogs/followJob.ts';
 import { tellRefreshed } from '../dialogs/offers.ts';
 import { pickEnvironment } from '../dialogs/pick.ts';
+import { mayTakePasswords } from '../hosts/passwordConsent.ts';
 import type { Services } from '../services.ts';
 import { parseConnectionUrl } from '../sources/connectionUrl.ts';
 import type { EnvironmentRow } from './commandIds.ts';
@@ -34,6 +35,8 @@ export async function refreshNow(services: Services, environment: Environment): 
 
 async function refresh(services: Services, environment: Environment): Promise<void> {
   const passwords = await services.passwords.of(environment);
+  const { host } = environment.definition;
+  if (passwords !== undefined && !(await mayTakePasswords(services, await services.client(), host))) return;
   const job = await runJob(services, (client, options) =>
     client.call(
       'environmentRefresh',

@@ -1,16 +1,20 @@
-/** Forgets another machine: what is there stays, and goes on. */
+/** Forgets another machine: what is there stays, and goes on, unless it holds nothing and is to be left as it was. */
 import * as vscode from 'vscode';
 import { referenceSchema } from '../../engine/protocol/ids.ts';
 import { pickHost } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
-import { countOf } from '../views/amounts.ts';
+import { countOf, someOf } from '../views/amounts.ts';
+import { plain } from '../views/markdown.ts';
 import type { RowOf } from '../views/rowId.ts';
 
-export async function removeHost(services: Services, row?: RowOf<'host'>): Promise<void> {
-  const host = await pickHost(services, row, 'Remove Host', {
+const pickOther = (services: Services, row: RowOf<'host'> | undefined, title: string) =>
+  pickHost(services, row, title, {
     accept: ({ kind }) => kind !== 'local',
     none: 'No other machine is joined yet.',
   });
+
+export async function removeHost(services: Services, row?: RowOf<'host'>): Promise<void> {
+  const host = await pickOther(services, row, 'Remove Host');
   if (host === undefined) return;
   const { name } = host;
   const { environments, clones, snapshots } = services.session.model;
@@ -36,4 +40,35 @@ export async function removeHost(services: Services, row?: RowOf<'host'>): Promi
   const client = await services.client();
   await client.call('hostRemove', { params: { host: referenceSchema.parse(name) } });
   vscode.window.setStatusBarMessage(`$(check) Host ${name} is forgotten here`, 5000);
+}
+
+/** The engine refuses it while there is anything that could be lost. */
+export async function uninstallHost(services: Services, row?: RowOf<'host'>): Promise<void> {
+  const host = await pickOther(services, row, 'Remove and Uninstall Host');
+  if (host === undefined) return;
+  const { name } = host;
+  const remove = 'Remove and Uninstall';
+  const chosen = await vscode.window.showWarningMessage(
+    `Remove host ${name}, and the engine there?`,
+    {
+      modal: true,
+      detail: `Its engine ends, and what was brought to ${host.address ?? name} is removed there. While it holds environments, snapshots or clones it is refused, and nothing else there is touched.`,
+    },
+    remove,
+  );
+  if (chosen !== remove) return;
+  const client = await services.client();
+  const { left = [] } = await vscode.window.withProgress(
+    { location: vscode.ProgressLocation.Window, title: `Removing the engine on host ${name}` },
+    () =>
+      client.call('hostRemove', {
+        params: { host: referenceSchema.parse(name) },
+        query: { uninstall: 'yes' },
+      }),
+  );
+  if (left.length === 0) vscode.window.setStatusBarMessage(`$(check) Host ${name} is as it was before`, 5000);
+  else
+    void vscode.window.showInformationMessage(
+      `Host ${name} is forgotten, and the engine is removed there. Not ours, and left there: ${plain(someOf(left))}.`,
+    );
 }

@@ -78,6 +78,13 @@ function remedy(error: ErrorDocument, job: Job | undefined, model: Model): Butto
             title: 'Reconnect',
             run: () => runCommand('thinClones.host.reconnect', { kind: 'host', key: host }),
           };
+    case 'host_in_use':
+      return host === undefined
+        ? undefined
+        : {
+            title: 'Only Forget It',
+            run: () => runCommand('thinClones.host.remove', { kind: 'host', key: host }),
+          };
     case 'programs_missing':
       return {
         title: 'Host Doctor',

@@ -97,4 +97,35 @@ describe('a thin-clones.yaml in the workspace', () => {
     await workbench.palette('Thin Clones: Apply thin-clones.yaml');
     await workbench.notification('shop: changed.');
   });
+
+  it('reaches a host that the file names only after a person trusts that address, once', async () => {
+    const { workbench, scratch } = ui();
+    await workbench.clearNotifications();
+    const big = (address: unknown) => fakeHost({ name: 'big', kind: 'ssh', address });
+    engine.fake.script.hostList = () => ({ items: engine.fake.overview.hosts });
+    engine.fake.script.hostAdd = ({ body }) => {
+      engine.put({ kind: 'host', entity: big(body.address) });
+      return big(body.address);
+    };
+    const hosts = 'hosts:\n  big: { address: me@big, dataset: tank/thin }\n';
+    await writeFile(join(scratch.workspace, 'thin-clones.yaml'), `${file('logical')}${hosts}`);
+    await workbench.palette('Thin Clones: Apply thin-clones.yaml');
+    const dialog = await workbench.dialog('Trust host big of thin-clones.yaml?');
+    assert.match(dialog.detail, /The file says that it is ssh:\/\/me@big\./);
+    await workbench.screenshot('apply-host');
+    await dialog.press('Cancel');
+    assert.deepEqual(engine.calls('hostAdd'), []);
+    await workbench.palette('Thin Clones: Apply thin-clones.yaml');
+    await (await workbench.dialog('Trust host big of thin-clones.yaml?')).press('Trust');
+    await workbench.waitForRow('big');
+    assert.deepEqual(
+      engine.calls('hostAdd').map(({ body }) => body),
+      [{ name: 'big', address: 'ssh://me@big', questions: true, dataset: 'tank/thin' }],
+    );
+    await workbench.notification('shop: changed.');
+    await workbench.clearNotifications();
+    await workbench.palette('Thin Clones: Apply thin-clones.yaml');
+    await workbench.notification('shop: changed.');
+    assert.equal(engine.calls('hostAdd').length, 1);
+  });
 });

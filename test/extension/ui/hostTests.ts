@@ -51,6 +51,7 @@ export function hostTests(ui: () => UiSession, engineNow: () => ScriptedEngine):
       'Host Doctor',
       'Show Host Log',
       'Remove Host…',
+      'Remove and Uninstall Host…',
     ]);
     await workbench.screenshot('hosts');
   });
@@ -93,6 +94,63 @@ export function hostTests(ui: () => UiSession, engineNow: () => ScriptedEngine):
     await workbench.palette('View: Close All Editors');
   });
 
+  it('sends a password to the host that reads a source only after a question, which is asked once', async () => {
+    const { workbench } = ui();
+    const { fake } = engineNow();
+    fake.script.hostPasswords = ({ body }) => {
+      tell({ takesPasswords: body.allow });
+      return farHost({ takesPasswords: body.allow });
+    };
+    fake.script.sourceTest = () => ({
+      ...{ ok: true, error: null, serverVersion: '16.4' },
+      ...{ databases: [], tables: [], warnings: [] },
+    });
+    const question = 'Send passwords of sources to host big?';
+    const start = async (): Promise<void> => {
+      await workbench.contextMenu('big', 'Add Environment…');
+      await workbench.quickPick(/Connection URL…/, { title: 'Add Environment on big' });
+      await workbench.inputBox('postgresql://app:right@db/shop', { prompt: 'as host big reaches it' });
+    };
+    await start();
+    const dialog = await workbench.dialog(question);
+    assert.match(dialog.detail, /\(ssh:\/\/me@big\) reads the sources/);
+    await workbench.screenshot('host-passwords');
+    await dialog.press('Cancel');
+    await workbench.quickInput({ prompt: 'The password is not sent to big' });
+    await workbench.cancelQuickInput();
+    assert.deepEqual(engineNow().calls('sourceTest'), []);
+    await start();
+    await (await workbench.dialog(question)).press('Send Passwords');
+    await workbench.quickInput({ prompt: 'Name of the environment' });
+    await workbench.cancelQuickInput();
+    assert.deepEqual(
+      engineNow()
+        .calls('sourceTest')
+        .map(({ body }) => [body.host, body.password]),
+      [['big', 'right']],
+    );
+    await start();
+    await workbench.inputBox('fresh', { prompt: 'Name of the environment' });
+    await workbench.waitForRow('fresh');
+  });
+
+  it('uninstalls nothing while a host holds anything, and offers to forget it alone', async () => {
+    const { workbench } = ui();
+    engineNow().fake.script.hostRemove = ({ query }) => {
+      assert.equal(query.uninstall, 'yes');
+      throw fail('host_in_use', { host: 'big', environments: ['sales'], clones: ['far'] });
+    };
+    await workbench.contextMenu('big', 'Remove and Uninstall Host…');
+    const dialog = await workbench.dialog('Remove host big, and the engine there?');
+    assert.match(dialog.detail, /While it holds environments, snapshots or clones it is refused/);
+    await dialog.press('Remove and Uninstall');
+    const refused = await workbench.notification(
+      'Host big still holds 1 environment (sales) and 1 clone (far)',
+    );
+    await refused.press('Only Forget It');
+    await (await workbench.dialog('Remove host big?')).press('Cancel');
+  });
+
   it('removes a host only after a question that says what stays there', async () => {
     const { workbench } = ui();
     engineNow().fake.script.hostRemove = ({ params }) => {
@@ -101,7 +159,7 @@ export function hostTests(ui: () => UiSession, engineNow: () => ScriptedEngine):
     };
     await workbench.contextMenu('big', 'Remove Host…');
     const dialog = await workbench.dialog('Remove host big?');
-    assert.match(dialog.detail, /only forgotten on this machine\. Its engine, 1 clone and no snapshots stay/);
+    assert.match(dialog.detail, /only forgotten on this machine\. Its engine, 1 clone and 1 snapshot stay/);
     await workbench.screenshot('host-remove');
     await dialog.press('Remove');
     await workbench.waitForNoRow('big');
