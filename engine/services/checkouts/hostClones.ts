@@ -4,7 +4,7 @@ import type { OutOfReach } from '../../domain/leading.ts';
 import type { EndpointTarget } from '../../endpoint/endpoint.ts';
 import type { Clone, CloneMember, Environment, Job, Snapshot } from '../../protocol/entities.ts';
 import type { EventBody } from '../../protocol/events.ts';
-import type { MemberReads } from '../clones/read.ts';
+import type { MemberReads } from '../clones/memberReads.ts';
 import type {
   CloneId,
   CloneName,

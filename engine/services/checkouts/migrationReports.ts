@@ -4,7 +4,7 @@ import { compareMigrations } from '../../migrations/compareMigrations.ts';
 import type { Clone } from '../../protocol/entities.ts';
 import type { MigrationReport, MigrationSettings } from '../../protocol/migrationReport.ts';
 import { databaseOf, type ServiceContext } from '../context.ts';
-import type { MemberReads } from '../clones/read.ts';
+import type { MemberReads } from '../clones/memberReads.ts';
 
 export type MigrationsContext = Pick<ServiceContext, 'databases' | 'openCheckout'>;
 

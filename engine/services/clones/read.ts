@@ -1,26 +1,11 @@
 /** Reads in the database of a clone's member, without a chance to change it. */
 import { isDurable } from '../../domain/durability.ts';
-import type { Row, Statement } from '../../database/database.ts';
-import type { Clone, CloneMember } from '../../protocol/entities.ts';
+import type { Clone } from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
-import type { MemberName } from '../../protocol/ids.ts';
 import { databaseOf, type ServiceContext } from '../context.ts';
-import type { Servers } from './servers.ts';
+import type { MemberReads } from './memberReads.ts';
 import { memberOf } from './rows.ts';
-
-type Read = Pick<Clone, 'id' | 'name' | 'environment' | 'state' | 'members'>;
-
-export interface MemberReads {
-  /** Why it can't be read just now, for people; null when it can. */
-  problem(clone: Read, member: CloneMember): Promise<string | null>;
-  /** As `Database.read`. Errors: `not_found`, `read_failed`. */
-  read(
-    clone: Read,
-    member: MemberName,
-    statements: readonly Statement[],
-    signal?: AbortSignal,
-  ): Promise<readonly (readonly Row[])[]>;
-}
+import type { Servers } from './servers.ts';
 
 export const stateProblem = ({ name, state }: Pick<Clone, 'name' | 'state'>): string | null =>
   state === 'ready' ? null : `the clone ${name} is ${state}`;
