@@ -15,8 +15,10 @@ describe('the exit code', () => {
     assert.deepEqual(byExit.get(2)?.sort(), [
       'file_unreadable',
       'host_address',
+      'host_consent',
       'invalid_file',
       'invalid_request',
+      'password_consent',
       'usage',
     ]);
     assert.deepEqual(byExit.get(4)?.sort(), [
