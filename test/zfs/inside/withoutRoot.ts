@@ -3,10 +3,13 @@ import './runner.ts';
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { isFailure } from '../../../engine/protocol/errors.ts';
+import { installationIdSchema } from '../../../engine/protocol/ids.ts';
 import { explainStorage } from '../../../engine/storage/choose.ts';
 import { command, openStore, ownMachine } from './store.ts';
 
 const [dataset = '', part = ''] = process.argv.slice(2);
+/** Both parts are one installation's. */
+const installation = installationIdSchema.parse('inst-aaaaaaaaaaaaaaaa');
 
 describe('without root', () => {
   if (part === 'lines')
@@ -17,13 +20,13 @@ describe('without root', () => {
       const lines = (check?.advice ?? '').split('\n').filter((line) => line.includes('NOPASSWD'));
       assert.ok(lines.length > 5, JSON.stringify(check));
       assert.match(check?.message ?? '', /only root can mount/);
-      await assert.rejects(openStore(dataset), (error) => isFailure(error, 'storage_rights'));
+      await assert.rejects(openStore(dataset, installation), (error) => isFailure(error, 'storage_rights'));
       console.log(lines.map((line) => `SUDOERS ${line}`).join('\n'));
     });
   else {
     it('makes, clones and destroys datasets', async () => {
-      const store = await openStore(dataset);
-      const { machine, storage, installation } = store;
+      const store = await openStore(dataset, installation);
+      const { machine, storage } = store;
       const from = await store.snapshot();
       const one = await store.clone(from);
       await machine.files.writeAtomic(join(storage.path(one), 'PG_VERSION'), 'mine\n');
