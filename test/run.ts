@@ -31,6 +31,13 @@ function choose(suites: readonly Suite[], only: string | undefined, long: boolea
   return suites.filter((suite) => wanted.some((name) => suite.name.startsWith(name)));
 }
 
+/** What a run of everything leaves to a long one; who names suites knows what else there is. */
+const leftOut = (
+  all: readonly Suite[],
+  chosen: readonly Suite[],
+  only: string | undefined,
+): readonly Suite[] => (only === undefined ? all.filter((suite) => !chosen.includes(suite)) : []);
+
 function report(outcome: Outcome): void {
   const { suite, passed, failures, skipped, unavailable, ms } = outcome;
   const counts = [
@@ -175,7 +182,10 @@ async function main(): Promise<number> {
     say(`\n${yellow('Not run here')}`);
     for (const line of groupByReason([...unavailable, ...skipped])) say(line);
   }
-  const left = outcomes.flatMap((outcome) => outcome.left);
+  const left = [
+    ...leftOut(all, suites, values.only).map(({ name, about }) => `suite ${name}: ${about}`),
+    ...outcomes.flatMap((outcome) => outcome.left),
+  ];
   if (left.length > 0) {
     say(`\n${dim('Left to npm test -- --long')}`);
     for (const what of left) say(dim(`  ${what}`));
