@@ -151,8 +151,8 @@ export function createFollower(options: FollowerOptions): Follower {
     tree: () => sight.tree(),
     head: () => sight.head(),
     notice(clone) {
-      look.letWait(clone.id);
       const isMine = clone.id === situation.now().clone || clone.repository === row.read().repository;
+      look.letWait(clone.id);
       if (isMine) void looking.look();
     },
     noticeHost(host) {

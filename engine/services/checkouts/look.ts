@@ -18,7 +18,12 @@ import type { StartRequest } from './startRequest.ts';
 /** HEAD has to stand still for this long before a clone is made for it: who steps through branches does not want one of each. */
 const makeAfterMs = 150;
 
-const stopsItsServers: ReadonlySet<Clone['state']> = new Set(['resetting', 'committing', 'stopping']);
+const stopsItsServers: ReadonlySet<Clone['state']> = new Set([
+  'resetting',
+  'committing',
+  'stopping',
+  'destroying',
+]);
 
 export interface LookOptions {
   context: Pick<ServiceContext, 'git' | 'clock' | 'log'>;
@@ -35,8 +40,8 @@ export interface Look {
   /** Looks once; with the environment whose ports are open then, if there is one. */
   look(): Promise<EnvironmentName | undefined>;
   /**
-   * Lets connections wait, or refuses them, if a job has begun on this clone that stops its servers, in the turn that tells of it: a
-   * look takes its time, and what connects meanwhile would reach servers that are about to end.
+   * Lets connections wait, or ends and refuses them, if a job has begun on this clone that stops its servers, in the turn that tells
+   * of it: a look takes its time, and meanwhile sessions would end without a word, and new ones reach servers that are about to end.
    */
   letWait(clone: CloneId): void;
 }
@@ -88,6 +93,7 @@ export function createLook(options: LookOptions): Look {
       if (found === undefined || key === null || goesOn(found.at, found.clone)) return;
       const { at, clone } = found;
       if (!stopsItsServers.has(clone.state)) return;
+      if (clone.state === 'destroying') sight.setAnswer('none');
       const job = at.jobOn(clone)?.id ?? null;
       situation.lead(leadTo(named(at, clone), { key, job, failure: undefined }));
     },

@@ -265,6 +265,21 @@ describe('a checkout in memory', () => {
     assert.equal(show().state, 'ready');
   });
 
+  it('ends connections with a word, and makes no other clone, from the moment in which the clone begins to be destroyed', async () => {
+    await open('automatic');
+    await settled();
+    const client = engine.life().endpoints.connect(port());
+    const job = engine.life().services.clones.destroy(ref('main'), caller);
+    // In the same turn: its server is about to end, and has no word for that.
+    const state = client?.state();
+    assert.equal(state?.kind, 'parted');
+    assert.match(state.notice, /leads nowhere now: Clone main is being destroyed/);
+    await engine.life().ended(job);
+    await settled();
+    assert.deepEqual(branches(), []);
+    assert.equal(show().state, 'none');
+  });
+
   it('lets transactions end with the clone that HEAD has left, where the file says so, and with no other', async () => {
     await open('automatic');
     await settled();
