@@ -46,6 +46,17 @@ describe('the whole loop with a real database', () => {
     );
   };
 
+  /** A message in the status bar that stands there already says nothing new: the clipboard does. */
+  const copyUrl = async (label: string): Promise<string> => {
+    const { workbench } = ui();
+    const before = await workbench.clipboardText();
+    await workbench.inlineAction(label, 'Copy Connection URL');
+    return until(`the URL of ${label} to be copied`, async () => {
+      const text = await workbench.clipboardText();
+      return text !== before && text.startsWith('postgresql://') ? text : undefined;
+    });
+  };
+
   /** What is told beside the offers when something is ready. */
   const surprises = async (): Promise<string[]> =>
     (await ui().workbench.notifications()).filter((text) => !/ is ready/.test(text));
@@ -76,9 +87,8 @@ describe('the whole loop with a real database', () => {
     await workbench.inlineAction('shop', 'Create Clone…');
     await workbench.inputBox('feature/a', { prompt: 'Name of the clone' });
     await rowIs('feature/a', /^ready · just now/);
-    await workbench.inlineAction('feature/a', 'Copy Connection URL');
+    url = await copyUrl('feature/a');
     await workbench.statusBarSays('URL copied');
-    url = await workbench.clipboardText();
     assert.deepEqual(await query('select count(*)::int from orders'), [{ count: 20_000 }]);
     assert.deepEqual(await query("select to_regclass('audit.log') as log"), [{ log: null }]);
     await workbench.screenshot('loop-clone');
@@ -105,10 +115,8 @@ describe('the whole loop with a real database', () => {
     await workbench.contextMenu('feature/a', 'Create Clone of This Clone…');
     await workbench.inputBox('feature/b', { prompt: 'It begins with the data that feature/a has now' });
     await rowIs('feature/b', /^ready · just now/);
-    await workbench.inlineAction('feature/b', 'Copy Connection URL');
-    await workbench.statusBarSays('URL copied');
     const origin = url;
-    url = await workbench.clipboardText();
+    url = await copyUrl('feature/b');
     assert.deepEqual(await query('select total, note from orders where id = 20001'), [
       { total: null, note: 'mine' },
     ]);
@@ -213,11 +221,7 @@ describe('the whole loop with a real database', () => {
     await workbench.inlineAction('there', 'Create Clone…');
     await workbench.inputBox('far', { prompt: 'Name of the clone' });
     await rowIs('far', /^ready · just now/);
-    await workbench.inlineAction('far', 'Copy Connection URL');
-    await until('the URL to be copied', async () =>
-      (await workbench.clipboardText()).startsWith('postgresql://') ? true : undefined,
-    );
-    url = await workbench.clipboardText();
+    url = await copyUrl('far');
     assert.match(url, /@127\.0\.0\.1:\d+\//);
     await query("update mark set v = 'broken'");
     await workbench.inlineAction('far', 'Reset Clone');
