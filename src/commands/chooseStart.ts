@@ -1,7 +1,7 @@
 /** Asks where the data of a new environment comes from; a connection URL can be pasted right there. */
 import { wordsOf } from '../../engine/protocol/engineWords.ts';
 import * as vscode from 'vscode';
-import type { PickItem } from '../dialogs/pick.ts';
+import { acceptedValue, type PickItem } from '../dialogs/pick.ts';
 import { parseConnectionUrl, type ConnectionUrl } from '../sources/connectionUrl.ts';
 import { findConfigFiles, findWorkspaceUrls } from '../sources/workspaceFiles.ts';
 
@@ -25,23 +25,11 @@ export async function chooseStart(title: string): Promise<Start | undefined> {
   pick.placeholder = 'Paste a connection URL, or choose where the data comes from';
   pick.matchOnDescription = true;
   pick.items = usual;
-  return await new Promise((resolve) => {
-    pick.onDidChangeValue((text) => {
-      const read = parseConnectionUrl(text);
-      pick.items = read.ok ? [pasted(read.value)] : usual;
-    });
-    pick.onDidAccept(() => {
-      const [chosen] = pick.selectedItems;
-      if (chosen === undefined || !('value' in chosen)) return;
-      resolve(chosen.value);
-      pick.hide();
-    });
-    pick.onDidHide(() => {
-      resolve(undefined);
-      pick.dispose();
-    });
-    pick.show();
+  pick.onDidChangeValue((text) => {
+    const read = parseConnectionUrl(text);
+    pick.items = read.ok ? [pasted(read.value)] : usual;
   });
+  return await acceptedValue(pick);
 }
 
 const pasted = (found: ConnectionUrl): Item => ({

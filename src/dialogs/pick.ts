@@ -27,6 +27,25 @@ export async function pickValue<T>(
   return chosen !== undefined && 'value' in chosen ? chosen.value : undefined;
 }
 
+/** Shows a quick pick until an item with a value is accepted; undefined when it was left. */
+export async function acceptedValue<T>(
+  pick: vscode.QuickPick<vscode.QuickPickItem | PickItem<T | undefined>>,
+): Promise<T | undefined> {
+  return await new Promise((resolve) => {
+    pick.onDidAccept(() => {
+      const [chosen] = pick.selectedItems;
+      if (chosen === undefined || !('value' in chosen) || chosen.value === undefined) return;
+      resolve(chosen.value);
+      pick.hide();
+    });
+    pick.onDidHide(() => {
+      resolve(undefined);
+      pick.dispose();
+    });
+    pick.show();
+  });
+}
+
 /** Nothing to choose from: says so, and offers the command that makes the first one. */
 async function tellNothing(
   text: string,

@@ -1,6 +1,6 @@
 /** Asks which machine becomes a host: one of the ssh configuration, or an address that is typed. */
 import * as vscode from 'vscode';
-import type { PickItem } from '../dialogs/pick.ts';
+import { acceptedValue, type PickItem } from '../dialogs/pick.ts';
 import { readAddress, type AddressChoice } from './addresses.ts';
 
 export type ChosenAddress = Pick<AddressChoice, 'address' | 'host'>;
@@ -57,18 +57,6 @@ export async function askAddress(
   };
   pick.value = value;
   propose(value);
-  return await new Promise((resolve) => {
-    pick.onDidChangeValue(propose);
-    pick.onDidAccept(() => {
-      const [chosen] = pick.selectedItems;
-      if (chosen === undefined || !('value' in chosen) || chosen.value === undefined) return;
-      resolve(chosen.value);
-      pick.hide();
-    });
-    pick.onDidHide(() => {
-      resolve(undefined);
-      pick.dispose();
-    });
-    pick.show();
-  });
+  pick.onDidChangeValue(propose);
+  return await acceptedValue(pick);
 }

@@ -66,14 +66,7 @@ const startAtOnce = `if [ -f "$b/$wanted/complete" ] && [ "$(cat "$b/newest" 2>/
 /** What only a person wants to know. Commands that might ask, or be reported to somebody, are not run. */
 const describeMore = `say groups "$(id -nG)"
 if s=$(stat -f -c %T "$near" 2>/dev/null); then say filesystem "$s"; fi
-t=\${TMPDIR:-/tmp}/.thin-clones-$$
-if (printf '#!/bin/sh\\nexit 0\\n' > "$t") 2>/dev/null; then
-  chmod 700 "$t"
-  if "$t" 2>/dev/null; then say temp good; else say temp noexec; fi
-else
-  say temp closed
-fi
-rm -f "$t" 2>/dev/null
+try_in temp "\${TMPDIR:-/tmp}"
 say mount "$(df -Pk "$near" 2>/dev/null | tail -n 1 | { read -r device all used left other point; printf '%s' "$point"; })"
 say zfs "$(PATH=$PATH:/usr/sbin:/sbin; zfs version 2>/dev/null | head -n 1)"
 say btrfs "$(PATH=$PATH:/usr/sbin:/sbin; btrfs --version 2>/dev/null | head -n 1)"
@@ -94,14 +87,17 @@ say clock "$(date +%s)"
 say home "$h"
 free() { df -Pk "$near" 2>/dev/null | tail -n 1 | { read -r device all used left other; printf '%s' "$left"; }; }
 say free "$(free)"
-t=$near/.thin-clones-$$
-if (printf '#!/bin/sh\\nexit 0\\n' > "$t") 2>/dev/null; then
-  chmod 700 "$t"
-  if "$t" 2>/dev/null; then say folder good; else say folder noexec; fi
-else
-  say folder closed
-fi
-rm -f "$t" 2>/dev/null
+try_in() {
+  t=$2/.thin-clones-$$
+  if (printf '#!/bin/sh\\nexit 0\\n' > "$t") 2>/dev/null; then
+    chmod 700 "$t"
+    if "$t" 2>/dev/null; then say "$1" good; else say "$1" noexec; fi
+  else
+    say "$1" closed
+  fi
+  rm -f "$t" 2>/dev/null
+}
+try_in folder "$near"
 missing=
 for tool in tar gzip sha256sum head wc; do command -v "$tool" > /dev/null 2>&1 || missing="$missing $tool"; done
 say missing $missing

@@ -191,26 +191,28 @@ async function writeMachine(folder: string, accounts: readonly Account[]): Promi
   await writeFile(join(folder, 'machine.sh'), `${script.join('\n')}\n`);
 }
 
+/** For `unshare`: mounts and processes of its own, which end with it. */
+export const ownNamespaces: readonly string[] = [
+  '--mount',
+  '--propagation',
+  'private',
+  '--pid',
+  '--fork',
+  '--kill-child',
+  '--mount-proc',
+];
+
 async function startSshd(options: {
   folder: string;
   configuration: (port: number) => string;
   root: boolean;
 }): Promise<{ child: ChildProcess; port: number; log: () => string }> {
   const { folder, root } = options;
-  const namespaces = [
-    '--mount',
-    '--propagation',
-    'private',
-    '--pid',
-    '--fork',
-    '--kill-child',
-    '--mount-proc',
-  ];
   for (;;) {
     const port = await freePort();
     await writeFile(join(folder, 'sshd_config'), `${options.configuration(port)}\n`);
     const child = root
-      ? spawn('unshare', [...namespaces, 'sh', join(folder, 'machine.sh')], {
+      ? spawn('unshare', [...ownNamespaces, 'sh', join(folder, 'machine.sh')], {
           stdio: ['ignore', 'pipe', 'pipe'],
         })
       : spawn(SSHD, ['-D', '-e', '-f', join(folder, 'sshd_config')], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { describeMissing, ensureSystemPackages } from '../../../support/systemPackages.ts';
+import { ownNamespaces } from '../secondHost.ts';
 
 const run = promisify(execFile);
 const recipe = join(import.meta.dirname, 'make.sh');
@@ -70,16 +71,7 @@ async function make(
   signal: AbortSignal | undefined,
   onProgress: ((text: string) => void) | undefined,
 ): Promise<void> {
-  const namespaces = [
-    '--mount',
-    '--propagation',
-    'private',
-    '--pid',
-    '--fork',
-    '--kill-child',
-    '--mount-proc',
-  ];
-  const child = spawn('nice', ['-n', '5', 'unshare', ...namespaces, 'bash', recipe, folder], {
+  const child = spawn('nice', ['-n', '5', 'unshare', ...ownNamespaces, 'bash', recipe, folder], {
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(signal && { signal, killSignal: 'SIGKILL' as const }),
   });
