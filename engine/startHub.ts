@@ -1,6 +1,7 @@
 /** Wires what joins other hosts to the engine of this machine. */
 import { join } from 'node:path';
 import { broughtEngine, type BroughtEngine } from './broughtEngine.ts';
+import { fileOfHost } from './hub/fileOfHost.ts';
 import { createHub, type Hub } from './hub/hub.ts';
 import { keptDoorsIn } from './hub/keptDoors.ts';
 import { noKnownHosts, openKnownHosts, type KnownHost } from './hub/knownHosts.ts';
@@ -65,8 +66,7 @@ export async function startHub({
         },
       };
     },
-    // By an encoded name: letters of all scripts and case may differ in what a file system takes for the same.
-    keptOf: ({ name }) => keptText(join(paths.hostsFolder, `${Buffer.from(name).toString('hex')}.json`)),
+    keptOf: ({ name }) => keptText(join(paths.hostsFolder, fileOfHost(name))),
     doors: loopbackDoors,
     keptDoors: keptDoorsIn(keptText(join(paths.hostsFolder, 'doors.json')), log),
     ownPorts: () => ownPorts(life),

@@ -1,12 +1,9 @@
 /** What another host writes, made harmless for who reads it here: it may be broken, or hostile. */
 import { fail, ThinClonesError } from '../protocol/errors.ts';
+import { plainText } from '../protocol/plainText.ts';
 
-/** What moves a cursor, colours a terminal or turns the writing; what joins letters and emoji stays. */
-const steering = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F\u200E\u200F\u202A-\u202E\u2066-\u2069\uFEFF]/gu;
 /** Levels of a document; ours have ten. */
 const deepest = 30;
-
-const plain = (text: string): string => text.replaceAll(steering, '\uFFFD');
 
 /** The same document, whose texts steer nothing. */
 export function plainTexts<Value>(value: Value): Value {
@@ -14,12 +11,12 @@ export function plainTexts<Value>(value: Value): Value {
 }
 
 function within(value: unknown, depth: number): unknown {
-  if (typeof value === 'string') return plain(value);
+  if (typeof value === 'string') return plainText(value);
   if (typeof value !== 'object' || value === null) return value;
   if (depth === deepest) return null;
   if (Array.isArray(value)) return value.map((each) => within(each, depth + 1));
   return Object.fromEntries(
-    Object.entries(value).map(([key, each]) => [plain(key), within(each, depth + 1)]),
+    Object.entries(value).map(([key, each]) => [plainText(key), within(each, depth + 1)]),
   );
 }
 

@@ -1,6 +1,7 @@
 /** The error table: for each code its HTTP status, what people read, what to do next, and whether a retry can help. */
 import { wordsOf } from './engineWords.ts';
 import type { ErrorDocument } from './entities.ts';
+import { plainText } from './plainText.ts';
 import { shownValue } from './variableConsent.ts';
 
 interface ErrorDefinition<Details> {
@@ -804,8 +805,9 @@ export function fail<Code extends ErrorCode>(
   return new ThinClonesError(
     {
       code,
-      message: entry.message(details),
-      next: entry.next(details),
+      // What somebody typed may stand in them.
+      message: plainText(entry.message(details)),
+      next: plainText(entry.next(details)),
       retryable: entry.retryable,
       details: { ...details },
     },

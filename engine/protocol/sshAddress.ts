@@ -14,7 +14,7 @@ export interface SshAddress {
  */
 const userPattern = /^[A-Za-z0-9_][A-Za-z0-9_.+@-]*(\\[A-Za-z0-9_][A-Za-z0-9_.+-]*)?$/;
 const hostPattern = /^[A-Za-z0-9_][A-Za-z0-9_.+-]*$/;
-const ipv6Pattern = /^[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*(%[A-Za-z0-9_.-]+)?$/;
+const ipv6Pattern = /^([0-9A-Fa-f:]*:[0-9A-Fa-f:.]*)(?:%[A-Za-z0-9_.-]+)?$/;
 const longestHost = 253;
 const longestUser = 64;
 
@@ -39,7 +39,8 @@ export function parseSshAddress(text: string): SshAddress {
     );
   if (host.startsWith('-') || user?.startsWith('-') === true) throw refuse('it begins with a dash');
   if (host.length > longestHost || (user?.length ?? 0) > longestUser) throw refuse('it is too long');
-  if (!(bracketed === null ? hostPattern : ipv6Pattern).test(host))
+  if (bracketed !== null && !isIpv6(host)) throw refuse('what stands in its brackets is no IPv6 address');
+  if (bracketed === null && !hostPattern.test(host))
     throw refuse(
       /[^\p{ASCII}]/u.test(host)
         ? 'a name with other letters than those of ASCII is written as xn--…'
@@ -54,6 +55,12 @@ export function parseSshAddress(text: string): SshAddress {
   const port = digits === undefined ? undefined : portOf(digits);
   if (digits !== undefined && port === undefined) throw refuse('its port is none from 1 to 65535');
   return { ...(user !== undefined && { user }), host, ...(port !== undefined && { port }) };
+}
+
+/** With the zone of a link-local one. */
+function isIpv6(text: string): boolean {
+  const [, address] = ipv6Pattern.exec(text) ?? [];
+  return address !== undefined && URL.canParse(`http://[${address}]/`);
 }
 
 function portOf(digits: string): number | undefined {
