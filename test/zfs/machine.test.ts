@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import pg from 'pg';
 import type { Client } from '../../engine/protocol/client.ts';
 import type { Connection, Host, Job } from '../../engine/protocol/entities.ts';
 import { startZfsMachine, type ZfsMachine } from '../hosts/machines/zfs/machine.ts';
 import { noZfsMachine, prepareZfsMachine } from '../hosts/machines/zfs/prepare.ts';
 import { makeTestEngine, type TestEngine } from '../support/engine.ts';
 import { skipSuite } from '../support/skips.ts';
+import { ask, loginOf, succeeded, until } from '../support/workOfClient.ts';
 import { bringNode, passesInside } from './insideMachine.ts';
 
 const inside = (name: string): string => join(import.meta.dirname, 'inside', `${name}.ts`);
@@ -58,34 +58,8 @@ echo "${dump}" > /root/shop.sql`,
     after(() => near?.dispose());
 
     const host = (): Promise<Host> => client.call('hostShow', { params: { host: 'box' } });
-    const until = async (isSo: () => Promise<boolean>): Promise<void> => {
-      while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 200));
-    };
-    const done = async (request: Promise<{ job: Job }>): Promise<void> => {
-      const { job } = await request;
-      let last = job;
-      await until(async () => {
-        last = await client.call('jobShow', { params: { job: job.id } });
-        return last.endedAt !== null;
-      });
-      assert.equal(last.state, 'succeeded', JSON.stringify(last.error));
-    };
-    const connection = async (): Promise<Connection> => {
-      const [first] = (await client.call('cloneConnection', { params: { clone: 'box/mine' } })).items;
-      assert.ok(first);
-      return first;
-    };
-    const ask = async (sql: string): Promise<unknown> => {
-      const { host: address, port, user, password, database } = login;
-      const session = new pg.Client({ host: address, port, user, password, database });
-      session.on('error', () => undefined); // the machine goes down on purpose
-      await session.connect();
-      try {
-        return (await session.query<{ v: string }>(sql)).rows[0]?.v;
-      } finally {
-        await session.end();
-      }
-    };
+    const done = (request: Promise<{ job: Job }>): Promise<Job> => succeeded(client, request, 200);
+    const asked = (sql: string): Promise<string | undefined> => ask(login, sql);
     const datasets = async (): Promise<string[]> =>
       (await machine.sh('zfs list -H -o name -t filesystem -r tank/thin')).trim().split('\n');
 
@@ -106,12 +80,12 @@ echo "${dump}" > /root/shop.sql`,
       await client.call('environmentApply', { params: { name: 'shop' }, body: { definition } });
       await done(client.call('environmentRefresh', { params: { environment: 'box/shop' } }));
       await done(client.call('cloneCreate', { body: { environment: 'box/shop', name: 'mine' } }));
-      login = await connection();
-      assert.equal(await ask('SELECT v FROM mark'), 'origin');
-      await ask("UPDATE mark SET v = 'broken'");
+      login = await loginOf(client, 'box/mine');
+      assert.equal(await asked('SELECT v FROM mark'), 'origin');
+      await asked("UPDATE mark SET v = 'broken'");
       await done(client.call('cloneReset', { params: { clone: 'box/mine' } }));
-      assert.equal(await ask('SELECT v FROM mark'), 'origin');
-      await ask("UPDATE mark SET v = 'kept'");
+      assert.equal(await asked('SELECT v FROM mark'), 'origin');
+      await asked("UPDATE mark SET v = 'kept'");
       assert.match(
         await machine.sh('zfs get -r -H -o value thin-clones:environment tank/thin/data'),
         /^shop$/m,
@@ -126,8 +100,8 @@ echo "${dump}" > /root/shop.sql`,
         const shown = await client.call('cloneShow', { params: { clone: 'box/mine' } });
         return shown.state === 'ready';
       });
-      login = await connection();
-      assert.equal(await ask('SELECT v FROM mark'), 'kept');
+      login = await loginOf(client, 'box/mine');
+      assert.equal(await asked('SELECT v FROM mark'), 'kept');
       assert.deepEqual(
         (await datasets()).filter((name) => name.startsWith('tank/thin/data/')),
         before,

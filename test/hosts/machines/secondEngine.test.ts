@@ -5,13 +5,13 @@ import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import pg from 'pg';
 import type { Client } from '../../../engine/protocol/client.ts';
 import type { Checkout, Connection, Host, Job } from '../../../engine/protocol/entities.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
 import { makeTestEngine, repository, type TestEngine } from '../../support/engine.ts';
 import { shareArchives } from '../../support/sharedArchives.ts';
 import { skipSuite } from '../../support/skips.ts';
+import { ask, loginOf, succeeded, until } from '../../support/workOfClient.ts';
 import { startLineProxy, type LineProxy } from './lineProxy.ts';
 import { noSecondHost, startSecondHost, type SecondHost } from './secondHost.ts';
 
@@ -67,35 +67,9 @@ describe('the engine of a second host, by ssh', function () {
   });
 
   const user = isRoot ? 'root@' : '';
-  const until = async (isSo: () => Promise<boolean>): Promise<void> => {
-    while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 10));
-  };
-  const done = async (request: Promise<{ job: Job }>): Promise<void> => {
-    const { job } = await request;
-    let last = job;
-    await until(async () => {
-      last = await client.call('jobShow', { params: { job: job.id } });
-      return last.endedAt !== null;
-    });
-    assert.equal(last.state, 'succeeded', last.error?.message);
-  };
+  const done = (request: Promise<{ job: Job }>): Promise<Job> => succeeded(client, request);
   const hostNow = (): Promise<Host> => client.call('hostShow', { params: { host: 'box' } });
-  const connection = async (): Promise<Connection> => {
-    const [first] = (await client.call('cloneConnection', { params: { clone: 'box/mine' } })).items;
-    assert.ok(first);
-    return first;
-  };
-  const ask = async (login: Connection, sql: string): Promise<unknown> => {
-    const { host, port, user: name, password, database } = login;
-    const session = new pg.Client({ host, port, user: name, password, database });
-    session.on('error', () => undefined); // the line is cut on purpose
-    await session.connect();
-    try {
-      return (await session.query<{ v: string }>(sql)).rows[0]?.v;
-    } finally {
-      await session.end();
-    }
-  };
+  const connection = (): Promise<Connection> => loginOf(client, 'box/mine');
   let login: Connection;
 
   it('is not remembered when the login fails, and says why', async () => {
@@ -205,19 +179,8 @@ describe('the engine of a second host, by ssh', function () {
     return items[0];
   };
   /** As applications do that want TLS, with a login that is bound to it where the server offers that. */
-  const askSafely = async (sql: string): Promise<unknown> => {
-    const { host, port, user: name, password, database } = await stable();
-    const session = new pg.Client({
-      ...{ host, port, user: name, password, database, enableChannelBinding: true },
-      ssl: { rejectUnauthorized: false },
-    });
-    await session.connect();
-    try {
-      return (await session.query<{ v: string }>(sql)).rows[0]?.v;
-    } finally {
-      await session.end();
-    }
-  };
+  const askSafely = async (sql: string): Promise<unknown> =>
+    ask(await stable(), sql, { enableChannelBinding: true, ssl: { rejectUnauthorized: false } });
 
   it('gives each branch of a checkout a clone there, behind one port, user and password', async () => {
     path = join(await realpath(folder), 'work');
