@@ -16,6 +16,7 @@ import type { TreeDriver } from './treeDriver.ts';
 import { createZfsCommands } from './zfs/commands.ts';
 import { examineZfs } from './zfs/examine.ts';
 import { datasetAt } from './zfs/parent.ts';
+import { tellingQuota } from './zfs/quota.ts';
 import { createZfsDriver } from './zfs/zfsDriver.ts';
 
 export interface StorageChoice {
@@ -102,7 +103,8 @@ async function openOnZfs(choice: StorageChoice, root: string): Promise<Storage> 
       `its datasets were made by "${known.driver}"; set storage.driver back, or delete them first`,
     );
   const zfs = await createZfsCommands({ machine, root });
-  return open(choice, root, createZfsDriver({ machine, zfs, installation, parent, root }));
+  const storage = await open(choice, root, createZfsDriver({ machine, zfs, installation, parent, root }));
+  return tellingQuota(storage, zfs, parent);
 }
 
 async function openPoolFile(choice: StorageChoice, root: string): Promise<Storage> {
