@@ -250,6 +250,17 @@ export const comparisonSchema = z.object({
 });
 export type Comparison = z.infer<typeof comparisonSchema>;
 
+/** An image that servers run from, as it was when data was made in it. */
+export const pinnedImageSchema = z.object({
+  /** As somebody wrote it: "postgis/postgis:16-3.5". */
+  name: z.string(),
+  /** sha256:... of its content. */
+  id: z.string(),
+  /** By which a registry gives exactly this one again: "postgis/postgis@sha256:..."; null: it came from none. */
+  digest: z.string().nullable(),
+});
+export type PinnedImage = z.infer<typeof pinnedImageSchema>;
+
 export const snapshotMemberSchema = z.object({
   name: memberNameSchema,
   engine: databaseEngineSchema,
@@ -257,6 +268,8 @@ export const snapshotMemberSchema = z.object({
   version: z.string(),
   database: z.string(),
   dataset: datasetIdSchema,
+  /** That its servers run from; not there: programs of the host. */
+  image: pinnedImageSchema.optional(),
   /** Not there: nothing was compared, as of a data directory, which is copied byte by byte. */
   comparison: comparisonSchema.optional(),
 });
@@ -308,6 +321,7 @@ export const cloneMemberSchema = z.object({
   state: z.enum(['starting', 'ready', 'stopped', 'failed']),
   dataset: datasetIdSchema,
   version: z.string(),
+  image: pinnedImageSchema.optional(),
 });
 export type CloneMember = z.infer<typeof cloneMemberSchema>;
 

@@ -738,6 +738,31 @@ export const errorTable = {
     (d) => `${d.program} can't be run by the user ${d.user}: the folder ${d.folder} lets nobody else pass.`,
     (d) => `Let others pass through it (chmod o+x ${d.folder}), or keep the programs somewhere else.`,
   ),
+  docker_unavailable: define<{ problem: string; advice: string }>(
+    503,
+    (d) => `No Docker Engine can be used: ${d.problem}.`,
+    (d) => d.advice,
+    true,
+  ),
+  image_unusable: define<{ image: string; problem: string }>(
+    422,
+    (d) => `The image ${d.image} can't be used: ${d.problem}.`,
+    () => 'Name another image for the member, or none.',
+  ),
+  image_pull_failed: define<{ image: string; problem: string }>(
+    502,
+    (d) => `The image ${d.image} is not here, and could not be got: ${d.problem}`,
+    (d) => `Try it by hand: docker pull ${d.image}`,
+    true,
+  ),
+  /** The data was made in exactly this image. */
+  image_gone: define<{ image: string; id: string }>(
+    409,
+    (d) =>
+      `The image ${d.image} that the data was made in (${d.id}) is not here any more, and can't be got again.`,
+    () =>
+      'Bring exactly this image back (docker load), or refresh the environment for data of the image of today.',
+  ),
   server_start_failed: define<{ server: string; problem: string }>(
     500,
     (d) => `The database server of ${d.server} did not start: ${d.problem}`,

@@ -1,4 +1,6 @@
 /** The port that keeps a database server running apart from the engine and finds it again by identity. */
+import type { PinnedImage } from '../protocol/entities.ts';
+
 export interface ServerSpec {
   /** Carried by the server itself, so that readiness and recovery know *this* server: a dataset id. */
   identity: string;
@@ -13,6 +15,17 @@ export interface ServerSpec {
   /** Loopback TCP port, or null for a server that is reachable by its unix socket alone. */
   port: number | null;
   logFile: string;
+  /** The image that has the program; without one it is the machine's. */
+  image?: PinnedImage | undefined;
+  /** Folders that the server reads beside its own, such as that of its certificate. */
+  reads?: readonly string[] | undefined;
+  /** What it may take of the machine; only a server of an image is held to it. */
+  limits?: ServerLimits | undefined;
+}
+
+export interface ServerLimits {
+  memoryBytes?: number | undefined;
+  cpus?: number | undefined;
 }
 
 /** How the servers of one database engine show themselves on a machine. */
@@ -30,8 +43,11 @@ export interface ServerTraits {
 
 export interface RunningServer {
   identity: string;
+  /** Of this machine, also where the server has other numbers inside of a container. */
   pid: number;
   startedAt: string;
+  /** The id of the container that it is in; without one it is in none. */
+  container?: string;
 }
 
 export type StopMode = 'clean' | 'immediate';

@@ -15,8 +15,7 @@ export interface TlsFiles {
 }
 
 export type DockerAddress =
-  | { kind: 'socket'; path: string }
-  | { kind: 'tcp'; host: string; port: number; tls?: TlsFiles };
+  { kind: 'socket'; path: string } | { kind: 'tcp'; host: string; port: number; tls?: TlsFiles };
 
 export interface DockerEndpoint {
   address: DockerAddress;
@@ -210,5 +209,7 @@ function parsed(text: string): unknown {
 }
 
 const field = (value: unknown, name: string): unknown =>
-  typeof value === 'object' && value !== null ? Object.entries(value).find(([key]) => key === name)?.[1] : undefined;
+  typeof value === 'object' && value !== null
+    ? Object.entries(value).find(([key]) => key === name)?.[1]
+    : undefined;
 const textOf = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);

@@ -9,11 +9,11 @@ import { runChild } from './children.ts';
 import type { Failure } from './results.ts';
 import type { Need } from './suites.ts';
 
-/** Loop-file systems, the browser and its display, the compiler of VS Code's native parts, Git, pip for the client tools, psql with TLS, a second host and its login shells. */
+/** Loop-file systems, the browser and its display, the compiler of VS Code's native parts, Git, pip for the client tools, psql with TLS, a second host and its login shells, a Docker Engine. */
 export const SYSTEM_PACKAGES = [
   ...['git', 'procps', 'btrfs-progs', 'xfsprogs', 'e2fsprogs', 'util-linux', 'mount'],
   ...['python3', 'python3-pip', 'make', 'g++', 'chromium', 'xvfb', 'xauth', 'postgresql-client'],
-  ...['openssh-server', 'openssl', 'zsh', 'fish', 'tcsh'],
+  ...['openssh-server', 'openssl', 'zsh', 'fish', 'tcsh', 'docker.io'],
 ] as const;
 
 export interface SetUpOptions {

@@ -55,29 +55,34 @@ export async function startDocker({ arguments: more = [] }: DockerOptions = {}):
   const socket = at('docker.sock');
   // Else it reads that of this machine.
   await writeFile(at('daemon.json'), '{}\n');
+  await writeFile(at('containerd.toml'), 'version = 2\ndisabled_plugins = ["io.containerd.grpc.v1.cri"]\n');
   const client = new Docker({ socketPath: socket });
+  let containerd: ChildProcess | undefined;
   let daemon: ChildProcess | undefined;
+  const begin = async (program: string, args: readonly string[]): Promise<ChildProcess> => {
+    const log = openSync(at('log'), 'a');
+    // dockerd looks for containerd's programs, and these for runc.
+    const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` };
+    const child = spawn(program, args, { stdio: ['ignore', log, log], detached: true, env });
+    closeSync(log);
+    await once(child, 'spawn');
+    return child;
+  };
 
   const start = async (): Promise<void> => {
-    const log = openSync(at('log'), 'a');
-    daemon = spawn(
-      'dockerd',
-      [
-        ...['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid')],
-        ...['--host', `unix://${socket}`, '--config-file', at('daemon.json'), '--log-level', 'warn'],
-        // It changes nothing in the network of this machine.
-        ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false'],
-        ...more,
-      ],
-      // dockerd looks for containerd, which looks for runc.
-      {
-        stdio: ['ignore', log, log],
-        detached: true,
-        env: { ...process.env, PATH: `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin` },
-      },
-    );
-    closeSync(log);
-    await once(daemon, 'spawn');
+    // On its own, as on people's machines: it lives on when dockerd is killed.
+    containerd ??= await begin('containerd', [
+      ...['--root', at('containerd'), '--state', at('run'), '--address', at('containerd.sock')],
+      ...['--config', at('containerd.toml'), '--log-level', 'warn'],
+    ]);
+    daemon = await begin('dockerd', [
+      ...['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid')],
+      ...['--containerd', at('containerd.sock'), '--host', `unix://${socket}`],
+      ...['--config-file', at('daemon.json'), '--log-level', 'warn'],
+      // It changes nothing in the network of this machine.
+      ...['--bridge=none', '--iptables=false', '--ip6tables=false', '--ip-forward=false', '--ip-masq=false'],
+      ...more,
+    ]);
     const end = performance.now() + START_MS;
     for (;;) {
       try {
@@ -86,21 +91,34 @@ export async function startDocker({ arguments: more = [] }: DockerOptions = {}):
       } catch (error) {
         if (daemon.exitCode !== null || performance.now() > end) {
           const said = await readFile(at('log'), 'utf8');
-          throw new Error(`dockerd did not start: ${said.split('\n').slice(-8).join('\n')}`, { cause: error });
+          throw new Error(`dockerd did not start: ${said.split('\n').slice(-8).join('\n')}`, {
+            cause: error,
+          });
         }
         await delay(POLL_MS);
       }
     }
   };
+  const ended = async (child: ChildProcess | undefined, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, 'exit');
+    child.kill(signal);
+    await exited;
+  };
   const end = async (signal: 'SIGTERM' | 'SIGKILL'): Promise<void> => {
     const ending = daemon;
     daemon = undefined;
-    if (ending === undefined || ending.exitCode !== null || ending.signalCode !== null) return;
-    const exited = once(ending, 'exit');
-    ending.kill(signal);
-    await exited;
+    await ended(ending, signal);
     // A daemon that was killed leaves its pid, which may be another's at the next start.
     await rm(at('pid'), { force: true });
+  };
+
+  const remove = async (): Promise<void> => {
+    await end('SIGTERM');
+    await ended(containerd, 'SIGTERM');
+    await endAllUnder([folder]);
+    for (const mount of await mountsBelow(folder)) await run('umount', ['-l', mount]);
+    await rm(folder, { recursive: true, force: true });
   };
 
   const docker: TestDocker = {
@@ -115,19 +133,13 @@ export async function startDocker({ arguments: more = [] }: DockerOptions = {}):
       if (daemon === undefined) await start();
       for (const { Id } of await client.listContainers({ all: true }))
         await client.getContainer(Id).remove({ force: true });
-      await end('SIGTERM');
-      // Shims and containerd may outlive a daemon that was killed.
-      await endAllUnder([folder]);
-      for (const mount of await mountsBelow(folder)) await run('umount', ['-l', mount]);
-      await rm(folder, { recursive: true, force: true });
+      await remove();
     },
   };
   try {
     await start();
   } catch (error) {
-    await end('SIGKILL');
-    await endAllUnder([folder]);
-    await rm(folder, { recursive: true, force: true });
+    await remove();
     throw error;
   }
   return docker;

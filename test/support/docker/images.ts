@@ -1,7 +1,7 @@
 /** Images for tests, made of files of this machine: PostgreSQL programs that travel with us, and the libraries that they need. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cp, lstat, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, lstat, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -77,7 +77,7 @@ async function importImage(
     const tar = spawn('tar', ['-c', '-C', root, '--owner=0', '--group=0', '--numeric-owner', '.'], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    const ended = once(tar, 'exit');
+    const ended = once(tar, 'exit') as Promise<[code: number | null]>;
     const [repo = '', tag = 'latest'] = name.split(/:(?=[^:/]*$)/);
     const answer = await docker.importImage(tar.stdout, { repo, tag, changes: [...changes] });
     answer.resume();
@@ -97,8 +97,9 @@ async function filesBelow(folder: string): Promise<readonly string[]> {
 /** All that these programs and libraries load, at the same paths. */
 async function copyLibraries(root: string, files: readonly string[]): Promise<void> {
   // What is no program of this machine makes ldd fail, and says nothing.
-  const { stdout } = await run('ldd', [...files], { maxBuffer: 64 * 1024 * 1024 }).catch(
-    (error: { stdout: string }) => error,
+  const stdout = await run('ldd', [...files], { maxBuffer: 64 * 1024 * 1024 }).then(
+    (result) => result.stdout,
+    (error: unknown) => (error instanceof Error && 'stdout' in error ? String(error.stdout) : ''),
   );
   const libraries = new Set(stdout.match(/\/[^\s:()]+\.so[^\s:()]*/g) ?? []);
   for (const library of libraries) {

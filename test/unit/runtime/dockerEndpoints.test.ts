@@ -73,7 +73,10 @@ const cases: readonly Case[] = [
   },
   {
     title: 'the current context counts',
-    files: { ...current('desktop-linux'), ...meta('desktop-linux', 'unix:///home/ann/.docker/desktop/d.sock') },
+    files: {
+      ...current('desktop-linux'),
+      ...meta('desktop-linux', 'unix:///home/ann/.docker/desktop/d.sock'),
+    },
     finds: { addresses: ['unix:///home/ann/.docker/desktop/d.sock'], named: 'the context "desktop-linux"' },
   },
   {
@@ -137,7 +140,11 @@ const cases: readonly Case[] = [
     files: current('gone'),
     refuses: /the current context is "gone", and no context has that name \(there is none\)/,
   },
-  { title: 'ssh', variables: { DOCKER_HOST: 'ssh://ann@big' }, refuses: /another machine.*host add NAME ssh:\/\/ann@big/ },
+  {
+    title: 'ssh',
+    variables: { DOCKER_HOST: 'ssh://ann@big' },
+    refuses: /another machine.*host add NAME ssh:\/\/ann@big/,
+  },
   { title: 'a socket without a path', variables: { DOCKER_HOST: 'unix://' }, refuses: /names no socket/ },
   { title: 'nonsense', variables: { DOCKER_HOST: 'tcp://' }, refuses: /is no address/ },
   {
