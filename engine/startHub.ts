@@ -1,6 +1,7 @@
 /** Wires what joins other hosts to the engine of this machine. */
 import { join } from 'node:path';
 import { broughtEngine, type BroughtEngine } from './broughtEngine.ts';
+import { openDeclinedHosts } from './hub/declinedHosts.ts';
 import { fileOfHost } from './hub/fileOfHost.ts';
 import { createHub, type Hub } from './hub/hub.ts';
 import { keptDoorsIn } from './hub/keptDoors.ts';
@@ -45,6 +46,7 @@ export async function startHub({
   };
   return createHub({
     known,
+    declined: await openDeclinedHosts(keptText(join(paths.hostsFolder, 'declined.json')), log),
     linkTo(host) {
       const { name, address: text } = host;
       const address = parseSshAddress(text);

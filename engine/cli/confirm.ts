@@ -9,6 +9,11 @@ export interface Confirmation {
   yes: boolean | undefined;
 }
 
+/** Whether the answer is yes. Errors: `canceled` when the question is left. */
+export async function agrees(prompter: Prompter, { question, yes }: Confirmation): Promise<boolean> {
+  return yes === true || /^y(es)?$/i.test((await prompter.ask(`${question} [y/N] `)).trim());
+}
+
 /** Returns when it may go on. Errors: `usage` without `--yes` and without a terminal, `canceled` when the answer is no. */
 export async function confirm(prompter: Prompter, { question, yes }: Confirmation): Promise<void> {
   if (yes === true) return;
@@ -18,6 +23,5 @@ export async function confirm(prompter: Prompter, { question, yes }: Confirmatio
       hint: 'Add --yes if that is what you want.',
     });
   }
-  const answer = await prompter.ask(`${question} [y/N] `);
-  if (!/^y(es)?$/i.test(answer.trim())) throw fail('canceled', {});
+  if (!(await agrees(prompter, { question, yes }))) throw fail('canceled', {});
 }

@@ -4,7 +4,7 @@ import type { Environment, MemberDefinition } from '../protocol/entities.ts';
 import { fail } from '../protocol/errors.ts';
 import { applyEnvironments } from './apply.ts';
 import { confirm } from './confirm.ts';
-import { joinDeclared } from './declaredHosts.ts';
+import { joinDeclared, withoutDeclined } from './declaredHosts.ts';
 import { runJob } from './follow.ts';
 import { formatAge, formatFields, formatTable } from './format.ts';
 import { refresh } from './refresh.ts';
@@ -84,10 +84,11 @@ function addApply(environment: Command, session: Session): void {
         passwordsStdin === true
           ? await (await import('./givenPasswords.ts')).readGivenPasswords(session)
           : {};
-      await joinDeclared(session, hosts, { file, yes });
-      const items = await applyEnvironments(session, environments, { test, given, yes });
+      const declined = await joinDeclared(session, hosts, { file, yes });
+      const { left, leftOut } = withoutDeclined(session, environments, declined, file);
+      const items = await applyEnvironments(session, left, { test, given, yes });
       output.answer({
-        json: { items },
+        json: { items, leftOut },
         text: () => items.map((each) => `${each.environment.name}: ${each.outcome}`).join('\n'),
       });
     });

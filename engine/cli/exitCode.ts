@@ -9,6 +9,7 @@ const byCode: Partial<Record<ErrorCode, ExitCode>> = {
   // Not a refusal: it was started and came to nothing.
   canceled: exitCodes.failed,
   job_left: exitCodes.failed,
+  host_declined: exitCodes.failed,
   // A refusal to change anything, although the engine answers 503.
   state_blocked: exitCodes.refused,
   not_supported: exitCodes.refused,

@@ -21,7 +21,7 @@ export function createPasswordConsent(session: Session, yes: boolean | undefined
         const place = host.address === null ? host.name : `${host.name} (${host.address})`;
         const question = `Passwords of sources go to the host ${place}: its engine reads the sources, and keeps them sealed there. Send them?`;
         if (yes !== true && !session.prompter.available)
-          throw fail('password_consent', { host: name, question });
+          throw fail('password_consent', { host: name, address: host.address });
         await confirm(session.prompter, { question, yes });
         const input = { params: { host: name }, body: { allow: true } };
         await client.call('hostPasswords', input, { signal });

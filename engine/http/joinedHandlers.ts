@@ -1,6 +1,7 @@
 /** The handlers of this machine's engine, with those of other hosts behind them: a request is answered by whoever has its object. */
 import { rewrites } from '../hub/answers.ts';
 import type { Hub } from '../hub/hub.ts';
+import { refusePasswords } from '../hub/passwordConsent.ts';
 import { routeRequest, splitByHost, type Asked, type OwnNames } from '../hub/router.ts';
 import { splitName } from '../hub/qualified.ts';
 import type { RouteInput, RouteOutput } from '../protocol/client.ts';
@@ -26,6 +27,7 @@ export function createJoinedHandlers({ own, hub, names }: JoinedHandlersOptions)
         ...{ params: request.params, query: request.query, body: request.body },
       });
       if (host === undefined) return mine({ ...request, ...asked } as never);
+      refusePasswords(host, name, asked);
       const { user, idempotencyKey } = request.caller;
       const found = await host.call(name, inputOf(name, asked), {
         ...{ user, idempotencyKey: idempotencyKey?.key, signal: request.signal },
@@ -70,6 +72,12 @@ const hubHandlers = (hub: () => Promise<Hub>): Pick<Handlers, OfTheHub> => ({
     return { forgotten: true };
   },
   hostPasswords: async ({ params, body: { allow } }) => (await hub()).allowPasswords(params.host, allow),
+  hostDeclinedList: async () => ({ items: [...(await hub()).declined.list()] }),
+  hostDecline: async ({ body }) => {
+    const { declined } = await hub();
+    await declined.decline(body);
+    return { items: [...declined.list()] };
+  },
   hostReconnect: async ({ params, body: { questions }, signal }) =>
     (await hub()).reconnect(params.host, { signal, questions }),
   hostAnswer: async ({ params, body: { question, reply } }) => {

@@ -42,6 +42,8 @@ export const ofTheHub = [
   'hostAnswer',
   'hostLog',
   'hostPasswords',
+  'hostDeclinedList',
+  'hostDecline',
 ] as const;
 export type OfTheHub = (typeof ofTheHub)[number];
 

@@ -8,6 +8,7 @@ import { fail, toFailure } from '../protocol/errors.ts';
 import type { EventBody, Overview } from '../protocol/events.ts';
 import type { CloneId, HostName, InstallationId } from '../protocol/ids.ts';
 import type { KeptText } from '../process/keptText.ts';
+import type { DeclinedHosts } from './declinedHosts.ts';
 import type { KnownHost, KnownHosts } from './knownHosts.ts';
 import { honestView, type HasElsewhere } from './forgery.ts';
 import type { KeptDoors } from './keptDoors.ts';
@@ -43,6 +44,7 @@ export interface Hub extends Membership {
 
 export interface HubOptions {
   known: KnownHosts;
+  declined: DeclinedHosts;
   linkTo: (host: KnownHost) => Link;
   /** Where what is known of a host is kept. */
   keptOf: (host: KnownHost) => KeptText;

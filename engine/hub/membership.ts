@@ -5,11 +5,14 @@ import { fail } from '../protocol/errors.ts';
 import type { EventBody } from '../protocol/events.ts';
 import type { HostName } from '../protocol/ids.ts';
 import type { Link } from '../link/link.ts';
+import type { DeclinedHosts } from './declinedHosts.ts';
 import type { KnownHost, KnownHosts } from './knownHosts.ts';
 import type { RemoteHost } from './remoteHost.ts';
 import { uninstallThere } from './uninstall.ts';
 
 export interface Membership {
+  /** Those of files that a person said no to. */
+  readonly declined: DeclinedHosts;
   /** Reaches a host, and remembers it then. Errors: those of `KnownHosts.add` and of the link. */
   add(host: Omit<KnownHost, 'addedAt'>, options: ReachOptions): Promise<Host>;
   /** Reaches a host at once. Errors: `not_found`, those of the link. */
@@ -35,6 +38,7 @@ export interface MembershipOptions {
   hosts: ReadonlyMap<HostName, RemoteHost>;
   options: {
     known: KnownHosts;
+    declined: DeclinedHosts;
     linkTo: (host: KnownHost) => Link;
     clock: Clock;
     ownEnvironments: () => readonly string[];
@@ -76,8 +80,9 @@ function namedHost(hosts: ReadonlyMap<HostName, RemoteHost>, name: string): Remo
 
 export function createMembership(given: MembershipOptions): Membership {
   const { hosts, start, forget, publish } = given;
-  const { known, linkTo, clock, ownEnvironments } = given.options;
+  const { known, declined, linkTo, clock, ownEnvironments } = given.options;
   return {
+    declined,
     async add(asked, options) {
       const host = { ...asked, addedAt: clock.now().toISOString() };
       known.check(host);
@@ -89,6 +94,7 @@ export function createMembership(given: MembershipOptions): Membership {
         await reach(made, options);
         sayOtherStorage(made);
         await known.add(host);
+        await declined.forget(host);
       } catch (error) {
         await forget(made);
         throw error;

@@ -48,6 +48,8 @@ export const rules: Readonly<Record<RouteName, Rule | 'here' | 'joined'>> = {
   hostAnswer: 'here',
   hostLog: 'here',
   hostPasswords: 'here',
+  hostDeclinedList: 'here',
+  hostDecline: 'here',
   environmentList: 'joined',
   environmentShow: environment,
   environmentApply: { by: params('environment', 'name') },

@@ -116,6 +116,10 @@ export const hostSchema = z.object({
 });
 export type Host = z.infer<typeof hostSchema>;
 
+/** A host of a file that a person said no to; nobody is asked about it again. */
+export const declinedHostSchema = z.object({ name: hostNameSchema, address: z.string().min(1).max(1000) });
+export type DeclinedHost = z.infer<typeof declinedHostSchema>;
+
 /** The authority that signed the certificates of a host's servers and ports. */
 export const hostCertificateSchema = z.object({
   /** Where it lies, for programs of this machine. */

@@ -606,10 +606,19 @@ export const errorTable = {
     (d) => `${d.question} Without a terminal nobody can be asked.`,
     () => 'Add --yes if that is what you want.',
   ),
-  password_consent: define<{ host: string; question: string }>(
+  /** Everything of a file lives on hosts that somebody said no to. */
+  host_declined: define<{ host: string; address: string; file: string }>(
+    409,
+    (d) =>
+      `${d.file} says that host ${d.host} is ${d.address}, and somebody said no to that: what would live there is left out, and nothing is left.`,
+    (d) =>
+      `If you agree now: thin-clones host add ${d.host} ${d.address} (or "Add Host…" in VS Code), or thin-clones env apply --yes.`,
+  ),
+  password_consent: define<{ host: string; address: string | null }>(
     400,
-    (d) => `${d.question} Without a terminal nobody can be asked.`,
-    () => 'Add --yes if that is what you want.',
+    (d) =>
+      `Passwords of sources would go to host ${d.host}${d.address === null ? '' : ` (${d.address})`}: its engine reads the sources, and keeps them sealed there. Nobody has agreed to that yet, so none is sent.`,
+    () => 'Agree where you are asked, at a terminal or in VS Code; or add --yes if that is what you want.',
   ),
   host_in_use: define<{ host: string; environments: readonly string[]; clones: readonly string[] }>(
     409,

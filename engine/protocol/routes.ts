@@ -5,6 +5,7 @@ import {
   cloneChangesSchema,
   cloneSchema,
   connectionSchema,
+  declinedHostSchema,
   doctorCheckSchema,
   engineInfoSchema,
   environmentDefinitionSchema,
@@ -179,6 +180,20 @@ export const routes = {
     '/v1/hosts/:host/passwords',
     'Keep whether a person agreed that passwords of sources go to another machine, whose engine reads the sources.',
     { params: host, body: { allow: z.boolean() }, response: hostSchema },
+  ),
+  hostDeclinedList: route(
+    'hostDeclinedList',
+    'GET',
+    '/v1/declined-hosts',
+    'The hosts of files that a person said no to.',
+    { response: items(declinedHostSchema) },
+  ),
+  hostDecline: route(
+    'hostDecline',
+    'PUT',
+    '/v1/declined-hosts',
+    'Keep that a person said no to a host of a file; who adds it says yes.',
+    { body: declinedHostSchema.shape, response: items(declinedHostSchema) },
   ),
   hostRemove: route(
     'hostRemove',

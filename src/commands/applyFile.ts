@@ -22,6 +22,7 @@ const appliedSchema = z.object({
   items: z.array(
     z.object({ environment: environmentSchema, outcome: z.enum(['created', 'changed', 'unchanged']) }),
   ),
+  leftOut: z.array(z.object({ environment: z.string(), host: z.string() })).default([]),
 });
 type Applied = z.infer<typeof appliedSchema>;
 const refusedSchema = z.object({ error: errorSchema.partial({ retryable: true }) });
@@ -92,11 +93,11 @@ async function applyAsking(services: Services, file: vscode.Uri): Promise<Applie
   }
 }
 
-/** What a repository's file may not do by itself. */
+/** What a repository's file may not do by itself; whether it is answered. */
 async function agree(services: Services, error: ErrorDocument): Promise<boolean> {
   const client = await services.client();
   return error.code === 'host_consent'
-    ? await trustDeclared(services, client, error)
+    ? (await trustDeclared(services, client, error)) !== undefined
     : await mayTakePasswords(services, client, String(error.details.host));
 }
 
@@ -165,14 +166,24 @@ async function showInFile(services: Services, file: vscode.Uri, error: ErrorDocu
   await vscode.window.showTextDocument(file, { selection: new vscode.Range(position, position) });
 }
 
-async function report(services: Services, { items }: Applied): Promise<void> {
+async function report(services: Services, { items, leftOut }: Applied): Promise<void> {
   const changed = items.filter(({ outcome }) => outcome !== 'unchanged');
   const empty = items.filter(({ environment }) => environment.latestSnapshot === null);
   const [first] = empty;
-  const text =
+  const without = leftOut
+    .map(({ environment, host }) => ` ${environment} is left out: host ${host} is not trusted.`)
+    .join('');
+  const told =
     changed.length === 0
       ? `Nothing to change: ${countOf(items.length, 'environment')} as declared.`
       : `${changed.map(({ environment, outcome }) => `${environment.name}: ${outcome}`).join(', ')}.`;
+  const text = `${told}${without}`;
+  if (first === undefined && leftOut.length > 0) {
+    const add = 'Add Host…';
+    const chosen = await vscode.window.showInformationMessage(text, add);
+    if (chosen === add) await runCommand('thinClones.host.add');
+    return;
+  }
   if (first === undefined) {
     vscode.window.setStatusBarMessage(`$(check) ${text}`, 5000);
     return;

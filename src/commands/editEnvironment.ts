@@ -5,6 +5,7 @@ import { durationPattern } from '../../engine/protocol/entities.ts';
 import { memberNameSchema } from '../../engine/protocol/ids.ts';
 import { askPassword } from '../dialogs/askPassword.ts';
 import { pickEnvironment, pickValue, type PickItem } from '../dialogs/pick.ts';
+import { mayTakePasswords } from '../hosts/passwordConsent.ts';
 import type { Services } from '../services.ts';
 import { parseConnectionUrl } from '../sources/connectionUrl.ts';
 import { findConfigFiles } from '../sources/workspaceFiles.ts';
@@ -42,6 +43,8 @@ export async function editEnvironment(services: Services, row?: EnvironmentRow):
   if (definition === undefined) return;
   const client = await services.client();
   const passwords = await services.passwords.of(environment);
+  const { host } = environment.definition;
+  if (passwords !== undefined && !(await mayTakePasswords(services, client, host))) return;
   await client.call('environmentApply', {
     params: { name: environment.name },
     body: { definition, ...(passwords !== undefined && { passwords }) },

@@ -78,6 +78,8 @@ function remedy(error: ErrorDocument, job: Job | undefined, model: Model): Butto
             title: 'Reconnect',
             run: () => runCommand('thinClones.host.reconnect', { kind: 'host', key: host }),
           };
+    case 'host_declined':
+      return { title: 'Add Host…', run: () => runCommand('thinClones.host.add') };
     case 'host_in_use':
       return host === undefined
         ? undefined

@@ -1,5 +1,6 @@
 /** A hub without files: other hosts behind links that a test gives, and what is kept of them in memory. */
 import { createHub, type Hub } from '../../engine/hub/hub.ts';
+import { openDeclinedHosts } from '../../engine/hub/declinedHosts.ts';
 import { openKnownHosts, type KnownHost } from '../../engine/hub/knownHosts.ts';
 import { keptDoorsIn } from '../../engine/hub/keptDoors.ts';
 import { loopbackDoors } from '../../engine/hub/loopbackDoors.ts';
@@ -33,6 +34,7 @@ export async function openMemoryHub(options: MemoryHubOptions): Promise<Hub> {
   if (!kept.has('hosts')) kept.set('hosts', JSON.stringify({ format: 1, hosts }));
   return createHub({
     known: await openKnownHosts(textIn(kept, 'hosts'), 'hosts.json'),
+    declined: await openDeclinedHosts(textIn(kept, 'declined'), log),
     linkTo(host: KnownHost) {
       const link = links[host.name];
       if (link === undefined)

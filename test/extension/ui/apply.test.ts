@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { declinedHostSchema, type DeclinedHost } from '../../../engine/protocol/entities.ts';
 import { fail } from '../../../engine/protocol/errors.ts';
 import {
   fakeHost,
@@ -107,8 +108,32 @@ describe('a thin-clones.yaml in the workspace', () => {
       engine.put({ kind: 'host', entity: big(body.address) });
       return big(body.address);
     };
-    const hosts = 'hosts:\n  big: { address: me@big, dataset: tank/thin }\n';
-    await writeFile(join(scratch.workspace, 'thin-clones.yaml'), `${file('logical')}${hosts}`);
+    let declined: DeclinedHost[] = [];
+    engine.fake.script.hostDeclinedList = () => ({ items: declined });
+    engine.fake.script.hostDecline = ({ body }) => ({
+      items: (declined = [declinedHostSchema.parse(body)]),
+    });
+    const write = (address: string, host = 'local') =>
+      writeFile(
+        join(scratch.workspace, 'thin-clones.yaml'),
+        `${file('logical', `    host: ${host}\n`)}hosts:\n  big: { address: ${address}, dataset: tank/thin }\n`,
+      );
+    await write('me@old');
+    await workbench.palette('Thin Clones: Apply thin-clones.yaml');
+    await (await workbench.dialog('Trust host big of thin-clones.yaml?')).press("Don't Trust");
+    // It lives here.
+    await workbench.notification('shop: changed.');
+    await workbench.clearNotifications();
+    await write('me@old', 'big');
+    await workbench.palette('Thin Clones: Apply thin-clones.yaml');
+    // Nobody is asked again, and it is said how to change that.
+    const refused = await workbench.notification(
+      /somebody said no to that.*thin-clones host add big ssh:\/\/me@old/,
+    );
+    await refused.press('Add Host…');
+    await workbench.cancelQuickInput();
+    await workbench.clearNotifications();
+    await write('me@big');
     await workbench.palette('Thin Clones: Apply thin-clones.yaml');
     const dialog = await workbench.dialog('Trust host big of thin-clones.yaml?');
     assert.match(dialog.detail, /The file says that it is ssh:\/\/me@big\./);

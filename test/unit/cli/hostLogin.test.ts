@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { hostSchema, type Host } from '../../../engine/protocol/entities.ts';
+import {
+  declinedHostSchema,
+  hostSchema,
+  type DeclinedHost,
+  type Host,
+} from '../../../engine/protocol/entities.ts';
 import { fail } from '../../../engine/protocol/errors.ts';
 import { start, type as runCommand } from './commandLine.ts';
 import { at, fakeClone, fakeEnvironment, startFakeEngine, type FakeEngine } from './fakeEngine.ts';
@@ -167,6 +172,7 @@ describe('the hosts that a file declares', () => {
   let engine: FakeEngine;
   let folder: string;
   let hosts: Host[];
+  let declined: DeclinedHost[];
   const apply = (...more: string[]) => [
     'env',
     'apply',
@@ -175,7 +181,7 @@ describe('the hosts that a file declares', () => {
     join(folder, 'file.yaml'),
     ...more,
   ];
-  const write = (address: string) =>
+  const write = (address: string, more = '') =>
     writeFile(
       join(folder, 'file.yaml'),
       `version: 1
@@ -183,17 +189,22 @@ hosts:
   big: { address: "${address}", path: /data }
 environments:
   shop: { host: big, members: { db: { engine: postgres, retrieval: logical, url: "postgresql://r@db/x", password: { env: PW } } } }
-`,
+${more}`,
     );
   const routes = () => engine.calls.map(({ route }) => route);
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), 'tc-declared-'));
     hosts = [];
+    declined = [];
     engine = await startFakeEngine({
       hostList: () => ({ items: hosts }),
       hostShow: () => hosts[0] ?? host(),
       hostAdd: ({ body }) => (hosts = [host({ state: 'ready', address: body.address })])[0] ?? host(),
       hostRemove: () => ({ forgotten: true }),
+      hostDeclinedList: () => ({ items: declined }),
+      hostDecline: ({ body }) => ({
+        items: (declined = [...declined, declinedHostSchema.parse(body)]),
+      }),
       hostPasswords: ({ body }) => (hosts = [host({ ...hosts[0], takesPasswords: body.allow })])[0] ?? host(),
       environmentApply: () => ({ environment: fakeEnvironment(), outcome: 'created' }),
     });
@@ -229,6 +240,45 @@ environments:
     assert.ok(!routes().includes('environmentApply') && !routes().includes('hostPasswords'));
     assert.equal((await runCommand(apply('--yes'), { engine, variables })).code, 0);
     assert.ok(routes().includes('environmentApply') && routes().includes('hostPasswords'));
+  });
+  it('are not asked about again after a no, which is told with how to change it, and a yes to it counts', async () => {
+    await write(
+      'me@big',
+      '  own: { members: { db: { engine: postgres, retrieval: dump, dump: a.dump } } }\n',
+    );
+    const applied = () =>
+      engine.calls.filter(({ route }) => route === 'environmentApply').map(({ params }) => params.name);
+    const first = await runCommand(apply(), { engine, variables, terminal: true, answers: ['n'] });
+    assert.deepEqual(
+      [first.code, applied(), declined],
+      [0, ['own'], [{ name: 'big', address: 'ssh://me@big' }]],
+    );
+    const way =
+      /shop: left out, since you said no to host big at ssh:\/\/me@big\. .*thin-clones host add big ssh:\/\/me@big/;
+    assert.match(first.stderr, way);
+    // Neither at a terminal nor without one.
+    for (const terminal of [true, false]) {
+      const again = await runCommand(apply('--json'), { engine, variables, terminal });
+      assert.equal(again.code, 0, again.stderr);
+      assert.match(again.stderr, way);
+      const { leftOut } = JSON.parse(again.stdout) as { leftOut: unknown };
+      assert.deepEqual(leftOut, [{ environment: 'shop', host: 'big', address: 'ssh://me@big' }]);
+    }
+    // Another address is another question.
+    await write('me@other');
+    assert.equal((await runCommand(apply(), { engine, variables })).code, 2);
+    await write('me@big');
+    const alone = await runCommand(apply(), { engine, variables });
+    assert.equal(alone.code, 1);
+    assert.match(alone.stderr, /somebody said no to that.*\n.*thin-clones host add big ssh:\/\/me@big/);
+    assert.ok(!routes().includes('hostAdd'));
+    assert.equal((await runCommand(apply('--yes'), { engine, variables })).code, 0);
+    assert.ok(routes().includes('hostAdd'));
+  });
+  it('are asked about again where the question was left', async () => {
+    const left = await runCommand(apply(), { engine, variables, terminal: true, answers: ['\u0003'] });
+    assert.equal(left.code, 1);
+    assert.deepEqual(declined, []);
   });
   it('is reached by no address that is more than data', async () => {
     await write('-oProxyCommand=x');

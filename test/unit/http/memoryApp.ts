@@ -168,6 +168,7 @@ export function exampleOf(name: RouteName): { method: string; path: string; body
     sourceTest: { member },
     hostAdd: { name: 'big', address: 'ssh://me@big' },
     hostPasswords: { allow: true },
+    hostDecline: { name: 'big', address: 'ssh://me@big' },
     hostAnswer: { question: 'q', reply: null },
     cloneCreate: { environment: 'nowhere' },
     cloneProtect: { minutes: 5 },

@@ -317,6 +317,67 @@ describe('what is found on the way to a host', () => {
     assert.equal((await allow(false)).takesPasswords, false);
   });
 
+  it('gets no password of a source before somebody agreed, whoever asks', async () => {
+    const member = { engine: 'postgres', retrieval: 'logical', url: 'postgresql://r@db/x' } as const;
+    const withPassword = { ...member, url: 'postgresql://r:hidden@db/x' };
+    const definition = (of: object = member) => ({ host: 'big', members: { orders: of } });
+    big.memory.engine.declare('shop', { orders: 'first' });
+    await client.call('hostReconnect', { params: { host: 'big' }, body: {} });
+    const passwords = { orders: 'hidden' };
+    const requests: readonly (() => Promise<unknown>)[] = [
+      () =>
+        call('environmentApply', {
+          params: { name: 'big/shop' },
+          body: { definition: definition(), passwords },
+        }),
+      () =>
+        call('environmentApply', { params: { name: 'shop' }, body: { definition: definition(), passwords } }),
+      () =>
+        call('environmentApply', {
+          params: { name: 'shop' },
+          body: { definition: definition(withPassword) },
+        }),
+      () => call('environmentRefresh', { params: { environment: 'big/shop' }, body: { passwords } }),
+      () => call('sourceTest', { body: { member, password: 'hidden', host: 'big' } }),
+      () => call('sourceTest', { body: { member: withPassword, host: 'big' } }),
+    ];
+    const call = (name: string, input: object): Promise<unknown> =>
+      client.call(name as 'sourceTest', input as never);
+    for (const ask of requests)
+      await assert.rejects(ask, (error) => {
+        assert.ok(isFailure(error, 'password_consent'), String(error));
+        assert.match(
+          error.message,
+          /host big \(.*\): its engine reads the sources, and keeps them sealed there/,
+        );
+        assert.match(error.document.next, /--yes/);
+        return true;
+      });
+    assert.ok(!JSON.stringify(big.memory.log).includes('hidden'));
+    // What has no password is nobody's question.
+    await call('sourceTest', { body: { member, host: 'big' } });
+    await client.call('hostPasswords', { params: { host: 'big' }, body: { allow: true } });
+    for (const ask of requests)
+      await ask().catch((error: unknown) => assert.ok(!isFailure(error, 'password_consent')));
+    await client.call('hostPasswords', { params: { host: 'big' }, body: { allow: false } });
+    for (const ask of requests) await assert.rejects(ask, code('password_consent'));
+  });
+
+  it('of a file is declined, in whatever way its address is written, until somebody adds it', async () => {
+    await client.call('hostRemove', { params: { host: 'big' } });
+    const decline = (address: string) =>
+      client.call('hostDecline', { body: { name: 'big', address } as never });
+    await assert.rejects(decline('-oProxyCommand=x'), code('host_address'));
+    await decline('me@big');
+    await decline('SSH://me@big/');
+    await decline('ssh://big');
+    const declined = async () =>
+      (await client.call('hostDeclinedList', {})).items.map(({ address }) => address);
+    assert.deepEqual(await declined(), ['ssh://me@big', 'ssh://big']);
+    await add();
+    assert.deepEqual(await declined(), ['ssh://me@big']);
+  });
+
   it('takes no place that is more than one line, or two of them', async () => {
     await client.call('hostRemove', { params: { host: 'big' } });
     for (const places of [
