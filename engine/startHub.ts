@@ -58,9 +58,9 @@ export async function startHub({
       return {
         address: formatSshAddress(address),
         open: async (opening) => createSshLink({ ...options, work: await workThere(host) }).open(opening),
-        async uninstall(opening) {
+        async uninstall({ onBegin, ...opening }) {
           const left: string[] = [];
-          const work = uninstallWork((path) => left.push(path));
+          const work = uninstallWork({ onBegin, onLeft: (path) => left.push(path) });
           const stream = await createSshLink({ ...options, work }).open(opening);
           stream.close();
           await stream.ended;

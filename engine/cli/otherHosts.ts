@@ -61,11 +61,14 @@ export function addOtherHostCommands(host: Command, session: Session): void {
         question: `Forget the host ${answer.name} (${answer.address ?? answer.kind})${also}?`,
         yes,
       });
-      const input = {
-        params: { host: name },
-        ...(uninstall === true && { query: { uninstall: 'yes' as const } }),
-      };
-      const forgotten = await client.call('hostRemove', input, { signal });
+      const params = { host: name };
+      const forgotten =
+        uninstall === true
+          ? await atLogin(session, name, (questions) => {
+              const query = { uninstall: 'yes', ...(questions && { questions: 'yes' as const }) } as const;
+              return client.call('hostRemove', { params, query }, { signal });
+            })
+          : await client.call('hostRemove', { params }, { signal });
       output.answer({
         json: forgotten,
         text: () =>

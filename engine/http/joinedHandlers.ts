@@ -67,7 +67,10 @@ const hubHandlers = (hub: () => Promise<Hub>): Pick<Handlers, OfTheHub> => ({
     const joined = await hub();
     const name = params.host as string as HostName;
     if (query.uninstall === 'yes')
-      return { forgotten: true, left: [...(await joined.uninstall(name, signal))] };
+      return {
+        forgotten: true,
+        left: [...(await joined.uninstall(name, { signal, questions: query.questions === 'yes' }))],
+      };
     await joined.remove(name);
     return { forgotten: true };
   },

@@ -24,7 +24,7 @@ export interface Membership {
   /** Forgets it; what is there goes on. */
   remove(name: HostName): Promise<void>;
   /** Forgets it, after what was brought there was taken away. Errors: `not_found`, those of `uninstallThere`. */
-  uninstall(name: HostName, signal: AbortSignal): Promise<readonly string[]>;
+  uninstall(name: HostName, options: ReachOptions): Promise<readonly string[]>;
 }
 
 export interface ReachOptions {
@@ -106,9 +106,11 @@ export function createMembership(given: MembershipOptions): Membership {
       await known.remove(name);
       await forget(host);
     },
-    async uninstall(name, signal) {
+    async uninstall(name, { signal, questions = false }) {
       const host = namedHost(hosts, name);
-      const left = await uninstallThere(host, linkTo(host.known), signal).catch(async (error: unknown) => {
+      const uninstalling = uninstallThere(host, linkTo(host.known), signal, { answers: questions });
+      const left = await uninstalling.catch(async (error: unknown) => {
+        if (!host.closed.aborted) throw error;
         await host.close();
         await start(host.known);
         throw error;

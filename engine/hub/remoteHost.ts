@@ -10,7 +10,7 @@ import { isFailure, toFailure } from '../protocol/errors.ts';
 import type { EventBody } from '../protocol/events.ts';
 import type { HostName } from '../protocol/ids.ts';
 import type { RouteName } from '../protocol/routes.ts';
-import { createConnection, type HostConnection, type Person } from './connection.ts';
+import { createConnection, type HostConnection } from './connection.ts';
 import { followHost } from './followHost.ts';
 import type { HasElsewhere } from './forgery.ts';
 import { createHostClient } from './hostClient.ts';
@@ -18,6 +18,7 @@ import { createViewKeeper, readKeptView } from './keptView.ts';
 import type { KnownHost } from './knownHosts.ts';
 import { createListeners } from './listeners.ts';
 import { createMirror, type HeldKind } from './mirror.ts';
+import type { People, Person } from './people.ts';
 import type { HostView } from './qualified.ts';
 
 export interface RemoteHost {
@@ -32,7 +33,8 @@ export interface RemoteHost {
   /** The open link; waits for an attempt that is made at once when there is none. Errors: those of the link. */
   session(signal?: AbortSignal): Promise<LinkSession>;
   /** As `session`, for a person, who is told what is found on the way. Errors: `host_unanswered` too. */
-  reach(signal: AbortSignal, person: Person): Promise<LinkSession>;
+  reach: People['reach'];
+  logIn: People['logIn'];
   /** What is found on the way there, looked at anew, and what its engine finds. Errors: `canceled`. */
   examine(signal: AbortSignal, person: Person): Promise<DoctorCheck[]>;
   /** What was found too. */
@@ -139,6 +141,7 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
     },
     session: (signal) => connection.session(signal),
     reach: (signal, person) => connection.reach(signal, person),
+    logIn: (signal, person, work) => connection.logIn(signal, person, work),
     addCheck: (check) => connection.checks.add(check),
     examine: (signal, person) => examine(name, connection, signal, person),
     answer: (question, reply) => connection.questions.answer(question, reply),

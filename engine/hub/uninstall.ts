@@ -3,29 +3,35 @@ import type { Link } from '../link/link.ts';
 import { createHostClient } from './hostClient.ts';
 import { fail } from '../protocol/errors.ts';
 import type { Overview } from '../protocol/events.ts';
+import type { Person } from './people.ts';
 import type { RemoteHost } from './remoteHost.ts';
 
 /**
- * Resolves with paths there that are not ours and stay; the host is closed then, also after an error that comes late.
+ * Resolves with paths there that are not ours and stay; the host is closed then, also after an error that comes late. Its login may ask.
  * Errors: `host_in_use`, `uninstall_refused`, `not_supported`, those of the link.
  */
 export async function uninstallThere(
   host: RemoteHost,
   link: Link,
   signal: AbortSignal,
+  person: Person,
 ): Promise<readonly string[]> {
-  const transport = await host.reach(signal, { answers: false });
+  const uninstall = link.uninstall?.bind(link);
+  if (uninstall === undefined) throw fail('not_supported', { feature: 'Taking away what was brought there' });
+  const transport = await host.reach(signal, person);
   const overview = await createHostClient(host.known.name, transport, 'engine').call(
     'overview',
     {},
     { signal },
   );
   refuseUsed(host.known.name, overview);
-  if (link.uninstall === undefined)
-    throw fail('not_supported', { feature: 'Taking away what was brought there' });
-  // Its bridge would start the engine anew.
-  await host.close();
-  return link.uninstall({ signal });
+  return host.logIn(signal, person, (opening) =>
+    uninstall({
+      ...opening,
+      // Its bridge would start the engine anew.
+      onBegin: () => host.close(),
+    }),
+  );
 }
 
 function refuseUsed(host: string, { environments, snapshots, clones, checkouts, hosts }: Overview): void {

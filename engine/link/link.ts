@@ -15,7 +15,7 @@ export interface Link {
    * Takes away what was brought there, where the link brings something; resolves with paths that are not ours and stay.
    * Errors: as `open`; `uninstall_refused`, and nothing was changed.
    */
-  uninstall?(options: OpenOptions): Promise<readonly string[]>;
+  uninstall?(options: UninstallOptions): Promise<readonly string[]>;
 }
 
 export interface OpenOptions {
@@ -28,6 +28,11 @@ export interface OpenOptions {
   onLoggedIn?: () => void;
   /** What is found there, one after another; where it is given everything is looked at, also what is not needed. */
   onCheck?: (check: DoctorCheck) => void;
+}
+
+export interface UninstallOptions extends OpenOptions {
+  /** Called after the login, when nothing speaks against it, and waited for: nothing was changed yet. */
+  onBegin: () => Promise<void>;
 }
 
 /** What a login asks a person. */

@@ -203,7 +203,11 @@ export const routes = {
     {
       params: host,
       /** `yes`: also what was brought there goes; refused while its engine has environments, snapshots or clones. */
-      query: { uninstall: z.literal('yes').optional() },
+      query: {
+        uninstall: z.literal('yes').optional(),
+        /** As `questions` of a body: of the login that takes it away. */
+        questions: z.literal('yes').optional(),
+      },
       /** `left`: paths there that are not ours, and stay. */
       response: z.object({ forgotten: z.literal(true), left: z.array(z.string()).optional() }),
     },

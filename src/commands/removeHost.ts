@@ -1,7 +1,8 @@
 /** Forgets another machine: what is there stays, and goes on, unless it holds nothing and is to be left as it was. */
 import * as vscode from 'vscode';
-import { referenceSchema } from '../../engine/protocol/ids.ts';
+import { referenceSchema, type HostName } from '../../engine/protocol/ids.ts';
 import { pickHost } from '../dialogs/pick.ts';
+import { answerQuestions } from '../hosts/questions.ts';
 import type { Services } from '../services.ts';
 import { countOf, someOf } from '../views/amounts.ts';
 import { plain } from '../views/markdown.ts';
@@ -57,18 +58,33 @@ export async function uninstallHost(services: Services, row?: RowOf<'host'>): Pr
     remove,
   );
   if (chosen !== remove) return;
-  const client = await services.client();
-  const { left = [] } = await vscode.window.withProgress(
-    { location: vscode.ProgressLocation.Window, title: `Removing the engine on host ${name}` },
-    () =>
-      client.call('hostRemove', {
-        params: { host: referenceSchema.parse(name) },
-        query: { uninstall: 'yes' },
-      }),
-  );
+  const left = await uninstall(services, name);
   if (left.length === 0) vscode.window.setStatusBarMessage(`$(check) Host ${name} is as it was before`, 5000);
   else
     void vscode.window.showInformationMessage(
       `Host ${name} is forgotten, and the engine is removed there. Not ours, and left there: ${plain(someOf(left))}.`,
     );
+}
+
+/** What its login asks is asked here. */
+async function uninstall(services: Services, name: HostName): Promise<readonly string[]> {
+  const client = await services.client();
+  const questions = answerQuestions({
+    ...{ services, client, host: name },
+    onAside: () => undefined,
+    onProblem: (error) => services.log.error('An answer to a login', error),
+  });
+  try {
+    const { left = [] } = await vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Window, title: `Removing the engine on host ${name}` },
+      () =>
+        client.call('hostRemove', {
+          params: { host: referenceSchema.parse(name) },
+          query: { uninstall: 'yes', questions: 'yes' },
+        }),
+    );
+    return left;
+  } finally {
+    questions.dispose();
+  }
 }

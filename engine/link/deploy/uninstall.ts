@@ -9,7 +9,7 @@ import { homeThere } from './bootstrap.ts';
 const own = ['engine', 'tls', 'run', 'logs', 'programs', 'scratch'];
 
 /**
- * Says `left PATH` for what is not ours and stays, then `done`; or `failed WHAT`, and nothing was changed. An engine that runs from there
+ * Says `ready` and waits for a line; then `left PATH` for what is not ours and stays, and `done`. Or `failed WHAT`, and nothing was changed. An engine that runs from there
  * is ended by TERM first: its id is that of a process whose program lies there.
  */
 const script = `LC_ALL=C; export LC_ALL
@@ -23,6 +23,8 @@ if [ -d "$h/pool" ]; then
     if [ -n "$(ls -A "$h/pool/$folder" 2>/dev/null)" ]; then say failed data; exit 0; fi
   done
 fi
+say ready
+read -r go || exit 0
 running() { ls -l /proc/[0-9]*/exe 2>/dev/null | grep -qF " $h/"; }
 p=$(cat "$e/engine.pid" 2>/dev/null)
 case $p in
@@ -54,16 +56,25 @@ const problems: Readonly<Record<string, string>> = {
   data: 'there is data',
 };
 
-/** `onLeft`: what is not ours stays. Errors: `uninstall_refused`. */
-export const uninstallWork = (onLeft: (path: string) => void): FarWork => ({
+export interface UninstallWork {
+  onBegin: () => Promise<void>;
+  /** What is not ours stays. */
+  onLeft: (path: string) => void;
+}
+
+/** Errors: `uninstall_refused`. */
+export const uninstallWork = ({ onBegin, onLeft }: UninstallWork): FarWork => ({
   script,
-  async converse(far, { host, onProgress }) {
+  async converse(far, { host, onProgress, meanwhile }) {
     for (;;) {
       const line = await far.line();
       if (line === undefined) throw new StreamEnded();
       const [, word = '', rest = ''] = /^(\S+) ?(.*)$/.exec(line) ?? [];
       if (word === 'done') return;
-      if (word === 'waiting') onProgress('Waiting until its engine has ended');
+      if (word === 'ready') {
+        await meanwhile(onBegin());
+        await far.write('go\n');
+      } else if (word === 'waiting') onProgress('Waiting until its engine has ended');
       else if (word === 'left') onLeft(lastWords(rest));
       else throw fail('uninstall_refused', { host, problem: problems[rest] ?? lastWords(line) });
     }

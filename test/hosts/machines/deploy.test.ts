@@ -314,7 +314,7 @@ describe('the engine that is brought to a host', () => {
       const stream = await createSshLink({
         name: 'box',
         address: { user: 'rem', host: 'big' },
-        work: uninstallWork((path) => left.push(path)),
+        work: uninstallWork({ onBegin: async () => undefined, onLeft: (path) => left.push(path) }),
         environment: process.env,
         configFile: (await host.clientConfig()).file,
       }).open({ signal: new AbortController().signal });

@@ -365,8 +365,7 @@ describe('what is found on the way to a host', () => {
 
   it('of a file is declined, in whatever way its address is written, until somebody adds it', async () => {
     await client.call('hostRemove', { params: { host: 'big' } });
-    const decline = (address: string) =>
-      client.call('hostDecline', { body: { name: 'big', address } as never });
+    const decline = (address: string) => client.call('hostDecline', { body: { name: 'big', address } });
     await assert.rejects(decline('-oProxyCommand=x'), code('host_address'));
     await decline('me@big');
     await decline('SSH://me@big/');
