@@ -49,17 +49,21 @@ async function filesIn(tree: Tree, directory: string): Promise<Local[]> {
     const content = Buffer.from((await tree.bytes(file)) ?? []);
     const text = content.toString('latin1');
     sum.update(name);
-    if (!/^--\s*atlas:sum\s+ignore\b/m.test(text)) sum.update(content);
+    if (!/^[ -~]*atlas:sum +ignore *(?:\n|$)/.test(text)) sum.update(content);
     found.push({
-      key: /^([^_.]+)/.exec(name)?.[1] ?? name,
+      key: name.replace(/\.sql$/, '').split('_', 1)[0] ?? name,
       name: name.replace(/\.sql$/, ''),
       file,
       hash: sum.copy().digest('base64'),
-      isCheckpoint: /^--\s*atlas:checkpoint\b/m.test(text),
+      isCheckpoint: /^[ -~]*atlas:checkpoint\b/m.test(comments(text)),
     });
   }
   return found;
 }
+
+/** Those at the top of a file, which an empty line parts from its statements: what stands elsewhere says nothing of the file. */
+const comments = (text: string): string =>
+  /^((?:(?:#|--)[^\n]*(?:\n|$))+)(?:[ \t]*\n|$)/.exec(text)?.[1] ?? '';
 
 async function compare(tree: Tree, directory: string, rows: readonly Row[]): Promise<Comparison> {
   const files = await filesIn(tree, directory);
@@ -76,13 +80,12 @@ async function compare(tree: Tree, directory: string, rows: readonly Row[]): Pro
   }
   const done = new Set(applied.map(({ key }) => key));
   const last = files.findLastIndex(({ isCheckpoint }) => isCheckpoint);
+  // The first row may be a checkpoint or a baseline, and stands for all files before it.
+  const [begin] = [...applied, ...failed].map(({ key }) => key).sort();
   // A checkpoint stands for all before it: an empty database begins there, and one with any of them passes it over.
   const local = files.filter(
     ({ key, isCheckpoint }, index) =>
-      done.has(key) ||
-      (done.size === 0
-        ? index >= last
-        : !isCheckpoint && index > files.findLastIndex((each) => each.isCheckpoint && done.has(each.key))),
+      done.has(key) || (begin === undefined ? index >= last : !isCheckpoint && key >= begin),
   );
   // All hashes after a change are other ones: the first tells where it is.
   const first = files.find(({ key, hash }) =>

@@ -33,8 +33,11 @@ export const goose: ToolModule = {
   },
 };
 
-const isMigration = (path: string): boolean =>
-  /^\d+_.*\.(sql|go)$/.test(posix.basename(path)) && !/_test\.go$|\.(up|down)\.sql$/.test(path);
+/** Names such as `1_a.up.sql` are other tools', where nothing in the folder says that it is goose's. */
+const isMigration = (path: string): boolean => isRead(path) && !/\.(up|down)\.sql$/.test(path);
+
+const isRead = (path: string): boolean =>
+  /^\d+_.*\.(sql|go)$/.test(posix.basename(path)) && !path.endsWith('_test.go');
 
 /** The newest few say so as well as all do. */
 async function isMarked(tree: Tree, directory: string): Promise<boolean> {
@@ -46,7 +49,7 @@ async function isMarked(tree: Tree, directory: string): Promise<boolean> {
 async function compare(tree: Tree, directory: string, rows: readonly Row[]): Promise<Comparison> {
   const local = tree
     .filesIn(directory)
-    .filter(isMigration)
+    .filter(isRead)
     .map((file): LocalMigration & { version: bigint } => {
       const name = posix.basename(file);
       const version = BigInt(/^\d+/.exec(name)?.[0] ?? '0');

@@ -4,6 +4,7 @@ import { valueAfter, type CodeValue } from '../codeValue.ts';
 import { compareLists, type LocalMigration } from '../compareLists.ts';
 import { namedFolder } from '../folders.ts';
 import type { Layout, ToolModule } from '../layout.ts';
+import { qualifiedTable } from '../qualifiedTable.ts';
 import { isScript, packageFiles } from '../scriptFolders.ts';
 import { blocksAfter, withoutComments } from '../sourceText.ts';
 import { packageFolder, sourceFiles, sourceFolder, statedPaths } from '../statedPaths.ts';
@@ -82,7 +83,7 @@ async function configurationAt(tree: Tree, path: string): Promise<Configuration 
   const text = (await tree.text(path)) ?? '';
   const blocks = blocksAfter(withoutComments(text), 'migrations');
   // The constants stand in the rest of the file; other keys of the same names do not count.
-  const rest = text.replaceAll(/\b(path|pathTs|glob|tableName|schemaName)\s*:/g, '_$1:');
+  const rest = text.replaceAll(/\b(path|pathTs|glob|tableName|schema)\s*:/g, '_$1:');
   const valueOf = async (key: string): Promise<CodeValue | undefined> => {
     for (const block of blocks) {
       const value = await valueAfter({ path, text: `${block}\n;${rest}` }, key);
@@ -97,12 +98,15 @@ async function configurationAt(tree: Tree, path: string): Promise<Configuration 
   const directory = said === undefined ? usualFolder(tree, folder) : sourceFolder(tree, said);
   if (directory === undefined) return undefined;
   const glob = (await valueOf('glob'))?.values[0];
+  const tableName = (await valueOf('tableName'))?.values[0];
+  // "schema.table" is how MikroORM itself takes both, unless `schema` stands beside it.
+  const table = tableName === undefined ? undefined : qualifiedTable(tableName);
   const isListed = blocks.some((block) => /\bmigrationsList\s*:/.test(block));
   return {
     directory,
     files: glob === undefined ? tree.filesIn(directory) : sourceFiles(tree, posix.join(directory, glob)),
     unread: isListed ? [...unread, `${path} lists its migrations by itself`] : unread,
-    table: (await valueOf('tableName'))?.values[0],
-    schema: (await valueOf('schemaName'))?.values[0],
+    table: table?.name,
+    schema: (await valueOf('schema'))?.values[0] ?? table?.schema,
   };
 }

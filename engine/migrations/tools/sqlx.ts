@@ -5,8 +5,9 @@ import { compareLists, type AppliedMigration, type LocalMigration } from '../com
 import { foldersWith } from '../folders.ts';
 import type { Comparison, Layout, ToolModule } from '../layout.ts';
 import type { Row } from '../../database/database.ts';
+import { qualifiedTable, type QualifiedTable } from '../qualifiedTable.ts';
 import { dependencyFiles, properties } from '../sourceText.ts';
-import { foldersUpFrom, isWithin, type Tree } from '../tree.ts';
+import { foldersUpFrom, isWithin, pathFrom, type Tree } from '../tree.ts';
 
 export const sqlx: ToolModule = {
   tool: 'sqlx',
@@ -18,32 +19,58 @@ export const sqlx: ToolModule = {
       (folder) => settings.directory !== undefined || crates.some((crate) => isWithin(folder, crate)),
     );
     return await Promise.all(
-      folders.map(async (directory): Promise<Layout> => ({
-        tool: 'sqlx',
-        directory,
-        evidence: settings.directory !== undefined ? 'settings' : evidenceOf(directory, crates),
-        table: {
-          names: [(await optionsFor(tree, directory)).get('migrate.tablename') ?? '_sqlx_migrations'],
-          schema: undefined,
-          columns: { needed: ['version', 'description', 'success', 'checksum'] },
-        },
-        compare: (rows) => compare(tree, directory, rows),
-      })),
+      folders.map(async (directory): Promise<Layout> => {
+        const { folder, table, ignored } = await optionsFor(tree, directory);
+        const usual = crates.map((crate) => posix.join(crate, 'migrations'));
+        return {
+          tool: 'sqlx',
+          directory,
+          evidence:
+            settings.directory !== undefined
+              ? 'settings'
+              : (folder === undefined ? usual : [folder]).includes(directory)
+                ? 'configuration'
+                : 'files',
+          table: {
+            names: [table.name],
+            schema: table.schema,
+            columns: { needed: ['version', 'description', 'success', 'checksum'] },
+          },
+          compare: (rows) => compare(tree, { directory, ignored }, rows),
+        };
+      }),
     );
   },
 };
 
-const evidenceOf = (directory: string, crates: readonly string[]): 'configuration' | 'files' =>
-  crates.includes(posix.dirname(directory)) && posix.basename(directory) === 'migrations'
-    ? 'configuration'
-    : 'files';
+interface Options {
+  /** Where migrations lie, if it is said. */
+  folder: string | undefined;
+  table: QualifiedTable;
+  /** Characters that its checksums leave out. */
+  ignored: readonly string[];
+}
 
-async function optionsFor(tree: Tree, directory: string): Promise<Map<string, string>> {
+/** As `sqlx.toml` says (`sqlx::config::migrate::Config`). */
+async function optionsFor(tree: Tree, directory: string): Promise<Options> {
   const file = foldersUpFrom(directory)
     .map((folder) => posix.join(folder, 'sqlx.toml'))
     .find((path) => tree.has(path));
-  return properties(file === undefined ? '' : ((await tree.text(file)) ?? ''));
+  const text = file === undefined ? '' : ((await tree.text(file)) ?? '');
+  const said = properties(text);
+  const folder = said.get('migrate.migrationsdir');
+  return {
+    folder: folder === undefined ? undefined : pathFrom(posix.dirname(file ?? '.'), folder),
+    table: qualifiedTable(said.get('migrate.tablename') ?? '_sqlx_migrations'),
+    ignored: charactersOf(/^\s*ignored-chars\s*=\s*\[([^\]]*)\]/m.exec(text)?.[1] ?? ''),
+  };
 }
+
+/** Of an array of TOML; its escapes of one character are those of JSON. */
+const charactersOf = (array: string): string[] =>
+  [...array.matchAll(/("(?:\\(?:[btnfr"\\]|u[0-9a-fA-F]{4})|[^"\\\n])+")|'([^'\n]+)'/g)].map(
+    ([, basic, literal]) => (basic === undefined ? (literal ?? '') : (JSON.parse(basic) as string)),
+  );
 
 const isMigration = (path: string): boolean =>
   /^\d+_.*\.sql$/.test(posix.basename(path)) && !path.endsWith('.down.sql');
@@ -52,7 +79,11 @@ interface AppliedRow extends AppliedMigration {
   checksum: string;
 }
 
-async function compare(tree: Tree, directory: string, rows: readonly Row[]): Promise<Comparison> {
+async function compare(
+  tree: Tree,
+  { directory, ignored }: { directory: string; ignored: readonly string[] },
+  rows: readonly Row[],
+): Promise<Comparison> {
   const local = tree
     .filesIn(directory)
     .filter(isMigration)
@@ -77,7 +108,13 @@ async function compare(tree: Tree, directory: string, rows: readonly Row[]): Pro
     ordered: false,
     isEdited: async ({ file }, { checksum }) => {
       const content = await tree.bytes(file);
-      return content !== undefined && !digests(content, 'sha384').includes(checksum);
+      return content !== undefined && !digests(without(content, ignored), 'sha384').includes(checksum);
     },
   });
+}
+
+function without(content: Uint8Array, ignored: readonly string[]): Uint8Array {
+  if (ignored.length === 0) return content;
+  const text = Buffer.from(content).toString();
+  return Buffer.from(ignored.reduce((rest, character) => rest.replaceAll(character, ''), text));
 }

@@ -65,6 +65,45 @@ describe('migrations of SQLx', () => {
     });
     assert.deepEqual([found.table, found.state], ['public.steps', 'in-step']);
   });
+
+  it('lie where sqlx.toml says, with a schema for the table and without the characters that are left out', async () => {
+    const begun = {
+      files: {
+        'Cargo.toml': '[dependencies]\nsqlx = { version = "0.9", features = ["sqlx-toml"] }\n',
+        'sqlx.toml': `[migrate]
+create-schemas = ["meta"]
+table-name = 'meta."My steps"'
+migrations-dir = "db/migs"
+ignored-chars = [
+  "\\r",
+  " ",
+]
+`,
+        'db/migs/0001_first_one.sql': 'create table a (id int);\r\n',
+        'other/migrations/1_x.sql': SQL,
+      },
+      tables: {
+        'meta.My steps': [
+          row('1', {
+            checksum: `\\x${createHash('sha384').update('createtablea(idint);\n').digest('hex')}`,
+          }),
+        ],
+      },
+    };
+    const found = await report(begun);
+    assert.deepEqual(
+      [found.table, found.directory, found.state, found.edited],
+      ['meta.My steps', 'db/migs', 'in-step', []],
+    );
+    const edited = await report({
+      ...begun,
+      files: { ...begun.files, 'db/migs/0001_first_one.sql': 'create table b (id int);\n' },
+    });
+    assert.equal(edited.state, 'edited');
+    // Nothing is applied yet: the folder that is said counts, and no other one.
+    const empty = await report({ files: begun.files });
+    assert.deepEqual([empty.directory, empty.state], ['db/migs', 'behind']);
+  });
 });
 
 describe('migrations of EF Core', () => {

@@ -85,6 +85,38 @@ const changeSetRows = [
   changeSetRow(3, 'db/more/extra.yaml', '9:9f3a7ce7fee33734ec175c1d4ad897c5'),
 ];
 
+const atlasRow = (version: string, description: string, type: number, hash: string) => ({
+  ...{ version, description, type: String(type), applied: '1', total: '1', error: null, hash },
+});
+const atlasFiles: Files = {
+  'db/atlas.sum': 'h1:x',
+  'db/1_a.sql': 'create table t_1_a (id int);\n',
+  // Not at its top, and so no mark of the file.
+  'db/2_b.sql': 'select 1;\n-- atlas:checkpoint\nselect 2;\n',
+  'db/3_c.sql': 'create table t_3_c (id int);\n',
+};
+const atlasRows = [
+  atlasRow('1', 'a', 2, '+st7PMO6DkXNcbX5/GOjB9CZeYnChSyz3tAkFpKHNQk='),
+  atlasRow('2', 'b', 2, 'oFP8kd9xkuIspkjwkYNKh9jZKHyQZjy858LjVQXNCvU='),
+  atlasRow('3', 'c', 2, 'adh32r6C2eD8gUZc47dcuELz04q98KtmmsYVB34k2ig='),
+];
+
+const gooseRows = (...versions: string[]) =>
+  ['0', ...versions].map((version_id, index) => ({ id: String(index + 1), version_id, is_applied: 't' }));
+
+const sqlxRows = [
+  {
+    ...{ version: '1', description: 'first one', success: 't' },
+    checksum:
+      '\\x333f92a8b147295e02867266eff3efdec74f83a55973146d680b6c0edcb6d74500111c96663422a9c77f878ed204d818',
+  },
+  {
+    ...{ version: '20240102000000', description: 'b', success: 't' },
+    checksum:
+      '\\xfeb1553ce8c4e51e396c44fb0bfe1ae070e582f51f927cadfb8a9d84803a53fddb4ea2960ea7194757c7b5174fa2cafb',
+  },
+];
+
 const runs: Readonly<Record<string, Run>> = {
   'TypeORM 1.1': {
     tool: 'typeorm',
@@ -135,6 +167,69 @@ export default new DataSource({
     first: mikroOrmRows('Migration20240101000000'),
     all: mikroOrmRows('Migration20240101000000'),
     said: [],
+  },
+  'MikroORM 7 with a schema in the name of its table': {
+    tool: 'mikro-orm',
+    files: mikroOrm(" tableName: 'meta.steps', glob: '**/!(*.d).{js,ts}',"),
+    table: 'meta.steps',
+    first: mikroOrmRows('Migration20240101000000'),
+    all: mikroOrmRows('Migration20240101000000', 'Migration20240102000000'),
+    said: ['Migration20240102000000'],
+  },
+  'MikroORM 7 with a schema for its table': {
+    tool: 'mikro-orm',
+    files: mikroOrm(" tableName: 'other.steps', schema: 'meta', glob: '**/!(*.d).{js,ts}',"),
+    table: 'meta.steps',
+    first: mikroOrmRows('Migration20240101000000'),
+    all: mikroOrmRows('Migration20240101000000', 'Migration20240102000000'),
+    said: ['Migration20240102000000'],
+  },
+  'goose 3.30': {
+    tool: 'goose',
+    files: {
+      'db/00001_a.sql': '-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n',
+      'db/00004_x.up.sql': '-- +goose Up\nselect 1;\n',
+      'db/007_test.sql': '-- +goose Up\nselect 1;\n',
+      'db/8_.sql': '-- +goose Up\nselect 1;\n',
+      'db/20240102030405_b.sql': '-- +goose Up\nselect 1;\n-- +goose Down\nselect 2;\n',
+    },
+    table: 'public.goose_db_version',
+    first: gooseRows('1'),
+    all: gooseRows('1', '4', '7', '8', '20240102030405'),
+    said: ['00004_x.up.sql', '007_test.sql', '8_.sql', '20240102030405_b.sql'],
+  },
+  'SQLx 0.9': {
+    tool: 'sqlx',
+    files: {
+      'Cargo.toml': '[dependencies]\nsqlx = "0.9"\n',
+      'migrations/0001_first_one.sql': 'create table a (id int);\r\n',
+      'migrations/20240102000000_b.up.sql': 'create table b (id int);\n',
+      'migrations/20240102000000_b.down.sql': 'drop table b;\n',
+      'migrations/README.md': 'x\n',
+    },
+    table: 'public._sqlx_migrations',
+    first: sqlxRows.slice(0, 1),
+    all: sqlxRows,
+    said: ['20240102000000_b'],
+  },
+  'Atlas 0.32': {
+    tool: 'atlas',
+    files: atlasFiles,
+    table: 'atlas_schema_revisions.atlas_schema_revisions',
+    first: atlasRows.slice(0, 2),
+    all: atlasRows,
+    said: ['3_c'],
+  },
+  'Atlas 0.32 from a baseline on': {
+    tool: 'atlas',
+    files: { ...atlasFiles, 'db/2_b.sql': 'create table t_2_b (id int);\n' },
+    table: 'atlas_schema_revisions.atlas_schema_revisions',
+    first: [{ ...atlasRow('2', 'b', 1, ''), applied: '0', total: '0' }],
+    all: [
+      { ...atlasRow('2', 'b', 1, ''), applied: '0', total: '0' },
+      atlasRow('3', 'c', 2, 'ZDqiXvx0oIqZVNLAdYKa0iCa2M25RLn5O/h1wpxGWH0='),
+    ],
+    said: ['3_c'],
   },
   'Knex 3.3': {
     tool: 'knex',

@@ -18,7 +18,7 @@ import {
   type TemporaryServer,
   type Workbench,
 } from '../workbench.ts';
-import { readArchive } from './archive.ts';
+import { readArchive, type Archive } from './archive.ts';
 import { prepareDump, type PreparedDump } from './dumpFile.ts';
 import { checkArchive, noRowsInScript, readPlainFacts } from './dumpKind.ts';
 import { applySettings } from './databaseSettings.ts';
@@ -71,10 +71,23 @@ export async function retrieveDump(request: DumpRequest): Promise<Retrieved> {
     scratch: request.scratch,
     signal,
     onProgress: (fraction) => unpacking.progress(fraction),
+    checkContents: async (folder) => {
+      await readContents(request, dump, folder);
+    },
   });
   return prepared.format === 'plain'
     ? await retrieveScript(request, dump, prepared)
     : await retrieveArchive(request, dump, prepared);
+}
+
+async function readContents(
+  { machine, client, signal, mark }: DumpRequest,
+  dump: string,
+  file: string,
+): Promise<Archive> {
+  return await readArchive(machine, client, file, signal, mark).catch((error: unknown) => {
+    throw namingDump(error, dump);
+  });
 }
 
 async function retrieveArchive(
@@ -82,12 +95,8 @@ async function retrieveArchive(
   dump: string,
   prepared: PreparedDump,
 ): Promise<Retrieved> {
-  const { definition, machine, client, signal } = request;
-  const archive = await readArchive(machine, client, prepared.file, signal, request.mark).catch(
-    (error: unknown) => {
-      throw namingDump(error, dump);
-    },
-  );
+  const { definition, client } = request;
+  const archive = await readContents(request, dump, prepared.file);
   const warning = checkArchive(archive, dump);
   if (warning !== undefined) request.report.line(warning, 'warning');
   const database = definition.database ?? archive.database ?? databaseNameOf(request.member);

@@ -67,6 +67,8 @@ export interface PrepareDumpOptions {
   scratch: string | undefined;
   signal: AbortSignal | undefined;
   onProgress?: (fraction: number) => void;
+  /** Called with a folder that has no more than toc.dat yet, before the rest of a packed directory is unpacked: rejects where that would be in vain. */
+  checkContents?: (folder: string) => Promise<void>;
 }
 
 /** Rejects with `dump_unreadable`. Reads files of this machine. */
@@ -124,7 +126,10 @@ export async function prepareDump(options: PrepareDumpOptions): Promise<Prepared
   if (options.scratch === undefined) return { format: 'directory', file, ...facts, isPacked: true };
   const folder = path.join(options.scratch, 'directory');
   await machine.files.makeDirectory(folder, { mode: 0o700 });
-  await unpackDirectory(file, tar.members, folder, signal);
+  await unpackDirectory(file, tar.members, folder, {
+    signal,
+    begun: async () => await options.checkContents?.(folder),
+  });
   if (file !== dump) await machine.files.remove(file);
   await checkDataFiles(machine, folder, unreadable);
   return { format: 'directory', file: folder, ...facts, isCopy: true };

@@ -68,27 +68,38 @@ export function isOfDirectory(members: readonly TarMember[]): boolean {
 const OWN_FILE =
   /^(?:toc\.dat|\d+\.dat(?:\.gz|\.lz4|\.zst)?|blobs(?:_\d+)?\.toc|blob_\d+\.dat(?:\.gz|\.lz4|\.zst)?)$/;
 
-/** Only pg_dump's own names, beside its toc.dat: whatever else is packed along is not unpacked, links least of all. */
+/**
+ * Only pg_dump's own names, beside its toc.dat: whatever else is packed along is not unpacked, links least of all. `begun` is
+ * called when toc.dat is there and the rest is not.
+ */
 export async function unpackDirectory(
   file: string,
   members: readonly TarMember[],
   into: string,
-  signal: AbortSignal | undefined,
+  { signal, begun }: { signal: AbortSignal | undefined; begun: () => Promise<void> },
 ): Promise<void> {
   const contents = members.find(({ name }) => /(?:^|\/)toc\.dat$/.test(name));
   const folder = path.posix.dirname(contents?.name ?? '');
   const handle = await openRegularFile(file, { links: 'followed' });
   try {
-    for (const { name, at, bytes } of members) {
-      const own = path.posix.basename(name);
-      if (path.posix.dirname(name) !== folder || !OWN_FILE.test(own)) continue;
-      const target = createWriteStream(path.join(into, own), { mode: 0o600, flags: 'wx' });
+    const unpack = async ({ name, at, bytes }: TarMember): Promise<void> => {
+      const target = createWriteStream(path.join(into, path.posix.basename(name)), {
+        mode: 0o600,
+        flags: 'wx',
+      });
       if (bytes === 0) {
         await finished(target.end());
-        continue;
+        return;
       }
       const source = handle.createReadStream({ start: at, end: at + bytes - 1, autoClose: false });
       await pipeline(source, target, signal === undefined ? {} : { signal });
+    };
+    if (contents !== undefined) await unpack(contents);
+    await begun();
+    for (const member of members) {
+      const isOwn =
+        path.posix.dirname(member.name) === folder && OWN_FILE.test(path.posix.basename(member.name));
+      if (isOwn && member !== contents) await unpack(member);
     }
   } finally {
     await handle.close();
