@@ -41,10 +41,16 @@ export function row(
     ...parts,
     id: rowId(parts.reference),
     faded: parts.faded,
-    spoken: parts.spoken ?? (description === '' ? label : `${label}, ${description}`),
+    spoken: (parts.spoken ?? (description === '' ? label : `${label}, ${description}`)).replaceAll(
+      SEPARATOR,
+      ', ',
+    ),
   };
 }
 
+/** To be seen; a screen reader would read out what it is, or run the parts together. */
+const SEPARATOR = ' · ';
+
 /** What is known of the parts, as one line. */
 export const joined = (parts: readonly (string | undefined)[]): string =>
-  parts.filter((part) => part !== undefined && part !== '').join(' · ');
+  parts.filter((part) => part !== undefined && part !== '').join(SEPARATOR);

@@ -528,24 +528,26 @@ function cloneRow(state: TreeState, clone: Clone): Row {
   const standing = faded === 'out of reach' && !busy && !away ? faded : text;
   // What somebody has to know or to do comes first: a narrow side bar cuts the rest.
   const isFine = standing === 'ready' || !isRunning;
+  // People think in branches; the clone's own name is in the tooltip.
+  const label = clone.branch ?? clone.name;
+  const description = joined([
+    isFine ? undefined : problemText(clone, standing),
+    state.window.migrations.get(clone.id),
+    protectionText(clone, state.now),
+    !current ? undefined : isRunning ? 'current' : 'current, port closed',
+    isFine ? standing : undefined,
+    clone.branch !== null &&
+    clone.repository !== null &&
+    state.shared.has(branchKey(clone.environment, clone.branch))
+      ? repositoryName(clone.repository)
+      : undefined,
+    ageOf(clone.resetAt ?? clone.createdAt, state.now),
+    cloneSizeText(clone),
+  ]);
   return row({
-    reference,
-    // People think in branches; the clone's own name is in the tooltip.
-    label: clone.branch ?? clone.name,
-    description: joined([
-      isFine ? undefined : problemText(clone, standing),
-      state.window.migrations.get(clone.id),
-      protectionText(clone, state.now),
-      !current ? undefined : isRunning ? 'current' : 'current, port closed',
-      isFine ? standing : undefined,
-      clone.branch !== null &&
-      clone.repository !== null &&
-      state.shared.has(branchKey(clone.environment, clone.branch))
-        ? repositoryName(clone.repository)
-        : undefined,
-      ageOf(clone.resetAt ?? clone.createdAt, state.now),
-      cloneSizeText(clone),
-    ]),
+    ...{ reference, label, description },
+    // Nobody who listens sees the tooltip.
+    spoken: joined([label, description, label === clone.name ? undefined : `clone ${clone.name}`]),
     icon: faded === undefined ? icon : { ...icon, color: color.faded },
     context: [
       'clone',

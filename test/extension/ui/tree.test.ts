@@ -67,6 +67,22 @@ describe('the tree', () => {
       ],
     );
     assert.equal(rows[3]?.ariaLabel, 'Clones of shop, 4 clones');
+    const { page } = workbench;
+    // As Chromium's accessibility tree has them.
+    const tree = page.getByRole('tree', { name: 'Thin Clones' });
+    const levelOf = async (name: RegExp): Promise<string | null> =>
+      await tree.getByRole('treeitem', { name }).getAttribute('aria-level');
+    assert.deepEqual(
+      [
+        await levelOf(/^shop, 4 clones, data of 3 h ago$/),
+        await levelOf(/^feature\/login, ready, .*, 1\.2 MB own(, clone .*)?$/),
+        await levelOf(/^load-test, protected for 3 days, ready, 1 h ago, 91 MB own$/),
+        await levelOf(/^experiment, failed: The server ended with signal SIGKILL, 2 days ago, 400 kB own$/),
+        await levelOf(/^Host local, btrfs, thin, 64 GB free$/),
+      ],
+      ['1', '3', '3', '3', '1'],
+    );
+    await page.getByRole('button', { name: /^Thin Clones: 2 environments, 4 clones/ }).waitFor();
   });
 
   it('offers at most three inline actions, and the rest in the context menu', async () => {

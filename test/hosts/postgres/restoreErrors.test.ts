@@ -286,6 +286,29 @@ describe('a restore of what can not be restored', function () {
     });
   }
 
+  // As a disk that gets full just then: no other statement would do better, and what is missing is not the object's fault.
+  for (const [where, statement] of [
+    ['at what is tried again', 'CREATE MATERIALIZED VIEW lost AS SELECT fits() AS fits'],
+    ['at a check that was set aside', 'ALTER TABLE items ADD CHECK (fits() >= id)'],
+  ] as const)
+    it(`fails, and is not told to lack an object, when the disk is full ${where}`, async () => {
+      await source.run('postgres', 'DROP DATABASE IF EXISTS tight WITH (FORCE)', 'CREATE DATABASE tight');
+      await source.run(
+        'tight',
+        'CREATE TABLE items AS SELECT 1 AS id',
+        `CREATE FUNCTION fits() RETURNS int LANGUAGE plpgsql AS $$
+           BEGIN
+             IF inet_server_port() IS NULL THEN RAISE EXCEPTION 'nothing fits' USING ERRCODE = 'disk_full'; END IF;
+             RETURN 1;
+           END $$`,
+        statement,
+      );
+      await assert.rejects(
+        bench.retrieve({ retrieval: 'logical', url: source.url('tight') }, { password: SOURCE_PASSWORD }),
+        { code: 'storage_full' },
+      );
+    });
+
   it('needs no source any more', async () => {
     const killed: Promise<void>[] = [];
     const { comparison } = await retrieve('source', /: trying again\.$/, () => {

@@ -90,6 +90,29 @@ describe('the rows of the tree', () => {
     );
   });
 
+  it('are said in one sentence: the name, how it stands, and what else the tooltip tells', () => {
+    const state = treeState(
+      entities({
+        environments: [{}],
+        clones: [
+          { name: 'feature-b', branch: 'feature/b', protectedUntil: 'forever' },
+          { id: cloneId('e'), name: 'broken', state: 'failed', problem: 'The server ended.' },
+        ],
+      }),
+      now,
+    );
+    const said = (rows: readonly Row[]): string[] =>
+      rows.flatMap((row) => [row.spoken, ...said(rowsUnder(state, row.reference))]);
+    assert.deepEqual(said(rowsUnder(state, undefined)), [
+      'shop, 2 clones, no snapshot yet',
+      'Clones of shop, 2 clones',
+      'broken, failed: The server ended, 2 h ago, 400 kB own',
+      'feature/b, protected, ready, 2 h ago, 400 kB own, clone feature-b',
+      'Snapshots of shop, no snapshots',
+      'Host local, btrfs, thin, 64 GB free',
+    ]);
+  });
+
   it('show clones and snapshots with state, age, size, branch and protection', () => {
     assert.equal(
       draw({
