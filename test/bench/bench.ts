@@ -14,6 +14,7 @@ import { benchBranches } from './branches.ts';
 import { benchClones, type BenchContext } from './clones.ts';
 import { benchCommandLine } from './commandLine.ts';
 import { benchEngine } from './engine.ts';
+import { benchHosts } from './hosts.ts';
 import { benchIdle } from './idle.ts';
 import { benchRefresh } from './refresh.ts';
 import { benchExtension, weighBundles } from './extension.ts';
@@ -72,6 +73,7 @@ async function main(signal: AbortSignal): Promise<void> {
       benchClones,
       benchBranches,
       benchTls,
+      benchHosts,
       benchIdle,
       benchRefresh,
       benchCommandLine,

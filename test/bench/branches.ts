@@ -98,8 +98,8 @@ async function benchSwitches(context: BenchContext, client: Client, place: RealP
   }
 }
 
-export async function makeRepository(place: RealPlace, environment: string): Promise<string> {
-  const folder = join(place.folder, 'shop');
+export async function makeRepository(place: RealPlace, environment: string, name = 'shop'): Promise<string> {
+  const folder = join(place.folder, name);
   await place.run(place.folder, 'init', '--quiet', '--initial-branch', 'main', folder);
   const config = ['version: 1', 'workspace:', `  environment: ${environment}`, '  follow: automatic', ''];
   await writeFile(join(folder, 'thin-clones.yaml'), config.join('\n'));
@@ -109,7 +109,7 @@ export async function makeRepository(place: RealPlace, environment: string): Pro
   return folder;
 }
 
-const leaveMark = async (login: Connection, branch: string): Promise<void> => {
+export const leaveMark = async (login: Connection, branch: string): Promise<void> => {
   await withLogin(login, async (session) => {
     await session.query('CREATE TABLE branch_mark (branch text NOT NULL)');
     await session.query('INSERT INTO branch_mark VALUES ($1)', [branch]);
@@ -117,7 +117,7 @@ const leaveMark = async (login: Connection, branch: string): Promise<void> => {
 };
 
 /** Null where no branch left its mark; rejects where the connection ends. */
-async function markOf(session: pg.Client): Promise<string | null> {
+export async function markOf(session: pg.Client): Promise<string | null> {
   try {
     const { rows } = await session.query<{ branch: string }>('SELECT branch FROM branch_mark');
     return rows[0]?.branch ?? null;

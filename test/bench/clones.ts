@@ -72,7 +72,7 @@ export async function benchClones(context: BenchContext): Promise<Result[]> {
 /** An engine of the production build on a file system of its own. */
 export async function withStore<T>(
   context: BenchContext,
-  store: Pick<Store, 'driver' | 'pool'>,
+  store: Pick<Store, 'driver' | 'pool'> & { readonly variables?: Readonly<Record<string, string>> },
   work: (engine: TestEngine) => Promise<T>,
 ): Promise<T> {
   const pool = await makePool(store.pool, POOL_MEGABYTES);
@@ -81,7 +81,11 @@ export async function withStore<T>(
     await chmod(dirname(pool.path), 0o711);
     const engine = await makeTestEngine({
       program: context.production.engine,
-      variables: { THIN_CLONES_STORAGE_DRIVER: store.driver, THIN_CLONES_STORAGE_PATH: pool.path },
+      variables: {
+        ...store.variables,
+        THIN_CLONES_STORAGE_DRIVER: store.driver,
+        THIN_CLONES_STORAGE_PATH: pool.path,
+      },
     });
     try {
       return await work(engine);

@@ -61,7 +61,7 @@ export async function benchEngine(context: BenchContext): Promise<Result[]> {
   });
 }
 
-async function residentBytes(pid: number): Promise<number> {
+export async function residentBytes(pid: number): Promise<number> {
   const status = await readFile(`/proc/${pid}/status`, 'utf8');
   const [, kibibytes] = /^VmRSS:\s+(\d+) kB$/m.exec(status) ?? [];
   if (kibibytes === undefined) throw new Error(`/proc/${pid}/status has no VmRSS.`);

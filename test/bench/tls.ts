@@ -98,7 +98,7 @@ async function connect(
 }
 
 /** Microseconds. */
-async function timeQueries(session: pg.Client): Promise<number[]> {
+export async function timeQueries(session: pg.Client): Promise<number[]> {
   const times: number[] = [];
   for (let query = 0; query < QUERIES_OF_A_TURN; query += 1) {
     const asked = performance.now();
