@@ -98,7 +98,7 @@ const noOtherReaders = [
 const readersOfOwnFiles = [
   'engine/protocol/node/regularFile.ts',
   // Files of the home, which is 0700: read once, before anything answers.
-  'engine/process/{compiledCode,installation,keptStorage,lock,settings}.ts',
+  'engine/process/{compiledCode,installation,keptStorage,settings}.ts',
   'engine/state/{reserve,sqliteStore,vault}.ts',
   // Files that belong to the program itself, and of tools that developers run.
   'engine/main.ts',
@@ -113,7 +113,7 @@ const readersOfOwnFiles = [
   // The home's, read by every command before anything else is loaded.
   'engine/protocol/node/{discovery,holder}.ts',
   // They open for writing, without following links.
-  'engine/machine/local/{files,ownership,replaceFile,treeFiles}.ts',
+  'engine/machine/local/{files,lock,ownership,replaceFile,treeFiles}.ts',
   'engine/config/envFile.ts',
   // A person may hand over a password by a pipe, and waits for it at the terminal.
   'engine/cli/passwords.ts',

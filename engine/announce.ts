@@ -1,7 +1,8 @@
 /** Makes the engine found in its home, and keeps the files by which it is. */
 import { writeFileSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
-import { tryLock, type Lock } from './process/lock.ts';
+import { tryLock } from './machine/local/lock.ts';
+import type { FileLock } from './machine/machine.ts';
 import type { OwnFiles } from './process/ownFiles.ts';
 import { tellHolder } from './process/takeHome.ts';
 import type { Discovery } from './protocol/node/discovery.ts';
@@ -10,7 +11,7 @@ import type { HomePaths } from './protocol/node/home.ts';
 export interface AnnounceOptions {
   paths: HomePaths;
   ownFiles: OwnFiles;
-  lock: Lock;
+  lock: FileLock;
   discovery: Discovery;
   /** Undefined where it is no file. */
   reopenSocket: (() => Promise<void>) | undefined;
@@ -18,7 +19,7 @@ export interface AnnounceOptions {
 
 export interface Announcement {
   /** The lock that is held now; its file may have been made again. */
-  lock(): Lock;
+  lock(): FileLock;
 }
 
 export async function announce({

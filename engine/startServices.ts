@@ -1,6 +1,7 @@
 /** Wires everything that stands above the state: storage, runtime, databases and the use cases over them. */
 import { existsSync } from 'node:fs';
 import { chmod, lstat, mkdir } from 'node:fs/promises';
+import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { readWorkspace } from './config/workspaceFile.ts';
 import { writeBlock } from './config/envFile.ts';
@@ -150,6 +151,15 @@ export async function startServices(
   return { context, services, blocked: state.blocked };
 }
 
+/** In a container its number may have no name. */
+function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `user ${process.getuid?.() ?? 'unknown'}`; // best effort: it is for people
+  }
+}
+
 type Trace = <Port extends object>(name: string, port: Port) => Port;
 
 async function openStorage(
@@ -172,7 +182,10 @@ async function openStorage(
   const pool = isNewHome ? paths.pool : (configured.path ?? paths.pool);
   const installation = loadInstallation(paths.installation, pool, () => systemRandom.id());
   if (!inPoolFile) refuseEmptyStorage(configured.path ?? paths.pool, store);
-  const storage = await chooseStorage({ machine, root: paths.pool, configured, installation, signal });
+  const storage = await chooseStorage({
+    ...{ machine, root: paths.pool, configured, installation, signal },
+    holder: { pid: process.pid, user: ownName(), home: paths.home, machine: hostname() },
+  });
   if (blocked === null) keepStorage(paths.keptStorage, configured);
   return { storage, installation };
 }

@@ -108,6 +108,11 @@ export interface TreeFiles {
   remove(relative: string): Promise<void>;
 }
 
+/** Held by this process until it is released, or until the process ends, however it does. */
+export interface FileLock {
+  release(): void;
+}
+
 export interface MachineFiles {
   /** undefined when there is no such file. Errors: UnfitFileError for a link and for all that is no file. */
   read(path: string, options?: ReadOptions): Promise<string | undefined>;
@@ -129,6 +134,11 @@ export interface MachineFiles {
   remove(path: string): Promise<void>;
   /** Total and free bytes of the file system that holds the path. */
   space(path: string): Promise<{ totalBytes: number; freeBytes: number }>;
+  /**
+   * Locks a file that holds nothing else, made when it is missing; undefined while another process has it, or this one. The lock
+   * lies on the file and not on its name.
+   */
+  lock(path: string): Promise<FileLock | undefined>;
   /**
    * Takes an empty directory from the server user where the engine is root, until `giveToServerUser`: what root writes
    * there nobody else can swap. Rejects when something is in it.

@@ -1,9 +1,10 @@
 /** Makes this process the one engine of a home, and waits for the end of another one that no longer answers. */
 import { writeFileSync } from 'node:fs';
+import { tryLock } from '../machine/local/lock.ts';
+import type { FileLock } from '../machine/machine.ts';
 import { fail } from '../protocol/errors.ts';
 import type { HomePaths } from '../protocol/node/home.ts';
 import { readHolder } from '../protocol/node/holder.ts';
-import { tryLock, type Lock } from './lock.ts';
 
 /** A killed engine holds its home until the operating system is done with it; a stopping one until its jobs are undone. */
 const patienceMs = 60_000;
@@ -23,7 +24,7 @@ export interface TakeOptions<State extends object> {
 }
 
 /** The opened state, and the lock beside it. */
-export type TakenHome<State extends object> = State & { lock: Lock };
+export type TakenHome<State extends object> = State & { lock: FileLock };
 
 /**
  * undefined: another engine answers, this one is not needed. Rejects with `engine_unreachable` when another one holds the home,

@@ -737,6 +737,13 @@ export const errorTable = {
     (d) => `${d.path} is not ours to use: ${d.problem}.`,
     () => 'Choose an empty folder or dataset for the storage, or the THIN_CLONES_HOME that made it.',
   ),
+  storage_in_use: define<{ path: string; holder: string; home: string | null }>(
+    409,
+    (d) => `${d.path} is in use: ${d.holder} works on it, and two would undo each other.`,
+    (d) =>
+      `Stop that engine there${d.home === null ? '' : ` (${shown(`THIN_CLONES_HOME=${d.home}`, 'thin-clones', 'engine', 'stop')})`}; its clones go on, and this one takes the storage by itself. Or give this one a storage of its own (storage.path in settings.json).`,
+    true,
+  ),
   programs_missing: define<{ what: string; searched: readonly string[]; install: string }>(
     503,
     (d) => `${d.what} was not found (looked in ${list(d.searched)}).`,

@@ -7,8 +7,10 @@ import { fail, isFailure, toFailure } from '../protocol/errors.ts';
 import type { InstallationId } from '../protocol/ids.ts';
 import { createBtrfsDriver } from './btrfs/btrfsDriver.ts';
 import { createCopyDriver } from './copy/copyDriver.ts';
+import { createHold, type Hold, type Holder } from './hold.ts';
 import { PROBE_PREFIX, readPool, type Pool } from './pool.ts';
 import { ensurePoolFile, guardPoolFile, poolFileOf, poolFileObstacle } from './poolFile.ts';
+import { makeRoot } from './readyRoot.ts';
 import { createReflinkDriver, reflinkLabel, reflinkObstacle } from './reflink/reflinkDriver.ts';
 import type { Storage } from './storage.ts';
 import { openTaggedStore } from './taggedStore.ts';
@@ -33,6 +35,8 @@ export interface StorageChoice {
       }
     | undefined;
   installation: InstallationId;
+  /** The engine that is to work on it. */
+  holder: Omit<Holder, 'installation'>;
   signal?: AbortSignal | undefined;
 }
 
@@ -44,10 +48,25 @@ interface Obstacle {
 
 const BTRFS_MAGIC = 0x9123683e;
 
-/** Errors: storage_foreign, storage_failed (with the reason and what to do), storage_full. */
-export async function chooseStorage(choice: StorageChoice): Promise<Storage> {
+/**
+ * Opens the storage as the only engine on it, until it is closed.
+ * Errors: storage_in_use, storage_foreign, storage_failed (with the reason and what to do), storage_full.
+ */
+export async function chooseStorage(asked: StorageChoice): Promise<Storage> {
+  const root = asked.configured?.path ?? asked.root;
+  const hold = createHold({ ...asked, root });
+  try {
+    return hold.over(await choose({ ...asked, hold }, root));
+  } catch (error) {
+    hold.release();
+    throw error;
+  }
+}
+
+type Choice = StorageChoice & { hold: Hold };
+
+async function choose(choice: Choice, root: string): Promise<Storage> {
   const { machine, installation, configured } = choice;
-  const root = configured?.path ?? choice.root;
   choice.signal?.throwIfAborted();
   if (configured?.dataset !== undefined || configured?.driver === 'zfs') return openOnZfs(choice, root);
 
@@ -55,6 +74,8 @@ export async function chooseStorage(choice: StorageChoice): Promise<Storage> {
     return openPoolFile(choice, root);
   }
   const pool = await readPool(machine, root, installation);
+  // Before anything is tried in it.
+  if (pool) await choice.hold.take();
   if (pool && (await hasDatasets(machine, root))) return reopen(choice, root, pool);
 
   const wanted = configured?.driver;
@@ -83,14 +104,18 @@ export async function chooseStorage(choice: StorageChoice): Promise<Storage> {
 }
 
 async function open(
-  { machine, installation }: StorageChoice,
+  { machine, installation, hold }: Choice,
   root: string,
   driver: TreeDriver,
 ): Promise<Storage> {
+  // Not into a folder of somebody else.
+  await readPool(machine, root, installation);
+  await makeRoot(machine, root);
+  await hold.take();
   return openTaggedStore({ machine, root, installation, driver });
 }
 
-async function openOnZfs(choice: StorageChoice, root: string): Promise<Storage> {
+async function openOnZfs(choice: Choice, root: string): Promise<Storage> {
   const { machine, installation, configured } = choice;
   const given = configured?.dataset;
   const refuse = (problem: string) => fail('storage_failed', { storage: given ?? root, problem });
@@ -107,7 +132,7 @@ async function openOnZfs(choice: StorageChoice, root: string): Promise<Storage> 
   return tellingQuota(storage, zfs, parent);
 }
 
-async function openPoolFile(choice: StorageChoice, root: string): Promise<Storage> {
+async function openPoolFile(choice: Choice, root: string): Promise<Storage> {
   const { machine, configured, signal } = choice;
   const kind = await ensurePoolFile(machine, root, signal);
   const driver =
@@ -124,7 +149,7 @@ async function openPoolFile(choice: StorageChoice, root: string): Promise<Storag
 }
 
 /** Datasets stay with the driver that made them, even when a better one appears: they could not be cloned otherwise. */
-async function reopen(choice: StorageChoice, root: string, pool: Pool): Promise<Storage> {
+async function reopen(choice: Choice, root: string, pool: Pool): Promise<Storage> {
   const { machine, configured } = choice;
   const wanted = configured?.driver ?? pool.driver;
   const bound = [wanted, pool.driver].some((driver) => driver === 'btrfs' || driver === 'zfs');
@@ -229,7 +254,7 @@ async function nearestFolder(machine: Machine, path: string): Promise<string> {
 
 /** For the doctor: each candidate, why it was or was not taken, and what would enable it. Changes nothing. */
 export async function explainStorage(
-  choice: Omit<StorageChoice, 'installation'>,
+  choice: Omit<StorageChoice, 'installation' | 'holder'>,
 ): Promise<readonly DoctorCheck[]> {
   const { machine, configured } = choice;
   const root = configured?.path ?? choice.root;

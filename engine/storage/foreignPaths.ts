@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { MachineFiles } from '../machine/machine.ts';
 import type { Layout } from './layout.ts';
-import { POOL_FILE, PROBE_PREFIX, temporaryPattern } from './pool.ts';
+import { POOL_FILE, POOL_HOLDER, POOL_LOCK, PROBE_PREFIX, temporaryPattern } from './pool.ts';
 import type { Dataset } from './storage.ts';
 import { idOf } from './tagFiles.ts';
 
@@ -14,7 +14,7 @@ export async function foreignPaths(
   const known = new Set<string>(ours.map(({ id }) => id));
   const strange: string[] = [];
   for (const { name } of await files.list(root)) {
-    const expected = [POOL_FILE, 'data', 'tags', 'trash', 'lost+found'];
+    const expected = [POOL_FILE, POOL_LOCK, POOL_HOLDER, 'data', 'tags', 'trash', 'lost+found'];
     const passing = temporaryPattern.test(name) || name.startsWith(PROBE_PREFIX);
     if (!expected.includes(name) && !passing) strange.push(join(root, name));
   }

@@ -9,6 +9,11 @@ import { installationIdSchema, type InstallationId } from '../protocol/ids.ts';
 
 export const POOL_FILE = 'thin-clones-pool.json';
 
+/** Held by the engine that works on the storage. */
+export const POOL_LOCK = 'thin-clones-pool.lock';
+/** Says who that is, for people. */
+export const POOL_HOLDER = 'thin-clones-pool.holder';
+
 /** Folders in which file systems are tried. */
 export const PROBE_PREFIX = '.thin-clones-probe-';
 
@@ -17,7 +22,9 @@ export const temporaryPattern = /^\..+\.[0-9]+-[0-9]+\.tmp$/;
 
 /** Names that an otherwise empty folder may hold: what mkfs makes, and what a killed engine of ours left before the pool file. */
 const harmless = (name: string): boolean =>
-  name === 'lost+found' || name.startsWith(PROBE_PREFIX) || temporaryPattern.test(name);
+  ['lost+found', POOL_LOCK, POOL_HOLDER].includes(name) ||
+  name.startsWith(PROBE_PREFIX) ||
+  temporaryPattern.test(name);
 
 export const poolSchema = z.object({
   format: z.literal(1),

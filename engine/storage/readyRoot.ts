@@ -16,17 +16,25 @@ export interface RootOptions {
   now: () => Date;
 }
 
+/** The server user passes through, and reads nothing but its own datasets. */
+const passableMode = ({ serverUser }: Pick<Machine, 'serverUser'>): number => (serverUser ? 0o711 : 0o700);
+
+/** Leaves one that is there as it is. */
+export async function makeRoot(machine: Machine, root: string): Promise<void> {
+  if (await machine.files.stat(root)) return;
+  await machine.files.makeDirectory(root, { mode: passableMode(machine) });
+}
+
 /** Errors: storage_foreign, storage_failed. */
 export async function makeRootReady(options: RootOptions): Promise<void> {
   const { machine, layout, installation, driver, now } = options;
   const kind = driver.driver;
   const { root, data, tags, trash } = layout;
   const { files } = machine;
-  // The server user passes through, and reads nothing but its own datasets.
-  const passable = machine.serverUser ? 0o711 : 0o700;
+  const passable = passableMode(machine);
   const known = await readPool(machine, root, installation);
   if (!known) {
-    if (!(await files.stat(root))) await files.makeDirectory(root, { mode: passable });
+    await makeRoot(machine, root);
     await writePool(machine, root, { format: 1, installation, createdAt: now().toISOString(), driver: kind });
   } else if (known.driver !== kind) {
     await writePool(machine, root, { ...known, driver: kind });

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { tryLock } from '../../engine/process/lock.ts';
+import { tryLock } from '../../engine/machine/local/lock.ts';
 import { isFailure } from '../../engine/protocol/errors.ts';
 import type { HomePaths } from '../../engine/protocol/node/home.ts';
 import { connectEngine } from '../../engine/protocol/node/launch.ts';

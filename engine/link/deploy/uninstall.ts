@@ -41,7 +41,10 @@ done
 for name in ${own.join(' ')}; do rm -rf "$h/$name"; done
 if [ -f "$h/pool/thin-clones-pool.json" ]; then
   rmdir "$h/pool/data" "$h/pool/tags" "$h/pool/trash" 2>/dev/null
-  if [ "$(ls -A "$h/pool")" = thin-clones-pool.json ]; then rm -f "$h/pool/thin-clones-pool.json"; rmdir "$h/pool" 2>/dev/null; fi
+  if [ -z "$(ls -A "$h/pool" | grep -vxF -e thin-clones-pool.json -e thin-clones-pool.lock -e thin-clones-pool.holder)" ]; then
+    rm -f "$h/pool/thin-clones-pool.json" "$h/pool/thin-clones-pool.lock" "$h/pool/thin-clones-pool.holder"
+    rmdir "$h/pool" 2>/dev/null
+  fi
 fi
 rmdir "$h" 2>/dev/null
 if [ -d "$h" ]; then for left in "$h"/* "$h"/.[!.]*; do if [ -e "$left" ]; then say left "$left"; fi; done; fi

@@ -197,6 +197,7 @@ function createFakeFileSystem(nodes: ReadonlyMap<string, Node>): MachineFileSyst
 }
 
 function createFakeFiles(nodes: Map<string, Node>, totalBytes: number, now: () => Date): MachineFiles {
+  const locked = new Set<string>();
   const at = (path: string): string => posix.resolve('/', path);
   const below = (path: string): string[] =>
     [...nodes.keys()].filter((other) => other.startsWith(path === '/' ? '/' : `${path}/`) && other !== path);
@@ -307,6 +308,13 @@ function createFakeFiles(nodes: Map<string, Node>, totalBytes: number, now: () =
       let used = 0;
       for (const node of nodes.values()) used += Buffer.byteLength(node.text);
       return { totalBytes, freeBytes: Math.max(0, totalBytes - used) };
+    },
+    async lock(path) {
+      const full = at(path);
+      if (locked.has(full)) return undefined;
+      if (!nodes.has(full)) put(full, '', 0o600);
+      locked.add(full);
+      return { release: () => void locked.delete(full) };
     },
     async takeFromServerUser(path) {
       // Files in memory have no owner.

@@ -4,10 +4,11 @@ import { lstat, mkdir, open, readdir, readlink, rename, statfs } from 'node:fs/p
 import { dirname } from 'node:path';
 import { isFullDisk } from '../../domain/fullDisk.ts';
 import { fail } from '../../protocol/errors.ts';
-import { readRegularText } from '../../protocol/node/regularFile.ts';
+import { noFollow, nonBlocking, readRegularText } from '../../protocol/node/regularFile.ts';
 import type { Machine, MachineFiles } from '../machine.ts';
 import { hasCode } from './commands.ts';
 import { APPENDING, assertOneFile, entryOf, factsOf, unlessMissing } from './fileFacts.ts';
+import { tryLock } from './lock.ts';
 import { giveToServerUser, takeFromServerUser } from './ownership.ts';
 import { removeTree } from './removeTree.ts';
 import { replaceFile } from './replaceFile.ts';
@@ -22,6 +23,7 @@ export interface FilesOptions {
 export function createFiles(options: FilesOptions): MachineFiles {
   const { serverUser } = options;
   const windows = options.platform === 'win32';
+  const locked = new Set<string>();
 
   return {
     read: (path, readOptions) => unlessMissing(readRegularText(path, { ...readOptions, links: 'refused' })),
@@ -90,9 +92,33 @@ export function createFiles(options: FilesOptions): MachineFiles {
       return { totalBytes: bsize * blocks, freeBytes: bsize * bavail };
     },
 
+    async lock(path) {
+      if (locked.has(path)) return undefined;
+      await orFull(path, () => openAsFile(path));
+      const lock = tryLock(path);
+      if (lock === undefined) return undefined;
+      locked.add(path);
+      return {
+        release() {
+          locked.delete(path);
+          lock.release();
+        },
+      };
+    },
+
     takeFromServerUser: (path) => takeFromServerUser(path, options),
     giveToServerUser: (path) => giveToServerUser(path, options),
   };
+}
+
+/** What `tryLock` does with it at once: where the file system does not answer, a thread of the pool waits here and not the engine. */
+async function openAsFile(path: string): Promise<void> {
+  const file = await open(path, constants.O_RDWR | constants.O_CREAT | noFollow | nonBlocking, 0o600);
+  try {
+    assertOneFile(path, await file.stat());
+  } finally {
+    await file.close();
+  }
 }
 
 /** A full disk or quota is a fact that people can act on; everything else stays what it was. */

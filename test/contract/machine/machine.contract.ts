@@ -191,6 +191,19 @@ export function describeHost(title: string, make: () => Promise<HostFixture>): v
         });
       });
 
+      it('gives the lock of a file to one at a time, and writes nothing into it', async () => {
+        const path = join(folder, 'lock');
+        const held = await machine.files.lock(path);
+        assert.ok(held);
+        assert.equal(await machine.files.lock(path), undefined);
+        held.release();
+        const again = await machine.files.lock(path);
+        assert.ok(again);
+        again.release();
+        assert.equal((await machine.files.stat(path))?.bytes, 0);
+        await assert.rejects(machine.files.lock(join(folder, 'absent', 'lock')), { code: 'ENOENT' });
+      });
+
       it('appends, making the file if needed', async () => {
         const path = join(folder, 'append');
         await machine.files.append(path, 'a\n');

@@ -15,3 +15,6 @@ export async function testHost(): Promise<Machine> {
 
 /** A folder of mkdtemp is 0700, and the server user must pass. */
 export const passable = (folder: string): Promise<void> => chmod(folder, 0o711);
+
+/** The engine that works on the storage: these tests. */
+export const testHolder = { pid: process.pid, user: 'tester', home: '/of/tests', machine: 'here' };

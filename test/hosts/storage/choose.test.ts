@@ -4,17 +4,21 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Machine } from '../../../engine/machine/machine.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
-import { chooseStorage, explainStorage } from '../../../engine/storage/choose.ts';
+import { chooseStorage, explainStorage, type StorageChoice } from '../../../engine/storage/choose.ts';
 import { poolFileObstacle } from '../../../engine/storage/poolFile.ts';
-import { passable, testHost } from '../../contract/storage/localFixture.ts';
+import type { Storage } from '../../../engine/storage/storage.ts';
+import { passable, testHolder, testHost } from '../../contract/storage/localFixture.ts';
 import { newDatasetId, newInstallationId, tagsOf } from '../../contract/storage/tags.ts';
 import { makePool, poolObstacle, unmountHome, type PoolKind, type TestPool } from '../../support/pools.ts';
 import { skipSuite } from '../../support/skips.ts';
+import type { ChildTask } from './storageChild.ts';
 
 const run = promisify(execFile);
+const storageChild = fileURLToPath(new URL('storageChild.ts', import.meta.url));
 
 const failed = (word: RegExp) => (error: unknown) => {
   assert.ok(isFailure(error, 'storage_failed'), String(error));
@@ -29,6 +33,19 @@ describe('choosing storage', () => {
     machine = await testHost();
   });
 
+  /** One at a time is open: each is closed by the next one, and after the test. */
+  let opened: Storage | undefined;
+  const close = async (): Promise<void> => {
+    await opened?.close();
+    opened = undefined;
+  };
+  const choose = async (choice: Omit<StorageChoice, 'installation' | 'holder'>): Promise<Storage> => {
+    await close();
+    opened = await chooseStorage({ ...choice, installation, holder: testHolder });
+    return opened;
+  };
+  afterEach(close);
+
   const onPool = (kind: PoolKind, megabytes: number, tests: (pool: () => TestPool) => void): void => {
     describe(`on ${kind}`, () => {
       let pool: TestPool | undefined;
@@ -38,17 +55,35 @@ describe('choosing storage', () => {
         pool = await makePool(kind, megabytes);
         await passable(dirname(pool.path));
       });
-      after(() => pool?.dispose());
-      tests(() => {
+      after(async () => {
+        await close();
+        await pool?.dispose();
+      });
+      const there = (): TestPool => {
         assert.ok(pool);
         return pool;
+      };
+      tests(there);
+
+      it('opens it for one process at a time, and not while it is read-only', async () => {
+        const root = join(there().path, 'held');
+        const { driver } = await choose({ machine, root });
+        const task: ChildTask = { task: 'round', root, driver, installation };
+        const other = () => run(process.execPath, [storageChild, JSON.stringify(task)]);
+        await assert.rejects(other(), /is in use: engine \d+ of tester on here, with the home \/of\/tests/);
+        await close();
+        await other();
+        await run('mount', ['-o', 'remount,ro', there().path]);
+        await assert.rejects(choose({ machine, root }), failed(/it is read-only/));
+        await run('mount', ['-o', 'remount,rw', there().path]);
+        await choose({ machine, root });
       });
     });
   };
 
   onPool('btrfs', 256, (pool) => {
     it('takes btrfs and leaves no probe behind', async () => {
-      const storage = await chooseStorage({ machine, root: join(pool().path, 'one'), installation });
+      const storage = await choose({ machine, root: join(pool().path, 'one') });
       assert.equal(storage.label, 'btrfs, thin');
       const names = (await machine.files.list(pool().path)).map(({ name }) => name);
       assert.deepEqual(names, ['one']);
@@ -57,24 +92,24 @@ describe('choosing storage', () => {
     it('takes the driver of the settings instead', async () => {
       for (const driver of ['reflink', 'copy'] as const) {
         const root = join(pool().path, driver);
-        const storage = await chooseStorage({ machine, root, installation, configured: { driver } });
+        const storage = await choose({ machine, root, configured: { driver } });
         assert.equal(storage.driver, driver);
       }
     });
 
     it('keeps the driver that made the datasets, and refuses one that could not clone them', async () => {
       const root = join(pool().path, 'sticky');
-      const first = await chooseStorage({ machine, root, installation, configured: { driver: 'copy' } });
+      const first = await choose({ machine, root, configured: { driver: 'copy' } });
       const id = newDatasetId();
       await first.create(id, tagsOf(installation, id, 'filling'));
-      const second = await chooseStorage({ machine, root, installation });
-      assert.equal(second.driver, 'copy');
+      assert.equal((await choose({ machine, root })).driver, 'copy');
       await assert.rejects(
-        chooseStorage({ machine, root, installation, configured: { driver: 'btrfs' } }),
+        choose({ machine, root, configured: { driver: 'btrfs' } }),
         failed(/made by "copy"/),
       );
+      const second = await choose({ machine, root });
       await second.destroy(id);
-      assert.equal((await chooseStorage({ machine, root, installation })).driver, 'btrfs');
+      assert.equal((await choose({ machine, root })).driver, 'btrfs');
     });
 
     it('explains the choice', async () => {
@@ -95,14 +130,14 @@ describe('choosing storage', () => {
 
   onPool('xfs', 320, (pool) => {
     it('takes reflink', async () => {
-      const storage = await chooseStorage({ machine, root: join(pool().path, 'one'), installation });
+      const storage = await choose({ machine, root: join(pool().path, 'one') });
       assert.equal(storage.label, 'XFS reflink, thin');
     });
 
     it('refuses btrfs from the settings, with the reason', async () => {
       const root = join(pool().path, 'two');
       await assert.rejects(
-        chooseStorage({ machine, root, installation, configured: { driver: 'btrfs', path: root } }),
+        choose({ machine, root, configured: { driver: 'btrfs', path: root } }),
         failed(/"btrfs" from the settings can't work there: .* is not on btrfs/),
       );
       assert.equal(await machine.files.stat(root), undefined);
@@ -113,7 +148,7 @@ describe('choosing storage', () => {
     it('takes the full copy when the disk is too small for a pool file, and says so', async () => {
       const root = join(pool().path, 'home', 'pool');
       await machine.files.makeDirectory(dirname(root), { mode: 0o711 });
-      const storage = await chooseStorage({ machine, root, installation });
+      const storage = await choose({ machine, root });
       assert.equal(storage.label, 'full copy');
       const checks = await explainStorage({ machine, root });
       const last = checks.at(-1);
@@ -124,7 +159,7 @@ describe('choosing storage', () => {
     it('refuses reflink from the settings, with the reason', async () => {
       const root = join(pool().path, 'refused');
       await assert.rejects(
-        chooseStorage({ machine, root, installation, configured: { driver: 'reflink' } }),
+        choose({ machine, root, configured: { driver: 'reflink' } }),
         failed(/can't share blocks/),
       );
     });
@@ -148,29 +183,32 @@ describe('choosing storage', () => {
         skipSuite(this, reason ?? `the temporary folder is on ${type}, where no pool file is needed`);
       }
     });
-    afterEach(() => unmountHome(home));
+    afterEach(async () => {
+      await close();
+      await unmountHome(home);
+    });
     after(() => rm(home, { recursive: true, force: true }));
 
     it('makes a pool file, and finds its datasets again after a reboot', async () => {
       await writeFile(`${root}.img.new`, 'left by a killed engine');
-      const storage = await chooseStorage({ machine, root, installation });
+      const storage = await choose({ machine, root });
       assert.equal(storage.label, 'btrfs pool file, thin');
       await assert.rejects(stat(`${root}.img.new`), { code: 'ENOENT' });
       const id = newDatasetId();
       await storage.create(id, tagsOf(installation, id, 'ready'));
       const before = await storage.list();
-      await storage.close();
+      await close();
 
       await unmountHome(home);
-      const again = await chooseStorage({ machine, root, installation });
+      const again = await choose({ machine, root });
       assert.deepEqual(await again.list(), before);
       const checks = await explainStorage({ machine, root });
       assert.match(checks[0]?.message ?? '', /^Used: .*pool\.img, mounted/);
     });
 
     it('mounts it once, however often it is opened', async () => {
-      await chooseStorage({ machine, root, installation });
-      await chooseStorage({ machine, root, installation });
+      await choose({ machine, root });
+      await choose({ machine, root });
       const { stdout } = await run('losetup', ['-j', `${root}.img`]);
       assert.equal(stdout.trim().split('\n').length, 1);
     });
@@ -181,7 +219,7 @@ describe('choosing storage', () => {
       await writeFile(`${root}.img`, '');
       await truncate(`${root}.img`, 2 ** 28);
       await run('/usr/sbin/mkfs.btrfs', ['-q', `${root}.img`]);
-      const storage = await chooseStorage({ machine, root, installation });
+      const storage = await choose({ machine, root });
       const { totalBytes } = await storage.space();
       assert.ok(totalBytes > 2 ** 28 * 1.1, String(totalBytes));
     });
@@ -190,7 +228,7 @@ describe('choosing storage', () => {
       await unmountHome(home);
       const pool = JSON.stringify({ format: 1 });
       await writeFile(join(root, 'thin-clones-pool.json'), pool);
-      await assert.rejects(chooseStorage({ machine, root, installation }), (error: unknown) =>
+      await assert.rejects(choose({ machine, root }), (error: unknown) =>
         isFailure(error, 'storage_foreign'),
       );
       await rm(join(root, 'thin-clones-pool.json'));
@@ -207,7 +245,7 @@ describe('choosing storage', () => {
           },
         },
       };
-      const storage = await chooseStorage({ machine: poor, root, installation });
+      const storage = await choose({ machine: poor, root });
       const id = newDatasetId();
       await assert.rejects(storage.create(id, tagsOf(installation, id, 'filling')), (error: unknown) =>
         isFailure(error, 'storage_full'),

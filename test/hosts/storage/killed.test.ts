@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { StorageDriver } from '../../../engine/protocol/entities.ts';
 import { chooseStorage } from '../../../engine/storage/choose.ts';
-import { testHost } from '../../contract/storage/localFixture.ts';
+import { testHolder, testHost } from '../../contract/storage/localFixture.ts';
 import { newInstallationId } from '../../contract/storage/tags.ts';
 import type { PoolKind } from '../../support/pools.ts';
 import { chooseSeed, seeded } from '../../support/seeds.ts';
@@ -57,6 +57,7 @@ describe('a store whose engine is killed at random moments', () => {
             machine,
             root,
             installation,
+            holder: testHolder,
             configured: { driver, path: root },
           });
           assert.deepEqual(await storage.foreign(), []);
@@ -70,6 +71,7 @@ describe('a store whose engine is killed at random moments', () => {
           for (const name of ['data', 'tags', 'trash']) {
             assert.deepEqual(await machine.files.list(join(root, name)), [], name);
           }
+          await storage.close();
         }
       });
 
@@ -78,7 +80,10 @@ describe('a store whose engine is killed at random moments', () => {
         const installation = newInstallationId();
         const root = join(folder, 'left');
         const openAgain = () =>
-          chooseStorage({ machine, root, installation, configured: { driver, path: root } });
+          chooseStorage({
+            ...{ machine, root, installation, holder: testHolder },
+            configured: { driver, path: root },
+          });
         await (await openAgain()).close();
         // Stands for the copy: it has the same mark in its environment and would not end by itself.
         const left = await machine.processes.spawnDetached({

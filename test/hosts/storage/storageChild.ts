@@ -30,7 +30,10 @@ const machine = createLocalMachine({
   serverUser: await findServerUser({ environment: process.env }),
   environment: process.env,
 });
-const storage = await chooseStorage({ machine, root, installation, configured: { driver, path: root } });
+const storage = await chooseStorage({
+  ...{ machine, root, installation, configured: { driver, path: root } },
+  holder: { pid: process.pid, user: 'child', home: root, machine: 'here' },
+});
 
 async function snapshot(): Promise<DatasetId> {
   const id = newDatasetId();

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { tryLock } from '../../../engine/process/lock.ts';
+import { tryLock } from '../../../engine/machine/local/lock.ts';
 import { takeHome, type TakeOptions } from '../../../engine/process/takeHome.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
 import { openState, type OpenedState } from '../../../engine/state/openState.ts';

@@ -7,6 +7,7 @@ import { hostNameSchema, type DatasetId, type InstallationId } from '../../../en
 import { chooseStorage } from '../../../engine/storage/choose.ts';
 import type { Storage } from '../../../engine/storage/storage.ts';
 import { mountParent } from '../../../engine/storage/zfs/parent.ts';
+import { testHolder } from '../../contract/storage/localFixture.ts';
 import { newDatasetId, newInstallationId, tagsOf } from '../../contract/storage/tags.ts';
 
 export const command = (program: string, ...args: readonly string[]): string =>
@@ -32,7 +33,7 @@ export async function openStore(dataset: string, installation = newInstallationI
   const machine = await ownMachine();
   const path = await mountParent(machine, dataset);
   const configured = { dataset, path };
-  const storage = await chooseStorage({ machine, root: '/nowhere', configured, installation });
+  const storage = await chooseStorage({ machine, root: '/nowhere', configured, installation, holder: testHolder });
   return {
     ...{ machine, storage, installation },
     async snapshot() {
