@@ -197,8 +197,10 @@ function handlerDependencies(
     },
     host: () => machine,
     running: () => life.running(),
+    clock: { sleep: pause },
     examine: [
-      () => {
+      async () => {
+        await life.demandAnswer();
         const { storage } = findStorage(paths, settings, life.state().store);
         return explainStorage({ machine, root: paths.pool, configured: storage });
       },
@@ -270,7 +272,10 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     version,
     otherHosts: (installation) => createOtherHosts(hubStarted.promise, installation),
   };
-  const life = createLife({ surroundings, opened, ownFiles, problems, signal, stop });
+  const life = createLife({
+    ...{ surroundings, opened, ownFiles, problems, signal, stop },
+    storage: settings.storage,
+  });
 
   const token = randomBytes(32).toString('base64url');
   const hub = startHub({ paths, log, life, ssh: settings.ssh, engineDirectory: here });
@@ -281,7 +286,7 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
       hub: () => hub,
       names: ownNames(life),
     }),
-    feed: () => life.running().then(({ context }) => context.feed),
+    feed: () => life.feed(),
     ...{ log, token, version, signal },
   });
   const isPipe = paths.socket.startsWith('\\\\');

@@ -40,6 +40,7 @@ import type { Store } from './state/store.ts';
 import { createVault, loadKey } from './state/vault.ts';
 import { answeringStorage } from './storage/answeringStorage.ts';
 import { chooseStorage } from './storage/choose.ts';
+import type { FileSystemAnswers } from './storage/fileSystemAnswers.ts';
 import { POOL_FILE } from './storage/pool.ts';
 import { ensurePoolFile, poolFileOf } from './storage/poolFile.ts';
 import type { Storage } from './storage/storage.ts';
@@ -112,7 +113,7 @@ const keyOf = (paths: HomePaths): string => join(paths.secrets, 'key');
 
 /** Everything above the state, ready for requests. */
 export async function startServices(
-  surroundings: Surroundings,
+  surroundings: Surroundings & { answers: FileSystemAnswers },
   state: OpenedState,
   signal: AbortSignal,
 ): Promise<Running> {
@@ -125,7 +126,7 @@ export async function startServices(
     openStorage(paths, machine, settings, state, signal),
     openHomeCertificates({ machine, clock: systemClock, log, secrets: paths.secrets, forServers: paths.tls }),
   ]);
-  const storage = trace('storage', answeringStorage(opened));
+  const storage = trace('storage', answeringStorage(opened, surroundings.answers));
   await makeOwnFolder(paths.socketRoot, machine.serverUser === undefined ? 0o700 : 0o711);
   await machine.files.makeDirectory(paths.scratch, { mode: 0o711 });
   await machine.files.makeDirectory(paths.serverLogs, { mode: 0o700 });

@@ -1,6 +1,7 @@
 /** What each route does: use cases, found through whatever the engine runs on at the moment. */
 import type { Machine } from '../machine/machine.ts';
 import type { EngineInfo, SshName } from '../protocol/entities.ts';
+import type { Clock } from '../ports/clock.ts';
 import type { Examine } from '../services/upkeep/hosts.ts';
 import { createEngineAccess, type AccessOptions } from './handlers/access.ts';
 import { checkoutHandlers } from './handlers/checkouts.ts';
@@ -15,6 +16,7 @@ export interface HandlerDependencies extends AccessOptions {
   info: () => EngineInfo;
   host: () => Machine;
   examine: readonly Examine[];
+  clock: Pick<Clock, 'sleep'>;
   /** `ifIdle`: rejects with `busy` while a job runs. */
   stop: (ifIdle: boolean) => Promise<void>;
   /** What people may choose from when they add a host. */
@@ -26,7 +28,7 @@ export interface HandlerDependencies extends AccessOptions {
 export type OwnHandlers = Omit<Handlers, OfTheHub>;
 
 export function createHandlers(dependencies: HandlerDependencies): OwnHandlers {
-  const { info, host, examine, stop, rebuild, sshNames } = dependencies;
+  const { info, host, examine, clock, stop, rebuild, sshNames } = dependencies;
   const access = createEngineAccess(dependencies);
   return {
     engineInfo: () => info(),
@@ -36,7 +38,7 @@ export function createHandlers(dependencies: HandlerDependencies): OwnHandlers {
     },
     engineRebuild: () => rebuild(),
     sshNameList: async () => ({ items: await sshNames() }),
-    ...hostHandlers({ access, host, version: () => info().version, examine }),
+    ...hostHandlers({ access, host, version: () => info().version, examine, clock }),
     ...environmentHandlers(access),
     ...snapshotHandlers(access),
     ...cloneHandlers(access),

@@ -88,6 +88,15 @@ export function storageInUse(
   return { storage, refusal: differs ? fail('storage_elsewhere', { asked, used }) : undefined };
 }
 
+/** Where the storage may be: the folder that is configured, and the one that holds the data. Touches neither. */
+export const storageFolders = (
+  paths: Pick<HomePaths, 'keptStorage' | 'pool'>,
+  configured: StorageSettings,
+): string[] => {
+  const used = readKept(paths.keptStorage)?.path ?? paths.pool;
+  return [...new Set([configured.path ?? used, used])];
+};
+
 /** Call when the storage works, and before anything is stored in it, as the holder of the engine's lock. */
 export function keepStorage(file: string, { driver, path, dataset }: StorageSettings): void {
   const absolute = path === undefined ? undefined : resolve(path);

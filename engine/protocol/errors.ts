@@ -737,6 +737,14 @@ export const errorTable = {
     (d) => `${d.path} is not ours to use: ${d.problem}.`,
     () => 'Choose an empty folder or dataset for the storage, or the THIN_CLONES_HOME that made it.',
   ),
+  /** A disk, or the server that it is on, is gone, or a file system was frozen: who reads or writes there waits. */
+  storage_unanswered: define<{ path: string }>(
+    503,
+    (d) => `The file system of ${d.path} does not answer.`,
+    (d) =>
+      `Bring the disk or the server that it is on back (where it was frozen: ${shown('fsfreeze', '-u', d.path)} with its mount point); the engine goes on by itself then. Nothing was changed.`,
+    true,
+  ),
   storage_in_use: define<{ path: string; holder: string; home: string | null }>(
     409,
     (d) => `${d.path} is in use: ${d.holder} works on it, and two would undo each other.`,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Host } from '../../engine/protocol/entities.ts';
 import { isFailure } from '../../engine/protocol/errors.ts';
 import { makeTestEngine, type TestEngine } from '../support/engine.ts';
-import { environment, fillWorld, openWorld, type World } from './world.ts';
+import { environment, fillWorld, firstOf, openWorld, type World } from './world.ts';
 
 describe('two engines on one storage', function () {
   this.timeout(120_000);
@@ -57,12 +57,17 @@ describe('two engines on one storage', function () {
     assert.match(host.problem ?? '', /is in use/);
     const stop = `THIN_CLONES_HOME=${world.engine.home} thin-clones engine stop`;
     await assert.rejects(create(second), inUse(`engine ${pid} of `, world.engine.home, installation, stop));
-    await second.stop();
     await world.checkNothingLeft();
   });
 
-  it('lets it in at once when the first one was killed, whatever is written of it', async () => {
+  it('lets it in by itself when the first one was killed, whatever is written of it', async () => {
+    const client = await second.client();
+    const { epoch, seq } = await client.call('overview', {});
+    const told = firstOf(client.events({ epoch, seq }));
     await world.engine.kill();
+    assert.equal(await told, 'resync');
+    assert.deepEqual(await names(second), ['mine']);
+    await second.stop();
     // The number of a process that runs says nothing.
     const holder = { pid: process.pid, user: 'me', home: world.engine.home, machine: 'here' };
     await writeFile(holderFile(), JSON.stringify(holder));

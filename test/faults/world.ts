@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../engine/protocol/client.ts';
 import type { Clone, Connection, Job } from '../../engine/protocol/entities.ts';
 import { isFailure } from '../../engine/protocol/errors.ts';
+import type { Event } from '../../engine/protocol/events.ts';
 import { connectEngine, type EngineConnection } from '../../engine/protocol/node/launch.ts';
 import { makeTestEngine, type TestEngine } from '../support/engine.ts';
 import { makePool, poolObstacle, type TestPool } from '../support/pools.ts';
@@ -287,4 +288,10 @@ export async function codeOf(request: Promise<unknown>): Promise<string> {
     throw error;
   }
   return 'nothing was refused';
+}
+
+/** What the next event tells. */
+export async function firstOf(events: AsyncIterable<Event>): Promise<Event['kind'] | undefined> {
+  for await (const { kind } of events) return kind;
+  return undefined;
 }

@@ -60,14 +60,34 @@ export function killUnder(roots: readonly string[]): FoundProcess[] {
   return found;
 }
 
-/** Kills until there are none, since a server may just have been starting another. */
+/**
+ * Whether the files of a process that was killed are closed, so that what they lie on can be unmounted. It has no command line long
+ * before (do_exit gives up its memory first), and its first thread may be a zombie while others are still ending.
+ */
+function isOver(pid: number): boolean {
+  if (process.platform !== 'linux') return true;
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const state = stat.charAt(stat.lastIndexOf(')') + 2);
+    return state === 'Z' && readdirSync(`/proc/${pid}/task`).length === 1;
+  } catch {
+    return true; // best effort: there is none any more
+  }
+}
+
+/** Kills until there are none, since a server may just have been starting another. Resolves when their files are closed. */
 export async function endAllUnder(roots: readonly string[]): Promise<void> {
   const deadline = performance.now() + 60_000;
-  while (killUnder(roots).length > 0) {
-    if (performance.now() > deadline) {
-      const left = processesUnder(roots).map(({ pid, commandLine }) => `${pid} ${commandLine}`);
-      throw new Error(`these processes did not end: ${left.join('; ')}`);
-    }
+  const killed = new Map<number, FoundProcess>();
+  for (;;) {
+    const found = killUnder(roots);
+    for (const each of found) killed.set(each.pid, each);
+    const left = [...killed.values()].filter(({ pid }) => !isOver(pid));
+    if (found.length === 0 && left.length === 0) return;
+    if (performance.now() > deadline)
+      throw new Error(
+        `these processes did not end: ${[...found, ...left].map(({ pid, commandLine }) => `${pid} ${commandLine}`).join('; ')}`,
+      );
     await sleep(5);
   }
 }

@@ -1,6 +1,7 @@
 /** What the routes of hosts do, and the overview, which begins with them. */
 import type { Machine } from '../../machine/machine.ts';
 import type { Host } from '../../protocol/entities.ts';
+import type { Clock } from '../../ports/clock.ts';
 import { fail } from '../../protocol/errors.ts';
 import { examineHost, hostCertificate, hostEntity, type Examine } from '../../services/upkeep/hosts.ts';
 import type { HandlersOf, OfTheHub } from '../server.ts';
@@ -12,6 +13,7 @@ export interface HostHandlerOptions {
   /** Of this engine. */
   version: () => string;
   examine: readonly Examine[];
+  clock: Pick<Clock, 'sleep'>;
 }
 
 export function hostHandlers({
@@ -19,6 +21,7 @@ export function hostHandlers({
   host,
   version,
   examine,
+  clock,
 }: HostHandlerOptions): Omit<HandlersOf<'host' | 'overview'>, OfTheHub> {
   const hosts = async (): Promise<Host[]> => {
     const machine = host();
@@ -68,7 +71,7 @@ export function hostHandlers({
     hostShow: ({ params }) => theHost(params.host),
     hostDoctor: async ({ params }) => {
       await theHost(params.host);
-      return { items: await examineHost(examine) };
+      return { items: await examineHost(examine, clock) };
     },
     hostCertificate: async ({ params }) => {
       await theHost(params.host);

@@ -1,6 +1,7 @@
 /** The hosts as people see them: where clones live, what is missing there, and what mends it. */
 import type { DoctorCheck, Host as HostEntity, HostCertificate } from '../../protocol/entities.ts';
 import type { Machine } from '../../machine/machine.ts';
+import { waitAtMost, type Clock } from '../../ports/clock.ts';
 import type { Certificates } from '../../ports/certificates.ts';
 import { fail, toFailure } from '../../protocol/errors.ts';
 import type { Storage } from '../../storage/storage.ts';
@@ -64,9 +65,22 @@ export function hostCertificate(certificates: Certificates): HostCertificate {
   };
 }
 
-/** All checks; one that fails itself is a problem to tell, not a reason to stop. */
-export async function examineHost(parts: readonly Examine[]): Promise<DoctorCheck[]> {
-  const results = await Promise.allSettled(parts.map((part) => part()));
+/** Milliseconds for the checks of one adapter, of which each takes a moment: what hangs is told as that. */
+const examineMs = 60_000;
+
+/** All checks; one that fails itself, or hangs, is a problem to tell, not a reason to stop. */
+export async function examineHost(
+  parts: readonly Examine[],
+  clock: Pick<Clock, 'sleep'>,
+): Promise<DoctorCheck[]> {
+  const inTime = async (part: Examine): Promise<readonly DoctorCheck[]> => {
+    const checks = part();
+    if (await waitAtMost(clock, examineMs, checks)) return checks;
+    const message = `What is looked at here hangs: no answer in ${examineMs / 1000} s.`;
+    const advice = 'Look whether disks and network file systems of this machine answer.';
+    return [{ name: 'check', status: 'problem', message, fix: null, advice }];
+  };
+  const results = await Promise.allSettled(parts.map(inTime));
   return results.flatMap((result) => {
     if (result.status === 'fulfilled') return [...result.value];
     const failure = toFailure(result.reason);

@@ -83,6 +83,7 @@ export async function openMemoryApp({
     host: () => context.machine,
     running: async () => ({ context, services, blocked: state.blocked }),
     examine: [async () => [{ name: 'storage', status: 'ok', message: 'fine', fix: null }]],
+    clock: { sleep: () => new Promise(() => undefined) },
     stop: async () => {
       state.stopped = true;
     },

@@ -19,8 +19,8 @@ describe('the space of a store', () => {
         return storage.space();
       },
     };
-    const answering = answeringStorage(hanging, 1);
-    await assert.rejects(answering.space(), { code: 'storage_failed' });
+    const answering = answeringStorage(hanging, { demand: async () => undefined }, 1);
+    await assert.rejects(answering.space(), { code: 'storage_unanswered' });
     await assert.rejects(answering.space(), /does not answer/);
     assert.equal(asked.length, 1);
     release();

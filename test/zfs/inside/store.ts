@@ -33,7 +33,13 @@ export async function openStore(dataset: string, installation = newInstallationI
   const machine = await ownMachine();
   const path = await mountParent(machine, dataset);
   const configured = { dataset, path };
-  const storage = await chooseStorage({ machine, root: '/nowhere', configured, installation, holder: testHolder });
+  const storage = await chooseStorage({
+    machine,
+    root: '/nowhere',
+    configured,
+    installation,
+    holder: testHolder,
+  });
   return {
     ...{ machine, storage, installation },
     async snapshot() {
