@@ -4,6 +4,7 @@ import { waitAtMost, type Clock } from '../ports/clock.ts';
 import { fail } from '../protocol/errors.ts';
 import type { EventBody } from '../protocol/events.ts';
 import type { HostName } from '../protocol/ids.ts';
+import type { ClockThere } from './clockThere.ts';
 import { honestView, isForged, type HasElsewhere } from './forgery.ts';
 import { createHostClient } from './hostClient.ts';
 import type { Mirror } from './mirror.ts';
@@ -22,6 +23,7 @@ export interface Followed {
   name: HostName;
   session: LinkSession;
   clock: Clock;
+  clockThere: ClockThere;
   mirror: Mirror;
   hasElsewhere: HasElsewhere;
   signal: AbortSignal;
@@ -33,8 +35,8 @@ export interface Followed {
 
 /** Until the link breaks, or the signal aborts. Errors: `host_unreachable`, and what the host refuses. */
 export async function followHost(followed: Followed): Promise<never> {
-  const { name, session, clock, mirror, hasElsewhere, signal, replaced, applied } = followed;
-  const client = createHostClient(name, session, 'engine');
+  const { name, session, clock, clockThere, mirror, hasElsewhere, signal, replaced, applied } = followed;
+  const client = createHostClient({ host: name, clock: clockThere }, session, 'engine');
   for (let pauseMs = rereadMs; ; pauseMs = Math.min(2 * pauseMs, longestRereadMs)) {
     const startedAt = clock.monotonic();
     const overview = await inTime(name, clock, client.call('overview', {}, { signal }));

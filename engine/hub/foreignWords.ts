@@ -1,5 +1,6 @@
 /** What another host writes, made harmless for who reads it here: it may be broken, or hostile. */
 import { fail, ThinClonesError } from '../protocol/errors.ts';
+import type { ClockThere } from './clockThere.ts';
 import { plainText } from '../protocol/plainText.ts';
 
 /** Levels of a document; ours have ten. */
@@ -25,7 +26,11 @@ const ofAnEngine = ['unauthorized', 'forbidden_origin', 'shutting_down', 'engine
 const longestMessage = 4000;
 
 /** A refusal of another host's engine, as it may be told here. */
-export function refusalThere(host: string, error: ThinClonesError): ThinClonesError {
+export function refusalThere(
+  host: string,
+  error: ThinClonesError,
+  clock: Pick<ClockThere, 'here'>,
+): ThinClonesError {
   const { code, message, next, ...rest } = plainTexts(error.document);
   if (ofAnEngine.includes(code))
     return fail('host_unreachable', { host, problem: message.slice(0, longestMessage) }, { cause: error });
@@ -36,6 +41,11 @@ export function refusalThere(host: string, error: ThinClonesError): ThinClonesEr
       { engine: Number(engine), client: Number(client), host },
       { cause: error },
     );
+  }
+  if (code === 'clone_protected') {
+    const { clone, until } = clock.here(rest.details);
+    const short = (text: unknown): string => String(text).slice(0, longestMessage);
+    return fail('clone_protected', { clone: short(clone), until: short(until) }, { cause: error });
   }
   const told = { message: message.slice(0, longestMessage), next: next.slice(0, longestMessage) };
   // Another status would be taken for an answer.

@@ -8,8 +8,8 @@ import type { RouteInput, RouteOutput } from '../protocol/client.ts';
 import { hostSchema, type DoctorCheck, type HostLogLine, type Job } from '../protocol/entities.ts';
 import { isFailure, toFailure } from '../protocol/errors.ts';
 import type { EventBody } from '../protocol/events.ts';
-import type { HostName } from '../protocol/ids.ts';
 import type { RouteName } from '../protocol/routes.ts';
+import { createClockThere, type ClockThere } from './clockThere.ts';
 import { createConnection, type HostConnection } from './connection.ts';
 import { followHost } from './followHost.ts';
 import type { HasElsewhere } from './forgery.ts';
@@ -19,7 +19,7 @@ import type { KnownHost } from './knownHosts.ts';
 import { createListeners } from './listeners.ts';
 import { createMirror, type HeldKind } from './mirror.ts';
 import type { People, Person } from './people.ts';
-import type { HostView } from './qualified.ts';
+import { jobOf, type HostView } from './qualified.ts';
 
 export interface RemoteHost {
   readonly known: KnownHost;
@@ -28,7 +28,7 @@ export interface RemoteHost {
   /** As it is now, or as it was when it was last heard of. */
   view(): HostView;
   holds(kind: HeldKind, id: string): boolean;
-  /** What an answer says is there: its event may come later than who asks for it next. */
+  /** What an answer says is there: its event may come later than who asks for it next, or not before the link is back. */
   learn(job: Job): void;
   /** The open link; waits for an attempt that is made at once when there is none. Errors: those of the link. */
   session(signal?: AbortSignal): Promise<LinkSession>;
@@ -52,6 +52,8 @@ export interface RemoteHost {
   subscribe(listener: (event: EventBody) => void): () => void;
   /** Aborts when it is joined no longer. */
   readonly closed: AbortSignal;
+  /** What time it is there. */
+  readonly clock: ClockThere;
   /** Ends the link; resolves when what is known of the host is kept. */
   close(): Promise<void>;
 }
@@ -88,11 +90,12 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
   const mirror = createMirror((await readKeptView(kept)) ?? emptyView(known));
   const { tell: publish, subscribe } = createListeners((event) => options.publish(event));
   const learned = new Set<string>();
+  const clockThere = createClockThere(clock);
   const keeper = createViewKeeper({ view: () => mirror.view(), kept, clock, log, signal: ending.signal });
 
   const follow = (session: LinkSession, ready: () => void, signal: AbortSignal): Promise<void> =>
     followHost({
-      ...{ name, session, clock, mirror, hasElsewhere, signal },
+      ...{ name, session, clock, clockThere, mirror, hasElsewhere, signal },
       replaced() {
         keeper.changed();
         ready();
@@ -129,7 +132,8 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
     know: (changes) => (known = { ...known, ...changes }),
     view,
     holds: (kind, id) => mirror.holds(kind, id) || learned.has(id),
-    learn({ id, object }) {
+    learn(job) {
+      const { id, object } = job;
       if (
         hasElsewhere('jobs', id) ||
         hasElsewhere('clones', object.id) ||
@@ -138,19 +142,25 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
         return;
       learned.add(id).add(object.id);
       for (const oldest of learned) if (learned.size > mostLearned) learned.delete(oldest);
+      // One that was told of already has gone on since.
+      if (mirror.holds('jobs', id)) return;
+      const event: EventBody = { kind: 'job', entity: jobOf(name, job) };
+      mirror.apply(event);
+      publish(event);
     },
     session: (signal) => connection.session(signal),
     reach: (signal, person) => connection.reach(signal, person),
     logIn: (signal, person, work) => connection.logIn(signal, person, work),
     addCheck: (check) => connection.checks.add(check),
-    examine: (signal, person) => examine(name, connection, signal, person),
+    examine: (signal, person) => examine({ host: name, clock: clockThere }, connection, signal, person),
     answer: (question, reply) => connection.questions.answer(question, reply),
     log: () => connection.log(),
     async call(route, input, { user, signal, idempotencyKey = random.id() }) {
       for (let left = attempts; ;) {
         const transport = await connection.session(signal);
         try {
-          return await createHostClient(name, transport, user).call(route, input, { signal, idempotencyKey });
+          const client = createHostClient({ host: name, clock: clockThere }, transport, user);
+          return await client.call(route, input, { signal, idempotencyKey });
         } catch (error) {
           left -= 1;
           // Whether it was done is known there, by its key.
@@ -159,6 +169,7 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
       }
     },
     subscribe,
+    clock: clockThere,
     closed: ending.signal,
     async close() {
       ending.abort();
@@ -168,8 +179,11 @@ export async function createRemoteHost(options: RemoteHostOptions): Promise<Remo
   };
 }
 
+/** What a host is called here, and its clock. */
+type Named = Parameters<typeof createHostClient>[0];
+
 async function examine(
-  name: HostName,
+  there: Named,
   connection: HostConnection,
   signal: AbortSignal,
   person: Person,
@@ -177,19 +191,19 @@ async function examine(
   if (connection.way() === undefined) await connection.examine(signal, person);
   // Why it can't be reached is what is found.
   else await connection.reach(signal, person).catch(rethrowCanceled);
-  const found = connection.way() === undefined ? await examineThere(name, connection, signal) : [];
+  const found = connection.way() === undefined ? await examineThere(there, connection, signal) : [];
   return [...connection.checks.list(), ...found];
 }
 
 /** What its engine finds. */
 async function examineThere(
-  name: HostName,
+  there: Named,
   connection: HostConnection,
   signal: AbortSignal,
 ): Promise<readonly DoctorCheck[]> {
   try {
     const transport = await connection.session(signal);
-    const client = createHostClient(name, transport, 'engine');
+    const client = createHostClient(there, transport, 'engine');
     return (await client.call('hostDoctor', { params: { host: 'local' } }, { signal })).items;
   } catch (error) {
     rethrowCanceled(error);

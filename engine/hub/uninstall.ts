@@ -19,11 +19,8 @@ export async function uninstallThere(
   const uninstall = link.uninstall?.bind(link);
   if (uninstall === undefined) throw fail('not_supported', { feature: 'Taking away what was brought there' });
   const transport = await host.reach(signal, person);
-  const overview = await createHostClient(host.known.name, transport, 'engine').call(
-    'overview',
-    {},
-    { signal },
-  );
+  const client = createHostClient({ host: host.known.name, clock: host.clock }, transport, 'engine');
+  const overview = await client.call('overview', {}, { signal });
   refuseUsed(host.known.name, overview);
   return host.logIn(signal, person, (opening) =>
     uninstall({

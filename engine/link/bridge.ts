@@ -14,7 +14,13 @@ import { connect, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Client } from '../protocol/client.ts';
 import { fail, isFailure, toFailure } from '../protocol/errors.ts';
-import { clientHeader, idempotencyHeader, positionHeader, protocolHeader } from '../protocol/wire.ts';
+import {
+  clientHeader,
+  idempotencyHeader,
+  positionHeader,
+  protocolHeader,
+  timeHeader,
+} from '../protocol/wire.ts';
 import { leadInto } from './leadInto.ts';
 import { startPulse } from './pulse.ts';
 import { readTunnel } from './tunnelName.ts';
@@ -30,6 +36,8 @@ export interface BridgeOptions {
   bytes: Duplex;
   /** The running engine, started when there is none. `anew`: what was told before does not answer any more. */
   engine: (anew: boolean) => Promise<FoundEngine>;
+  /** Milliseconds since 1970; default: by the clock of this machine. */
+  now?: () => number;
 }
 
 /** Bytes; the engine's own bound on a request. */
@@ -40,7 +48,7 @@ const pulse = { everyMs: 15_000, patienceMs: 45_000 };
 export const windows = { stream: 8 * 2 ** 20, session: 32 * 2 ** 20 };
 
 /** Serves until the stream ends. */
-export async function serveBridge({ bytes, engine }: BridgeOptions): Promise<void> {
+export async function serveBridge({ bytes, engine, now = Date.now }: BridgeOptions): Promise<void> {
   const session = performServerHandshake(bytes, { settings: { initialWindowSize: windows.stream } });
   session.setLocalWindowSize(windows.session);
   const beating = startPulse({ session, ...pulse, onDead: () => session.destroy() });
@@ -50,7 +58,7 @@ export async function serveBridge({ bytes, engine }: BridgeOptions): Promise<voi
     const answering =
       headers[':method'] === 'CONNECT'
         ? openTunnel(stream, headers[':authority'] ?? '', engine)
-        : forward(stream, headers, engine);
+        : forward(stream, headers, engine, now);
     answering.catch((error: unknown) => refuse(stream, error));
   });
   await ended(session);
@@ -81,6 +89,7 @@ async function forward(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
   engine: BridgeOptions['engine'],
+  now: () => number,
 ): Promise<void> {
   const body = await readBody(stream);
   const ask = async ({ socket, token }: FoundEngine): Promise<IncomingMessage> => {
@@ -124,6 +133,7 @@ async function forward(
   stream.respond({
     ':status': message.statusCode ?? 502,
     'content-type': message.headers['content-type'] ?? 'application/json',
+    [timeHeader]: String(now()),
     ...(typeof position === 'string' ? { [positionHeader]: position } : {}),
   });
   if (refusal === undefined) leadInto(message, stream);

@@ -12,5 +12,7 @@ export const protocolHeader = 'thin-clones-protocol';
 export const clientHeader = 'thin-clones-client';
 /** The same key twice has one effect. */
 export const idempotencyHeader = 'idempotency-key';
+/** With every answer of another host's engine: milliseconds since 1970 by the clock there. */
+export const timeHeader = 'thin-clones-time';
 /** With every answer to a change: `EPOCH:N`, where the events began that the change made. */
 export const positionHeader = 'thin-clones-position';

@@ -58,7 +58,7 @@ export function createDeployment(options: DeployOptions): FarWork {
       const ahead = Math.abs(found.clockAheadSeconds);
       if (ahead > clockToleranceSeconds)
         onProgress(
-          `The clock of ${host} is ${ahead} s ${found.clockAheadSeconds > 0 ? 'ahead of' : 'behind'} this machine's: times that it tells are its own`,
+          `The clock of ${host} is ${ahead} s ${found.clockAheadSeconds > 0 ? 'ahead of' : 'behind'} this machine's: times that it tells are told by this machine's`,
         );
       const newest = newestOf(found.builds);
       // An older client never downgrades: the newer engine says itself whether it can be spoken to.

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mock } from 'node:test';
 import { createClient, type Client } from '../../../engine/protocol/client.ts';
 import { isFailure, type ErrorCode } from '../../../engine/protocol/errors.ts';
 import type { Event } from '../../../engine/protocol/events.ts';
@@ -230,6 +231,26 @@ describe('two hosts behind one engine', () => {
         .map(({ name }) => name as string)
         .sort(),
       ['once', 'there'],
+    );
+  });
+
+  it('tells of a job that was asked for here though the link breaks before its events come', async () => {
+    const { feed } = big.memory.engine.life().context;
+    const silent = mock.method(feed, 'publish', () => undefined);
+    const { job } = await client.call('cloneReset', { params: { clone: 'there' } });
+    assert.ok((await client.call('overview', {})).jobs.some(({ id }) => id === job.id));
+    big.down = 'the cable was cut';
+    for (const end of big.open) end.end('the cable was cut');
+    await until(async () => !(await isReady('big')));
+    silent.mock.restore();
+    assert.ok((await client.call('overview', {})).jobs.some(({ id }) => id === job.id));
+    big.down = undefined;
+    await until(
+      async () => (await client.call('jobShow', { params: { job: job.id } })).state === 'succeeded',
+    );
+    await until(
+      async () =>
+        (await client.call('overview', {})).jobs.find(({ id }) => id === job.id)?.state === 'succeeded',
     );
   });
 
