@@ -11,15 +11,14 @@ const pausesMs = [500, 1000, 2000, 5000, 10_000, 30_000];
 const pauseForPersonMs = 300_000;
 const personCodes: readonly ErrorCode[] = ['host_login', 'host_key_unknown', 'host_unanswered'];
 const needsPerson: ReadonlySet<string> = new Set(personCodes);
-/** Milliseconds after which a link that breaks is a new trouble. */
-const steadyMs = 60_000;
+/** Milliseconds after which a link that breaks is a new trouble, and is tried again at once: most are back by then. */
+const steadyMs = 10_000;
 
 /** Resolves when the connection is closed. */
 export async function keepConnected(shared: Shared): Promise<void> {
   const { options, standing, attempt, attempts, checks, say, signal } = shared;
   const { host, clock, log } = options;
-  for (let failures = 0; ; failures++) {
-    const startedAt = clock.monotonic();
+  for (let failures = 0; ;) {
     standing.hurry = new AbortController();
     const now: Trying = {
       ...{ examines: standing.people > 0, asks: standing.answering > 0 },
@@ -31,7 +30,8 @@ export async function keepConnected(shared: Shared): Promise<void> {
       checks.restart();
       say({ state: 'connecting', problem: null, next: null });
     }
-    const { failure, wasReady } = await connectOnce(now, shared);
+    const { failure, readyAt } = await connectOnce(now, shared);
+    const wasReady = readyAt !== undefined;
     standing.connected = undefined;
     standing.trying = undefined;
     // Who waits after a link broke waits for the next one.
@@ -40,7 +40,7 @@ export async function keepConnected(shared: Shared): Promise<void> {
     else if (!wasReady && !now.replaced) attempt.fail(failure);
     if (signal.aborted) return;
     if (now.replaced && !wasReady) continue;
-    if (clock.monotonic() - startedAt > steadyMs) failures = 0;
+    const stood = wasReady && clock.monotonic() - readyAt > steadyMs;
     log.warning('host', { host, problem: failure.message });
     attempts.add('warning', failure.message);
     if (now.examines && !wasReady) checks.failed(failure);
@@ -48,20 +48,25 @@ export async function keepConnected(shared: Shared): Promise<void> {
       ...{ state: stateAfter(failure), problem: failure.message, next: failure.document.next },
       ...{ doing: null, unreachableSince: standing.way.unreachableSince ?? clock.now().toISOString() },
     });
+    if (stood) {
+      failures = 0;
+      continue;
+    }
     // Ended early by who asks for it now.
     const pause = AbortSignal.any([signal, standing.hurry.signal]);
     await clock.sleep(pauseAfter(failure, failures), pause).catch(() => undefined);
+    failures += 1;
   }
 }
 
-/** Resolves when the link has ended, or could not be opened. */
+/** Resolves when the link has ended, or could not be opened. `readyAt`: when the host could be asked, if it ever could. */
 async function connectOnce(
   now: Trying,
   { options, standing, attempt, attempts, questions, checks, say, signal }: Shared,
-): Promise<{ failure: ThinClonesError; wasReady: boolean }> {
-  const { host, link, work } = options;
+): Promise<{ failure: ThinClonesError; readyAt: number | undefined }> {
+  const { host, link, work, clock } = options;
   let session: LinkSession | undefined;
-  const reached = { ready: false };
+  const reached: { readyAt: number | undefined } = { readyAt: undefined };
   try {
     const opened = await openSession({
       ...{ host, link, signal: AbortSignal.any([signal, now.ending.signal]) },
@@ -78,8 +83,8 @@ async function connectOnce(
     });
     session = opened;
     const ready = (): void => {
-      if (!reached.ready) attempts.add('info', 'Connected');
-      reached.ready = true;
+      if (reached.readyAt === undefined) attempts.add('info', 'Connected');
+      reached.readyAt ??= clock.monotonic();
       standing.connected = opened;
       standing.way = reaching;
       attempt.succeed(opened);
@@ -87,11 +92,11 @@ async function connectOnce(
     const broken = opened.ended.then((reason) => Promise.reject(reason));
     await Promise.race([work(opened, ready, signal), broken]);
     const failure = fail('host_unreachable', { host, problem: 'it tells nothing any more' });
-    return { failure, wasReady: reached.ready };
+    return { failure, ...reached };
   } catch (error) {
     const given = now.ending.signal;
-    const why: unknown = given.aborted && !reached.ready ? given.reason : error;
-    return { failure: toFailure(why), wasReady: reached.ready };
+    const why: unknown = given.aborted && reached.readyAt === undefined ? given.reason : error;
+    return { failure: toFailure(why), ...reached };
   } finally {
     session?.close();
   }
