@@ -14,6 +14,7 @@ import { settleData } from './prepare.ts';
 import { serverOf, type FindPrograms } from './programs.ts';
 import { readInDatabase } from './read.ts';
 import { waitUntilReady } from './ready.ts';
+import { newerServers } from './retrieval/newerServers.ts';
 import { retrieveData } from './retrieval/retrieve.ts';
 import { buildServerSpec, majorOf, socketDirectoryOf } from './serverSpec.ts';
 import { postgresSource } from './source.ts';
@@ -70,7 +71,10 @@ export function createPostgres(options: PostgresOptions): Database {
 
     async settle({ target, dataset, mark, version }, report, signal) {
       const server = await serverPrograms(majorNumber(version));
-      const bench = { machine, runtime, server, socketRoot, target, dataset, mark, report, signal };
+      const bench = {
+        ...{ machine, runtime, server, socketRoot, target, dataset, mark, report, signal },
+        newerServers: () => newerServers(programs, server.major),
+      };
       await settleData(bench, { thorough: false });
     },
 

@@ -16,6 +16,8 @@ export interface Workbench {
   machine: Machine;
   runtime: Runtime;
   server: ServerPrograms;
+  /** What else could have been taken, the next version first. */
+  newerServers: () => Promise<readonly ServerPrograms[]>;
   socketRoot: string;
   /** The data directory. */
   target: string;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pinnedVector, platformOf } from '../../../engine/database/postgres/programs/fetch/pinned.ts';
 import { developmentFolder, fetchPrograms } from '../../../engine/database/postgres/programs/fetch/fetch.ts';
@@ -118,6 +119,28 @@ for (const major of [16, 18])
         await client.end();
         assert.match(plan.rows.map((row) => row['QUERY PLAN']).join('\n'), /Index Scan using near/);
         await clone.stop();
+      });
+
+    if (major === 16)
+      it('is told to be in a newer PostgreSQL where that of the source lacks it, before anything is copied', async () => {
+        assert.ok(platform !== undefined);
+        await fetchPrograms({ platform, majors: [15], into: developmentFolder(platform) });
+        const older = path.join(bench.root, 'older.sql');
+        await writeFile(
+          older,
+          '--\n-- PostgreSQL database dump\n--\n\n-- Dumped from database version 15.4\n-- Dumped by pg_dump version 15.4\n\n' +
+            'CREATE EXTENSION IF NOT EXISTS vector WITH SCHEMA public;\n\n--\n-- PostgreSQL database dump complete\n--\n',
+        );
+        const definition = { retrieval: 'dump' as const, dump: older, database: 'shop' };
+        await assert.rejects(
+          bench.retrieve(definition),
+          (error) =>
+            isFailure(error, 'restore_failed') &&
+            /the PostgreSQL 15\S* here does not have\. Install it, let the copies be of PostgreSQL 16, which has it here \(version: 16\), or leave it out/.test(
+              error.message,
+            ),
+        );
+        assert.equal((await bench.retrieve({ ...definition, version: 16 })).version, '16');
       });
 
     if (major !== 18) return;

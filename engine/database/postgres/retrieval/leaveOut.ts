@@ -6,6 +6,7 @@ import { unfitExtensions } from '../programs/processor.ts';
 import { parsePattern } from '../selection.ts';
 import type { TemporaryServer, Workbench } from '../workbench.ts';
 import type { Archive, ArchiveEntry } from './archive.ts';
+import { majorWith } from './newerServers.ts';
 import { nameOf, type RestoreNote } from './restoreAgain.ts';
 
 export interface SourceExtension {
@@ -45,7 +46,7 @@ export async function modulesFor(
  * those that are not here; `source_selection` a pattern that is nobody's.
  */
 export async function extensionsToLeaveOut(
-  bench: Pick<Workbench, 'machine' | 'report' | 'server'>,
+  bench: Pick<Workbench, 'machine' | 'report' | 'server' | 'newerServers'>,
   server: TemporaryServer,
   asked: { extensions: readonly SourceExtension[]; exclude: readonly string[] | undefined },
 ): Promise<readonly string[]> {
@@ -65,7 +66,7 @@ export async function extensionsToLeaveOut(
   const here = await extensionsHere(bench, server);
   const missing = extensions.filter(({ name }) => !here.versions.has(name) && !out.has(name));
   const needed = missing.filter(({ isNeeded }) => isNeeded).map(({ name }) => name);
-  if (needed.length > 0) throw missingExtensions(needed, bench.server.version, here.unfit);
+  if (needed.length > 0) throw await missingHere(bench, needed, here.unfit);
   for (const { name, version } of extensions) {
     const ours = here.versions.get(name);
     if (ours !== undefined && version !== undefined && isNewer(version, ours) && !out.has(name))
@@ -87,7 +88,7 @@ export async function extensionsToLeaveOut(
 
 /** Of a dump that can't be taken in parts. Errors: `restore_failed`, and `not_supported` for one that acts on its own. */
 export async function refuseMissing(
-  bench: Pick<Workbench, 'machine' | 'server'>,
+  bench: Pick<Workbench, 'machine' | 'server' | 'newerServers'>,
   server: TemporaryServer,
   names: readonly string[],
 ): Promise<void> {
@@ -99,7 +100,7 @@ export async function refuseMissing(
     });
   const here = await extensionsHere(bench, server);
   const missing = names.filter((name) => !here.versions.has(name));
-  if (missing.length > 0) throw missingExtensions(missing, bench.server.version, here.unfit);
+  if (missing.length > 0) throw await missingHere(bench, missing, here.unfit);
 }
 
 interface ExtensionsHere {
@@ -135,10 +136,19 @@ export function isNewer(one: string, other: string): boolean {
   return false;
 }
 
+async function missingHere(
+  bench: Pick<Workbench, 'machine' | 'server' | 'newerServers'>,
+  names: readonly string[],
+  unfit: ExtensionsHere['unfit'],
+): Promise<ThinClonesError> {
+  const newer = await majorWith(bench.machine, await bench.newerServers(), names);
+  return missingExtensions(names, bench.server.version, { unfit, newer });
+}
+
 export function missingExtensions(
   names: readonly string[],
   version: string,
-  unfit: ExtensionsHere['unfit'] = new Map(),
+  { unfit = new Map(), newer }: { unfit?: ExtensionsHere['unfit']; newer?: number | undefined } = {},
 ): ThinClonesError {
   const [it, plural] = names.length === 1 ? ['it', 'extension'] : ['them', 'extensions'];
   const processors = names.flatMap((name) => {
@@ -148,7 +158,7 @@ export function missingExtensions(
       : [` (the ${name} that travels along needs a processor with ${lacks.join(', ')})`];
   });
   return fail('restore_failed', {
-    problem: `the source uses the ${plural} ${names.join(', ')}, which the PostgreSQL ${version} here does not have${processors.join('')}. Install ${it}, or leave ${it} out together with what depends on ${it}: exclude: { extensions: [${names.join(', ')}] } (of a dump: of any kind but plain SQL)`,
+    problem: `the source uses the ${plural} ${names.join(', ')}, which the PostgreSQL ${version} here does not have${processors.join('')}. Install ${it}, ${newer === undefined ? '' : `let the copies be of PostgreSQL ${newer}, which has ${it} here (version: ${newer}), `}or leave ${it} out together with what depends on ${it}: exclude: { extensions: [${names.join(', ')}] } (of a dump: of any kind but plain SQL)`,
   });
 }
 

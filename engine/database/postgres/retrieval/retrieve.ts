@@ -10,6 +10,7 @@ import { retrieveDirectory } from './directory.ts';
 import { inspectDirectory } from './inspectDirectory.ts';
 import { retrieveDump } from './dump.ts';
 import { retrieveLogical } from './logical.ts';
+import { newerServers } from './newerServers.ts';
 
 export interface RetrieveOptions {
   machine: Machine;
@@ -30,6 +31,7 @@ export async function retrieveData(options: RetrieveOptions): Promise<Retrieved>
     machine,
     runtime: options.runtime,
     server,
+    newerServers: () => newerServers(programs, server.major),
     socketRoot: options.socketRoot,
     target: request.target,
     dataset: request.dataset,
