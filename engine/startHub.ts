@@ -1,12 +1,15 @@
 /** Wires what joins other hosts to the engine of this machine. */
 import { join } from 'node:path';
 import { broughtEngine, type BroughtEngine } from './broughtEngine.ts';
+import { byEngine } from './database/engines.ts';
+import { createRefuser, type Refuser } from './endpoint/tcp/refuser.ts';
 import { openDeclinedHosts } from './hub/declinedHosts.ts';
 import { fileOfHost } from './hub/fileOfHost.ts';
 import { createHub, type Hub } from './hub/hub.ts';
 import { keptDoorsIn } from './hub/keptDoors.ts';
 import { noKnownHosts, openKnownHosts, type KnownHost } from './hub/knownHosts.ts';
 import { loopbackDoors } from './hub/loopbackDoors.ts';
+import { openRememberedClones } from './hub/rememberedClones.ts';
 import type { OwnNames } from './hub/router.ts';
 import type { Life } from './life.ts';
 import { uninstallWork } from './link/deploy/uninstall.ts';
@@ -69,7 +72,12 @@ export async function startHub({
       };
     },
     keptOf: ({ name }) => keptText(join(paths.hostsFolder, fileOfHost(name))),
-    doors: loopbackDoors,
+    doors: loopbackDoors(refuser(life)),
+    remembered: await openRememberedClones(
+      keptText(join(paths.hostsFolder, 'remembered.json')),
+      systemClock.now().toISOString(),
+      log,
+    ),
     keptDoors: keptDoorsIn(keptText(join(paths.hostsFolder, 'doors.json')), log),
     ownPorts: () => ownPorts(life),
     ...{ clock: systemClock, random: systemRandom, log },
@@ -78,6 +86,13 @@ export async function startHub({
     ownEnvironments: () => ownEnvironments(life),
   });
 }
+
+/** As the stable ports of this machine refuse. */
+export const refuser = (life: Pick<Life, 'present'>): Refuser =>
+  createRefuser({
+    wires: byEngine(({ wire }) => wire),
+    certificate: () => life.present()?.context.certificates.current(),
+  });
 
 /** Where its engine keeps data, as its own settings name it. */
 const variablesThere = ({ path, dataset }: KnownHost): Record<string, string> => ({

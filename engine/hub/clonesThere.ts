@@ -7,11 +7,13 @@ import type { Job } from '../protocol/entities.ts';
 import { fail, toFailure } from '../protocol/errors.ts';
 import { referenceSchema, type CloneId, type InstallationId } from '../protocol/ids.ts';
 import { stateProblem } from '../services/clones/read.ts';
-import type { HostClones, Remembered } from '../services/checkouts/hostClones.ts';
+import type { HostClones } from '../services/checkouts/hostClones.ts';
+import { outOfReach } from './outOfReach.ts';
 import { hasPrefix, jobOf, nameThere, type HostView } from './qualified.ts';
 import type { RemoteHost } from './remoteHost.ts';
 import { endOfJob } from './endOfJob.ts';
 import type { HasElsewhere } from './forgery.ts';
+import type { HostMemory } from './rememberedClones.ts';
 import type { SessionSoon } from './sessionSoon.ts';
 import type { TunnelKey } from './tunnels.ts';
 
@@ -23,40 +25,28 @@ export interface ClonesThereOptions {
   hasElsewhere: HasElsewhere;
   sessionSoon: SessionSoon;
   portFor: (key: TunnelKey) => Promise<number>;
+  memory: HostMemory;
   log: Log;
 }
 
 const ref = (id: string) => referenceSchema.parse(id);
 
-type JobRoute = 'cloneCreate' | 'cloneStart' | 'cloneBind' | 'cloneCommit' | 'snapshotDelete';
+type JobRoute =
+  'cloneCreate' | 'cloneStart' | 'cloneBind' | 'cloneCommit' | 'cloneDestroy' | 'snapshotDelete';
 
 const never = new AbortController().signal;
 
 export function createClonesThere(options: ClonesThereOptions): HostClones {
-  const { host, installation, view, sessionSoon, portFor } = options;
+  const { host, installation, view, sessionSoon, portFor, memory } = options;
   const { name } = host.known;
   const passwords = createKnownPasswords(host);
 
-  const outOfReach = (): OutOfReach | undefined => {
-    const { state, problem, next } = host.view().host;
-    const needsPerson = state === 'needs-login';
-    if (state === 'connecting')
-      return {
-        ...{ reason: `Host ${name} is being reached.`, next: 'Wait a moment.' },
-        ...{ isBeingReached: true, needsPerson },
-      };
-    if (state !== 'unreachable' && !needsPerson) return undefined;
-    return {
-      reason: problem ?? `Host ${name} can't be reached.`,
-      next: next ?? `It is tried again by itself: thin-clones host show ${name}`,
-      ...{ isBeingReached: false, needsPerson },
-    };
-  };
+  const away = (): OutOfReach | undefined => outOfReach(host.view().host);
 
   return {
     host: name,
     bindsAs: installation,
-    outOfReach,
+    outOfReach: away,
     awaken: async () => {
       // best effort: what is looked at next says why it is not reached
       await sessionSoon(host, never).catch(() => undefined);
@@ -89,10 +79,10 @@ export function createClonesThere(options: ClonesThereOptions): HostClones {
     ended: (id) => endOfJob(host, view, id),
     ...requestsTo(options, passwords),
     passwordOf: ({ id }) => passwords.of(id),
-    ...createMemory(),
+    ...memory,
     reads: {
       // Whether its servers run is known there.
-      problem: async (clone) => outOfReach()?.reason ?? stateProblem(clone),
+      problem: async (clone) => away()?.reason ?? stateProblem(clone),
       async read({ id }, member, statements, signal) {
         const input = { params: { clone: ref(id) }, body: { member, statements: statements.map(written) } };
         return (await host.call('cloneRead', input, { user: 'engine', signal })).items;
@@ -106,12 +96,12 @@ export function createClonesThere(options: ClonesThereOptions): HostClones {
           ),
         ),
       );
-      return { portOf: (member) => ports.get(member.name), far: { problem: outOfReach } };
+      return { portOf: (member) => ports.get(member.name), far: { problem: away } };
     },
   };
 }
 
-type Requests = Pick<HostClones, 'create' | 'start' | 'bind' | 'keepState' | 'dropSnapshot'>;
+type Requests = Pick<HostClones, 'create' | 'start' | 'bind' | 'keepState' | 'dropSnapshot' | 'destroy'>;
 
 /** What its engine is asked for. */
 function requestsTo(
@@ -158,6 +148,7 @@ function requestsTo(
     },
     keepState: (clone, message, user) =>
       ask('cloneCommit', { params: { clone: ref(clone) }, body: { message, origin: 'branch' } }, user),
+    destroy: (clone, user) => ask('cloneDestroy', { params: { clone: ref(clone) } }, user),
     dropSnapshot(snapshot, user) {
       ask('snapshotDelete', { params: { snapshot: ref(snapshot) } }, user).catch((error: unknown) => {
         // best effort: it stays as a snapshot like any other, and people can delete it
@@ -173,17 +164,6 @@ const written = ({ text, values }: Statement) => ({
     values: values.map((value) => (typeof value === 'string' ? value : [...value])),
   }),
 });
-
-/** While this engine runs: another one begins anew. */
-function createMemory(): Pick<HostClones, 'rememberWorktree' | 'rememberFinished' | 'remembered'> {
-  const known = new Map<CloneId, Remembered>();
-  const remembered = (id: CloneId): Remembered => known.get(id) ?? { worktree: null, finished: null };
-  return {
-    rememberWorktree: (id, worktree) => void known.set(id, { ...remembered(id), worktree }),
-    rememberFinished: (id, finished) => void known.set(id, { ...remembered(id), finished }),
-    remembered,
-  };
-}
 
 interface KnownPasswords {
   note(clone: string, password: string): void;

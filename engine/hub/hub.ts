@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Link } from '../link/link.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
+import { wordsOf } from '../protocol/engineWords.ts';
 import type { Connection } from '../protocol/entities.ts';
 import { fail, toFailure } from '../protocol/errors.ts';
 import type { EventBody, Overview } from '../protocol/events.ts';
@@ -16,9 +17,11 @@ import { createListeners } from './listeners.ts';
 import { createMembership, type Membership } from './membership.ts';
 import type { HeldKind } from './mirror.ts';
 import type { HostView } from './qualified.ts';
+import type { RememberedClones } from './rememberedClones.ts';
 import { createRemoteHost, type RemoteHost } from './remoteHost.ts';
 import type { HostClones } from '../services/checkouts/hostClones.ts';
 import { createClonesThere } from './clonesThere.ts';
+import { refusalBy } from './outOfReach.ts';
 import { createSessionSoon, type SessionSoon } from './sessionSoon.ts';
 import { createTunnels, type Doors, type TunnelKey, type Tunnels } from './tunnels.ts';
 
@@ -50,6 +53,7 @@ export interface HubOptions {
   keptOf: (host: KnownHost) => KeptText;
   doors: Doors;
   keptDoors: KeptDoors;
+  remembered: RememberedClones;
   /** Ports of this machine's own clones and checkouts. */
   ownPorts: () => ReadonlySet<number>;
   clock: Clock;
@@ -63,7 +67,7 @@ export interface HubOptions {
 }
 
 export async function createHub(options: HubOptions): Promise<Hub> {
-  const { known, linkTo, keptOf, clock, random, log, isOwn } = options;
+  const { known, linkTo, keptOf, remembered, clock, random, log, isOwn } = options;
   const { tell: publish, subscribe } = createListeners((event) => options.publish(event));
   const hosts = new Map<HostName, RemoteHost>();
   const elsewhere =
@@ -78,7 +82,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
       ...{ link: linkTo(host), kept: keptOf(host), hasElsewhere: elsewhere(host.name) },
       publish(event) {
         publish(event);
-        if (event.kind === 'clone.removed' || event.kind === 'resync') void closeTunnels();
+        if (event.kind === 'clone.removed' || event.kind === 'resync') letGo();
       },
     });
     hosts.set(host.name, made);
@@ -86,13 +90,19 @@ export async function createHub(options: HubOptions): Promise<Hub> {
   };
   const sessionSoon = createSessionSoon(clock);
   const tunnels = tunnelsTo(hosts, sessionSoon, options);
-  const closeTunnels = (): Promise<void> =>
-    tunnels.keepOnly(({ host, clone }) => hosts.get(host)?.holds('clones', clone) === true);
+  const isThere = (host: HostName, clone: CloneId): boolean =>
+    hosts.get(host)?.holds('clones', clone) === true;
+  /** What belongs to clones that are gone. */
+  const letGo = (): void => {
+    void tunnels.keepOnly(({ host, clone }) => isThere(host, clone));
+    remembered.keepOnly(isThere);
+  };
 
   const forget = async (host: RemoteHost): Promise<void> => {
     const { name } = host.known;
     hosts.delete(name);
     await tunnels.keepOnly((key) => key.host !== name);
+    remembered.keepOnly((host) => host !== name);
     await host.close();
     await keptOf(host.known).remove();
     publish({ kind: 'resync' });
@@ -103,7 +113,7 @@ export async function createHub(options: HubOptions): Promise<Hub> {
       // It stays known, and the others are reached.
       log.error('a host can not be reached', { host: host.name, problem: toFailure(error).message });
     });
-  await tunnels.reopen(({ host, clone }) => hosts.get(host)?.holds('clones', clone) === true);
+  await tunnels.reopen(({ host, clone }) => isThere(host, clone));
 
   return {
     hosts: () => [...hosts.values()],
@@ -130,11 +140,13 @@ export async function createHub(options: HubOptions): Promise<Hub> {
         hasElsewhere: elsewhere(host.known.name),
         sessionSoon,
         portFor: (key) => tunnels.portFor(key),
+        memory: remembered.of(host.known.name),
       }),
     subscribe,
     async close() {
       await tunnels.close();
       await Promise.all([...hosts.values()].map((host) => host.close()));
+      await remembered.quiet();
     },
   };
 }
@@ -156,6 +168,17 @@ function tunnelsTo(
       log.warning('a connection to a clone of another host', {
         ...{ host, clone, problem: toFailure(error).message },
       }),
+    refusalBy({ host, clone, member }, error) {
+      const view = hosts.get(host)?.view();
+      const failure = toFailure(error);
+      const servers = view?.clones.find(({ id }) => id === clone)?.members ?? [];
+      return {
+        engine: (servers.find(({ name }) => name === member) ?? servers[0])?.engine ?? wordsOf().key,
+        ...(view === undefined
+          ? { reason: failure.message, next: failure.document.next }
+          : refusalBy(view.host, failure)),
+      };
+    },
   });
 }
 

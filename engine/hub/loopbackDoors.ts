@@ -1,10 +1,12 @@
 /** Ports on loopback of this machine, whose connections are led elsewhere. */
 import { createServer, type Socket } from 'node:net';
+import type { Refuser } from '../endpoint/tcp/refuser.ts';
 import { leadInto } from '../link/leadInto.ts';
 import type { Doors } from './tunnels.ts';
 
-export const loopbackDoors: Doors = {
-  async open({ port, lead, onProblem }) {
+/** Who can't be led is refused. */
+export const loopbackDoors = (refuse: Refuser): Doors => ({
+  async open({ port, lead, onProblem, refusalBy }) {
     const sockets = new Set<Socket>();
     const server = createServer({ noDelay: true, allowHalfOpen: false }, (socket) => {
       const leaving = new AbortController();
@@ -21,8 +23,9 @@ export const loopbackDoors: Doors = {
           leadInto(stream, socket);
         },
         (error: unknown) => {
-          socket.destroy();
-          if (!leaving.signal.aborted) onProblem(error);
+          if (leaving.signal.aborted) return;
+          onProblem(error);
+          refuse(socket, refusalBy(error));
         },
       );
     });
@@ -44,4 +47,4 @@ export const loopbackDoors: Doors = {
         }),
     };
   },
-};
+});

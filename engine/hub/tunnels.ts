@@ -1,6 +1,7 @@
 /** Loopback ports of this machine that lead to servers of clones on other hosts: the same port for as long as the clone is known. */
 import type { Duplex } from 'node:stream';
 import { portsFor } from '../domain/ports.ts';
+import type { Refusal } from '../endpoint/tcp/refuser.ts';
 import { fail } from '../protocol/errors.ts';
 import type { CloneId, HostName, MemberName } from '../protocol/ids.ts';
 import type { KeptDoors } from './keptDoors.ts';
@@ -18,6 +19,8 @@ export interface Doors {
     port: number;
     lead: (signal: AbortSignal) => Promise<Duplex>;
     onProblem: (error: unknown) => void;
+    /** What a client is told instead. */
+    refusalBy: (error: unknown) => Refusal;
   }): Promise<Door | undefined>;
 }
 
@@ -40,6 +43,7 @@ export interface TunnelsOptions {
   doors: Doors;
   lead: (key: TunnelKey, signal: AbortSignal) => Promise<Duplex>;
   onProblem: (key: TunnelKey, error: unknown) => void;
+  refusalBy: (key: TunnelKey, error: unknown) => Refusal;
   kept: KeptDoors;
   /** Ports of this machine's own clones and checkouts, which may not listen now. */
   taken: () => ReadonlySet<number>;
@@ -60,7 +64,7 @@ function* portsToTry(
   yield* portsFor(textOf(key), taken);
 }
 
-export function createTunnels({ doors, lead, onProblem, kept, taken }: TunnelsOptions): Tunnels {
+export function createTunnels({ doors, lead, onProblem, refusalBy, kept, taken }: TunnelsOptions): Tunnels {
   const open = new Map<string, { key: TunnelKey; door: Promise<Door>; port: number | undefined }>();
 
   const keep = (): void =>
@@ -70,6 +74,7 @@ export function createTunnels({ doors, lead, onProblem, kept, taken }: TunnelsOp
     const behind = {
       lead: (signal: AbortSignal) => lead(key, signal),
       onProblem: (error: unknown) => onProblem(key, error),
+      refusalBy: (error: unknown) => refusalBy(key, error),
     };
     let tried = 0;
     for (const port of portsToTry(key, before, taken())) {

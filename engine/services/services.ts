@@ -35,7 +35,9 @@ export interface Services {
 
 export function createServices(context: ServiceContext): Services {
   const servers = createServers(context);
-  const time = createCountedTime(context);
+  const time = createCountedTime(context, (jumpMs, now) => {
+    for (const at of context.otherHosts.list()) at.moveTimes(jumpMs, now);
+  });
   const clones = createClones(context, servers, time);
   const environments = createEnvironments(context);
   const own = createOwnClones(context, clones, environments);
@@ -44,7 +46,7 @@ export function createServices(context: ServiceContext): Services {
     ...{ context, hosts },
     migrations: createMigrations(context),
   });
-  const cleanUp = createCleanUp({ context, clones, hosts, followed: () => checkouts.followed(), time });
+  const cleanUp = createCleanUp({ context, hosts, followed: () => checkouts.followed(), time });
   const recovery = createRecovery(context, servers);
   const watch = createWatch(context, servers, clones, time);
   const kinds = [...clones.kinds, ...environments.kinds];

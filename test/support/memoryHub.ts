@@ -4,13 +4,14 @@ import { openDeclinedHosts } from '../../engine/hub/declinedHosts.ts';
 import { openKnownHosts, type KnownHost } from '../../engine/hub/knownHosts.ts';
 import { keptDoorsIn } from '../../engine/hub/keptDoors.ts';
 import { loopbackDoors } from '../../engine/hub/loopbackDoors.ts';
+import { openRememberedClones } from '../../engine/hub/rememberedClones.ts';
 import type { Life } from '../../engine/life.ts';
 import type { Link } from '../../engine/link/link.ts';
 import type { Log } from '../../engine/ports/log.ts';
 import { systemClock, systemRandom } from '../../engine/process/clock.ts';
 import type { KeptText } from '../../engine/process/keptText.ts';
 import { fail } from '../../engine/protocol/errors.ts';
-import { ownEnvironments, ownIds, ownPorts } from '../../engine/startHub.ts';
+import { ownEnvironments, ownIds, ownPorts, refuser } from '../../engine/startHub.ts';
 
 export interface MemoryHubOptions {
   /** By the name of the host; those that are known from the start. */
@@ -42,7 +43,8 @@ export async function openMemoryHub(options: MemoryHubOptions): Promise<Hub> {
       return link;
     },
     keptOf: ({ name }) => textIn(kept, `host ${name}`),
-    doors: loopbackDoors,
+    doors: loopbackDoors(refuser(life)),
+    remembered: await openRememberedClones(textIn(kept, 'remembered'), systemClock.now().toISOString(), log),
     keptDoors: keptDoorsIn(textIn(kept, 'doors'), log),
     ownPorts: () => ownPorts(life),
     ...{ clock: systemClock, random: systemRandom, log },

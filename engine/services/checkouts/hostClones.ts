@@ -79,6 +79,10 @@ export interface HostClones {
   /** `text` in RFC 3339. */
   rememberFinished(clone: CloneId, finished: Remembered['finished'], now: string): void;
   remembered(clone: CloneId): Remembered;
+  /** After a jump of the clock: the times that are remembered elsewhere than in the rows of clones move along. */
+  moveTimes(jumpMs: number, now: string): void;
+  /** With its data. */
+  destroy(clone: CloneId, user: string): Promise<Job>;
   wayTo(clone: Clone): Promise<WayTo>;
   readonly reads: MemberReads;
 }

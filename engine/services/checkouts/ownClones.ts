@@ -60,6 +60,8 @@ export function createOwnClones(
       if (clone !== undefined && JSON.stringify(clone.finished) !== JSON.stringify(finished))
         store.clones.put({ ...clone, finished, countedAt: now });
     },
+    moveTimes: () => undefined,
+    destroy: async (clone, user) => clones.destroy(ref(clone), { user }),
     remembered: (id) => store.clones.get(id) ?? { worktree: null, finished: null },
     reads: clones.reads,
     wayTo: async () => ({ portOf: ({ port }) => port, far: undefined }),

@@ -4,7 +4,7 @@ import { propose } from '../../domain/proposals.ts';
 import type { RepositoryReport, WorkingTree } from '../../git/git.ts';
 import type { Proposal } from '../../protocol/entities.ts';
 import { toFailure } from '../../protocol/errors.ts';
-import { cloneNameSchema, referenceSchema } from '../../protocol/ids.ts';
+import { cloneNameSchema } from '../../protocol/ids.ts';
 import type { FollowedTree } from '../checkouts/checkouts.ts';
 import type { ServiceContext } from '../context.ts';
 import type { HostClones, Remembered } from '../checkouts/hostClones.ts';
@@ -20,13 +20,16 @@ export interface CleanUp {
   run(signal: AbortSignal): Promise<void>;
 }
 
-interface Found extends Proposal {
+interface Found {
+  proposal: Proposal;
+  /** Who has the clone. */
+  at: HostClones;
   automatic: boolean;
 }
 
 export function createCleanUp(parts: CleanUpParts): CleanUp {
-  const { context, clones, hosts, followed } = parts;
-  const { store, clock, log } = context;
+  const { context, hosts, followed, time } = parts;
+  const { clock, log } = context;
 
   const look = async (signal?: AbortSignal): Promise<Found[]> => {
     const found: Found[] = [];
@@ -42,14 +45,20 @@ export function createCleanUp(parts: CleanUpParts): CleanUp {
   };
 
   const cleanUp = async (signal: AbortSignal): Promise<void> => {
-    for (const { clone, name, branch, reason, automatic } of await look(signal)) {
+    // Nobody knows what became of branches meanwhile: their clones' time is not counted.
+    const away = hosts.all().filter((each) => each.outOfReach() !== undefined);
+    for (const at of away) at.moveTimes(lookIntervalMs, time.now().toISOString());
+    for (const { proposal, at, automatic } of await look(signal)) {
       if (!automatic) continue;
+      const { clone, name, branch, reason, repository } = proposal;
       // Other repositories were looked at since, and somebody may have bound it elsewhere or use it.
-      const isAsFound = store.clones.get(clone)?.branch === branch;
+      const isAsFound = boundHere(at).some(
+        (each) => each.id === clone && each.branch === branch && each.repository === repository,
+      );
       if (!isAsFound || followed().some((each) => each.clone === clone)) continue;
       log.info('destroying the clone of a finished branch', { clone, name, branch, reason });
       try {
-        clones.destroy(referenceSchema.parse(clone), { user: `clean-up of ${reason} branches` });
+        await at.destroy(clone, `clean-up of ${reason} branches`);
       } catch (error) {
         // best effort: it is busy or became protected, and is looked at again later
         log.info('it stays for now', { clone, problem: toFailure(error).message });
@@ -59,7 +68,7 @@ export function createCleanUp(parts: CleanUpParts): CleanUp {
 
   return {
     async proposals(signal) {
-      return (await look(signal)).map(({ automatic: _automatic, ...proposal }) => proposal);
+      return (await look(signal)).map(({ proposal }) => proposal);
     },
     async run(signal) {
       for (;;) {
@@ -112,22 +121,15 @@ async function lookAtRepository(
     // What can't be read now says nothing about what was known before.
     if (state !== undefined) at.rememberFinished(clone.id, finishedBy(proposal), now.toISOString());
     if (proposal === undefined) return [];
-    const { branch, reason, sinceMs, isProtected } = proposal;
-    // Its time is counted by another engine: only a person destroys what is elsewhere.
-    const { destroyAtMs, automatic } = at.host === null ? proposal : { destroyAtMs: null, automatic: false };
+    const { branch, reason, sinceMs, isProtected, destroyAtMs, automatic } = proposal;
     return {
-      ...{
-        clone: clone.id,
-        name: cloneNameSchema.parse(at.nameOf(clone)),
-        environment: clone.environment,
-        repository,
-        branch,
-        reason,
+      proposal: {
+        ...{ clone: clone.id, name: cloneNameSchema.parse(at.nameOf(clone)), environment: clone.environment },
+        ...{ repository, branch, reason, since: new Date(sinceMs).toISOString() },
+        ...{ createdAt: clone.createdAt, createdBy: clone.createdBy, bytes: clone.bytes, isProtected },
+        destroyAt: destroyAtMs === null ? null : new Date(destroyAtMs).toISOString(),
       },
-      since: new Date(sinceMs).toISOString(),
-      ...{ createdAt: clone.createdAt, createdBy: clone.createdBy, bytes: clone.bytes, isProtected },
-      destroyAt: destroyAtMs === null ? null : new Date(destroyAtMs).toISOString(),
-      automatic,
+      ...{ at, automatic },
     };
   });
 }

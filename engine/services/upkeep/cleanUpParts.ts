@@ -3,13 +3,11 @@ import type { Clone } from '../../protocol/entities.ts';
 import type { FollowedTree } from '../checkouts/checkouts.ts';
 import type { HostClones } from '../checkouts/hostClones.ts';
 import type { Hosts } from '../checkouts/hosts.ts';
-import type { Clones } from '../clones/clones.ts';
 import type { ServiceContext } from '../context.ts';
 import type { CountedTime } from './countedTime.ts';
 
 export interface CleanUpParts {
   context: ServiceContext;
-  clones: Clones;
   hosts: Hosts;
   /** The working trees that are followed, of all repositories. */
   followed: () => readonly FollowedTree[];

@@ -12,7 +12,11 @@ export interface CountedTime {
   note(): void;
 }
 
-export function createCountedTime(context: Pick<ServiceContext, 'store' | 'clock' | 'log'>): CountedTime {
+/** `onJump`: for times that are kept elsewhere; `now` in RFC 3339. */
+export function createCountedTime(
+  context: Pick<ServiceContext, 'store' | 'clock' | 'log'>,
+  onJump: (jumpMs: number, now: string) => void = () => undefined,
+): CountedTime {
   const { store, clock, log } = context;
   const look = (): Moment => ({ wallMs: clock.now().getTime(), monotonicMs: clock.monotonic() });
   let last = look();
@@ -33,6 +37,7 @@ export function createCountedTime(context: Pick<ServiceContext, 'store' | 'clock
     if (jumpMs !== 0) {
       log.info('the clock jumped, or nobody looked: times move along', { ms: Math.round(jumpMs) });
       change((clone) => ({ ...movedAlong(clone, jumpMs), countedAt: now.toISOString() }));
+      onJump(jumpMs, now.toISOString());
     }
     last = moment;
     return now;

@@ -5,6 +5,7 @@ import { chmod, mkdir, mkdtemp, readFile, realpath, rm, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type pg from 'pg';
 import type { Client } from '../../../engine/protocol/client.ts';
 import type { Checkout, Connection, Host, Job } from '../../../engine/protocol/entities.ts';
 import { isFailure } from '../../../engine/protocol/errors.ts';
@@ -146,6 +147,14 @@ describe('the engine of a second host, by ssh', function () {
       ['box/shop'],
     );
     assert.notEqual((await hostNow()).unreachableSince, null);
+    // With TLS and without, by the port that leads to the clone alone.
+    for (const more of [{}, { ssl: { rejectUnauthorized: false } }])
+      await assert.rejects(ask(login, 'SELECT v FROM mark', more), (error: pg.DatabaseError) => {
+        assert.deepEqual([error.severity, error.code], ['FATAL', '57P03']);
+        assert.match(error.message, /^Host box can't be reached: .*is out of reach since 20\d\d-.* UTC\.$/s);
+        assert.match(error.hint ?? '', /thin-clones host reconnect box/);
+        return true;
+      });
     proxy?.refuse(false);
     // An attempt that was refused may just be ending: who asks in that moment is told of it.
     await until(() =>

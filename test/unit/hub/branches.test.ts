@@ -75,6 +75,7 @@ describe('a branch that follows to a clone of another host', () => {
   const open = (follow: 'automatic' | 'ask' = 'automatic', environment = 'big/shop') =>
     laptop.client.call('checkoutOpen', { body: { folder: path, environment, follow } });
   const isReady = ({ state }: Checkout): boolean => state === 'ready';
+  const shownHost = () => laptop.client.call('hostShow', { params: { host: 'big' } });
   const shown = async (name: string): Promise<Clone> =>
     laptop.client.call('cloneShow', { params: { clone: `big/${name}` } });
 
@@ -262,6 +263,64 @@ describe('a branch that follows to a clone of another host', () => {
     cut();
     await laptop.until(({ state }) => state === 'none');
     assert.deepEqual(await proposals(), [], 'nobody could destroy it');
+  });
+
+  it('is destroyed there when its branch is finished for as long as the file says, and nobody else loses one', async () => {
+    const branches = { cleanUpAfter: '3h' };
+    const file = workspaceSchema.parse({ environment: 'big/shop', follow: 'automatic', branches });
+    const other = await openLaptop(big, 4);
+    const all = [laptop, other];
+    const hour = 3_600_000;
+    const pass = async (hours: number): Promise<void> => {
+      for (let left = hours; left > 0; left--) {
+        await laptop.app.engine.clock.pass(hour + 1);
+        await laptop.app.engine.settled();
+        await big.memory.engine.settled();
+      }
+    };
+    try {
+      for (const each of all) {
+        while ((await each.client.call('environmentList', {})).items.length === 0)
+          await new Promise((resolve) => setTimeout(resolve, 2));
+        each.app.engine.workspaces.set(path, file);
+        await each.client.call('checkoutOpen', { body: { folder: path } });
+        for (const branch of ['kept', 'done', 'main']) {
+          each.tree.checkout(branch);
+          await each.until(({ state, key }) => state === 'ready' && key === branch);
+        }
+      }
+      const before = clonesThere();
+      assert.deepEqual(before, ['done', 'done_x_2', 'kept', 'kept_x_2', 'main', 'main_x_2', 'there']);
+      await laptop.client.call('cloneProtect', {
+        params: { clone: 'big/kept' },
+        body: { minutes: 'forever' },
+      });
+      for (const branch of ['done', 'kept']) laptop.tree.deleteBranch(branch);
+      const found = (await laptop.client.call('proposalList', {})).items;
+      assert.deepEqual(found.map(({ name, destroyAt }) => [name as string, destroyAt !== null]).sort(), [
+        ['big/done', true],
+        ['big/kept', false],
+      ]);
+      laptop.app.engine.clock.jump(30 * 24 * hour);
+      await pass(1);
+      assert.deepEqual(clonesThere(), before);
+      // What nobody reaches is not destroyed, and its time does not count.
+      cut();
+      await laptop.until(async () => (await shownHost()).state === 'unreachable');
+      await pass(9);
+      big.down = undefined;
+      await laptop.client.call('hostReconnect', { params: { host: 'big' }, body: {} });
+      assert.deepEqual(clonesThere(), before);
+      await pass(4);
+      assert.deepEqual(
+        clonesThere(),
+        before.filter((name) => name !== 'done'),
+      );
+      const [job] = big.memory.engine.store.jobs.list(1);
+      assert.equal(job?.createdBy, 'clean-up of deleted branches');
+    } finally {
+      await other.close();
+    }
   });
 
   it('is compared with the migrations of the working tree by the engine here', async () => {

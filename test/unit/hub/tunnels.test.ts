@@ -34,6 +34,7 @@ describe('the ports to clones of other hosts', () => {
       },
       lead: async () => duplexPair()[0],
       onProblem: (_, error) => assert.fail(String(error)),
+      refusalBy: (_, error) => assert.fail(String(error)),
       kept: keptDoorsIn(textIn(kept, 'doors'), log),
       taken: () => taken,
     });
