@@ -113,7 +113,7 @@ const readersOfOwnFiles = [
   // The home's, read by every command before anything else is loaded.
   'engine/protocol/node/{discovery,holder}.ts',
   // They open for writing, without following links.
-  'engine/machine/local/{files,lock,ownership,replaceFile,treeFiles}.ts',
+  'engine/machine/local/{copyDifferences,files,lock,ownership,replaceFile,treeFiles}.ts',
   'engine/config/envFile.ts',
   // A person may hand over a password by a pipe, and waits for it at the terminal.
   'engine/cli/passwords.ts',

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { homedir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -41,6 +41,8 @@ import { demandRoom, findStorage, makeOwnFolder, programPlaces, type Surrounding
 import { openState, type OpenedState } from './state/openState.ts';
 import { openReserve, type Reserve } from './state/reserve.ts';
 import { explainStorage } from './storage/choose.ts';
+import { planSetUp } from './storage/setUp/plan.ts';
+import type { SetUpOwner } from './storage/setUp/script.ts';
 
 declare const __THIN_CLONES_VERSION__: string | undefined;
 
@@ -170,6 +172,23 @@ const createOwnFiles = (log: Log): OwnFiles =>
           }),
   });
 
+/** Who would own a pool file. */
+function ownerHere(): SetUpOwner | undefined {
+  const uid = process.getuid?.();
+  const gid = process.getgid?.();
+  if (uid === undefined || gid === undefined) return undefined;
+  try {
+    return { name: userInfo().username, uid, gid };
+  } catch {
+    // best effort: a container may run as a number that has no name, and the number is what counts
+    return { name: `user ${uid}`, uid, gid };
+  }
+}
+
+const whereSetUp = (paths: HomePaths, machine: Machine) => ({
+  ...{ machine, root: paths.pool, thinRoot: paths.thinPool, owner: ownerHere() },
+});
+
 /** What the engine says of itself and does with itself. */
 function handlerDependencies(
   life: Life,
@@ -202,13 +221,21 @@ function handlerDependencies(
       async () => {
         await life.demandAnswer();
         const { storage } = findStorage(paths, settings, life.state().store);
-        return explainStorage({ machine, root: paths.pool, configured: storage });
+        return explainStorage({
+          ...{ machine, root: paths.pool, configured: storage },
+          setUp: await planSetUp({ ...whereSetUp(paths, machine), configured: storage }),
+        });
       },
       async () => {
         const places = programPlaces(surroundings, settings);
         return (await Promise.all(engines.map((engine) => engine.examine(places)))).flat();
       },
     ],
+    planSetUp: async (bytes) => {
+      await life.demandAnswer();
+      const { storage } = findStorage(paths, settings, life.state().store);
+      return planSetUp({ ...whereSetUp(paths, machine), configured: storage, bytes });
+    },
     async stop(ifIdle) {
       const job = ifIdle
         ? await life.running().then(

@@ -20,7 +20,7 @@ import type { Log } from './ports/log.ts';
 import { systemClock, systemRandom } from './process/clock.ts';
 import { openHomeCertificates } from './process/certificates/homeCertificates.ts';
 import { hasInstallation, loadInstallation } from './process/installation.ts';
-import { keepStorage, storageInUse, type StorageInUse } from './process/keptStorage.ts';
+import { keepStorage, storageInUse, wasSetUp, type StorageInUse } from './process/keptStorage.ts';
 import { readSettings, type Settings } from './process/settings.ts';
 import { traced } from './process/trace.ts';
 import { fail } from './protocol/errors.ts';
@@ -43,6 +43,7 @@ import { chooseStorage } from './storage/choose.ts';
 import type { FileSystemAnswers } from './storage/fileSystemAnswers.ts';
 import { POOL_FILE } from './storage/pool.ts';
 import { ensurePoolFile, poolFileOf } from './storage/poolFile.ts';
+import { assertMounted, isSetUp, openSetUp } from './storage/setUp/openSetUp.ts';
 import type { Storage } from './storage/storage.ts';
 import { mountParent } from './storage/zfs/parent.ts';
 
@@ -107,6 +108,18 @@ function refuseEmptyStorage(root: string, store: Store): void {
     `${root} holds no storage, but this home has ${kept} snapshots and clones. ` +
     'Mount it, or name the folder that they are in (storage.path in settings.json)';
   throw fail('storage_failed', { storage: root, problem });
+}
+
+/** Where the pool file that held the data is gone, what is left beside it is not all that there is. */
+function refuseLostPoolFile(paths: HomePaths, store: Store, configured: Settings['storage']): void {
+  const elsewhere = configured.path !== undefined || configured.dataset !== undefined;
+  const kept = countStored(store);
+  if (elsewhere || kept === 0 || !wasSetUp(paths.keptStorage)) return;
+  const image = poolFileOf(paths.thinPool);
+  const problem =
+    `the pool file ${image} is gone, and this home has ${kept} snapshots and clones. ` +
+    'Put it back and run "thin-clones storage setup"';
+  throw fail('storage_failed', { storage: paths.thinPool, problem });
 }
 
 const keyOf = (paths: HomePaths): string => join(paths.secrets, 'key');
@@ -175,19 +188,28 @@ async function openStorage(
   const { dataset } = wanted;
   const configured =
     dataset === undefined ? wanted : { ...wanted, path: await mountParent(machine, dataset) };
+  const setUp = await isSetUp(machine, paths.thinPool, configured);
+  if (setUp) await assertMounted(machine, paths.thinPool);
+  else refuseLostPoolFile(paths, store, configured);
   // The id may be lost with the pool file still to be mounted, which holds it too.
   const inPoolFile = configured.path === undefined && existsSync(poolFileOf(paths.pool));
   if (inPoolFile && !hasInstallation(paths.installation)) await ensurePoolFile(machine, paths.pool, signal);
   // A configured folder may be another home's: its id is taken up only by a home that has worked before.
   const isNewHome = !existsSync(keyOf(paths)) && store.environments.list().length === 0;
-  const pool = isNewHome ? paths.pool : (configured.path ?? paths.pool);
+  const ownPool = setUp ? paths.thinPool : paths.pool;
+  const pool = isNewHome ? ownPool : (configured.path ?? ownPool);
   const installation = loadInstallation(paths.installation, pool, () => systemRandom.id());
-  if (!inPoolFile) refuseEmptyStorage(configured.path ?? paths.pool, store);
-  const storage = await chooseStorage({
-    ...{ machine, root: paths.pool, configured, installation, signal },
-    holder: { pid: process.pid, user: ownName(), home: paths.home, machine: hostname() },
-  });
-  if (blocked === null) keepStorage(paths.keptStorage, configured);
+  if (!inPoolFile && !setUp) refuseEmptyStorage(configured.path ?? paths.pool, store);
+  const holder = { pid: process.pid, user: ownName(), home: paths.home, machine: hostname() };
+  const storage = setUp
+    ? await openSetUp({
+        ...{ machine, installation, signal, holder },
+        ...{ thinRoot: paths.thinPool, formerRoot: paths.pool },
+      })
+    : await chooseStorage({
+        ...{ machine, root: paths.pool, configured, installation, signal, holder },
+      });
+  if (blocked === null) keepStorage(paths.keptStorage, { ...configured, setUp });
   return { storage, installation };
 }
 

@@ -23,6 +23,7 @@ type AddCommands = (program: Command, session: Session) => void;
 const commands: Readonly<Record<string, () => Promise<AddCommands>>> = {
   engine: async () => (await import('./engine.ts')).addEngineCommands,
   host: async () => (await import('./host.ts')).addHostCommands,
+  storage: async () => (await import('./storage.ts')).addStorageCommands,
   env: async () => (await import('./env.ts')).addEnvironmentCommands,
   snapshot: async () => (await import('./snapshot.ts')).addSnapshotCommands,
   clone: async () => (await import('./clone.ts')).addCloneCommands,

@@ -10,6 +10,7 @@ import { environmentHandlers } from './handlers/environments.ts';
 import { hostHandlers } from './handlers/hosts.ts';
 import { jobHandlers } from './handlers/jobs.ts';
 import { snapshotHandlers } from './handlers/snapshots.ts';
+import { storageHandlers, type StorageHandlerOptions } from './handlers/storage.ts';
 import type { Handlers, OfTheHub } from './server.ts';
 
 export interface HandlerDependencies extends AccessOptions {
@@ -21,6 +22,7 @@ export interface HandlerDependencies extends AccessOptions {
   stop: (ifIdle: boolean) => Promise<void>;
   /** What people may choose from when they add a host. */
   sshNames: () => Promise<SshName[]>;
+  planSetUp: StorageHandlerOptions['plan'];
   rebuild: () => Promise<{ snapshots: number; clones: number; keptAs: string | null }>;
 }
 
@@ -28,7 +30,7 @@ export interface HandlerDependencies extends AccessOptions {
 export type OwnHandlers = Omit<Handlers, OfTheHub>;
 
 export function createHandlers(dependencies: HandlerDependencies): OwnHandlers {
-  const { info, host, examine, clock, stop, rebuild, sshNames } = dependencies;
+  const { info, host, examine, clock, stop, rebuild, sshNames, planSetUp } = dependencies;
   const access = createEngineAccess(dependencies);
   return {
     engineInfo: () => info(),
@@ -39,6 +41,7 @@ export function createHandlers(dependencies: HandlerDependencies): OwnHandlers {
     engineRebuild: () => rebuild(),
     sshNameList: async () => ({ items: await sshNames() }),
     ...hostHandlers({ access, host, version: () => info().version, examine, clock }),
+    ...storageHandlers({ access, plan: planSetUp }),
     ...environmentHandlers(access),
     ...snapshotHandlers(access),
     ...cloneHandlers(access),

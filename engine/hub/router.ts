@@ -37,6 +37,8 @@ export const rules: Readonly<Record<RouteName, Rule | 'here' | 'joined'>> = {
   engineStop: 'here',
   engineRebuild: 'here',
   overview: 'joined',
+  storageShow: 'here',
+  storageMove: 'here',
   hostList: 'joined',
   hostShow: 'joined',
   hostDoctor: 'joined',

@@ -166,6 +166,11 @@ export interface MachineFileSystem {
   cloneFile(from: string, to: string): Promise<void>;
   /** Copies a tree byte by byte, for machines without a cp(1) that does it well. */
   copyTree(from: string, to: string, signal?: AbortSignal): Promise<void>;
+  /**
+   * Makes a tree equal to another one of the same origin by writing only the blocks that differ, so that the others stay
+   * shared with whatever they are shared with. Owners of new files are the engine's user.
+   */
+  copyDifferences(from: string, to: string, signal?: AbortSignal): Promise<void>;
   /** Adds up the files of a tree; what disappears meanwhile counts nothing. */
   measure(path: string): Promise<TreeSize>;
 }

@@ -18,7 +18,12 @@ const fileSchema = z.object({
   driver: storageDriverSchema.nullable(),
   path: z.string().nullable(),
   dataset: z.string().nullable().default(null),
+  /** In a pool file that was set up for an ordinary user. */
+  setUp: z.boolean().default(false),
 });
+
+/** What works, to be kept. */
+type WorkingStorage = StorageSettings & { setUp?: boolean };
 
 export interface StorageInUse {
   readonly storage: StorageSettings;
@@ -26,7 +31,7 @@ export interface StorageInUse {
   readonly refusal: ThinClonesError | undefined;
 }
 
-function readKept(file: string): StorageSettings | undefined {
+function readKept(file: string): WorkingStorage | undefined {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -35,13 +40,16 @@ function readKept(file: string): StorageSettings | undefined {
     throw error;
   }
   try {
-    const { driver, path, dataset } = fileSchema.parse(JSON.parse(text));
-    return { driver: driver ?? undefined, path: path ?? undefined, dataset: dataset ?? undefined };
+    const { driver, path, dataset, setUp } = fileSchema.parse(JSON.parse(text));
+    return { driver: driver ?? undefined, path: path ?? undefined, dataset: dataset ?? undefined, setUp };
   } catch {
     // best effort: a damaged file is as good as none; a folder without the storage that should be there is refused
     return undefined;
   }
 }
+
+/** The data was kept in a pool file that was set up. */
+export const wasSetUp = (file: string): boolean => readKept(file)?.setUp === true;
 
 /** Found without the state, which may be lost: a dataset has a tag. */
 function hasTags(root: string): boolean {
@@ -70,12 +78,12 @@ function isSameFolder(one: string, other: string): boolean {
  * are refused: following them would hide every snapshot and every clone.
  */
 export function storageInUse(
-  paths: Pick<HomePaths, 'keptStorage' | 'pool'>,
+  paths: Pick<HomePaths, 'keptStorage' | 'pool' | 'thinPool'>,
   configured: StorageSettings,
   counted: number,
 ): StorageInUse {
   const kept = readKept(paths.keptStorage);
-  const used = kept?.path ?? paths.pool;
+  const used = kept?.path ?? (kept?.setUp === true ? paths.thinPool : paths.pool);
   if (kept === undefined || (counted === 0 && !hasTags(used))) {
     return { storage: configured, refusal: undefined };
   }
@@ -98,17 +106,22 @@ export const storageFolders = (
 };
 
 /** Call when the storage works, and before anything is stored in it, as the holder of the engine's lock. */
-export function keepStorage(file: string, { driver, path, dataset }: StorageSettings): void {
+export function keepStorage(file: string, { driver, path, dataset, setUp = false }: WorkingStorage): void {
   const absolute = path === undefined ? undefined : resolve(path);
   const kept = readKept(file);
   const isKept =
-    kept !== undefined && kept.driver === driver && kept.path === absolute && kept.dataset === dataset;
+    kept !== undefined &&
+    kept.driver === driver &&
+    kept.path === absolute &&
+    kept.dataset === dataset &&
+    kept.setUp === setUp;
   if (isKept) return;
   const fresh = `${file}.new`;
   rmSync(fresh, { force: true });
   const document = {
     ...{ format: 1, driver: driver ?? null, path: absolute ?? null },
     ...(dataset !== undefined && { dataset }),
+    ...(setUp && { setUp }),
   };
   writeFileSync(fresh, JSON.stringify(document), { mode: 0o600, flag: 'wx', flush: true });
   renameSync(fresh, file);

@@ -120,6 +120,41 @@ export type Host = z.infer<typeof hostSchema>;
 export const declinedHostSchema = z.object({ name: hostNameSchema, address: z.string().min(1).max(1000) });
 export type DeclinedHost = z.infer<typeof declinedHostSchema>;
 
+/** How thin clones stand on this machine, and what would make them so. */
+export const storageSetUpSchema = z.object({
+  /**
+   * `thin`: they are, without a set-up. `possible`: the scripts below make them so. `ready`: that was done. `unmounted`: it was done, and
+   * the pool file is not mounted now.
+   */
+  state: growing(['thin', 'possible', 'ready', 'unmounted', 'impossible']),
+  /** Why it is impossible, for people, and what would change that. */
+  problem: z.string().nullable(),
+  fix: z.string().nullable(),
+  image: z.string().nullable(),
+  mountPoint: z.string().nullable(),
+  /** Of the pool file as it is; null: there is none. */
+  bytes: bytesCount.nullable(),
+  /** As the script makes it. */
+  sizeBytes: bytesCount.nullable(),
+  /** Scripts that root runs, as they stand. */
+  setUp: z.string().nullable(),
+  removal: z.string().nullable(),
+  /** The engine keeps its datasets in the pool file now. */
+  isUsed: z.boolean(),
+  /** What the pool file holds, for people: its snapshots, its clones, and files of others. */
+  holds: z.array(z.string()),
+  /** Snapshots and clones that lie elsewhere than where new ones go, and are moved by `storageMove`. */
+  elsewhere: z.array(
+    z.object({
+      kind: growing(['snapshot', 'clone']),
+      id: z.string(),
+      name: z.string(),
+      bytes: bytesCount,
+    }),
+  ),
+});
+export type StorageSetUp = z.infer<typeof storageSetUpSchema>;
+
 /** The authority that signed the certificates of a host's servers and ports. */
 export const hostCertificateSchema = z.object({
   /** Where it lies, for programs of this machine. */
@@ -535,6 +570,7 @@ export const jobTypeSchema = growing([
   'clone.stop',
   'clone.bind',
   'clone.rename',
+  'storage.move',
 ]);
 export type JobType = z.infer<typeof jobTypeSchema>;
 export const jobStateSchema = z.enum(['queued', 'running', 'succeeded', 'failed', 'cancelled']);

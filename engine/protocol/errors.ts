@@ -725,6 +725,31 @@ export const errorTable = {
     () =>
       'Run the engine as root, or let its user run exactly the commands that it needs through sudo: "thin-clones host doctor" shows the lines. What "zfs allow" delegates is not enough on Linux, where only root can mount.',
   ),
+  /** A pool file that was set up for an ordinary user, who may not mount it. */
+  storage_unmounted: define<{ image: string; mountPoint: string }>(
+    503,
+    (d) => `The pool file ${d.image} is not mounted at ${d.mountPoint}.`,
+    () =>
+      'Run "thin-clones storage setup": it mounts it again, and nothing is lost. "systemctl status" and "journalctl -b" say why it was not mounted at boot.',
+    true,
+  ),
+  storage_set_up: define<{ problem: string }>(
+    409,
+    (d) => `Clones can't be made thin here: ${d.problem}.`,
+    () => 'Look at "thin-clones host doctor". Full copies work as before.',
+  ),
+  storage_holds_data: define<{ path: string; holds: readonly string[] }>(
+    409,
+    (d) => `${d.path} holds ${some(d.holds)}.`,
+    () =>
+      'Destroy the clones and delete the snapshots first, and take what is not ours somewhere else. Then remove it.',
+  ),
+  /** A program that a person was asked to let run as root. */
+  root_refused: define<{ program: string; problem: string; script: string }>(
+    403,
+    (d) => `${d.program} did not run the script to its end: ${d.problem}.`,
+    (d) => `Run the same command again; what was done counts. Or as root: sh ${d.script}`,
+  ),
   storage_elsewhere: define<{ asked: string; used: string }>(
     409,
     (d) =>

@@ -21,6 +21,7 @@ import {
   snapshotSchema,
   sourceReportSchema,
   sshNameSchema,
+  storageSetUpSchema,
 } from './entities.ts';
 import { overviewSchema } from './events.ts';
 import { datasetNameSchema, farPathSchema } from './farPlaces.ts';
@@ -119,6 +120,29 @@ export const routes = {
   overview: route('overview', 'GET', '/v1/overview', 'Everything at one moment.', {
     response: overviewSchema,
   }),
+  storageShow: route(
+    'storageShow',
+    'GET',
+    '/v1/storage',
+    'How thin clones stand on this machine, and the scripts that would change it.',
+    {
+      query: {
+        /** Of the pool file; default: most of the room that the disk has. */
+        bytes: z
+          .string()
+          .regex(/^\d{1,16}$/)
+          .optional(),
+      },
+      response: storageSetUpSchema,
+    },
+  ),
+  storageMove: route(
+    'storageMove',
+    'POST',
+    '/v1/storage/move',
+    'Move a snapshot or a clone to where new ones go; a clone is stopped while that lasts.',
+    { body: { kind: z.enum(['snapshot', 'clone']), object: referenceSchema }, response: jobAnswer },
+  ),
   hostList: route('hostList', 'GET', '/v1/hosts', 'Where clones live.', {
     response: items(hostSchema),
   }),

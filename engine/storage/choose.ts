@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import type { Machine } from '../machine/machine.ts';
-import type { DoctorCheck, StorageDriver } from '../protocol/entities.ts';
+import type { DoctorCheck, StorageDriver, StorageSetUp } from '../protocol/entities.ts';
 import { fail, isFailure, toFailure } from '../protocol/errors.ts';
 import type { InstallationId } from '../protocol/ids.ts';
 import { createBtrfsDriver } from './btrfs/btrfsDriver.ts';
@@ -41,7 +41,7 @@ export interface StorageChoice {
 }
 
 /** Why a candidate can't be taken, and the command or step that would change it. */
-interface Obstacle {
+export interface Obstacle {
   problem: string;
   fix: string | null;
 }
@@ -170,7 +170,7 @@ async function reopen(choice: Choice, root: string, pool: Pool): Promise<Storage
 
 const tell = ({ problem, fix }: Obstacle): string => (fix === null ? problem : `${problem} (${fix})`);
 
-async function hasDatasets(machine: Machine, root: string): Promise<boolean> {
+export async function hasDatasets(machine: Machine, root: string): Promise<boolean> {
   return (await machine.files.list(join(root, 'tags'))).some(({ name }) => name.endsWith('.json'));
 }
 
@@ -191,7 +191,7 @@ async function driverOf(kind: StorageDriver, machine: Machine, root: string): Pr
   }
 }
 
-async function obstacleTo(
+export async function obstacleTo(
   kind: StorageDriver,
   machine: Machine,
   root: string,
@@ -254,14 +254,18 @@ async function nearestFolder(machine: Machine, path: string): Promise<string> {
 
 /** For the doctor: each candidate, why it was or was not taken, and what would enable it. Changes nothing. */
 export async function explainStorage(
-  choice: Omit<StorageChoice, 'installation' | 'holder'>,
+  choice: Omit<StorageChoice, 'installation' | 'holder'> & {
+    /** What a set-up for an ordinary user would do here. */
+    setUp?: Pick<StorageSetUp, 'state' | 'image' | 'mountPoint' | 'problem' | 'fix'>;
+  },
 ): Promise<readonly DoctorCheck[]> {
-  const { machine, configured } = choice;
+  const { machine, configured, setUp } = choice;
   const root = configured?.path ?? choice.root;
   const inPoolFile =
     configured?.path === undefined && (await machine.files.stat(poolFileOf(root))) !== undefined;
   const zfs = await examineZfs(machine, configured?.dataset);
   if (configured?.dataset !== undefined) return [zfs];
+  if (setUp?.state === 'ready' || setUp?.state === 'unmounted') return [setUpCheck(setUp), zfs];
   const checks: DoctorCheck[] = [];
   let taken: string | undefined = inPoolFile ? 'pool file' : undefined;
   const add = (name: string, obstacle: Obstacle | undefined, works: string): void => {
@@ -303,6 +307,7 @@ export async function explainStorage(
   }
   checks.push(zfs);
   const thin = taken !== undefined;
+  if (!thin && setUp?.state === 'possible') checks.push(setUpCheck(setUp));
   checks.push({
     name: 'storage: full copy',
     status: thin ? 'ok' : 'warning',
@@ -315,6 +320,31 @@ export async function explainStorage(
       : 'Put THIN_CLONES_HOME, or storage.path of the settings, on a btrfs or XFS file system, or run the engine as root once so that it can make a pool file.',
   });
   return checks;
+}
+
+const setUpCommand = 'thin-clones storage setup';
+
+/** A pool file of an ordinary user, whom root helps once. */
+function setUpCheck({
+  state,
+  image,
+  mountPoint,
+}: Pick<StorageSetUp, 'state' | 'image' | 'mountPoint'>): DoctorCheck {
+  const name = 'storage: thin for you';
+  if (state === 'ready')
+    return {
+      ...{ name, status: 'ok', fix: null, advice: null },
+      message: `Used: the pool file ${image ?? ''}, mounted at ${mountPoint ?? ''}.`,
+    };
+  if (state === 'unmounted')
+    return {
+      ...{ name, status: 'problem', fix: setUpCommand, advice: null },
+      message: `The pool file ${image ?? ''} is not mounted.`,
+    };
+  return {
+    ...{ name, status: 'warning', fix: setUpCommand, advice: null },
+    message: 'Clones can be made thin: one command shows a short script and lets root run it.',
+  };
 }
 
 /** What reads as a command is one: a word that is a program, in front. */

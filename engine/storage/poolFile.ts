@@ -14,14 +14,14 @@ const GIB = 2 ** 30;
 /** Of the space that the disk has for it. The file is sparse: it occupies what was written. */
 const SHARE = 0.8;
 const LARGEST = 16 * 1024 * GIB;
-const SMALLEST = GIB;
+export const SMALLEST = GIB;
 /** Growing for less is not worth it. */
-const GROWTH = 1.1;
+export const GROWTH = 1.1;
 /**
  * What must stay free on the disk below before something new is made: when a loop device can't write, the file system
  * inside goes read-only, which is worse than a refusal.
  */
-const RESERVE = 256 * 2 ** 20;
+export const RESERVE = 256 * 2 ** 20;
 
 export const poolFileOf = (root: string): string => `${root}.img`;
 
@@ -133,7 +133,7 @@ export async function guardPoolFile(
   };
 }
 
-async function findMaker(machine: Machine, driver?: StorageDriver) {
+export async function findMaker(machine: Machine, driver?: StorageDriver) {
   for (const maker of makers) {
     if (driver === 'btrfs' && maker.kind !== 'btrfs') continue;
     if (driver === 'reflink' && maker.kind !== 'xfs') continue;
@@ -148,7 +148,7 @@ async function findMaker(machine: Machine, driver?: StorageDriver) {
 }
 
 /** Bytes that the pool file should have, when it occupies so many now. */
-async function sizeFor(machine: Machine, root: string, occupied: number): Promise<number> {
+export async function sizeFor(machine: Machine, root: string, occupied: number): Promise<number> {
   const { freeBytes } = await machine.files.space(join(root, '..'));
   const wanted = Math.min(LARGEST, (freeBytes + occupied) * SHARE);
   return Math.floor(wanted / 2 ** 20) * 2 ** 20;
@@ -179,7 +179,15 @@ async function enlarge(
 ): Promise<boolean> {
   const found = await machine.files.stat(image);
   if (!found) return false;
-  const occupied = await runTool(machine, root, {
+  const wanted = await sizeFor(machine, root, await occupiedBy(machine, root, image));
+  if (wanted < found.bytes * GROWTH) return false;
+  await resize(machine, root, image, wanted, signal);
+  return true;
+}
+
+/** Bytes of the disk that a sparse file has. */
+export const occupiedBy = (machine: Machine, root: string, image: string): Promise<number> =>
+  runTool(machine, root, {
     program: 'stat',
     args: ['-c', '%b %B', image],
     parse: ({ stdout }) => {
@@ -187,11 +195,6 @@ async function enlarge(
       return blocks * unit;
     },
   });
-  const wanted = await sizeFor(machine, root, occupied);
-  if (wanted < found.bytes * GROWTH) return false;
-  await resize(machine, root, image, wanted, signal);
-  return true;
-}
 
 const resize = (machine: Machine, root: string, image: string, bytes: number, signal?: AbortSignal) =>
   runTool(
@@ -218,7 +221,7 @@ const kindOf = (machine: Machine, root: string, image: string, signal?: AbortSig
   );
 
 /** What is mounted at `root` now, by the kernel's own list (proc_pid_mountinfo(5)). */
-async function mountedKind(machine: Machine, root: string): Promise<PoolFileKind | undefined> {
+export async function mountedKind(machine: Machine, root: string): Promise<PoolFileKind | undefined> {
   if (!(await machine.files.stat(root))) return undefined;
   const path = await machine.fileSystem.realPath(root);
   const escaped = path.replace(

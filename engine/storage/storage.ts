@@ -99,6 +99,17 @@ export interface Storage {
   emptyTrash(options?: StorageOptions): Promise<void>;
   /** Bytes of one dataset; `unshared` null where the store can't tell cheaply. */
   usage(id: DatasetId): Promise<{ unshared: number | null; logical: number }>;
+  /** Where another store came to be in use: what still lies in the one before. */
+  readonly former?: FormerStore;
   /** Lets go of locks and handles; data stay. */
   close(): Promise<void>;
+}
+
+export interface FormerStore {
+  list(): readonly DatasetId[];
+  /**
+   * Moves a dataset, on which nothing may run. Idempotent; what is cut off or fails leaves it where it was. `base`: a dataset
+   * that it was cloned from, with which it shares what is the same.
+   */
+  move(id: DatasetId, base: DatasetId | undefined, options?: StorageOptions): Promise<void>;
 }

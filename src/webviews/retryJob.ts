@@ -34,6 +34,7 @@ export function retryOf(job: Job): (() => Promise<void>) | undefined {
     // What they made is gone with its name, and so is what they were asked for; of a newer engine's nobody knows here.
     case 'clone.create':
     case 'clone.bind':
+    case 'storage.move':
     case 'other':
       return undefined;
   }

@@ -135,6 +135,7 @@ describe('a state that is lost or damaged', function () {
       cloneProtect: { minutes: null },
       cloneCommit: { message: 'x' },
       cloneRename: { name: 'x' },
+      storageMove: { kind: 'clone', object: 'x' },
       cloneBind: { binding: null },
       cloneRead: { member: 'x', statements: [{ text: 'SELECT 1' }] },
       snapshotEdit: { message: 'x' },

@@ -185,6 +185,9 @@ function createFakeFileSystem(nodes: ReadonlyMap<string, Node>): MachineFileSyst
     copyTree: async (from) => {
       throw errno('ENOSYS', from);
     },
+    copyDifferences: async (from) => {
+      throw errno('ENOSYS', from);
+    },
     async measure(path) {
       const full = posix.resolve('/', path);
       const files = [...nodes].filter(

@@ -2,6 +2,7 @@
 import { constants } from 'node:fs';
 import { copyFile, cp, realpath, statfs } from 'node:fs/promises';
 import type { MachineFileSystem } from '../machine.ts';
+import { copyDifferences } from './copyDifferences.ts';
 import { walkTree } from './treeSize.ts';
 
 export const localFileSystem: MachineFileSystem = {
@@ -17,5 +18,6 @@ export const localFileSystem: MachineFileSystem = {
     });
     signal?.throwIfAborted();
   },
+  copyDifferences,
   measure: walkTree,
 };

@@ -57,6 +57,8 @@ export interface HomePaths {
   archives: string;
   settings: string;
   pool: string;
+  /** Where the pool file is mounted that was set up for an ordinary user; it lies beside it (`thin.img`). */
+  thinPool: string;
   programs: string;
   /** What servers and clients need for TLS. */
   tls: string;
@@ -105,6 +107,7 @@ export function homePaths(environment: HomeEnvironment): HomePaths {
     archives: join(engineDirectory, 'archives'),
     settings: join(home, 'settings.json'),
     pool: join(home, 'pool'),
+    thinPool: join(home, 'thin'),
     programs: join(home, 'programs'),
     tls: join(home, 'tls'),
     serverLogs: join(home, 'logs'),

@@ -16,6 +16,7 @@ import { readCloneDefinitions, type Definitions } from './definitions.ts';
 import { createDestroyClone } from './destroy.ts';
 import type { CloneParts } from './parts.ts';
 import { protectClone } from './protect.ts';
+import { createMoveData, type MoveData } from './move.ts';
 import type { MemberReads } from './memberReads.ts';
 import { createMemberReads } from './read.ts';
 import { createRenameClone, type RenameClone } from './rename.ts';
@@ -41,6 +42,8 @@ export interface Clones {
   connection(clone: Reference): Connection[];
   /** `counted` is `no` where nobody knows: for one that does not run, or does not answer soon. */
   changes(clone: Reference, signal?: AbortSignal): Promise<CloneChanges>;
+  /** To where new data goes, where another storage was in use before. */
+  readonly moving: MoveData;
   readonly reads: MemberReads;
   /** What its databases define, for each member. */
   definitions(clone: Reference, signal?: AbortSignal): Promise<Definitions[]>;
@@ -63,6 +66,7 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
   const commit = createCommitClone(parts);
   const bind = createBindClone(parts);
   const rename = createRenameClone(parts);
+  const moving = createMoveData(parts);
   const copy = createCloneOfClone(parts, { commit, create });
   return {
     create: (request, caller) => create.request(request, caller),
@@ -72,6 +76,7 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
     destroy: (clone, caller) => destroy.request(clone, caller),
     commit: (clone, request, caller) => commit.request(clone, request, caller),
     copy,
+    moving,
     bind: (...request) => bind.request(...request),
     rename: (...request) => rename.request(...request),
     protect: (clone, minutes) => protectClone(parts, clone, minutes),
@@ -87,7 +92,7 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
     },
     kinds: [
       ...[create.kind, reset.kind, start.kind, stop.kind, destroy.kind, commit.kind],
-      ...[bind.kind, rename.kind],
+      ...[bind.kind, rename.kind, moving.kind],
     ],
   };
 }

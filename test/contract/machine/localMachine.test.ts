@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmod, chown, copyFile, lstat, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -36,6 +36,35 @@ describe('local host', () => {
     folder = await mkdtemp(join(tmpdir(), 'thin-clones-host-'));
   });
   after(() => rm(folder, { recursive: true }));
+
+  it('makes a tree equal to another, and writes only the blocks that differ', async () => {
+    const [from, to] = [join(folder, 'from'), join(folder, 'to')];
+    for (const path of [from, to]) {
+      await mkdir(join(path, 'base', path === from ? 'new' : 'gone'), { recursive: true });
+      await writeFile(join(path, 'base', 'same'), 'x'.repeat(30_000));
+      await writeFile(join(path, 'base', 'longer'), 'y'.repeat(path === from ? 30_001 : 8192));
+      await writeFile(join(path, 'base', 'shorter'), 'z'.repeat(path === from ? 10 : 3_000_000));
+    }
+    await writeFile(join(from, 'only here'), 'here', { mode: 0o640 });
+    await writeFile(join(to, 'only there'), 'there');
+    await mkdir(join(from, 'was a file'));
+    await writeFile(join(to, 'was a file'), '');
+    await writeFile(join(from, 'was a folder'), 'a file');
+    await mkdir(join(to, 'was a folder', 'inner'), { recursive: true });
+    await symlink('../elsewhere', join(from, 'link'));
+    await symlink('/etc/passwd', join(to, 'link'));
+    await machine.fileSystem.copyDifferences(from, to);
+    const { stdout, status } = spawnSync('diff', ['-r', '--no-dereference', from, to], { encoding: 'utf8' });
+    assert.deepEqual([status, stdout], [0, '']);
+    assert.equal((await lstat(join(to, 'only here'))).mode & 0o777, 0o640);
+    const [made, original] = [to, from].map((path) => lstat(join(path, 'base', 'same')));
+    assert.ok(Math.abs(((await made)?.mtimeMs ?? 0) - ((await original)?.mtimeMs ?? 0)) < 1);
+    await machine.fileSystem.copyDifferences(from, to);
+    await assert.rejects(
+      machine.fileSystem.copyDifferences(from, to, AbortSignal.abort(new Error('enough'))),
+      /enough/,
+    );
+  });
 
   it('is told of the end of a process that it started', async () => {
     const logFile = join(folder, 'short.log');

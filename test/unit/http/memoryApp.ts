@@ -88,6 +88,10 @@ export async function openMemoryApp({
       state.stopped = true;
     },
     sshNames: async () => [{ name: 'big', hostName: '10.0.0.7', user: null, port: null }],
+    planSetUp: async () => ({
+      ...{ state: 'thin', problem: null, fix: null, image: null, mountPoint: null },
+      ...{ bytes: null, sizeBytes: null, setUp: null, removal: null },
+    }),
     rebuild: async () => ({ snapshots: 0, clones: 0, keptAs: null }),
   });
   const app = createApp({
@@ -175,6 +179,7 @@ export function exampleOf(name: RouteName): { method: string; path: string; body
     cloneProtect: { minutes: 5 },
     cloneCommit: { message: 'm' },
     cloneRename: { name: 'another' },
+    storageMove: { kind: 'clone', object: 'nowhere' },
     cloneBind: { binding: null },
     cloneRead: { member: 'orders', statements: [{ text: 'SELECT 1' }] },
     checkoutOpen: { folder: '/work/shop' },
