@@ -41,15 +41,14 @@ export interface LifeOptions {
   stop: () => void;
 }
 
-export function createLife({
-  surroundings,
-  opened,
-  ownFiles,
-  storage,
-  problems,
-  signal,
-  stop,
-}: LifeOptions): Life {
+async function closeAll({ services, context }: Running): Promise<void> {
+  await services.close();
+  await context.storage.close();
+  context.store.close();
+}
+
+export function createLife(options: LifeOptions): Life {
+  const { surroundings, opened, ownFiles, storage, problems, signal, stop } = options;
   const { paths, log } = surroundings;
   let state: OpenedState = { store: opened.store, blocked: opened.blocked };
   const answers = createFileSystemAnswers({ machine: surroundings.machine });
@@ -97,11 +96,7 @@ export function createLife({
     const keptAs = await keepAside(paths.state, new Date());
     state = { store: openStore(paths.state), blocked: null };
     keepState();
-    up = begin(async () => {
-      await before.services.close();
-      await before.context.storage.close();
-      before.context.store.close();
-    });
+    up = begin(() => closeAll(before));
     // Whoever listens reads everything again, from the feed of the new state.
     before.context.feed.publish({ kind: 'resync' });
     before.context.feed.end();
@@ -129,11 +124,7 @@ export function createLife({
     async close() {
       await up
         .running()
-        .then(async ({ services, context }) => {
-          await services.close();
-          await context.storage.close();
-          context.store.close();
-        })
+        .then(closeAll)
         .catch((error: unknown) => log.error('while stopping', { problem: toFailure(error).message }));
     },
   };

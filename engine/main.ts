@@ -15,7 +15,8 @@ import { findServerUser } from './machine/local/serverUser.ts';
 import type { Machine } from './machine/machine.ts';
 import { createJoinedHandlers } from './http/joinedHandlers.ts';
 import { createHandlers, type HandlerDependencies } from './http/handlers.ts';
-import { listen } from './http/listen.ts';
+import type { App } from './http/app.ts';
+import { listen, type Listening } from './http/listen.ts';
 import { createApp } from './http/server.ts';
 import type { Failpoint } from './jobs/parts.ts';
 import { busyWith } from './jobs/runner.ts';
@@ -257,6 +258,33 @@ const closeAll = async (hub: Promise<Hub>, life: Life): Promise<void> => {
   await life.close();
 };
 
+/** On the home's socket, in a folder of its own where the home's is too long a name, and on a TCP port where one is set. */
+async function listenInHome(
+  app: App,
+  { paths, isRoot, log, settings }: { paths: HomePaths; isRoot: boolean; log: Log; settings: Settings },
+): Promise<{ listening: Listening; reopenSocket: (() => Promise<void>) | undefined }> {
+  const isPipe = paths.socket.startsWith('\\\\');
+  const makeSocketFolder = async (): Promise<void> => {
+    if (dirname(paths.socket) === paths.engineDirectory || isPipe) return;
+    await makeOwnFolder(dirname(paths.socket), isRoot ? 0o711 : 0o700);
+  };
+  await makeSocketFolder();
+  const listening = await listen(app, {
+    socket: paths.socket,
+    tcpPort: settings.tcpPort ?? null,
+    onTcpProblem: (error) =>
+      log.error('the TCP port can not be used', {
+        port: settings.tcpPort,
+        problem: toFailure(error).message,
+      }),
+  });
+  const reopenSocket = async (): Promise<void> => {
+    await makeSocketFolder();
+    await listening.reopenSocket();
+  };
+  return { listening, reopenSocket: isPipe ? undefined : reopenSocket };
+}
+
 export interface ServeOptions {
   /** Also writes the log to stderr, and says where it listens. */
   foreground?: boolean;
@@ -316,27 +344,9 @@ export async function serve({ foreground = false }: ServeOptions = {}): Promise<
     feed: () => life.feed(),
     ...{ log, token, version, signal },
   });
-  const isPipe = paths.socket.startsWith('\\\\');
-  const makeSocketFolder = async (): Promise<void> => {
-    if (dirname(paths.socket) === paths.engineDirectory || isPipe) return;
-    await makeOwnFolder(dirname(paths.socket), isRoot ? 0o711 : 0o700);
-  };
-  await makeSocketFolder();
-  const listening = await listen(app, {
-    socket: paths.socket,
-    tcpPort: settings.tcpPort ?? null,
-    onTcpProblem: (error) =>
-      log.error('the TCP port can not be used', {
-        port: settings.tcpPort,
-        problem: toFailure(error).message,
-      }),
-  });
-  const reopenSocket = async (): Promise<void> => {
-    await makeSocketFolder();
-    await listening.reopenSocket();
-  };
+  const { listening, reopenSocket } = await listenInHome(app, { paths, isRoot, log, settings });
   const announced = await announce({
-    ...{ paths, ownFiles, lock: opened.lock, reopenSocket: isPipe ? undefined : reopenSocket },
+    ...{ paths, ownFiles, lock: opened.lock, reopenSocket },
     discovery: {
       ...{ format: 1, pid: process.pid, version, protocol: protocolVersion, build },
       ...{ startedAt: startedAt.toISOString(), socket: paths.socket, token, tcpPort: listening.tcpPort },

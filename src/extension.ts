@@ -1,7 +1,7 @@
 /** Composition root of the extension: wires everything once, and starts nothing. */
 import { userInfo } from 'node:os';
 import * as vscode from 'vscode';
-import { homePaths, processEnvironment } from '../engine/protocol/node/home.ts';
+import { homePaths, processEnvironment, type HomePaths } from '../engine/protocol/node/home.ts';
 import type { ConnectOptions } from '../engine/protocol/node/launch.ts';
 import { createWindowCheckouts } from './checkouts/windowCheckouts.ts';
 import { registerCommands, restoreDetailsPage } from './commands/registerCommands.ts';
@@ -43,31 +43,40 @@ function offerRestart(services: Services): vscode.Disposable {
   });
 }
 
+const untrusted = 'This folder is not trusted, so Thin Clones starts nothing and connects to nothing.';
+
+async function connectOptionsOf(
+  context: vscode.ExtensionContext,
+  paths: HomePaths,
+  start: boolean,
+  signal: AbortSignal,
+): Promise<ConnectOptions> {
+  if (!vscode.workspace.isTrusted) throw new NotTrusted(untrusted);
+  const [{ locateEngine }, { engineSettings, programFolders }] = await Promise.all([
+    import('./engine/locate.ts'),
+    import('./engine/settings.ts'),
+  ]);
+  const program = start
+    ? await locateEngine({
+        extensionPath: context.extensionPath,
+        version: (context.extension.packageJSON as { version: string }).version,
+        bundledPrograms: programFolders(context),
+        settings: engineSettings(),
+        execPath: process.execPath,
+        hasSqlite: process.getBuiltinModule('node:sqlite' as string) !== undefined,
+        nodeVersion: process.version,
+      })
+    : undefined;
+  return { paths, user: userInfo().username, program, signal };
+}
+
 export function activate(context: vscode.ExtensionContext): ExtensionExports {
   const started = performance.now();
   const log = vscode.window.createOutputChannel('Thin Clones', { log: true });
   const paths = homePaths(processEnvironment());
-  const untrusted = 'This folder is not trusted, so Thin Clones starts nothing and connects to nothing.';
 
-  const connectOptions = async (start: boolean, signal: AbortSignal): Promise<ConnectOptions> => {
-    if (!vscode.workspace.isTrusted) throw new NotTrusted(untrusted);
-    const [{ locateEngine }, { engineSettings, programFolders }] = await Promise.all([
-      import('./engine/locate.ts'),
-      import('./engine/settings.ts'),
-    ]);
-    const program = start
-      ? await locateEngine({
-          extensionPath: context.extensionPath,
-          version: (context.extension.packageJSON as { version: string }).version,
-          bundledPrograms: programFolders(context),
-          settings: engineSettings(),
-          execPath: process.execPath,
-          hasSqlite: process.getBuiltinModule('node:sqlite' as string) !== undefined,
-          nodeVersion: process.version,
-        })
-      : undefined;
-    return { paths, user: userInfo().username, program, signal };
-  };
+  const connectOptions = (start: boolean, signal: AbortSignal): Promise<ConnectOptions> =>
+    connectOptionsOf(context, paths, start, signal);
 
   let isViewVisible = (): boolean => false;
   const session = createSession({

@@ -79,6 +79,25 @@ export function addJobCommands(program: Command, session: Session): void {
       output.answer({ json: found, text: () => jobText(found, surroundings.now()) });
     });
 
+  addLogs(job, session);
+  job
+    .command('cancel')
+    .description('cancel a job; what it did is undone')
+    .argument('<id>', 'a job')
+    .action(async (id: string) => {
+      const canceled = await (await session.client()).call('jobCancel', { params: { job: id } }, { signal });
+      output.answer({
+        json: canceled,
+        text: () =>
+          canceled.state === 'cancelled'
+            ? `Job ${canceled.id} is canceled.`
+            : `Job ${canceled.id} is being canceled (${canceled.state}).`,
+      });
+    });
+}
+
+function addLogs(job: Command, session: Session): void {
+  const { output, signal, surroundings } = session;
   job
     .command('logs')
     .description("a job's log lines")
@@ -111,20 +130,5 @@ export function addJobCommands(program: Command, session: Session): void {
       }
       if (count === 0 && !output.json) output.note(`Job ${found.id} (${found.title}) has no lines.`);
       output.answer({ json: { items: lines }, text: () => '' });
-    });
-
-  job
-    .command('cancel')
-    .description('cancel a job; what it did is undone')
-    .argument('<id>', 'a job')
-    .action(async (id: string) => {
-      const canceled = await (await session.client()).call('jobCancel', { params: { job: id } }, { signal });
-      output.answer({
-        json: canceled,
-        text: () =>
-          canceled.state === 'cancelled'
-            ? `Job ${canceled.id} is canceled.`
-            : `Job ${canceled.id} is being canceled (${canceled.state}).`,
-      });
     });
 }

@@ -7,7 +7,7 @@ import {
 } from 'node:http2';
 import { PassThrough, type Duplex } from 'node:stream';
 import { understandFailure } from '../protocol/answers.ts';
-import type { Transport, TransportRequest } from '../protocol/client.ts';
+import type { Transport, TransportAnswer, TransportRequest } from '../protocol/client.ts';
 import { fail, ThinClonesError } from '../protocol/errors.ts';
 import { windows } from './bridge.ts';
 import { leadInto } from './leadInto.ts';
@@ -140,16 +140,7 @@ function streamsOf({
   return {
     async request(request) {
       try {
-        const asked = await ask(request);
-        const headers = await headersOf(asked);
-        return {
-          status: Number(headers[':status']),
-          text: await wholeText(asked, limits.answerLength),
-          header(name) {
-            const value = headers[name];
-            return typeof value === 'string' ? value : undefined;
-          },
-        };
+        return await answerOf(await ask(request), limits);
       } catch (error) {
         if (request.signal?.aborted === true) throw error;
         throw await explain(error);
@@ -181,6 +172,21 @@ function streamsOf({
         if (signal?.aborted === true) throw error;
         throw await explain(error);
       }
+    },
+  };
+}
+
+async function answerOf(
+  asked: ClientHttp2Stream,
+  { answerLength }: Pick<SessionLimits, 'answerLength'>,
+): Promise<TransportAnswer> {
+  const headers = await headersOf(asked);
+  return {
+    status: Number(headers[':status']),
+    text: await wholeText(asked, answerLength),
+    header(name) {
+      const value = headers[name];
+      return typeof value === 'string' ? value : undefined;
     },
   };
 }

@@ -36,17 +36,7 @@ export function handOutVariables(services: Services): FolderVariables {
   const values = new Map<string, { source: string; variables: Record<string, string> }>();
   const reading = new Map<string, { source: string; done: Promise<void> }>();
 
-  const show = (folder: Folder, variables: Readonly<Record<string, string>>, checkout?: Checkout): void => {
-    const workspaceFolder = checkouts.workspaceFolder(folder);
-    if (workspaceFolder === undefined) return;
-    const scoped = collection.getScoped({ workspaceFolder });
-    scoped.clear();
-    for (const [name, value] of Object.entries(variables)) scoped.replace(name, terminalValue(value));
-    scoped.description =
-      checkout === undefined
-        ? undefined
-        : `The database of the current Git branch${checkout.environment === null ? '' : ` (environment ${checkout.environment})`}`;
-  };
+  const show = (...shown: Shown): void => showIn(checkouts, collection, ...shown);
 
   const read = async (folder: Folder, checkout: Checkout, source: string): Promise<void> => {
     try {
@@ -110,23 +100,11 @@ export function handOutVariables(services: Services): FolderVariables {
     return variablesOf(folder);
   };
 
-  const debugging: vscode.DebugConfigurationProvider = {
-    async resolveDebugConfigurationWithSubstitutedVariables(workspaceFolder, configuration) {
-      const folder =
-        workspaceFolder === undefined ? checkouts.currentFolder() : checkouts.folderOf(workspaceFolder.uri);
-      if (folder === undefined) return configuration;
-      return withVariables(
-        configuration as vscode.DebugConfiguration & Configuration,
-        await awaited(folder),
-        { taken: await namesInFiles(configuration['envFile']), platform: process.platform },
-      );
-    },
-  };
   look();
   const disposable = vscode.Disposable.from(
     checkouts.onDidChange(look),
     services.session.onDidChangeState(look),
-    vscode.debug.registerDebugConfigurationProvider('*', debugging),
+    vscode.debug.registerDebugConfigurationProvider('*', debuggingWith(checkouts, awaited)),
   );
   return {
     of: variablesOf,
@@ -136,6 +114,40 @@ export function handOutVariables(services: Services): FolderVariables {
     },
   };
 }
+
+type Shown = [folder: Folder, variables: Readonly<Record<string, string>>, checkout?: Checkout];
+
+/** In the terminals of a folder. */
+function showIn(
+  checkouts: Services['checkouts'],
+  collection: vscode.GlobalEnvironmentVariableCollection,
+  ...[folder, variables, checkout]: Shown
+): void {
+  const workspaceFolder = checkouts.workspaceFolder(folder);
+  if (workspaceFolder === undefined) return;
+  const scoped = collection.getScoped({ workspaceFolder });
+  scoped.clear();
+  for (const [name, value] of Object.entries(variables)) scoped.replace(name, terminalValue(value));
+  scoped.description =
+    checkout === undefined
+      ? undefined
+      : `The database of the current Git branch${checkout.environment === null ? '' : ` (environment ${checkout.environment})`}`;
+}
+
+const debuggingWith = (
+  checkouts: Services['checkouts'],
+  awaited: (folder: Folder) => Promise<Readonly<Record<string, string>>>,
+): vscode.DebugConfigurationProvider => ({
+  async resolveDebugConfigurationWithSubstitutedVariables(workspaceFolder, configuration) {
+    const folder =
+      workspaceFolder === undefined ? checkouts.currentFolder() : checkouts.folderOf(workspaceFolder.uri);
+    if (folder === undefined) return configuration;
+    return withVariables(configuration as vscode.DebugConfiguration & Configuration, await awaited(folder), {
+      taken: await namesInFiles(configuration['envFile']),
+      platform: process.platform,
+    });
+  },
+});
 
 async function namesInFiles(files: unknown): Promise<ReadonlySet<string>> {
   const paths = (Array.isArray(files) ? (files as unknown[]) : [files]).filter(

@@ -29,16 +29,21 @@ const configFileIn = (folder: string): string => {
   return existsSync(short) ? short : join(folder, 'thin-clones.yaml');
 };
 
+const described = (entry: PickItem<Choice>, description: string | null | undefined): PickItem<Choice> =>
+  description == null || description === '' ? entry : { ...entry, description };
+
 /** What makes sense for the current checkout, the most pressing first. */
-function branchItems(services: Services, { folder, checkout }: Place): MenuItem[] {
-  const { state, clone, reason, endpoints, envFile, heldVariables, question, follow, path, problem } =
-    checkout;
-  const migrations = services.checkouts.migrationsOf(checkout);
+const branchItems = (services: Services, place: Place): MenuItem[] => [
+  separator(`${headText(place.checkout)}: ${stateTexts[place.checkout.state]}`),
+  ...pressingItems(services, place),
+  ...usualItems(services, place.checkout),
+];
+
+/** What waits for somebody. */
+function pressingItems(services: Services, { folder, checkout }: Place): MenuItem[] {
+  const { state, reason, endpoints, question, path, problem } = checkout;
   const taken = endpoints.some((endpoint) => endpoint.state === 'taken');
-  const described = (entry: PickItem<Choice>, description: string | null | undefined): PickItem<Choice> =>
-    description == null || description === '' ? entry : { ...entry, description };
   return [
-    separator(`${headText(checkout)}: ${stateTexts[state]}`),
     ...(state === 'asking' && question !== null
       ? [
           described(
@@ -69,6 +74,13 @@ function branchItems(services: Services, { folder, checkout }: Place): MenuItem[
           ),
         ]
       : []),
+  ];
+}
+
+function usualItems(services: Services, checkout: Place['checkout']): MenuItem[] {
+  const { clone, reason, endpoints, envFile, heldVariables, follow } = checkout;
+  const migrations = services.checkouts.migrationsOf(checkout);
+  return [
     ...(clone === null
       ? []
       : [

