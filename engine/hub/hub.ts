@@ -1,5 +1,5 @@
 /** Joins other hosts to the engine of this machine: what they hold in one overview, requests to whoever has the object. */
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { Link } from '../link/link.ts';
 import type { Clock, Random } from '../ports/clock.ts';
 import type { Log } from '../ports/log.ts';
@@ -157,10 +157,14 @@ function tunnelsTo(
   sessionSoon: SessionSoon,
   { doors, log, keptDoors: kept, ownPorts }: Pick<HubOptions, 'doors' | 'log' | 'keptDoors' | 'ownPorts'>,
 ): Tunnels {
-  const lead = async ({ host, clone, member }: TunnelKey, signal: AbortSignal): Promise<Duplex> => {
+  const lead = async (
+    { host, clone, member }: TunnelKey,
+    from: Readable,
+    signal: AbortSignal,
+  ): Promise<Duplex> => {
     const found = hosts.get(host);
     if (found === undefined) throw fail('not_found', { kind: 'host', name: host });
-    return (await sessionSoon(found, signal)).tunnel({ clone, member }, signal);
+    return (await sessionSoon(found, signal)).tunnel({ clone, member }, from, signal);
   };
   return createTunnels({
     ...{ doors, kept, lead, taken: ownPorts },

@@ -17,15 +17,14 @@ export const loopbackDoors = (refuse: Refuser): Doors => ({
         sockets.delete(socket);
         leaving.abort();
       });
-      lead(leaving.signal).then(
-        (stream) => {
-          leadInto(socket, stream);
-          leadInto(stream, socket);
-        },
+      lead(socket, leaving.signal).then(
+        (stream) => leadInto(stream, socket),
         (error: unknown) => {
           if (leaving.signal.aborted) return;
           onProblem(error);
           refuse(socket, refusalBy(error));
+          // What it said may have been read, and is to be read again.
+          socket.resume();
         },
       );
     });

@@ -1,5 +1,5 @@
 /** Loopback ports of this machine that lead to servers of clones on other hosts: the same port for as long as the clone is known. */
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { portsFor } from '../domain/ports.ts';
 import type { Refusal } from '../endpoint/tcp/refuser.ts';
 import { fail } from '../protocol/errors.ts';
@@ -12,12 +12,15 @@ export interface TunnelKey {
   member: MemberName;
 }
 
+/** To where what comes from `from` is led, from the beginning. */
+export type Lead = (from: Readable, signal: AbortSignal) => Promise<Duplex>;
+
 /** The port to what listens: connections are accepted on loopback, and led to what `lead` gives. */
 export interface Doors {
   /** Undefined when another program has the port. `port` 0: any free one. */
   open(options: {
     port: number;
-    lead: (signal: AbortSignal) => Promise<Duplex>;
+    lead: Lead;
     onProblem: (error: unknown) => void;
     /** What a client is told instead. */
     refusalBy: (error: unknown) => Refusal;
@@ -41,7 +44,7 @@ export interface Tunnels {
 
 export interface TunnelsOptions {
   doors: Doors;
-  lead: (key: TunnelKey, signal: AbortSignal) => Promise<Duplex>;
+  lead: (key: TunnelKey, ...connection: Parameters<Lead>) => Promise<Duplex>;
   onProblem: (key: TunnelKey, error: unknown) => void;
   refusalBy: (key: TunnelKey, error: unknown) => Refusal;
   kept: KeptDoors;
@@ -72,7 +75,7 @@ export function createTunnels({ doors, lead, onProblem, refusalBy, kept, taken }
 
   async function openDoor(key: TunnelKey, before: number | undefined): Promise<Door> {
     const behind = {
-      lead: (signal: AbortSignal) => lead(key, signal),
+      lead: (...connection: Parameters<Lead>) => lead(key, ...connection),
       onProblem: (error: unknown) => onProblem(key, error),
       refusalBy: (error: unknown) => refusalBy(key, error),
     };

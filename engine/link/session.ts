@@ -5,11 +5,12 @@ import {
   type ClientHttp2Stream,
   type IncomingHttpHeaders,
 } from 'node:http2';
-import { PassThrough, type Duplex } from 'node:stream';
+import { PassThrough, type Duplex, type Readable } from 'node:stream';
 import { understandFailure } from '../protocol/answers.ts';
 import type { Transport, TransportAnswer, TransportRequest } from '../protocol/client.ts';
 import { fail, ThinClonesError } from '../protocol/errors.ts';
 import { windows } from './bridge.ts';
+import { leadAhead } from './leadAhead.ts';
 import { leadInto } from './leadInto.ts';
 import type { Link, LinkStream, OpenOptions } from './link.ts';
 import { createPace } from './pace.ts';
@@ -18,10 +19,11 @@ import { writeTunnel, type TunnelTarget } from './tunnelName.ts';
 
 export interface LinkSession extends Transport {
   /**
-   * A stream to a member's server of a clone there. Errors: what the bridge says (`not_found`, `clone_not_ready` ...),
+   * A stream to a member's server of a clone there. What comes from `from` is led into it from the beginning, along with the request: who
+   * connects speaks first, and need not wait for the host twice; where it fails `from` has all of it still. Errors: what the bridge says (`not_found`, `clone_not_ready` ...),
    * `host_unreachable` when the link breaks meanwhile.
    */
-  tunnel(target: TunnelTarget, signal?: AbortSignal): Promise<Duplex>;
+  tunnel(target: TunnelTarget, from: Readable, signal?: AbortSignal): Promise<Duplex>;
   /** Milliseconds of the latest PING; undefined before its answer. */
   readonly roundTripMs: number | undefined;
   readonly isOpen: boolean;
@@ -162,11 +164,18 @@ function streamsOf({
         throw await explain(error);
       }
     },
-    async tunnel(target, signal) {
+    async tunnel(target, from, signal) {
       try {
         const asked = await open({ ':method': 'CONNECT', ':authority': writeTunnel(target) }, signal);
-        const status = Number((await headersOf(asked))[':status']);
-        if (status === 200) return asked;
+        const ahead = leadAhead(from, asked);
+        const answer = headersOf(asked);
+        answer.catch(() => ahead.takeBack());
+        const status = Number((await answer)[':status']);
+        if (status === 200) {
+          ahead.goOn();
+          return asked;
+        }
+        ahead.takeBack();
         throw await refusalOf(await wholeText(asked, limits.answerLength), status, unreachable);
       } catch (error) {
         if (signal?.aborted === true) throw error;

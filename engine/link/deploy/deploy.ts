@@ -68,9 +68,11 @@ export function createDeployment(options: DeployOptions): FarWork {
         await put(far, { host, wanted, found, onProgress, archive });
         await prune(far, wanted, found.builds);
       }
-      await tell(far, `newest ${started}`, 'done');
       onProgress('Starting the engine there');
-      await tell(far, `start ${started}`, 'started');
+      // Together: the first connection waits for the host once less.
+      await far.write(`newest ${started}\nstart ${started}\n`);
+      await expect(far, 'newest', 'done');
+      await expect(far, 'start', 'started');
     },
   };
 }
@@ -91,9 +93,12 @@ async function heard(far: Conversation): Promise<string> {
 
 async function tell(far: Conversation, command: string, expected: string): Promise<void> {
   await far.write(`${command}\n`);
+  await expect(far, command.split(' ')[0] ?? '', expected);
+}
+
+async function expect(far: Conversation, verb: string, expected: string): Promise<void> {
   const answer = await heard(far);
-  if (answer !== expected)
-    throw new Error(`it answered "${lastWords(answer)}" to ${command.split(' ')[0] ?? ''}`);
+  if (answer !== expected) throw new Error(`it answered "${lastWords(answer)}" to ${verb}`);
 }
 
 async function describe(far: Conversation, now: () => number): Promise<HostDescription | 'started'> {

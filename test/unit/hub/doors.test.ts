@@ -4,12 +4,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import pg from 'pg';
 import { postgresWire } from '../../../engine/database/postgres/wire.ts';
 import { createRefuser } from '../../../engine/endpoint/tcp/refuser.ts';
 import { loopbackDoors } from '../../../engine/hub/loopbackDoors.ts';
 import { refusalBy } from '../../../engine/hub/outOfReach.ts';
-import type { Door } from '../../../engine/hub/tunnels.ts';
+import type { Door, Lead } from '../../../engine/hub/tunnels.ts';
+import { leadAhead } from '../../../engine/link/leadAhead.ts';
 import type { Certificates } from '../../../engine/ports/certificates.ts';
 import { systemClock } from '../../../engine/process/clock.ts';
 import { openHomeCertificates } from '../../../engine/process/certificates/homeCertificates.ts';
@@ -40,8 +42,19 @@ describe('a port to a clone of another host that is out of reach', () => {
   after(() => rm(folder, { recursive: true, force: true }));
   afterEach(() => door?.close());
 
+  const cut: Lead = async () => {
+    throw fail('host_unreachable', { host: 'big', problem: 'the cable was cut' });
+  };
+  /** When the client has spoken. */
+  const cutThen: Lead = async (from, signal) => {
+    const into = new PassThrough();
+    const ahead = leadAhead(from, into);
+    await once(into, 'data');
+    ahead.takeBack();
+    return cut(from, signal);
+  };
   /** Which host it is, and what the attempt to get there met. */
-  const open = async (tls: boolean, host = away): Promise<number> => {
+  const open = async (tls: boolean, host = away, met: Lead = cut): Promise<number> => {
     problems = [];
     const refuse = createRefuser({
       wires: { postgres: postgresWire },
@@ -49,9 +62,7 @@ describe('a port to a clone of another host that is out of reach', () => {
     });
     door = await loopbackDoors(refuse).open({
       port: 0,
-      lead: async () => {
-        throw fail('host_unreachable', { host: 'big', problem: 'the cable was cut' });
-      },
+      lead: met,
       onProblem: (error) => problems.push(error),
       refusalBy: (error) => ({ engine: 'postgres', ...refusalBy(host, toFailure(error)) }),
     });
@@ -82,6 +93,12 @@ describe('a port to a clone of another host that is out of reach', () => {
       );
       assert.equal(problems.length, 1);
     });
+
+  it('refuses who has spoken already alike', async () => {
+    const port = await open(true, away, cutThen);
+    for (const ssl of [false, { rejectUnauthorized: false }])
+      assert.match((await refused(port, ssl)).message, /the cable was cut/);
+  });
 
   it('says that there is no TLS where this machine has no certificate, and refuses who goes on without', async () => {
     const port = await open(false);

@@ -62,6 +62,6 @@ describe('the engine that is brought', () => {
     assert.deepEqual(moments.slice(0, 4), [
       ...['Looking for the engine for it', 'fetching for linux-x64', 'meanwhile', 'made'],
     ]);
-    assert.deepEqual(told, ['put 1.0.0_b 3 abc\n', 'all', 'newest 1.0.0_b\n', 'start 1.0.0_b\n']);
+    assert.deepEqual(told, ['put 1.0.0_b 3 abc\n', 'all', 'newest 1.0.0_b\nstart 1.0.0_b\n']);
   });
 });

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import { connect, performServerHandshake, type ServerHttp2Session } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { duplexPair, type Duplex } from 'node:stream';
+import { duplexPair, PassThrough, type Duplex } from 'node:stream';
 import { serveBridge } from '../../../engine/link/bridge.ts';
 import { createFakeLink } from '../../../engine/link/fake/fakeLink.ts';
 import { openSession, type LinkSession, type SessionLimits } from '../../../engine/link/session.ts';
@@ -140,6 +140,64 @@ describe('the near end of a link', () => {
     const opening = open(deaf, {}, leaving.signal);
     leaving.abort();
     await assert.rejects(opening, (error) => isFailure(error, 'canceled'));
+  });
+
+  it('sends what is said first along with the request for a tunnel, and ends with it', async () => {
+    const heard: string[] = [];
+    const session = await open(
+      hostile((far) =>
+        far.on('stream', (stream) => {
+          stream.setEncoding('utf8').on('data', (text: string) => heard.push(text));
+          stream.once('end', () => stream.end(heard.join('')));
+          // Its answer shows that all that was sent before has come.
+          far.ping(() =>
+            far.ping(() => {
+              stream.respond({ ':status': heard.length === 0 ? 500 : 200 });
+              if (heard.length === 0) stream.end();
+            }),
+          );
+        }),
+      ),
+    );
+    const target = {
+      clone: cloneIdSchema.parse(`clone-${'a'.repeat(16)}`),
+      member: memberNameSchema.parse('db'),
+    };
+    const from = new PassThrough();
+    from.write('hello ');
+    const stream = await session.tunnel(target, from);
+    from.end('there');
+    let answer = '';
+    for await (const text of stream.setEncoding('utf8') as AsyncIterable<string>) answer += text;
+    assert.equal(answer, 'hello there');
+    session.close();
+  });
+
+  it('has what was said first again when the tunnel is refused', async () => {
+    const session = await open(
+      hostile((far) =>
+        far.on('stream', (stream) => {
+          stream.once('data', () => {
+            stream.respond({ ':status': 409 });
+            stream.end(
+              JSON.stringify({ error: fail('clone_not_ready', { clone: 'a', state: 'stopped' }).document }),
+            );
+          });
+        }),
+      ),
+    );
+    const target = {
+      clone: cloneIdSchema.parse(`clone-${'a'.repeat(16)}`),
+      member: memberNameSchema.parse('db'),
+    };
+    const from = new PassThrough();
+    from.write('hello ');
+    await assert.rejects(session.tunnel(target, from), (error) => isFailure(error, 'clone_not_ready'));
+    from.end('there');
+    let left = '';
+    for await (const text of from.setEncoding('utf8') as AsyncIterable<string>) left += text;
+    assert.equal(left, 'hello there');
+    session.close();
   });
 
   it('says what is wrong with what speaks something else', async () => {
