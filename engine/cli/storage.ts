@@ -132,7 +132,8 @@ async function setUp(session: Session, { size, print, yes, move }: SetUpOptions)
     return;
   }
   if (isNeeded) {
-    const file = await keepScript(session, setUpFile, found.setUp);
+    const file = await scriptPath(session, setUpFile);
+    keepScript(file, found.setUp);
     await asRoot(session, { file, script: found.setUp, yes, question: 'Run it as root?' });
     const after = await look(session);
     if (after.state !== 'ready')
@@ -231,8 +232,9 @@ async function remove(session: Session, { print, yes }: { print?: true; yes?: tr
     question: `Remove ${image}? Clones are full copies again after that.`,
     yes,
   });
+  keepScript(file, removal);
+  // From here on nothing is asked of an engine: one that ran would hold the pool file.
   await restart(session);
-  await keepScript(session, removalFile, removal);
   try {
     await asRoot(session, { file, script: removal, yes: true, question: '' });
   } catch (error) {
@@ -254,9 +256,7 @@ async function scriptPath(session: Session, name: string): Promise<string> {
 }
 
 /** In a folder that is the user's alone. */
-async function keepScript(session: Session, name: string, script: string): Promise<string> {
-  const file = await scriptPath(session, name);
+function keepScript(file: string, script: string): void {
   rmSync(file, { force: true });
   writeFileSync(file, script, { mode: 0o600, flag: 'wx' });
-  return file;
 }

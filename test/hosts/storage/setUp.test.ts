@@ -40,7 +40,8 @@ case "$1" in
 esac
 `;
 
-describe('the script that makes clones thin', () => {
+describe('the script that makes clones thin', function () {
+  this.timeout(600_000);
   let made: OrdinaryUser | undefined;
   let user: OrdinaryUser;
   before(async function () {
@@ -138,7 +139,8 @@ const dump = `CREATE TABLE item (id int PRIMARY KEY, name text);
 INSERT INTO item SELECT n, repeat('x', 200) FROM generate_series(1, 20000) n;
 `;
 
-describe('thin-clones storage, of an ordinary user on ext4', () => {
+describe('thin-clones storage, of an ordinary user on ext4', function () {
+  this.timeout(600_000);
   let made: OrdinaryUser | undefined;
   let user: OrdinaryUser;
   let original = '';
