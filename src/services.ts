@@ -35,8 +35,8 @@ export interface TreeAccess {
   commandOf(reference: RowReference): RowCommand | undefined;
   /** What people read there. */
   labelOf(reference: RowReference): string;
-  /** Selects a row without taking the focus, when the tree is in view. */
-  reveal(reference: RowReference): Promise<void>;
+  /** Selects a row when the tree is in view, without taking the focus unless that is asked for. */
+  reveal(reference: RowReference, options?: { readonly focus: boolean }): Promise<void>;
 }
 
 /** Somebody asked for the engine in a folder that is not trusted: there nothing is started. */

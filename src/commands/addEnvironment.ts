@@ -277,11 +277,13 @@ async function save(
     members: { [member]: source.member },
   });
   if (source.password !== undefined) await services.passwords.store(name, member, source.password);
+  const isFirst = services.session.model.environments.size === 0;
   const { environment } = await client.call('environmentApply', {
     params: { name },
     body: { definition, ...(source.password !== undefined && { passwords: { [member]: source.password } }) },
   });
-  await services.tree.reveal({ kind: 'environment', key: environment.name });
+  // The button that had the focus goes with the welcome: somebody at the keyboard goes on from the new row.
+  await services.tree.reveal({ kind: 'environment', key: environment.name }, { focus: isFirst });
   if (named.takesSnapshot) await refreshNow(services, environment);
 }
 

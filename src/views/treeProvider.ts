@@ -269,12 +269,12 @@ export function createTree(
       lookedAt: () => lookedAt,
       commandOf: (reference) => rowOf(reference)?.command,
       labelOf: (reference) => rowOf(reference)?.label ?? reference.key,
-      async reveal(reference) {
+      async reveal(reference, { focus } = { focus: false }) {
         if (!view.visible) return;
         // The engine's answer can overtake the event that brings the row.
         if (rowOf(reference) === undefined) await nextRefresh();
         if (rowOf(reference) === undefined) return;
-        await view.reveal(elementOf(reference), { select: true, focus: false, expand: false });
+        await view.reveal(elementOf(reference), { select: true, focus, expand: false });
       },
     },
     dispose: () => void disposable.dispose(),

@@ -11,6 +11,8 @@ import { useWorkbench } from './useWorkbench.ts';
 describe('a key pressed in the tree', () => {
   let engine: ScriptedEngine;
   const ui = useWorkbench({
+    // A hover that opens over the next row takes its click.
+    settings: { 'workbench.hover.delay': 3_600_000 },
     async prepare(scratch) {
       engine = await startScriptedEngine(scratch.home);
       furnish(engine);

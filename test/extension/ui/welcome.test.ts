@@ -102,6 +102,16 @@ describe('the view without an environment', () => {
     await workbench.screenshot('add-name');
     await workbench.inputBox('shop', { prompt: 'PostgreSQL 16.4, 2 tables, 842 MB' });
     await workbench.waitForRow(['shop', 'Snapshots']);
+    const { page } = workbench;
+    await until('the keyboard to be where the new environment is', async () =>
+      (await page.locator('.part.sidebar .monaco-list:focus .monaco-list-row.focused').count()) === 1
+        ? true
+        : undefined,
+    );
+    await page.keyboard.press('ArrowDown');
+    await page
+      .locator('.part.sidebar .monaco-list:focus .monaco-list-row.focused', { hasText: 'Clones' })
+      .waitFor();
     assert.deepEqual(passwords, ['secret', 'right']);
     const [applied] = engine.calls('environmentApply');
     assert.deepEqual(applied?.body, {
