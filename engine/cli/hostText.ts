@@ -12,6 +12,7 @@ const stateOf = ({ state, unreachableSince }: Host): string =>
 
 export function hostText(host: Host): string {
   const { roundTripMs } = host;
+  const compression = host.storage?.compression ?? null;
   return formatFields([
     ['name', host.name],
     ['kind', host.kind],
@@ -27,5 +28,6 @@ export function hostText(host: Host): string {
     ['storage', host.storage?.label ?? 'none'],
     ['path', host.storage?.path ?? '-'],
     ['free', freeText(host)],
+    ...(compression === null ? [] : [['compression', `${compression.toFixed(2)}x`] as const]),
   ]);
 }

@@ -92,6 +92,8 @@ export const hostSchema = z.object({
       path: z.string(),
       totalBytes: bytesCount,
       freeBytes: bytesCount,
+      /** How many times smaller the data lies there than it is; null: the storage does not know. */
+      compression: z.number().positive().nullable().default(null),
     })
     .nullable(),
   /** Why the host is not ready, for people. */

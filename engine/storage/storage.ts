@@ -67,6 +67,13 @@ export interface StorageOptions {
   onProgress?: (fraction: number) => void;
 }
 
+export interface Space {
+  totalBytes: number;
+  freeBytes: number;
+  /** How many times smaller the data lies there than it is; undefined where the store does not know that. */
+  compression?: number | undefined;
+}
+
 export interface Storage {
   readonly driver: StorageDriver;
   /** For people: "btrfs, thin", "XFS reflink, thin", "full copy". */
@@ -76,7 +83,7 @@ export interface Storage {
   readonly capabilities: StorageCapabilities;
   /** Where a dataset's data lies, or would lie. */
   path(id: DatasetId): string;
-  space(): Promise<{ totalBytes: number; freeBytes: number }>;
+  space(): Promise<Space>;
   /** A new, empty, writable dataset owned by the server user. Idempotent for the same id while `filling`. */
   create(id: DatasetId, tags: DatasetTags, options?: StorageOptions): Promise<Dataset>;
   /** A writable copy of a dataset. Idempotent: a half-made copy of the same id is thrown away and made again. */

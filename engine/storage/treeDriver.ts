@@ -1,5 +1,5 @@
 /** What a file system must be able to do, so that a directory store can keep its datasets there. */
-import type { DatasetTags, Storage, StorageOptions } from './storage.ts';
+import type { DatasetTags, Storage, StorageOptions, Space } from './storage.ts';
 
 /** Paths are absolute; errors are of the table. */
 export interface TreeDriver {
@@ -35,6 +35,6 @@ export interface TreeDriver {
   /** Shows people what a dataset has become, and is not waited for. */
   tagged?(path: string, tags: DatasetTags): void;
   /** Where a statfs(2) of the root tells another thing. */
-  space?(): Promise<{ totalBytes: number; freeBytes: number }>;
+  space?(): Promise<Space>;
   close?(): Promise<void>;
 }

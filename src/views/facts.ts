@@ -206,6 +206,10 @@ const hostKinds: Readonly<Record<Host['kind'], string>> = {
   other: 'of a kind that a newer version knows',
 };
 
+/** Undefined where the storage does not know. */
+const compressionText = (ratio: number | null): string | undefined =>
+  ratio === null ? undefined : `${ratio.toFixed(2)}x: data takes that many times less room`;
+
 function hostFacts(host: Host, state: TreeState): Found {
   const { storage, roundTripMs } = host;
   return [
@@ -225,6 +229,7 @@ function hostFacts(host: Host, state: TreeState): Found {
     ['Storage', storage === null ? undefined : storage.label],
     ['Path', storage === null ? undefined : code(storage.path)],
     ['Free', storage === null ? undefined : `${sizeOf(storage.freeBytes)} of ${sizeOf(storage.totalBytes)}`],
+    ['Compression', compressionText(storage?.compression ?? null)],
     [
       'Thin',
       storage === null || storage.thin

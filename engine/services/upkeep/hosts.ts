@@ -25,7 +25,7 @@ export async function hostEntity(
   if (storage === undefined)
     return { ...here, ...{ name, kind, version }, state: 'unusable', storage: null, problem };
   try {
-    const { totalBytes, freeBytes } = await storage.space();
+    const { totalBytes, freeBytes, compression = null } = await storage.space();
     return {
       ...here,
       ...{ name, kind, version },
@@ -38,6 +38,7 @@ export async function hostEntity(
         path: storage.root,
         totalBytes,
         freeBytes,
+        compression,
       },
       problem,
     };

@@ -27,6 +27,10 @@ export function parseTable<const Columns extends readonly string[]>(
 /** A property that is not set is told as "-", and an empty list as nothing. */
 export const isSet = (value: string): boolean => value !== '-' && value !== '';
 
+/** Of a field such as "1.85" or "1.85x"; undefined for anything else. */
+export const ratioOf = (value: string): number | undefined =>
+  /^[1-9]\d*(\.\d+)?x?$/.test(value) ? Number.parseFloat(value) : undefined;
+
 /** Of a field that counts bytes or transactions. */
 export function numberOf(value: string): number {
   if (/^\d+$/.test(value)) return Number(value);

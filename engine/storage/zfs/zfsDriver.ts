@@ -12,7 +12,7 @@ import type { ZfsCommands } from './commands.ts';
 import { makeContainer, mountAll } from './containers.ts';
 import { createFollowingProperties } from './followingProperties.ts';
 import { asValues, propertiesOf, recommended, trashProperties } from './properties.ts';
-import { numberOf } from './table.ts';
+import { numberOf, ratioOf } from './table.ts';
 import { createZfsTrash } from './zfsTrash.ts';
 
 export interface ZfsDriverOptions {
@@ -99,9 +99,9 @@ export function createZfsDriver(options: ZfsDriverOptions): TreeDriver {
     },
 
     async space() {
-      const [row] = await zfs.list(parent, ['used', 'available']);
+      const [row] = await zfs.list(parent, ['used', 'available', 'compressratio']);
       const [used, freeBytes] = [numberOf(row?.used ?? ''), numberOf(row?.available ?? '')];
-      return { totalBytes: used + freeBytes, freeBytes };
+      return { totalBytes: used + freeBytes, freeBytes, compression: ratioOf(row?.compressratio ?? '') };
     },
 
     close: () => following.close(),

@@ -118,8 +118,10 @@ export function describeStorage(
     });
 
     it('tells total and free bytes', async () => {
-      const { totalBytes, freeBytes } = await storage.space();
+      const { totalBytes, freeBytes, compression } = await storage.space();
       assert.ok(totalBytes > 0 && freeBytes > 0 && freeBytes <= totalBytes);
+      // Of data that is there: nothing else knows it.
+      assert.equal(compression !== undefined, storage.driver === 'zfs');
     });
 
     it('is empty when new', async () => {

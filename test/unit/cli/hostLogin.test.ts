@@ -151,6 +151,18 @@ describe('a login at the terminal', () => {
     assert.deepEqual(JSON.parse(told.stdout), { items: [check('reach')] });
     assert.equal(told.stderr, '');
   });
+  it('tells how much compression saves there, where the storage knows it', async () => {
+    const storage = { driver: 'zfs', label: 'ZFS, thin', thin: true, path: '/tank/thin' };
+    const room = { totalBytes: 10_000_000_000, freeBytes: 4_000_000_000 };
+    const show = async (more: object, ...flags: string[]) => {
+      engine.script.hostShow = () => host({ state: 'ready', storage: { ...storage, ...room, ...more } });
+      return (await runCommand(['host', 'show', 'big', ...flags], { engine })).stdout;
+    };
+    assert.match(await show({ compression: 1.854 }), /^compression: +1\.85x$/m);
+    assert.doesNotMatch(await show({}), /compression/);
+    const json = JSON.parse(await show({}, '--json')) as { storage: { compression: unknown } };
+    assert.equal(json.storage.compression, null);
+  });
   it('says where data goes on a host, in one of two ways', async () => {
     engine.script.hostAdd = async () => host({ state: 'ready' });
     assert.equal((await runCommand([...add, '--path', '/data'], { engine })).code, 0);

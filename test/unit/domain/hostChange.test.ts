@@ -26,6 +26,17 @@ describe('changes of a host', () => {
     assert.equal(isWorthTelling(host(0), host(1000)), false);
   });
 
+  it('are told when people would read another compression', () => {
+    const before = host(500 * gigabyte);
+    const withRatio = (compression: number | null) => ({
+      ...before,
+      storage: before.storage && { ...before.storage, compression },
+    });
+    assert.equal(isWorthTelling(withRatio(1.86), withRatio(1.91)), false);
+    assert.equal(isWorthTelling(withRatio(1.86), withRatio(2.31)), true);
+    assert.equal(isWorthTelling(withRatio(null), withRatio(1)), true);
+  });
+
   it('are told when its state, its problem or its storage is another one', () => {
     const before = host(500 * gigabyte);
     assert.equal(isWorthTelling(before, { ...before, state: 'unusable', problem: 'gone' }), true);

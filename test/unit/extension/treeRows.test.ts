@@ -68,6 +68,19 @@ function draw(parts: Parts, window?: WindowState): string {
 const cloneId = (letter: string) => `clone-${letter.repeat(16)}`;
 
 describe('the rows of the tree', () => {
+  it('say of a host how much compression saves, where its storage knows it', () => {
+    const tooltip = (storage: object): string => {
+      const { storage: usual } = fakeHost();
+      const state = treeState(entities({ hosts: [{ storage: { ...usual, ...storage } }] }), now);
+      return describeRow(state, { kind: 'host', key: 'local' }) ?? '';
+    };
+    assert.match(
+      tooltip({ compression: 1.854 }),
+      /Compression.*1\\?\.85x: data takes that many times less room/,
+    );
+    assert.doesNotMatch(tooltip({ compression: null }), /Compression/);
+  });
+
   it('are none without an environment, so that the welcome text shows', () => {
     assert.equal(draw({}), '');
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { isFailure } from '../../../../engine/protocol/errors.ts';
-import { isSet, numberOf, parseTable } from '../../../../engine/storage/zfs/table.ts';
+import { isSet, numberOf, parseTable, ratioOf } from '../../../../engine/storage/zfs/table.ts';
 
 describe('what zfs lists', () => {
   it('is read by its tabs, as OpenZFS 2.1.11 printed it', () => {
@@ -27,6 +27,12 @@ describe('what zfs lists', () => {
         () => parseTable(printed, ['name', 'mounted']),
         (error) => isFailure(error, 'storage_failed') && /fields/.test(error.message),
       );
+    assert.deepEqual(['1.85', '1.00x', '12.4', '-', '', '0.00', 'none', '1e3', '1,5'].map(ratioOf), [
+      1.85,
+      1,
+      12.4,
+      ...Array.from({ length: 6 }, () => undefined),
+    ]);
     assert.throws(
       () => numberOf('7.27G'),
       (error) => isFailure(error, 'storage_failed'),

@@ -113,6 +113,18 @@ describe('the driver of ZFS', () => {
     }
   });
 
+  it('tells how much compression saves where zfs says it', async () => {
+    for (const [ratio, compression] of [
+      ['1.85', 1.85],
+      ['-', undefined],
+    ] as const) {
+      const { driver } = await given(([verb]) =>
+        verb === 'list' ? { stdout: `1000\t3000\t${ratio}\n` } : undefined,
+      );
+      assert.deepEqual(await driver.space?.(), { totalBytes: 4000, freeBytes: 3000, compression });
+    }
+  });
+
   it('has nothing to put aside where there is no dataset', async () => {
     const { driver } = await given(absent);
     assert.equal(await driver.aside?.put(`${root}/data/${to}`, `${root}/trash/${to}.00`), false);
