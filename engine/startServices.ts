@@ -1,7 +1,7 @@
 /** Wires everything that stands above the state: storage, runtime, databases and the use cases over them. */
 import { existsSync } from 'node:fs';
 import { chmod, lstat, mkdir } from 'node:fs/promises';
-import { hostname, userInfo } from 'node:os';
+import { homedir, hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { readWorkspace } from './config/workspaceFile.ts';
 import { writeBlock } from './config/envFile.ts';
@@ -26,6 +26,9 @@ import { traced } from './process/trace.ts';
 import { fail } from './protocol/errors.ts';
 import type { InstallationId } from './protocol/ids.ts';
 import type { HomePaths } from './protocol/node/home.ts';
+import { joinRuntimes } from './runtime/chooseRuntime.ts';
+import type { Containers } from './runtime/container/containers.ts';
+import { imagesOnDemand } from './runtime/images.ts';
 import { createProcessRuntime } from './runtime/process/processRuntime.ts';
 import { createCatalog } from './services/catalog.ts';
 import type { OtherHosts } from './services/checkouts/hostClones.ts';
@@ -143,12 +146,20 @@ export async function startServices(
   await makeOwnFolder(paths.socketRoot, machine.serverUser === undefined ? 0o700 : 0o711);
   await machine.files.makeDirectory(paths.scratch, { mode: 0o711 });
   await machine.files.makeDirectory(paths.serverLogs, { mode: 0o700 });
-  const runtime = trace('runtime', createProcessRuntime({ machine, traits: serverTraits }));
+  const containers = containersOf({ ...surroundings, machine }, installation);
+  const runtime = trace(
+    'runtime',
+    joinRuntimes({
+      ...{ machine, traits: serverTraits, containers: async () => (await containers()).runtime },
+      processes: createProcessRuntime({ machine, traits: serverTraits }),
+    }),
+  );
+  const images = imagesOnDemand(async () => (await containers()).images);
   const programs = programPlaces({ ...surroundings, machine }, settings);
   const found = await Promise.all(
     engines.map((engine) =>
       engine.create({
-        ...{ machine, runtime, socketRoot: paths.socketRoot, programs },
+        ...{ machine, runtime, images, socketRoot: paths.socketRoot, programs },
         certificate: () => certificates.serverFile(),
       }),
     ),
@@ -172,6 +183,24 @@ function ownName(): string {
   } catch {
     return `user ${process.getuid?.() ?? 'unknown'}`; // best effort: it is for people
   }
+}
+
+/** Made, and the modules of Docker's client read, when the first member with an image needs them. */
+function containersOf(
+  { paths, machine }: Pick<Surroundings, 'paths' | 'machine'>,
+  installation: InstallationId,
+): () => Promise<Containers> {
+  let made: Promise<Containers> | undefined;
+  return () => {
+    made ??= import('./runtime/container/containers.ts').then(({ createContainers }) => {
+      const user = { name: 'owner', uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
+      return createContainers({
+        ...{ machine, traits: serverTraits, variables: process.env, home: homedir(), installation },
+        ...{ user, folder: paths.programs },
+      });
+    });
+    return made;
+  };
 }
 
 type Trace = <Port extends object>(name: string, port: Port) => Port;

@@ -1,10 +1,12 @@
 /** Declares the environments of a file: tests their sources, asks for passwords, and changes only what is different. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Environments } from '../config/configFile.ts';
+import { newImages } from '../domain/newImages.ts';
 import type { EnvironmentDefinition, MemberDefinition } from '../protocol/entities.ts';
-import { isFailure, ThinClonesError, toFailure } from '../protocol/errors.ts';
+import { fail, isFailure, ThinClonesError, toFailure } from '../protocol/errors.ts';
 import type { HostName } from '../protocol/ids.ts';
 import type { RouteOutput } from '../protocol/client.ts';
+import { confirm } from './confirm.ts';
 import type { GivenPasswords } from './givenPasswords.ts';
 import { createPasswordConsent, type PasswordConsent } from './passwordConsent.ts';
 import { askPassword, isAboutPassword, knownPasswords, type Passwords } from './passwords.ts';
@@ -32,6 +34,18 @@ async function declared(session: Session, name: string): Promise<EnvironmentDefi
     if (isFailure(error, 'not_found')) return undefined;
     throw error;
   }
+}
+
+/** What a file names is run when a person has agreed to it, once. Errors: `canceled`, `image_consent`. */
+async function agreeToImages(
+  session: Session,
+  environment: string,
+  images: readonly string[],
+  yes: boolean | undefined,
+): Promise<void> {
+  if (yes !== true && !session.prompter.available) throw fail('image_consent', { environment, images });
+  const question = `${environment} runs its servers from ${images.join(', ')}, got where it is not here yet. Use it?`;
+  await confirm(session.prompter, { question, yes });
 }
 
 interface TriedMember {
@@ -81,12 +95,14 @@ async function applyOne(
   session: Session,
   name: string,
   definition: EnvironmentDefinition,
-  { test, given }: ApplyOptions,
+  { test, given, yes }: ApplyOptions,
   consent: PasswordConsent,
 ): Promise<Applied> {
   const { host } = definition;
   const client = await session.client();
   const before = await declared(session, name);
+  const images = newImages(before, definition);
+  if (images.length > 0) await agreeToImages(session, name, images, yes);
   const passwords: Passwords = {};
   let remember = false;
   if (!equal(before, definition)) {
@@ -114,7 +130,14 @@ async function applyOne(
   if (Object.keys(kept).length > 0) await consent.for(host);
   return client.call(
     'environmentApply',
-    { params: { name }, body: { definition, passwords: kept, ...(remember ? { remember } : {}) } },
+    {
+      params: { name },
+      body: {
+        ...{ definition, passwords: kept },
+        ...(remember ? { remember } : {}),
+        ...(images.length > 0 ? { images: [...images] } : {}),
+      },
+    },
     { signal: session.signal },
   );
 }

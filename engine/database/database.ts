@@ -1,6 +1,13 @@
 /** The port to one database engine: retrieve data, prepare and verify it, start a server on it, hand out logins. */
+import type { ServerLimits } from '../domain/serverLimits.ts';
 import type { UrlRules } from '../domain/memberRules.ts';
-import type { Comparison, DatabaseEngine, MemberDefinition, SourceReport } from '../protocol/entities.ts';
+import type {
+  Comparison,
+  DatabaseEngine,
+  MemberDefinition,
+  PinnedImage,
+  SourceReport,
+} from '../protocol/entities.ts';
 import type { DatasetId, MemberName } from '../protocol/ids.ts';
 import type { RunningServer, ServerSpec } from '../runtime/runtime.ts';
 
@@ -29,6 +36,8 @@ export interface RetrieveRequest {
 export interface Retrieved {
   /** Major version of the data, e.g. "18". */
   version: string;
+  /** The image that it was made in; undefined: programs of the machine. */
+  image?: PinnedImage | undefined;
   /** The database that people work with. */
   database: string;
   /** The moment that the data shows. */
@@ -49,11 +58,14 @@ export interface ServerOptions {
   title: string;
   dataDirectory: string;
   version: string;
+  /** That the data was made in. */
+  image?: PinnedImage | undefined;
   port: number | null;
   /** The one that people work in: our own sessions go there, too. */
   database?: string;
   /** false turns fsync, synchronous_commit and full_page_writes off. */
   durable: boolean;
+  limits?: ServerLimits | undefined;
   logFile: string;
 }
 
@@ -122,7 +134,10 @@ export interface Database {
   abandon(mark: string, dataDirectory: string, dataset: DatasetId): Promise<void>;
   /** Brings a copy of a live (or crashed) clone's data to the state that `retrieve` leaves: recovered, stopped, checked. */
   settle(
-    request: Pick<RetrieveRequest, 'target' | 'dataset' | 'mark'> & { version: string },
+    request: Pick<RetrieveRequest, 'target' | 'dataset' | 'mark'> & {
+      version: string;
+      image?: PinnedImage | undefined;
+    },
     report: Reporter,
     signal: AbortSignal,
   ): Promise<void>;

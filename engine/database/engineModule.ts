@@ -2,6 +2,7 @@
 import type { Wire } from '../endpoint/wire.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { DatabaseEngine, DoctorCheck } from '../protocol/entities.ts';
+import type { Images } from '../runtime/images.ts';
 import type { Runtime, ServerTraits } from '../runtime/runtime.ts';
 import type { Database, SourceRules } from './database.ts';
 
@@ -36,6 +37,8 @@ export interface EngineModule {
   create(options: {
     machine: Machine;
     runtime: Runtime;
+    /** For members that name one. */
+    images: Images;
     socketRoot: string;
     programs: ProgramPlaces;
     /** For TLS of a server that starts now: a file with certificate and key that it may read, or none. */

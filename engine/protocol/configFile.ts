@@ -59,6 +59,8 @@ const descriptions: Readonly<Record<string, string>> = {
   'environments.*.members.*.user':
     'The role of the source that applications connect to clones as, with its own rights. Default: a superuser.',
   'environments.*.members.*.version': `${title} major version of the copies, if not the source's.`,
+  'environments.*.members.*.image':
+    'Servers run from this image of a Docker Engine: postgis/postgis:16-3.5. A person is asked first.',
   'environments.*.members.*.onRestoreError':
     'What an object that cannot be restored costs: warn (the default), or fail. Rows that cannot always fail.',
   'environments.*.clones': 'Settings of all clones of this environment.',
@@ -66,6 +68,9 @@ const descriptions: Readonly<Record<string, string>> = {
     'A clone that nobody connected to for this long is destroyed, unless protected: 30m, 24h, 7d.',
   'environments.*.clones.limit': 'At most so many clones at a time.',
   'environments.*.clones.durable': 'false turns fsync off in clones. Default: true.',
+  'environments.*.clones.memory':
+    'What the server of a clone may have of the memory, where it runs in an image: 512MB, 2GB.',
+  'environments.*.clones.cpus': 'How many processors it may keep busy there.',
   workspace: 'What a checkout of this repository uses.',
   'workspace.environment':
     'The environment whose clones the branches get. Not needed when there is only one.',

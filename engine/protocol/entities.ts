@@ -203,6 +203,16 @@ export const exclusionSchema = selectionSchema.extend({
 });
 
 /** Where one member's data comes from. `url` never carries a password. */
+/** As Docker's command takes it; without a tag it means `latest`. */
+export const imageNameSchema = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(
+    /^[a-z0-9][a-z0-9._:/-]*(?::[\w][\w.-]{0,127})?(?:@sha256:[0-9a-f]{64})?$/,
+    'the name of an image, such as postgis/postgis:16-3.5',
+  );
+
 export const memberDefinitionSchema = z.strictObject({
   engine: databaseEngineSchema,
   retrieval: retrievalSchema,
@@ -231,6 +241,8 @@ export const memberDefinitionSchema = z.strictObject({
     .optional(),
   /** PostgreSQL major version of the copies; default: the source's own. */
   version: z.number().int().min(13).max(18).optional(),
+  /** Its servers run from this image, by the Docker Engine of the host: `postgis/postgis:16-3.5`. */
+  image: imageNameSchema.optional(),
   /** What an object costs that can't be restored: a warning (the default), or the refresh. Rows that can't always fail it. */
   onRestoreError: z.enum(['fail', 'warn']).optional(),
 });
@@ -243,6 +255,13 @@ export const cloneSettingsSchema = z.strictObject({
   limit: z.number().int().min(1).max(1000).optional(),
   /** false turns fsync, synchronous_commit and full_page_writes off in clones. Default true. */
   durable: z.boolean().optional(),
+  /** What a server may have of the machine's memory, where it runs in an image: `512MB`, `2GB`. */
+  memory: z
+    .string()
+    .regex(/^[1-9][0-9]{0,6}(MB|GB)$/, 'a number and MB or GB, e.g. 2GB')
+    .optional(),
+  /** How many processors it may keep busy there. */
+  cpus: z.number().min(0.1).max(1024).optional(),
 });
 export type CloneSettings = z.infer<typeof cloneSettingsSchema>;
 

@@ -787,6 +787,13 @@ export const errorTable = {
     (d) => `${d.program} can't be run by the user ${d.user}: the folder ${d.folder} lets nobody else pass.`,
     (d) => `Let others pass through it (chmod o+x ${d.folder}), or keep the programs somewhere else.`,
   ),
+  /** A file may name images; a person decides whether they are run. */
+  image_consent: define<{ environment: string; images: readonly string[] }>(
+    409,
+    (d) =>
+      `The environment ${d.environment} would run servers from ${list(d.images)}, and nobody has agreed to that yet.`,
+    () => 'Look at what the file names, and declare it with thin-clones env apply, which asks.',
+  ),
   docker_unavailable: define<{ problem: string; advice: string }>(
     503,
     (d) => `No Docker Engine can be used: ${d.problem}.`,

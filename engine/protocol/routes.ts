@@ -9,6 +9,7 @@ import {
   doctorCheckSchema,
   engineInfoSchema,
   environmentDefinitionSchema,
+  imageNameSchema,
   environmentSchema,
   hostCertificateSchema,
   hostLogLineSchema,
@@ -266,7 +267,11 @@ export const routes = {
     'Declare an environment: made when new, changed when different, nothing when the same.',
     {
       params: { name: environmentNameSchema },
-      body: { definition: environmentDefinitionSchema, passwords, remember: z.boolean().optional() },
+      body: {
+        ...{ definition: environmentDefinitionSchema, passwords, remember: z.boolean().optional() },
+        /** Images of the definition that a person agreed to run servers from. */
+        images: z.array(imageNameSchema).max(100).optional(),
+      },
       response: z.object({
         environment: environmentSchema,
         outcome: z.enum(['created', 'changed', 'unchanged']),

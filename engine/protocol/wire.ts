@@ -1,7 +1,7 @@
 /** What every request carries, and where the events are: the part of the contract that takes nothing to load. */
 
 /** Raised when a request or an entity changes so that an older client or engine would misread it. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** Routes outside the table: `GET /v1/events?epoch=E&after=N` (server-sent events) and `GET /v1/openapi.json`. */
 export const eventsPath = '/v1/events';

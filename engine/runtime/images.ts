@@ -19,6 +19,8 @@ export interface ImageCommand<Value> extends Pick<
 }
 
 export interface Images {
+  /** The image that this name means now; undefined: it is not here. Errors: `docker_unavailable`. */
+  find(name: string): Promise<PinnedImage | undefined>;
   /** The image that this name means now, got where it is not here. Errors: `docker_unavailable`, `image_pull_failed`. */
   pin(name: string, report: PullReporter, signal?: AbortSignal): Promise<PinnedImage>;
   /** Makes sure that exactly this image is here. Errors: `docker_unavailable`, `image_gone`, `image_pull_failed`. */
@@ -33,4 +35,16 @@ export interface Images {
     command: ImageCommand<Value>,
     options?: Pick<RunOptions, 'signal' | 'onStderrLine'>,
   ): Promise<Value>;
+}
+
+/** Stands for images that are only made when one is needed. */
+export function imagesOnDemand(open: () => Promise<Images>): Images {
+  return {
+    find: async (name) => (await open()).find(name),
+    pin: async (...given) => (await open()).pin(...given),
+    require: async (...given) => (await open()).require(...given),
+    searchPath: async (image) => (await open()).searchPath(image),
+    present: async (...given) => (await open()).present(...given),
+    run: async (...given) => (await open()).run(...given),
+  };
 }

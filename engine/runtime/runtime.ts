@@ -1,4 +1,5 @@
 /** The port that keeps a database server running apart from the engine and finds it again by identity. */
+import type { ServerLimits } from '../domain/serverLimits.ts';
 import type { PinnedImage } from '../protocol/entities.ts';
 
 export interface ServerSpec {
@@ -21,11 +22,6 @@ export interface ServerSpec {
   reads?: readonly string[] | undefined;
   /** What it may take of the machine; only a server of an image is held to it. */
   limits?: ServerLimits | undefined;
-}
-
-export interface ServerLimits {
-  memoryBytes?: number | undefined;
-  cpus?: number | undefined;
 }
 
 /** How the servers of one database engine show themselves on a machine. */

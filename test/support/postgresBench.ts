@@ -10,6 +10,7 @@ import type { FindPrograms } from '../../engine/database/postgres/programs.ts';
 import type { Machine } from '../../engine/machine/machine.ts';
 import { memberDefinitionSchema, type MemberDefinition } from '../../engine/protocol/entities.ts';
 import { datasetIdSchema, memberNameSchema, type DatasetId } from '../../engine/protocol/ids.ts';
+import { imagesOnDemand } from '../../engine/runtime/images.ts';
 import { createProcessRuntime } from '../../engine/runtime/process/processRuntime.ts';
 import type { RunningServer, Runtime, ServerSpec } from '../../engine/runtime/runtime.ts';
 import { processesUnder } from './processesUnder.ts';
@@ -69,8 +70,9 @@ export async function openPostgresBench(
   const socketRoot = path.join(root, 's');
   await mkdir(socketRoot, { mode: 0o755 });
   const machine = await testHost();
+  const images = imagesOnDemand(() => Promise.reject(new Error('this bench has no images')));
   const runtime = createProcessRuntime({ machine, traits: serverTraits });
-  const database = createPostgres({ machine, runtime, programs, socketRoot, certificate });
+  const database = createPostgres({ machine, runtime, images, programs, socketRoot, certificate });
   const running = new Set<RunningServer>();
   let number = 0;
 

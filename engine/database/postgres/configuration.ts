@@ -1,7 +1,9 @@
 /** Replaces the configuration files in a data directory by ours, keeping only settings that say how queries behave. */
 import path from 'node:path';
 import type { Machine, TreeFiles } from '../../machine/machine.ts';
+import type { Images } from '../../runtime/images.ts';
 import { ADMIN_ROLE } from './admin.ts';
+import type { ServerPrograms } from './programs/locate.ts';
 
 /** Who may log in: the engine by the unix socket alone, everybody else with a SCRAM password from this machine. */
 const HBA = `# Written by Thin Clones.
@@ -46,9 +48,10 @@ const ACTING_MODULES = new Set([
 export interface ConfigurationOptions {
   machine: Machine;
   dataDirectory: string;
-  major: number;
-  /** Path of the `postgres` program: its modules lie in folders beside it. */
-  postgres: string;
+  /** Its modules lie in folders beside its programs. */
+  server: Pick<ServerPrograms, 'major' | 'postgres' | 'image'>;
+  /** For a server that is an image's. */
+  images: Pick<Images, 'present'>;
   /** Raised when the data holds prepared transactions, without which a server does not start. */
   preparedTransactions?: number;
   /** Modules that data which is yet to come needs from the start. */
@@ -181,7 +184,7 @@ async function usableModules(
       usable.push(bare);
     } else {
       warnings.push(
-        `The module ${bare} is not installed for this PostgreSQL ${options.major} and is not loaded.`,
+        `The module ${bare} is not installed for this PostgreSQL ${options.server.major} and is not loaded.`,
       );
     }
   }
@@ -189,17 +192,16 @@ async function usableModules(
 }
 
 export async function moduleExists(
-  options: Pick<ConfigurationOptions, 'machine' | 'postgres'>,
+  { machine, server, images }: Pick<ConfigurationOptions, 'machine' | 'server' | 'images'>,
   name: string,
 ): Promise<boolean> {
   if (!/^[\w-]+$/.test(name)) return false;
-  const root = path.dirname(path.dirname(options.postgres));
-  for (const folder of ['lib', 'lib/postgresql', 'lib64', 'lib64/postgresql']) {
-    for (const suffix of ['so', 'dylib']) {
-      if ((await options.machine.files.stat(path.join(root, folder, `${name}.${suffix}`))) !== undefined)
-        return true;
-    }
-  }
+  const root = path.dirname(path.dirname(server.postgres));
+  const files = ['lib', 'lib/postgresql', 'lib64', 'lib64/postgresql'].flatMap((folder) =>
+    ['so', 'dylib'].map((suffix) => path.join(root, folder, `${name}.${suffix}`)),
+  );
+  if (server.image !== undefined) return (await images.present(server.image, files)).size > 0;
+  for (const file of files) if ((await machine.files.stat(file)) !== undefined) return true;
   return false;
 }
 

@@ -3,7 +3,9 @@ import type { Client } from 'pg';
 import type { Machine } from '../../machine/machine.ts';
 import type { MemberDefinition, SourceReport } from '../../protocol/entities.ts';
 import { fail, ThinClonesError } from '../../protocol/errors.ts';
+import type { Images } from '../../runtime/images.ts';
 import { clientTools, serverAtLeast, serverOf, type FindPrograms } from './programs.ts';
+import type { ImagePrograms } from './programs/imagePrograms.ts';
 import { readArchive } from './retrieval/archive.ts';
 import { inspectDirectory } from './retrieval/inspectDirectory.ts';
 import { prepareDump } from './retrieval/dumpFile.ts';
@@ -16,7 +18,10 @@ import { explainQueryError } from './sourceErrors.ts';
 
 export interface SourceTestOptions {
   machine: Machine;
+  /** Of the machine. */
   programs: FindPrograms;
+  images: Images;
+  ofImages: ImagePrograms;
   definition: MemberDefinition;
   password: string | undefined;
   signal: AbortSignal | undefined;
@@ -32,13 +37,27 @@ type Findings = Omit<SourceReport, 'ok' | 'error'>;
 export async function testSource(options: SourceTestOptions): Promise<SourceReport> {
   const findings: Findings = { serverVersion: null, databases: [], tables: [], warnings: [] };
   try {
-    await examine(options, findings);
+    const programs = await programsFor(options, findings);
+    await examine({ ...options, programs }, findings);
     return { ok: true, error: null, ...findings };
   } catch (error) {
     options.signal?.throwIfAborted();
     if (!(error instanceof ThinClonesError)) throw error;
     return { ok: false, error: error.document, ...findings };
   }
+}
+
+/** Nothing is got for a test: what an image has is then seen by the first refresh. */
+async function programsFor(
+  { programs, images, ofImages, definition }: SourceTestOptions,
+  findings: Findings,
+): Promise<FindPrograms> {
+  const { image } = definition;
+  if (image === undefined) return programs;
+  const here = await images.find(image);
+  if (here !== undefined) return ofImages.from(here, programs);
+  findings.warnings.push(`The image ${image} is not here yet: the first refresh gets it.`);
+  return programs;
 }
 
 async function examine(options: SourceTestOptions, findings: Findings): Promise<void> {

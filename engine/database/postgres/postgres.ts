@@ -2,7 +2,8 @@
 import path from 'node:path';
 import { endMarked } from '../../machine/endProcesses.ts';
 import type { Machine } from '../../machine/machine.ts';
-import type { ServerPrograms } from './programs/locate.ts';
+import { createImagePrograms } from './programs/imagePrograms.ts';
+import type { Images } from '../../runtime/images.ts';
 import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';
 import type { Database } from '../database.ts';
 import { APPLICATION_NAME, withAdmin } from './admin.ts';
@@ -11,11 +12,12 @@ import { checkLogin } from './checkLogin.ts';
 import { readChanges } from './counters.ts';
 import { readDefinitions } from './definitions.ts';
 import { settleData } from './prepare.ts';
-import { serverOf, type FindPrograms } from './programs.ts';
+import type { FindPrograms } from './programs.ts';
 import { readInDatabase } from './read.ts';
 import { waitUntilReady } from './ready.ts';
 import { newerServers } from './retrieval/newerServers.ts';
 import { retrieveData } from './retrieval/retrieve.ts';
+import { createServerPrograms, majorNumber } from './serverPrograms.ts';
 import { buildServerSpec, majorOf, socketDirectoryOf } from './serverSpec.ts';
 import { postgresSource } from './source.ts';
 import { testSource } from './examineSource.ts';
@@ -30,6 +32,7 @@ export interface PostgresOptions {
   machine: Machine;
   runtime: Runtime;
   programs: FindPrograms;
+  images: Images;
   /** A short path: below it lies one folder with a unix socket for each server (at most 107 bytes with the socket's name). */
   socketRoot: string;
   /** As of `EngineModule.create`. */
@@ -37,18 +40,9 @@ export interface PostgresOptions {
 }
 
 export function createPostgres(options: PostgresOptions): Database {
-  const { machine, runtime, programs, socketRoot, certificate } = options;
-  const known = new Map<number, ServerPrograms>();
-
-  /** Looking through the folders of a machine takes milliseconds, so it is done once for each version. */
-  const serverPrograms = async (major: number, purpose?: string): Promise<ServerPrograms> => {
-    const before = known.get(major);
-    if (before !== undefined && (await machine.files.stat(before.postgres)) !== undefined) return before;
-    const found = await serverOf(programs, major, purpose);
-    known.set(major, found);
-    return found;
-  };
-  const majorNumber = (version: string): number => Number.parseInt(version, 10);
+  const { machine, runtime, images, programs, socketRoot, certificate } = options;
+  const ofImages = createImagePrograms(images);
+  const servers = createServerPrograms({ machine, programs, ofImages });
   const session = (spec: ServerSpec) => ({ spec, major: majorOf(spec) });
 
   return {
@@ -57,10 +51,12 @@ export function createPostgres(options: PostgresOptions): Database {
     source: postgresSource,
 
     testSource: (definition, password, signal) =>
-      testSource({ machine, programs, definition, password, signal }),
+      testSource({ machine, programs, images, ofImages, definition, password, signal }),
 
     retrieve: (request, report, signal) =>
-      retrieveData({ machine, runtime, programs, socketRoot, request, report, signal }),
+      retrieveData({
+        ...{ machine, runtime, images, ofImages, programs, socketRoot, request, report, signal },
+      }),
 
     async abandon(mark, dataDirectory, dataset) {
       const running = await runtime.find({ identity: dataset, dataDirectory });
@@ -69,10 +65,11 @@ export function createPostgres(options: PostgresOptions): Database {
       await machine.files.remove(socketDirectoryOf(socketRoot, dataset, machine.platform));
     },
 
-    async settle({ target, dataset, mark, version }, report, signal) {
-      const server = await serverPrograms(majorNumber(version));
+    async settle({ target, dataset, mark, version, image }, report, signal) {
+      if (image !== undefined) await images.require(image, report, signal);
+      const server = await servers.of({ version, image });
       const bench = {
-        ...{ machine, runtime, server, socketRoot, target, dataset, mark, report, signal },
+        ...{ machine, runtime, images, server, socketRoot, target, dataset, mark, report, signal },
         newerServers: () => newerServers(programs, server.major),
       };
       await settleData(bench, { thorough: false });
@@ -94,15 +91,14 @@ export function createPostgres(options: PostgresOptions): Database {
     async server(serverOptions) {
       // Loading pg takes 50 ms, once: let it happen while the storage makes the copy.
       void import('pg');
-      const major = majorNumber(serverOptions.version);
       const [{ postgres }, certificateFile] = await Promise.all([
-        serverPrograms(major, `which ${serverOptions.title} needs`),
+        servers.toStart(serverOptions),
         serverOptions.port === null ? undefined : certificate(),
         makeSocketDirectory(machine, socketRoot, serverOptions.dataset),
       ]);
       return buildServerSpec({
         ...serverOptions,
-        major,
+        major: majorNumber(serverOptions.version),
         certificateFile,
         program: postgres,
         socketRoot,

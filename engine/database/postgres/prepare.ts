@@ -10,7 +10,14 @@ import { tellFailure } from './ready.ts';
 import { quoteName, quoteText } from './quoting.ts';
 import { checkRoleOf } from './roleOfSource.ts';
 import { verifyDatabase } from './verify.ts';
-import { FIRST_START, portion, syncToDisk, withTemporaryServer, type Workbench } from './workbench.ts';
+import {
+  FIRST_START,
+  portion,
+  runServerProgram,
+  syncToDisk,
+  withTemporaryServer,
+  type Workbench,
+} from './workbench.ts';
 
 /** Files that belong to a run of a server, or that would make it a standby of production. */
 const LEFTOVERS = [
@@ -47,14 +54,14 @@ export async function removeLeftovers(bench: Pick<Workbench, 'machine' | 'target
  * background process starts, and no name of an existing superuser need be known.
  */
 export async function recoverAlone(bench: Workbench): Promise<void> {
-  const { machine } = bench;
   const statements = [
     `CREATE ROLE ${quoteName(ADMIN_ROLE)}`,
     `ALTER ROLE ${quoteName(ADMIN_ROLE)} WITH SUPERUSER LOGIN BYPASSRLS CONNECTION LIMIT -1 PASSWORD NULL VALID UNTIL 'infinity'`,
     `ALTER ROLE ${quoteName(ADMIN_ROLE)} RESET ALL`,
   ];
   const recovery: string[] = [];
-  const output = await machine.run(
+  const output = await runServerProgram(
+    bench,
     {
       program: bench.server.postgres,
       args: [
@@ -75,9 +82,7 @@ export async function recoverAlone(bench: Workbench): Promise<void> {
         ].flatMap((setting) => ['-c', setting]),
         'template1',
       ],
-      cwd: bench.target,
       stdin: `${statements.join('\n')}\n`,
-      asServerUser: true,
       mark: bench.mark,
       parse: (result) => result,
     },
@@ -119,10 +124,8 @@ export async function finish(bench: Workbench, options: FinishOptions): Promise<
   const { report, target } = bench;
   report.phase('checking');
   const { warnings, segmentBytes } = await writeConfiguration({
-    machine: bench.machine,
+    ...bench,
     dataDirectory: target,
-    major: bench.server.major,
-    postgres: bench.server.postgres,
     preparedTransactions: options.prepared,
   });
   for (const warning of warnings) report.line(warning, 'warning');
@@ -209,10 +212,8 @@ export async function settleData(
   report.phase('preparing');
   await removeLeftovers(bench);
   const { warnings } = await writeConfiguration({
-    machine: bench.machine,
+    ...bench,
     dataDirectory: bench.target,
-    major: bench.server.major,
-    postgres: bench.server.postgres,
   });
   for (const warning of warnings) report.line(warning, 'warning');
   await recoverAlone(bench);

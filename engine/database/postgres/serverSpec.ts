@@ -1,5 +1,6 @@
 /** Decides how a PostgreSQL server is started: its arguments, its socket folder, its environment. */
 import path from 'node:path';
+import type { PinnedImage } from '../../protocol/entities.ts';
 import type { DatasetId } from '../../protocol/ids.ts';
 import { fail } from '../../protocol/errors.ts';
 import type { ServerSpec } from '../../runtime/runtime.ts';
@@ -13,6 +14,8 @@ const MAJOR_VARIABLE = 'THIN_CLONES_POSTGRES';
 
 export interface SpecOptions extends Omit<ServerOptions, 'version'> {
   program: string;
+  /** That has the program. */
+  image?: PinnedImage | undefined;
   major: number;
   socketRoot: string;
   platform: NodeJS.Platform;
@@ -52,6 +55,9 @@ export function buildServerSpec(options: SpecOptions): ServerSpec {
     socketDirectory,
     port: options.port,
     logFile: options.logFile,
+    image: options.image,
+    limits: options.limits,
+    ...(options.certificateFile === undefined ? {} : { reads: [path.dirname(options.certificateFile)] }),
   };
 }
 

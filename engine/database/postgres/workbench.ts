@@ -11,6 +11,8 @@ import type { Reporter } from '../database.ts';
 import { withAdmin } from './admin.ts';
 import { waitUntilReady } from './ready.ts';
 import { buildServerSpec, socketDirectoryOf } from './serverSpec.ts';
+import type { Command, RunOptions } from '../../machine/machine.ts';
+import type { Images } from '../../runtime/images.ts';
 
 export interface Workbench {
   machine: Machine;
@@ -18,6 +20,8 @@ export interface Workbench {
   server: ServerPrograms;
   /** What else could have been taken, the next version first. */
   newerServers: () => Promise<readonly ServerPrograms[]>;
+  /** For a server that is an image's. */
+  images: Images;
   socketRoot: string;
   /** The data directory. */
   target: string;
@@ -53,6 +57,17 @@ export const FIRST_START: Readonly<Record<string, string>> = {
 /** What counts in its log, how it began, stands at the start. */
 const LOG_BYTES = 1024 * 1024;
 
+/** Runs a program of the server on the data, where the server itself would run: as the server user, or in its image. */
+export async function runServerProgram<Value>(
+  { machine, images, server, target }: Pick<Workbench, 'machine' | 'images' | 'server' | 'target'>,
+  command: Omit<Command<Value>, 'cwd' | 'asServerUser'>,
+  options: Pick<RunOptions, 'signal' | 'onStderrLine'>,
+): Promise<Value> {
+  if (server.image === undefined)
+    return await machine.run({ ...command, cwd: target, asServerUser: true }, options);
+  return await images.run(server.image, { ...command, folders: [target] }, options);
+}
+
 /** The socket folder of a server that only we use also holds its log; both go when the server is stopped, or did not start. */
 export async function withTemporaryServer<Value>(
   bench: Workbench,
@@ -81,6 +96,7 @@ async function serve<Value>(
     dataDirectory: bench.target,
     major: bench.server.major,
     program: bench.server.postgres,
+    image: bench.server.image,
     platform: machine.platform,
     socketRoot: bench.socketRoot,
     port: null,
@@ -146,12 +162,12 @@ export async function makeSocketDirectory(
 
 /** fsync of the whole data directory, for what was written with fsync off. */
 export async function syncToDisk(bench: Workbench): Promise<void> {
-  await bench.machine.run(
+  await runServerProgram(
+    bench,
     {
       program: bench.server.initdb,
       args: ['--sync-only', '-D', bench.target],
       env: { LC_ALL: 'C' },
-      asServerUser: true,
       mark: bench.mark,
       parse: (result) => {
         if (result.code !== 0) {

@@ -4,6 +4,7 @@ import type Docker from 'dockerode';
 import type { Machine } from '../../machine/machine.ts';
 import type { PinnedImage } from '../../protocol/entities.ts';
 import { fail, isFailure } from '../../protocol/errors.ts';
+import type { Images } from '../images.ts';
 import { clearRemains } from '../process/clearRemains.ts';
 import { endServer, isAlive, usualPatience, type Patience } from '../process/endServer.ts';
 import type { RunningServer, Runtime, ServerSpec, ServerTraits } from '../runtime.ts';
@@ -17,9 +18,8 @@ export interface ContainerRuntimeOptions {
   machine: Machine;
   traits: readonly [ServerTraits, ...ServerTraits[]];
   connection: DockerConnection;
-  images: {
+  images: Pick<Images, 'present' | 'require'> & {
     facts(image: PinnedImage): Promise<ImageFacts>;
-    present(image: PinnedImage, paths: readonly string[]): Promise<ReadonlySet<string>>;
   };
   owner: DataOwner;
   passwd: () => Promise<string>;
@@ -82,6 +82,7 @@ export function createContainerRuntime(options: ContainerRuntimeOptions): Runtim
       }
       const kind = traits.find((each) => each.isServer([spec.program, ...spec.args], spec)) ?? traits[0];
       if (!isFresh) await clearRemains(machine, spec, kind);
+      await options.images.require(image, { line: () => undefined, progress: () => undefined }, signal);
       const shell = await hasShell(image);
       if (shell) await makeLog(machine, spec);
       const { volumes } = await options.images.facts(image);

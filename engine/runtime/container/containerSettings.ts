@@ -1,6 +1,7 @@
 /** What every container of ours is made with: nothing that it does not need, and the labels by which it is found again. */
 import path from 'node:path';
 import type Docker from 'dockerode';
+import type { ServerLimits } from '../../domain/serverLimits.ts';
 import type { PinnedImage } from '../../protocol/entities.ts';
 import type { DockerEngine } from './dockerEngine.ts';
 
@@ -37,7 +38,7 @@ export interface ContainerSettings {
   labels: Readonly<Record<string, string>>;
   /** Folders that the image wants volumes at. */
   volumes: readonly string[];
-  limits?: { memoryBytes?: number | undefined; cpus?: number | undefined } | undefined;
+  limits?: ServerLimits | undefined;
 }
 
 /** PostgreSQL's parallel workers share memory here; it is taken as it is used. */

@@ -49,6 +49,12 @@ export function createDockerImages(options: DockerImagesOptions): Images & {
   return {
     facts,
 
+    find: (name) =>
+      connection.use(async (engine) => {
+        const here = await inspect(engine, name);
+        return here && pinned(name, here);
+      }),
+
     pin: (name, report, signal) =>
       connection.use(async (engine) => {
         const here = await inspect(engine, name);

@@ -2,6 +2,7 @@
 import { onDatasets, tellServers, type MemberDataset } from '../../domain/cloneRow.ts';
 import type { Login } from '../../database/database.ts';
 import { isDurable } from '../../domain/durability.ts';
+import { limitsOf } from '../../domain/serverLimits.ts';
 import { cloneUser } from '../../domain/naming.ts';
 import type { PortLease } from '../../machine/machine.ts';
 import type { CloneId } from '../../protocol/ids.ts';
@@ -53,8 +54,9 @@ export interface CloneServers {
 export function startOptions(
   { catalog }: ServiceContext,
   { name, environment }: CloneRecord,
-): Pick<StartOptions, 'title' | 'durable'> {
-  return { title: name, durable: isDurable(catalog.environment(environment).definition) };
+): Pick<StartOptions, 'title' | 'durable' | 'limits'> {
+  const { definition } = catalog.environment(environment);
+  return { title: name, durable: isDurable(definition), limits: limitsOf(definition) };
 }
 
 /** Who may log in to a member: the one that its row names since it was made, also after a reset. */
@@ -90,8 +92,8 @@ export function createCloneServers(context: ServiceContext, servers: Servers): C
     start,
     startMember,
     async prepare(clone) {
-      const { title, durable } = startOptions(context, clone);
-      await all(clone.members, (member) => servers.prepare(member, { title, durable }));
+      const options = startOptions(context, clone);
+      await all(clone.members, (member) => servers.prepare(member, options));
     },
     async stop({ members }, mode) {
       await all(members, (member) => servers.stop(member, mode));

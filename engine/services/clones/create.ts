@@ -274,8 +274,8 @@ function newClone(
     ...{ createdAt: at, createdBy: caller.user, usedAt: at, resetAt: null },
     protectedUntil: null,
     bytes: { unshared: null, logical: snapshot.bytes.logical },
-    members: snapshot.members.map(({ name: member, engine, version, database }, index) => ({
-      ...{ name: member, engine, version, database },
+    members: snapshot.members.map(({ name: member, engine, version, database, image }, index) => ({
+      ...{ name: member, engine, version, database, ...(image && { image }) },
       ...{ host: '127.0.0.1', port: held[index]?.port ?? 0, user: userOf(declared[member]) },
       state: 'starting',
       dataset: newDatasetId(context),

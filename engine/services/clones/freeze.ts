@@ -57,6 +57,7 @@ export async function freezeClone(
         dataset: target.dataset,
         mark: step.job,
         version: member.version,
+        image: member.image,
       },
       settling,
       step.signal,

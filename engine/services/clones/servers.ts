@@ -1,8 +1,9 @@
 /** The database servers of clones: start them on their ports, find them again, stop them, notice when one ends. */
 import { join } from 'node:path';
+import type { ServerLimits } from '../../domain/serverLimits.ts';
 import type { Login } from '../../database/database.ts';
 import type { PortLease } from '../../machine/machine.ts';
-import type { DatabaseEngine } from '../../protocol/entities.ts';
+import type { DatabaseEngine, PinnedImage } from '../../protocol/entities.ts';
 import { fail, isFailure } from '../../protocol/errors.ts';
 import type { DatasetId, MemberName } from '../../protocol/ids.ts';
 import type { RunningServer, ServerSpec, StopMode } from '../../runtime/runtime.ts';
@@ -14,6 +15,8 @@ export interface MemberServer {
   name: MemberName;
   engine: DatabaseEngine;
   version: string;
+  /** That its data was made in. */
+  image?: PinnedImage | undefined;
   dataset: DatasetId;
   port: number;
   /** The one that people work with. */
@@ -24,6 +27,7 @@ export interface StartOptions {
   /** For people: the clone's name. */
   title: string;
   durable: boolean;
+  limits?: ServerLimits | undefined;
   login: Login;
   /** A port held until the moment of the start. */
   lease?: PortLease | undefined;
@@ -35,7 +39,7 @@ export interface StartOptions {
 /** Work on one dataset's server is done one after another: it is never started twice, or stopped under a start. */
 export interface Servers {
   /** While its data is copied: what a start needs besides. Not needed; a start on another port does it anew. */
-  prepare(member: MemberServer, options: Pick<StartOptions, 'title' | 'durable'>): Promise<void>;
+  prepare(member: MemberServer, options: Pick<StartOptions, 'title' | 'durable' | 'limits'>): Promise<void>;
   /** Starts a member's server, or finds it running; resolves when it answers and the login works. */
   start(member: MemberServer, options: StartOptions): Promise<void>;
   /**
@@ -57,10 +61,13 @@ export interface Servers {
   /** Before a live copy: what is in memory reaches the data files. */
   flush(
     member: MemberServer,
-    options: Pick<StartOptions, 'title' | 'durable'>,
+    options: Pick<StartOptions, 'title' | 'durable' | 'limits'>,
     signal?: AbortSignal,
   ): Promise<void>;
-  spec(member: MemberServer, options: Pick<StartOptions, 'title' | 'durable'>): Promise<ServerSpec>;
+  spec(
+    member: MemberServer,
+    options: Pick<StartOptions, 'title' | 'durable' | 'limits'>,
+  ): Promise<ServerSpec>;
 }
 
 /** One that runs answers in moments, unless it hangs: who takes something back must not wait for long. */
@@ -89,13 +96,14 @@ export function createServers(context: ServiceContext): Servers {
 
   const start = async (
     member: MemberServer,
-    { title, durable, login, lease, isFresh = false, signal }: StartOptions,
+    { title, durable, limits, login, lease, isFresh = false, signal }: StartOptions,
   ): Promise<void> => {
     signal?.throwIfAborted();
     const database = databaseOf(context, member.engine);
     const before = prepared.get(member.dataset);
     prepared.delete(member.dataset);
-    const spec = before?.port === member.port ? before : await specOf(context, member, { title, durable });
+    const spec =
+      before?.port === member.port ? before : await specOf(context, member, { title, durable, limits });
     const found = isFresh ? undefined : await find(member.dataset);
     await lease?.release();
     const server = found ?? (await runtime.start(spec, signal, { isFresh }));
@@ -166,11 +174,11 @@ const logFileOf = ({ directories }: ServiceContext, dataset: DatasetId): string 
 async function specOf(
   context: ServiceContext,
   member: MemberServer,
-  { title, durable }: Pick<StartOptions, 'title' | 'durable'>,
+  { title, durable, limits }: Pick<StartOptions, 'title' | 'durable' | 'limits'>,
 ): Promise<ServerSpec> {
-  const { dataset, version, port, database } = member;
+  const { dataset, version, image, port, database } = member;
   return await databaseOf(context, member.engine).server({
-    ...{ dataset, version, port, database, durable },
+    ...{ dataset, version, image, port, database, durable, limits },
     title: `${title} (${member.name})`,
     dataDirectory: context.storage.path(dataset),
     logFile: logFileOf(context, dataset),

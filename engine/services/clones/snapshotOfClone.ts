@@ -31,8 +31,9 @@ export function reserveSnapshot(
     at,
     context.store.snapshots.list().map((each) => each.createdAt),
   );
-  const members = clone.members.map(({ name: member, engine, version, database }) => ({
+  const members = clone.members.map(({ name: member, engine, version, database, image }) => ({
     ...{ name: member, engine, version, database, dataset: newDatasetId(context) },
+    ...(image && { image }),
   }));
   const record: SnapshotRecord = {
     ...{ id, name: name ?? freeSnapshotName(at, taken, origin), environment: clone.environment },

@@ -6,6 +6,7 @@ import { fail } from '../../protocol/errors.ts';
 import { memberNameSchema, type EnvironmentName } from '../../protocol/ids.ts';
 import type { EnvironmentRecord } from '../../state/store.ts';
 import type { ServiceContext } from '../context.ts';
+import { newImages } from '../../domain/newImages.ts';
 import { environmentLane } from '../laneKeys.ts';
 import { refuseUnsupported } from './refuseUnsupported.ts';
 import type { Passwords } from './passwords.ts';
@@ -15,6 +16,8 @@ export interface Declaration {
   passwords?: Passwords | undefined;
   /** Whether the passwords are kept, sealed. */
   remember?: boolean | undefined;
+  /** That a person agreed to. */
+  images?: readonly string[] | undefined;
 }
 
 export interface Declared {
@@ -22,15 +25,17 @@ export interface Declared {
   outcome: 'created' | 'changed' | 'unchanged';
 }
 
-/** Errors: those of `refuseUnsupported`, `busy`, `environment_locked`. */
+/** Errors: those of `refuseUnsupported`, `image_consent`, `busy`, `environment_locked`. */
 export function declareEnvironment(
   context: ServiceContext,
   name: EnvironmentName,
-  { definition, passwords = {}, remember = false }: Declaration,
+  { definition, passwords = {}, remember = false, images = [] }: Declaration,
 ): Declared {
   const { store, catalog, runner, clock } = context;
   refuseUnsupported(definition, context.databases);
   const before = store.environments.get(name);
+  const unknown = newImages(before?.definition, definition).filter((image) => !images.includes(image));
+  if (unknown.length > 0) throw fail('image_consent', { environment: name, images: unknown });
   const isSame = before !== undefined && canonicalText(before.definition) === canonicalText(definition);
   const running = runner.holder([environmentLane(name)]);
   if (running !== undefined && !isSame) throw busyWith(running, { kind: 'environment', name });

@@ -4,7 +4,12 @@ import * as z from 'zod';
 import { newestTime } from '../../domain/countedTime.ts';
 import { freeSnapshotName } from '../../domain/naming.ts';
 import type { JobKind, Step } from '../../jobs/steps.ts';
-import { comparisonSchema, type Job, type MemberDefinition } from '../../protocol/entities.ts';
+import {
+  comparisonSchema,
+  pinnedImageSchema,
+  type Job,
+  type MemberDefinition,
+} from '../../protocol/entities.ts';
 import { fail } from '../../protocol/errors.ts';
 import {
   datasetIdSchema,
@@ -47,6 +52,7 @@ const refreshData = z.object({
     memberNameSchema,
     z.object({
       version: z.string(),
+      image: pinnedImageSchema.optional(),
       database: z.string(),
       dataStateAt: z.iso.datetime(),
       comparison: comparisonSchema.optional(),
@@ -149,7 +155,7 @@ function retrieveStep(
       await machine.files.makeDirectory(jobScratch, { mode: 0o711 });
       await machine.files.makeDirectory(scratch, { mode: 0o711 });
       try {
-        const { version, database, dataStateAt, comparison } = await databaseOf(
+        const { version, image, database, dataStateAt, comparison } = await databaseOf(
           context,
           definition.engine,
         ).retrieve(
@@ -160,6 +166,7 @@ function retrieveStep(
         data.retrieved[name] = {
           ...{ version, database, dataStateAt: dataStateAt.toISOString() },
           ...(comparison === undefined ? {} : { comparison }),
+          ...(image === undefined ? {} : { image }),
         };
       } finally {
         await machine.files.remove(jobScratch);
@@ -221,6 +228,7 @@ async function finished(
       ...{ name, dataset, engine: memberOf(context, environment, name).engine },
       version: retrieved[name]?.version ?? '',
       database: retrieved[name]?.database ?? '',
+      ...(retrieved[name]?.image === undefined ? {} : { image: retrieved[name].image }),
       ...(retrieved[name]?.comparison === undefined ? {} : { comparison: retrieved[name].comparison }),
     })),
   };

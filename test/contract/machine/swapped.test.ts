@@ -28,6 +28,8 @@ import { skipSuite } from '../../support/skips.ts';
 
 const SECRET = "x.secret = 'of a stranger'\n";
 const ROUNDS = 300;
+const server = { major: 16, postgres: '/usr/bin/postgres' };
+const images = { present: async () => new Set<string>() };
 
 describe('a directory whose owner swaps what is in it', () => {
   let machine: Machine;
@@ -111,9 +113,7 @@ describe('a directory whose owner swaps what is in it', () => {
     await mkdir(join(data, 'pg_wal'));
     await startSwapper();
     for (let round = 0; round < ROUNDS; round++) {
-      await orRefused(
-        writeConfiguration({ machine, dataDirectory: data, major: 16, postgres: '/usr/bin/postgres' }),
-      );
+      await orRefused(writeConfiguration({ machine, dataDirectory: data, server, images }));
       await orRefused(removeLeftovers({ machine, target: data }));
     }
     await assertUntouched();
@@ -125,7 +125,7 @@ describe('a directory whose owner swaps what is in it', () => {
       join(data, 'postgresql.conf'),
       "include_dir 'conf.d'\ninclude 'conf.d/own.conf'\nwork_mem = 5MB\n",
     );
-    await writeConfiguration({ machine, dataDirectory: data, major: 16, postgres: '/usr/bin/postgres' });
+    await writeConfiguration({ machine, dataDirectory: data, server, images });
     const written = await readFile(join(data, 'postgresql.conf'), 'utf8');
     assert.match(written, /work_mem/);
     assert.doesNotMatch(written, /stranger/);

@@ -136,7 +136,7 @@ workspace: []
       'thin-clones.yaml:14:46: expected at least one entry, found an empty list',
       'thin-clones.yaml:15:7: "directory" is missing here: "retrieval: directory" needs it',
       'thin-clones.yaml:16:17: not supported by this version: "engine: mongodb", MongoDB members',
-      'thin-clones.yaml:18:9: "port" is not known here: expected engine, retrieval, url, password, include, exclude, directory, dump, database, user, version or onRestoreError',
+      'thin-clones.yaml:18:9: "port" is not known here: expected engine, retrieval, url, password, include, exclude, directory, dump, database, user, version, image or onRestoreError',
       'thin-clones.yaml:19:7: "a b/" can\'t be a name: use 1 to 128 letters, digits, ".", "_", "-" or "/", starting with a letter or digit, without ".." or "//"',
       'thin-clones.yaml:19:7: "dump" is missing here: "retrieval: dump" needs it',
       'thin-clones.yaml:22:9: "url" does not go with "retrieval: dump": expected "dump"',

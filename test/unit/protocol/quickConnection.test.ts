@@ -7,6 +7,7 @@ import { listen } from '../../../engine/http/listen.ts';
 import { homePaths, type HomePaths } from '../../../engine/protocol/node/home.ts';
 import { connectQuickly, type QuickOptions } from '../../../engine/protocol/node/quickConnection.ts';
 import { createShortTransport } from '../../../engine/protocol/node/shortTransport.ts';
+import { protocolVersion } from '../../../engine/protocol/wire.ts';
 import { openMemoryApp, token, type MemoryApp } from '../http/memoryApp.ts';
 
 const program = { execPath: '/nowhere/node', file: '/nowhere/engine.mjs', version: '1.2.3', build: 'b' };
@@ -29,7 +30,7 @@ describe('the connection of a command', () => {
     writeFile(
       paths.discovery,
       JSON.stringify({
-        ...{ format: 1, pid: process.pid, version: '1.2.3', protocol: 1, build: 'b' },
+        ...{ format: 1, pid: process.pid, version: '1.2.3', protocol: protocolVersion, build: 'b' },
         ...{ startedAt: new Date().toISOString(), socket: paths.socket, token, tcpPort: null },
         ...changes,
       }),

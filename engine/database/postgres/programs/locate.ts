@@ -1,8 +1,9 @@
 /** Finds PostgreSQL's server and client programs: a setting, else the machine's own, else those that travel with us. */
 import path from 'node:path';
+import type { PinnedImage } from '../../../protocol/entities.ts';
 import type { TreeManifest } from './local/bundledTree.ts';
 
-export type ProgramOrigin = 'setting' | 'machine' | 'bundled';
+export type ProgramOrigin = 'setting' | 'machine' | 'bundled' | 'image';
 
 interface Programs {
   readonly major: number;
@@ -16,6 +17,8 @@ interface Programs {
 }
 
 export interface ServerPrograms extends Programs {
+  /** That has them; without one they are the machine's. */
+  readonly image?: PinnedImage;
   readonly postgres: string;
   readonly initdb: string;
   readonly pg_controldata?: string;

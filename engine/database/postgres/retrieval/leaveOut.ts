@@ -28,16 +28,12 @@ const ACTING = new Set(['pg_cron']);
 
 /** Modules for the restore and for the clones. */
 export async function modulesFor(
-  bench: Pick<Workbench, 'machine' | 'server'>,
+  bench: Pick<Workbench, 'machine' | 'server' | 'images'>,
   extensions: readonly string[],
 ): Promise<readonly string[]> {
   const modules: string[] = [];
   for (const name of PRELOADED)
-    if (
-      extensions.includes(name) &&
-      (await moduleExists({ ...bench, postgres: bench.server.postgres }, name))
-    )
-      modules.push(name);
+    if (extensions.includes(name) && (await moduleExists(bench, name))) modules.push(name);
   return modules;
 }
 

@@ -1,13 +1,14 @@
 /** Makes an empty PostgreSQL cluster in the target, for data that is restored into it. */
 import { fail } from '../../../protocol/errors.ts';
 import { ADMIN_ROLE } from '../admin.ts';
-import { fullDisk, type Workbench } from '../workbench.ts';
+import { fullDisk, runServerProgram, type Workbench } from '../workbench.ts';
 import { writeConfiguration } from '../configuration.ts';
 
 /** Its first superuser is ours, so that the source's roles, `postgres` among them, can be made as they are there. */
 export async function makeCluster(bench: Workbench, preload: readonly string[] = []): Promise<void> {
   await bench.machine.files.makeDirectory(bench.target, { mode: 0o700, serverUser: true });
-  const result = await bench.machine.run(
+  const result = await runServerProgram(
+    bench,
     {
       program: bench.server.initdb,
       args: [
@@ -17,7 +18,6 @@ export async function makeCluster(bench: Workbench, preload: readonly string[] =
         ),
       ],
       env: { LC_ALL: 'C', TZ: 'UTC' },
-      asServerUser: true,
       mark: bench.mark,
       parse: (output) => output,
     },
@@ -32,10 +32,8 @@ export async function makeCluster(bench: Workbench, preload: readonly string[] =
     );
   }
   await writeConfiguration({
-    machine: bench.machine,
+    ...bench,
     dataDirectory: bench.target,
-    major: bench.server.major,
-    postgres: bench.server.postgres,
     preload,
   });
 }

@@ -1,7 +1,9 @@
 /** Chooses the way that a member's data comes in, and the server version that it comes into. */
 import { fail } from '../../../protocol/errors.ts';
 import type { Machine } from '../../../machine/machine.ts';
+import type { ImagePrograms } from '../programs/imagePrograms.ts';
 import type { ServerPrograms } from '../programs/locate.ts';
+import type { Images } from '../../../runtime/images.ts';
 import type { Runtime } from '../../../runtime/runtime.ts';
 import type { Reporter, Retrieved, RetrieveRequest } from '../../database.ts';
 import { clientTools, serverAtLeast, serverOf, type FindPrograms } from '../programs.ts';
@@ -15,6 +17,9 @@ import { newerServers } from './newerServers.ts';
 export interface RetrieveOptions {
   machine: Machine;
   runtime: Runtime;
+  images: Images;
+  ofImages: ImagePrograms;
+  /** Of the machine. */
   programs: FindPrograms;
   socketRoot: string;
   request: RetrieveRequest;
@@ -23,6 +28,19 @@ export interface RetrieveOptions {
 }
 
 export async function retrieveData(options: RetrieveOptions): Promise<Retrieved> {
+  const { images, ofImages, request, report, signal } = options;
+  const name = request.definition.image;
+  if (name === undefined) return await retrieveWith(options);
+  report.phase('image');
+  const image = await images.pin(name, report, signal);
+  const { version } = await ofImages.examine(image);
+  report.line(`Servers run from the image ${name} (PostgreSQL ${version}, ${image.digest ?? image.id}).`);
+  const programs = ofImages.from(image, options.programs);
+  return { ...(await retrieveWith({ ...options, programs })), image };
+}
+
+/** With the servers that these programs are. */
+async function retrieveWith(options: RetrieveOptions): Promise<Retrieved> {
   const { machine, programs, request, signal } = options;
   const { definition } = request;
   const report = portion(options.report, 0, 1);
@@ -30,6 +48,7 @@ export async function retrieveData(options: RetrieveOptions): Promise<Retrieved>
   const bench = (server: ServerPrograms): Workbench => ({
     machine,
     runtime: options.runtime,
+    images: options.images,
     server,
     newerServers: () => newerServers(programs, server.major),
     socketRoot: options.socketRoot,

@@ -15,7 +15,12 @@ async function reach(signal: AbortSignal): Promise<EngineConnection> {
     token: process.env['THIN_CLONES_PROBE_TOKEN'] ?? '',
   });
   const info = await client.call('engineInfo', {}, { signal });
-  const started = { pid: info.pid, version: info.version, protocol: 1, startedAt: info.startedAt };
+  const started = {
+    pid: info.pid,
+    version: info.version,
+    protocol: info.protocol,
+    startedAt: info.startedAt,
+  };
   const discovery = { format: 1 as const, ...started, build: '', socket: '', token: '', tcpPort: null };
   return { client, info, discovery, close: () => transport.close() };
 }

@@ -5,6 +5,7 @@ import { createApp, type Handlers } from '../../../../engine/http/server.ts';
 import type { Job, JobLine } from '../../../../engine/protocol/entities.ts';
 import { fail } from '../../../../engine/protocol/errors.ts';
 import { routes } from '../../../../engine/protocol/routes.ts';
+import { protocolVersion } from '../../../../engine/protocol/wire.ts';
 import { createFeed } from '../../../../engine/jobs/feed.ts';
 
 export const scriptedToken = 'a-token-of-no-value';
@@ -54,7 +55,14 @@ export function createScriptedEngine(socket: string): ScriptedEngine {
   const handlers = {
     ...Object.fromEntries(Object.keys(routes).map((name) => [name, refuse(name)])),
     engineInfo: () => ({
-      ...{ name: 'thin-clones', version: '0.0.0', protocol: 1, pid: process.pid, home: '/', uptimeMs: 0 },
+      ...{
+        name: 'thin-clones',
+        version: '0.0.0',
+        protocol: protocolVersion,
+        pid: process.pid,
+        home: '/',
+        uptimeMs: 0,
+      },
       ...{ startedAt: new Date().toISOString(), state: 'ready', problem: null, storage: null },
     }),
     overview: () => ({

@@ -63,4 +63,5 @@ const originText = {
   setting: 'from the settings',
   machine: "the machine's own",
   bundled: 'bundled',
+  image: 'of an image',
 } as const;
