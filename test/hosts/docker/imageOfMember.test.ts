@@ -72,6 +72,10 @@ describe('a member with an image, through the command line', function () {
     (await thinClones(engine, 'clone', 'url', clone)).stdout.trim();
   const ask = async (clone: string, text: string): Promise<unknown> =>
     (await queryAt(await urlOf(clone), text)).flatMap((row) => Object.values(row));
+  const snapshots = async (): Promise<readonly Snapshot[]> => {
+    const listed = await thinClones(engine, 'snapshot', 'list', 'shop', '--json');
+    return parsed<{ items: Snapshot[] }>(done(listed)).items;
+  };
   let pinned: PinnedImage | undefined;
 
   it('runs nothing that a file names before somebody agreed', async () => {
@@ -88,10 +92,8 @@ describe('a member with an image, through the command line', function () {
     // Agreed to once.
     done(await apply(IMAGE));
     done(await thinClones(engine, 'env', 'refresh', 'shop', '--json'));
-    const { items } = parsed<{ items: Snapshot[] }>(
-      done(await thinClones(engine, 'snapshot', 'list', 'shop', '--json')),
-    );
-    pinned = items[0]?.members[0]?.image;
+    const [snapshot] = await snapshots();
+    pinned = snapshot?.members[0]?.image;
     assert.deepEqual(pinned, {
       ...{ name: IMAGE, digest: null },
       id: (await docker.client.getImage(IMAGE).inspect()).Id,
@@ -125,7 +127,10 @@ describe('a member with an image, through the command line', function () {
     done(await thinClones(engine, 'clone', 'commit', 'one', '-m', 'with three', '--json'));
     done(await thinClones(engine, 'clone', 'reset', 'one', '--yes', '--json'));
     assert.deepEqual(await ask('one', 'SELECT max(id) FROM orders'), [2]);
-    done(await thinClones(engine, 'clone', 'create', 'shop', '--name', 'two', '--json'));
+    const kept = (await snapshots()).find(({ origin }) => origin === 'commit');
+    assert.deepEqual(kept?.members[0]?.image, pinned);
+    const from = ['--snapshot', kept?.id ?? ''];
+    done(await thinClones(engine, 'clone', 'create', 'shop', '--name', 'two', ...from, '--json'));
     assert.deepEqual(await ask('two', 'SELECT max(id), parcels() FROM orders'), [3, 'of the image']);
     assert.equal((await containers()).length, 2);
     for (const name of ['one', 'two'])
