@@ -86,6 +86,7 @@ export const commandTakes = {
   'thinClones.host.doctor': 'host',
   'thinClones.host.remove': 'host',
   'thinClones.host.uninstall': 'host',
+  'thinClones.storage.setUp': 'host',
   'thinClones.engine.start': 'nothing',
   'thinClones.engine.stop': 'nothing',
   'thinClones.engine.restart': 'nothing',

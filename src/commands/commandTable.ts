@@ -59,6 +59,7 @@ export const commandTable: { readonly [Id in CommandId]: () => Promise<Command<I
   'thinClones.host.add': async () => (await import('./addHost.ts')).addHost,
   'thinClones.host.reconnect': async () => (await import('./reconnectHost.ts')).reconnectHost,
   'thinClones.host.showLog': async () => (await import('./hostLog.ts')).showHostLog,
+  'thinClones.storage.setUp': async () => (await import('./makeThin.ts')).makeThin,
   'thinClones.host.doctor': async () => (await import('./hostDoctor.ts')).hostDoctor,
   'thinClones.host.remove': async () => (await import('./removeHost.ts')).removeHost,
   'thinClones.host.uninstall': async () => (await import('./removeHost.ts')).uninstallHost,

@@ -9,6 +9,7 @@ import { sourceFilesLine } from '../checkouts/sourceFileText.ts';
 import { pickValue, type PickItem } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { percentOf } from '../views/amounts.ts';
+import { makesFullCopies } from '../views/hostRows.ts';
 import { viewId } from '../views/treeProvider.ts';
 import { isUnfinished } from '../views/treeRows.ts';
 import type { CommandId } from './commandIds.ts';
@@ -209,6 +210,9 @@ export async function showMenu(services: Services): Promise<void> {
         value: () => vscode.commands.executeCommand(`${viewId}.focus`),
       },
       item('history', 'Show Job…', 'thinClones.job.show'),
+      ...(makesFullCopies(services.session.model.hosts.values())
+        ? [item('layers', 'Make Clones Thin…', 'thinClones.storage.setUp')]
+        : []),
       item('pulse', 'Host Doctor', 'thinClones.host.doctor'),
       item('remote', 'Add Host…', 'thinClones.host.add'),
       ...(connected ? engineItems(`Engine ${session.state.info.version}`, true) : []),

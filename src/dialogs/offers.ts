@@ -4,6 +4,7 @@ import type { Clone, Environment, Job } from '../../engine/protocol/entities.ts'
 import { runCommand } from '../commands/runCommand.ts';
 import type { Services } from '../services.ts';
 import { sizeOf } from '../views/amounts.ts';
+import { makesFullCopies } from '../views/hostRows.ts';
 
 /** Who waited longer has turned to other work meanwhile. */
 const noticeableMs = 10_000;
@@ -23,15 +24,20 @@ async function offer(text: string, offers: readonly Offer[]): Promise<void> {
 }
 
 /** The end of a refresh that took its time. */
-export function tellRefreshed(services: Services, { name }: Environment, job: Job): void {
-  if (!tookLong(job)) return;
-  const snapshot = services.session.model.snapshots.get(job.object.id);
+export function tellRefreshed(services: Services, { name, definition }: Environment, job: Job): void {
+  const { snapshots, hosts } = services.session.model;
+  const isFirst = [...snapshots.values()].filter(({ environment }) => environment === name).length <= 1;
+  const makesFull = makesFullCopies(hosts.values()) && definition.host === 'local';
+  if (!tookLong(job) && !(isFirst && makesFull)) return;
+  const snapshot = snapshots.get(job.object.id);
   const size = snapshot?.bytes.logical == null ? '' : `, ${sizeOf(snapshot.bytes.logical)}`;
-  void offer(`${name} is ready${size}.`, [
+  const full = makesFull ? ' Each clone of it is a full copy here, and takes as much room.' : '';
+  void offer(`${name} is ready${size}.${full}`, [
     {
       title: 'Create Clone',
       run: () => runCommand('thinClones.clone.create', { kind: 'environment', key: name }),
     },
+    ...(makesFull ? [{ title: 'Make Clones Thin', run: () => runCommand('thinClones.storage.setUp') }] : []),
   ]);
 }
 

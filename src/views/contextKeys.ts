@@ -2,6 +2,7 @@
 import * as vscode from 'vscode';
 import type { WindowCheckouts } from '../checkouts/windowCheckouts.ts';
 import type { EngineSession } from '../engine/session.ts';
+import { makesFullCopies } from './hostRows.ts';
 
 export function publishContextKeys(session: EngineSession, checkouts: WindowCheckouts): vscode.Disposable {
   const published = new Map<string, unknown>();
@@ -14,6 +15,7 @@ export function publishContextKeys(session: EngineSession, checkouts: WindowChec
       'thinClones.hasEnvironment': model.environments.size > 0,
       'thinClones.hasSnapshot': model.snapshots.size > 0,
       'thinClones.hasClone': model.clones.size > 0,
+      'thinClones.fullCopies': makesFullCopies(model.hosts.values()),
       'thinClones.isFollowed': checkouts.follower.places().some(({ checkout }) => checkout.follow !== 'off'),
       'thinClones.checkout': checkouts.current()?.checkout.state ?? '',
     };

@@ -234,7 +234,7 @@ function hostFacts(host: Host, state: TreeState): Found {
       'Thin',
       storage === null || storage.thin
         ? undefined
-        : 'no: every clone is a full copy. The host doctor says what would make them thin.',
+        : 'no: every clone is a full copy. "Make Clones Thin" and the host doctor say what changes that.',
     ],
   ];
 }

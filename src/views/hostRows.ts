@@ -15,6 +15,12 @@ const states: Readonly<Record<Host['state'], string>> = {
 export const isAway = ({ kind, state }: Host): boolean =>
   kind !== 'local' && state !== 'ready' && state !== 'unusable';
 
+/** Clones of this machine are full copies, and an ordinary user of it may have that changed. */
+export const canBeThin = ({ kind, state, storage }: Host): boolean =>
+  kind === 'local' && state === 'ready' && storage?.thin === false && process.platform === 'linux';
+
+export const makesFullCopies = (hosts: Iterable<Host>): boolean => [...hosts].some(canBeThin);
+
 /** This machine first. */
 export const hostOrder = (a: Host, b: Host): number =>
   Number(b.kind === 'local') - Number(a.kind === 'local') || a.name.localeCompare(b.name);
@@ -75,7 +81,7 @@ export function hostRow(host: Host, place: HostPlace): Row {
     label: host.name,
     description: text,
     icon: icon(host, isStopped),
-    context: `host.${host.state}${host.kind === 'local' ? '' : '.remote'}`,
+    context: `host.${host.state}${host.kind === 'local' ? '' : '.remote'}${canBeThin(host) ? '.full' : ''}`,
     children: place.isOneOfSeveral ? 'expanded' : 'none',
     faded: isStopped
       ? 'engine stopped'

@@ -14,10 +14,16 @@ export async function copySnapshot(
   clone: CloneRecord,
   step: { signal: AbortSignal; report: Reporter },
 ): Promise<void> {
+  const { logical } = snapshot.bytes;
+  if (!context.storage.capabilities.thin && logical !== null)
+    step.report.line(`Copying all of ${inMegabytes(logical)}: this storage makes full copies`);
   // What the servers need besides their data takes as long as the copy of little data.
   const works = [() => copyMembers(context, snapshot, clone, step), () => cloneServers.prepare(clone)];
   await all(works, (work) => work());
 }
+
+const inMegabytes = (bytes: number): string =>
+  bytes < 1e9 ? `${Math.ceil(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 
 async function copyMembers(
   context: ServiceContext,

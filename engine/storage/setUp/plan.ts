@@ -9,6 +9,7 @@ import {
   GROWTH,
   mountedKind,
   occupiedBy,
+  poolFileObstacle,
   poolFileOf,
   sizeFor,
   SMALLEST,
@@ -116,12 +117,17 @@ async function withoutSetUp({
       ? { state: 'thin', problem: null, fix: null }
       : { state: 'impossible', problem: 'a pool file needs Linux', fix: null };
   }
-  // An engine that is root makes and mounts its own.
-  if (machine.isRoot) return { state: 'thin', problem: null, fix: null };
   for (const driver of ['btrfs', 'reflink'] as const)
     if ((await obstacleTo(driver, machine, root)) === undefined)
       return { state: 'thin', problem: null, fix: null };
-  return undefined;
+  if (!machine.isRoot) return undefined;
+  // An engine that is root makes and mounts its own.
+  if ((await machine.files.stat(poolFileOf(root))) !== undefined)
+    return { state: 'thin', problem: null, fix: null };
+  const obstacle = await poolFileObstacle(machine, root);
+  return obstacle === undefined
+    ? { state: 'thin', problem: null, fix: null }
+    : { state: 'impossible', ...obstacle };
 }
 
 async function makerOf(machine: Machine): Promise<Maker | undefined> {

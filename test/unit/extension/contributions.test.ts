@@ -69,6 +69,7 @@ describe('what package.json contributes', () => {
       'snapshots',
       'note.noSnapshot',
       'host.ready',
+      'host.ready.full',
       'host.unreachable',
       'host.ready.remote',
       'host.unreachable.remote',

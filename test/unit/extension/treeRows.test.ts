@@ -92,6 +92,18 @@ describe('the rows of the tree', () => {
     );
   });
 
+  it('offer to make clones thin where they are full copies', function () {
+    if (process.platform !== 'linux') this.skip();
+    const storage = {
+      ...{ driver: 'copy', label: 'full copy', thin: false, live: false, path: '/home/me/pool' },
+      ...{ totalBytes: 100e9, freeBytes: 64e9 },
+    } as const;
+    assert.match(
+      draw({ environments: [{ latestSnapshot: null }], hosts: [{ storage }] }),
+      /local \| full copy · 64 GB free \| host\.ready\.full$/,
+    );
+  });
+
   it('name what to do in an environment without a snapshot', () => {
     assert.equal(
       draw({ environments: [{ latestSnapshot: null }] }),
