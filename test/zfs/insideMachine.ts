@@ -7,7 +7,14 @@ import type { ZfsMachine } from '../hosts/machines/zfs/machine.ts';
 
 const node = '/opt/node';
 
-export const bringNode = (machine: ZfsMachine): Promise<void> => machine.put(process.execPath, node);
+/** That of an engine which was brought there before is taken: it need not be sent again. */
+export async function bringNode(machine: ZfsMachine): Promise<void> {
+  const brought = '/var/lib/thin-clones/engine/builds/*/node';
+  const isThere = await machine.sh(
+    `for file in ${brought}; do [ ! -x $file ] || cp $file ${node}; done; [ -x ${node} ] && echo there || true`,
+  );
+  if (isThere === '') await machine.put(process.execPath, node);
+}
 
 export interface InsideOptions {
   args?: readonly string[];

@@ -5,7 +5,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createReadStream, type PathLike } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ export interface ZfsMachine {
   close(): Promise<void>;
 }
 
-/** `poolBytes`: of the empty disk /dev/vdb. */
+/** `poolBytes`: of the disk with the empty partition /dev/vdb1. */
 export async function startZfsMachine(
   { folder: image }: MachineImage,
   poolBytes = 4 * 2 ** 30,
@@ -43,7 +43,12 @@ export async function startZfsMachine(
   const at = (name: string): string => join(folder, name);
   const disk = ['create', '-q', '-f', 'qcow2'];
   await run('qemu-img', [...disk, '-F', 'raw', '-b', join(image, 'root.img'), at('root.qcow2')]);
-  await run('qemu-img', [...disk, at('pool.qcow2'), String(poolBytes)]);
+  // With its partition: zpool, which would make one, waits 30 s for it to show itself, and that is too short here.
+  await writeFile(at('pool.raw'), '');
+  await truncate(at('pool.raw'), poolBytes);
+  const parted = run('sfdisk', ['--quiet', at('pool.raw')]);
+  parted.child.stdin?.end('label: gpt\nsize=+\n');
+  await parted;
   const port = await freePort();
   await writeFile(
     at('known_hosts'),
@@ -144,9 +149,9 @@ interface Launch {
 
 /** A reboot ends it (-no-reboot), as does the end of this process. */
 function launch({ image, at, port }: Launch): ChildProcess {
-  const drive = (name: string): string[] => [
+  const drive = (name: string, format: 'qcow2' | 'raw'): string[] => [
     '-drive',
-    `file=${at(name)},if=virtio,format=qcow2,cache=unsafe,discard=unmap`,
+    `file=${at(name)},if=virtio,format=${format},cache=unsafe,discard=unmap`,
   ];
   return spawn(
     'setpriv',
@@ -155,7 +160,8 @@ function launch({ image, at, port }: Launch): ChildProcess {
       ...['-M', 'q35,usb=off', '-accel', 'tcg,thread=multi,tb-size=512', '-cpu', 'Nehalem'],
       ...['-smp', '2', '-m', '2048', '-nodefaults', '-display', 'none', '-no-reboot'],
       ...['-kernel', join(image, 'vmlinuz'), '-initrd', join(image, 'initrd.img')],
-      ...['-append', kernelArguments.join(' '), ...drive('root.qcow2'), ...drive('pool.qcow2')],
+      ...['-append', kernelArguments.join(' ')],
+      ...[...drive('root.qcow2', 'qcow2'), ...drive('pool.raw', 'raw')],
       ...['-nic', `user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:${port}-:22`],
       ...['-device', 'virtio-rng-pci', '-serial', `file:${at('console.log')}`, '-monitor', 'none'],
     ],

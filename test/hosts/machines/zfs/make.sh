@@ -1,58 +1,56 @@
 #!/bin/bash
 # Makes the disk of a small machine with real ZFS, for QEMU without KVM: Debian 12, its cloud kernel, OpenZFS 2.1 as a module, sshd, sudo.
-# Usage: make.sh FOLDER, in a mount namespace of its own; everything is made below FOLDER: vmlinuz, initrd.img, root.img, id_ed25519.
-# Packages come from the mirrors that this machine's own apt uses.
+# Usage: make.sh FOLDER, in a mount namespace of its own; everything is made below FOLDER: vmlinuz, initrd.img, root.img, id_ed25519, host_key.pub.
+# Packages come from the mirrors that this machine's own apt uses. What needs no set-up of its own is unpacked only.
 set -euo pipefail
 folder=$1
+here=$(cd "$(dirname "$0")" && pwd)
 root=$folder/root
+work=$folder/work
 site() { apt-get indextargets --format '$(SITE) $(RELEASE)' | awk -v release="$1" '$2 == release { print $1; exit }'; }
 mirror=$(site bookworm)
 security=$(site bookworm-security)
 [ -n "$mirror" ] || { echo "apt of this machine knows no mirror of Debian 12 (bookworm)"; exit 1; }
-inside() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive LC_ALL=C chroot "$root" "$@"; }
-install() { inside apt-get install -y -q --no-install-recommends "$@"; }
-step() { echo "step: $*"; }
+inside() { env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C chroot "$root" "$@"; }
+# By the lists that the root was made of.
+apt_of_root() { local program=$1; shift; "$program" -q -o Dir="$root" -o APT::Sandbox::User=root -o Acquire::Retries=3 "$@"; }
+# Without putting a folder in the place of a link to one, such as /lib.
+unpack() {
+  local into=$1 name
+  shift
+  for name; do dpkg-deb --fsys-tarfile "$work/debs/${name}_"*.deb | tar -x --keep-directory-symlink -C "$into"; done
+}
+# With what the processors took until now, in seconds.
+step() { echo "step: $1 ($(awk '{ print int(($14 + $15 + $16 + $17) / 100) }' /proc/$$/stat) s of a processor so far)"; }
 
 step "a minimal Debian"
-debootstrap --variant=minbase --include=ca-certificates,systemd-sysv,udev,dbus,iproute2,kmod bookworm "$root" "$mirror"
-{
-  echo "deb $mirror bookworm main contrib"
-  [ -z "$security" ] || echo "deb $security bookworm-security main contrib"
-} > "$root/etc/apt/sources.list"
-cat > "$root/etc/apt/apt.conf.d/99machine" <<'END'
-Acquire::Languages "none";
-Acquire::Check-Valid-Until "false";
-Acquire::Check-Date "false";
-Acquire::Retries "3";
-APT::Install-Recommends "false";
-APT::Sandbox::User "root";
-END
-printf 'path-exclude=/usr/share/man/*\npath-exclude=/usr/share/doc/*\npath-exclude=/usr/share/locale/*\nforce-unsafe-io\n' > "$root/etc/dpkg/dpkg.cfg.d/99machine"
-printf '#!/bin/sh\nexit 101\n' > "$root/usr/sbin/policy-rc.d"
-chmod 755 "$root/usr/sbin/policy-rc.d"
-# Only what is needed to mount /dev/vda: emulated, every module costs time at the start.
-mkdir -p "$root/etc/initramfs-tools/conf.d"
-printf 'MODULES=list\nCOMPRESS=lz4\nRESUME=none\nFSTYPE=ext4\n' > "$root/etc/initramfs-tools/conf.d/zz-machine"
-printf 'virtio_pci\nvirtio_blk\next4\n' > "$root/etc/initramfs-tools/modules"
+mkdir -p "$work/debs"
+sources=("deb $mirror bookworm main contrib")
+[ -z "$security" ] || sources+=("deb $security bookworm-security main contrib")
+mmdebstrap --quiet --mode=root --variant=essential --skip=cleanup/apt \
+  --include=systemd-sysv,udev,dbus,iproute2,kmod,mount,passwd,tzdata,openssh-server,sudo,procps,psmisc,libstdc++6 \
+  --aptopt='Acquire::Languages "none"' --aptopt='Acquire::Check-Valid-Until "false"' --aptopt='Acquire::Check-Date "false"' \
+  --aptopt='Acquire::Retries "3"' --aptopt='APT::Sandbox::User "root"' --aptopt='APT::Install-Recommends "false"' \
+  --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/doc/*' \
+  --dpkgopt='path-exclude=/usr/share/locale/*' --dpkgopt=force-unsafe-io \
+  bookworm "$root" "${sources[@]}"
 
 step "its packages"
-cp -L /etc/resolv.conf "$root/etc/resolv.conf"
-mount -t proc proc "$root/proc"
-mount -t sysfs sys "$root/sys"
-mount --rbind /dev "$root/dev"
-inside apt-get update -q
-install lz4 initramfs-tools linux-image-cloud-amd64
-install openssh-server sudo procps psmisc zfsutils-linux
-kernel=$(basename "$(ls -d "$root"/usr/lib/modules/*cloud-amd64)")
+kernel=$(apt_of_root apt-cache depends linux-image-cloud-amd64 | awk '/Depends: linux-image-/ { print $2; exit }')
+kernel=${kernel#linux-image-}
+[ -n "$kernel" ] || { echo "there is no kernel linux-image-cloud-amd64"; exit 1; }
+headers=linux-headers-$kernel
+common=linux-headers-${kernel%-cloud-amd64}-common
+kbuild=linux-kbuild-${kernel%%.0-*}
+userland=(zfsutils-linux libzfs4linux libzpool5linux libnvpair3linux libuutil3linux)
+(cd "$work/debs" && apt_of_root apt-get download \
+  "linux-image-$kernel" "$headers" "$common" "$kbuild" zfs-dkms busybox-static "${userland[@]}")
+unpack "$root" "linux-image-$kernel" "${userland[@]}"
+unpack "$work" "$headers" "$common" "$kbuild" zfs-dkms busybox-static
 
 step "the module of ZFS"
-install "linux-headers-$kernel"
-install zfs-dkms
-modules=$root/usr/lib/modules/$kernel
-[ -f "$modules/updates/dkms/zfs.ko" ] || { echo "the module was not made"; exit 1; }
-mkdir "$modules/extra"
-cp "$modules"/updates/dkms/*.ko "$modules/extra/"
-inside apt-get purge -y -q --auto-remove zfs-dkms dkms "linux-headers-$kernel"
+source "$here/module.sh"
+make_modules "$(echo "$work"/usr/src/zfs-*)" "$work/usr/src/$headers" "$work/usr/src/$common" "$root/usr/lib/modules/$kernel/extra"
 inside depmod "$kernel"
 
 step "its configuration"
@@ -73,7 +71,7 @@ ExecStart=/bin/sh -c 'modprobe virtio_net; i=0; until ip link show eth0 >/dev/nu
 [Install]
 WantedBy=multi-user.target
 END
-inside systemctl enable machine-network.service
+inside systemctl enable machine-network.service zfs-import-cache.service zfs-import.target zfs-mount.service zfs.target
 # What nobody needs here, and what is slow when it is emulated.
 inside systemctl mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer \
   e2scrub_reap.service systemd-pstore.service systemd-timesyncd.service systemd-binfmt.service systemd-update-utmp.service \
@@ -97,7 +95,7 @@ sed -i 's/^\(session.*pam_systemd.so.*\)/#\1/' "$root/etc/pam.d/common-session"
 printf 'PermitRootLogin prohibit-password\nUseDNS no\nGSSAPIAuthentication no\nPrintMotd no\nPrintLastLog no\nMaxStartups 100:30:200\nMaxSessions 100\nClientAliveInterval 0\n' > "$root/etc/ssh/sshd_config.d/machine.conf"
 sed -i 's/^session.*pam_motd.*/#&/; s/^session.*pam_mail.*/#&/' "$root/etc/pam.d/sshd"
 rm -f "$root"/etc/ssh/ssh_host_*
-inside ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
+ssh-keygen -q -t ed25519 -N '' -C root@zfs-machine -f "$root/etc/ssh/ssh_host_ed25519_key"
 ssh-keygen -q -t ed25519 -N '' -C test -f "$folder/id_ed25519"
 # An ordinary user, who may do nothing but log in.
 inside useradd -m -s /bin/bash ann
@@ -110,14 +108,36 @@ done
 inside chown -R ann:ann /home/ann/.ssh
 head -c16 /dev/urandom | od -An -tx1 | tr -d ' \n' > "$root/etc/machine-id"
 echo >> "$root/etc/machine-id"
-inside update-initramfs -u -k "$kernel"
 cp "$root/boot/vmlinuz-$kernel" "$folder/vmlinuz"
-cp "$root/boot/initrd.img-$kernel" "$folder/initrd.img"
 cp "$root/etc/ssh/ssh_host_ed25519_key.pub" "$folder/host_key.pub"
-rm -rf "$root/usr/sbin/policy-rc.d" "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/archives/*.deb
+
+step "what starts it"
+# Only what is needed to mount /dev/vda: emulated, every module costs time at the start.
+start=$work/start
+mkdir -p "$start"/{bin,dev,modules,new}
+cp "$work/bin/busybox" "$start/bin/busybox"
+number=100
+for needed in virtio_pci virtio_blk ext4; do
+  for module in $(inside modprobe -S "$kernel" --show-depends "$needed" | awk '$1 == "insmod" { print $2 }'); do
+    ls "$start/modules" | grep -q -- "-$(basename "$module")\$" && continue
+    cp "$root$module" "$start/modules/$number-$(basename "$module")"
+    number=$((number + 1))
+  done
+done
+cat > "$start/init" <<'END'
+#!/bin/busybox sh
+/bin/busybox mount -t devtmpfs dev /dev
+for module in /modules/*; do /bin/busybox insmod "$module"; done
+until /bin/busybox mount -t ext4 /dev/vda /new; do /bin/busybox sleep 0.1; done
+exec /bin/busybox switch_root /new /sbin/init
+END
+sed -i '1s|.*|#!/bin/busybox sh|' "$start/init"
+chmod 755 "$start/init"
+(cd "$start" && find . | "$work/bin/busybox" cpio -o -H newc 2>/dev/null) > "$folder/initrd.img"
 
 step "its disk"
-umount -l "$root/dev" "$root/sys" "$root/proc"
+rm -rf "$root"/boot/* "$root"/var/lib/apt/lists/* "$root"/var/cache/apt/*
 truncate -s 5G "$folder/root.img"
 mkfs.ext4 -q -F -O '^has_journal,^metadata_csum' -E lazy_itable_init=1,nodiscard -d "$root" "$folder/root.img"
-rm -rf --one-file-system "$root"
+rm -rf --one-file-system "$root" "$work"
+step "made"

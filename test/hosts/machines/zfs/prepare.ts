@@ -9,14 +9,18 @@ import { describeMissing, ensureSystemPackages } from '../../../support/systemPa
 import { ownNamespaces } from '../secondHost.ts';
 
 const run = promisify(execFile);
-const recipe = join(import.meta.dirname, 'make.sh');
+const recipe = ['make.sh', 'module.sh', 'zfs_config.h'].map((name) => join(import.meta.dirname, name));
 const cache = join(import.meta.dirname, '..', '..', '..', '..', '.cache', 'zfs-machine');
 const packages = [
   'qemu-system-x86',
   'qemu-utils',
-  'debootstrap',
+  'mmdebstrap',
+  'gcc-12',
+  'make',
+  'libelf1',
   'openssh-client',
   'e2fsprogs',
+  'fdisk',
   'util-linux',
 ];
 const lastLines = 15;
@@ -45,10 +49,9 @@ export interface PrepareOptions {
 /** Rejects with the last lines of what was being made. */
 export async function prepareZfsMachine(options: PrepareOptions = {}): Promise<MachineImage> {
   const { signal, onProgress } = options;
-  const hash = createHash('sha256')
-    .update(await readFile(recipe))
-    .digest('hex')
-    .slice(0, 16);
+  const contents = createHash('sha256');
+  for (const file of recipe) contents.update(await readFile(file));
+  const hash = contents.digest('hex').slice(0, 16);
   const folder = join(cache, hash);
   if (await exists(folder)) return { folder };
   await mkdir(cache, { recursive: true });
@@ -71,7 +74,7 @@ async function make(
   signal: AbortSignal | undefined,
   onProgress: ((text: string) => void) | undefined,
 ): Promise<void> {
-  const child = spawn('nice', ['-n', '5', 'unshare', ...ownNamespaces, 'bash', recipe, folder], {
+  const child = spawn('nice', ['-n', '10', 'unshare', ...ownNamespaces, 'bash', recipe[0] ?? '', folder], {
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(signal && { signal, killSignal: 'SIGKILL' as const }),
   });
