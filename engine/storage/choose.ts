@@ -19,6 +19,7 @@ import { createZfsCommands } from './zfs/commands.ts';
 import { examineZfs } from './zfs/examine.ts';
 import { datasetAt } from './zfs/parent.ts';
 import { tellingQuota } from './zfs/quota.ts';
+import { tellingSuspended } from './zfs/suspended.ts';
 import { createZfsDriver } from './zfs/zfsDriver.ts';
 
 export interface StorageChoice {
@@ -129,7 +130,7 @@ async function openOnZfs(choice: Choice, root: string): Promise<Storage> {
     );
   const zfs = await createZfsCommands({ machine, root });
   const storage = await open(choice, root, createZfsDriver({ machine, zfs, installation, parent, root }));
-  return tellingQuota(storage, zfs, parent);
+  return tellingSuspended(tellingQuota(storage, zfs, parent), zfs, parent);
 }
 
 async function openPoolFile(choice: Choice, root: string): Promise<Storage> {

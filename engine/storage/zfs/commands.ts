@@ -19,6 +19,9 @@ export interface ZfsCommands {
   change(dataset: string, args: readonly string[]): Promise<void>;
   /** The server user's directory, where sudo is needed for it. */
   giveAway(path: string): Promise<void>;
+  /** Waits for work in a dataset that the kernel may hold up for ever. Errors: storage_suspended. */
+  answered<Value>(dataset: string, work: Promise<Value>): Promise<Value>;
+  isSuspended(dataset: string): Promise<boolean>;
 }
 
 /** Debian, Ubuntu and Fedora; without merged folders; built by hand; Arch. sudo goes by the whole path. */
@@ -76,6 +79,9 @@ export async function createZfsCommands(options: ZfsCommandsOptions): Promise<Zf
       : run(dataset, 'sudo', ['-n', '--', program, ...args], () => undefined);
 
   return {
+    answered: (dataset, work) =>
+      answered(work, () => isSuspended(machine, poolOf(dataset)), dataset, patience),
+    isSuspended: (dataset) => isSuspended(machine, poolOf(dataset)),
     list: (dataset, columns, listing = []) =>
       run(dataset, zfs, ['list', '-H', '-p', '-o', columns.join(','), ...listing, dataset], (stdout) =>
         parseTable(stdout, columns),
