@@ -3,10 +3,12 @@
  * first connection and the next one, memory. The host is this machine once more, by ssh,
  * with a line that can be made slow.
  */
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { chmod, copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type pg from 'pg';
 import type { Client } from '../../engine/protocol/client.ts';
 import type { Connection } from '../../engine/protocol/entities.ts';
@@ -42,6 +44,7 @@ const names = {
   select: 'host.tunnel/select1',
   copy: 'host.tunnel/copy100MB',
   connect: 'host.connect/prepared',
+  connectSlow: `host.connect/prepared/${SLOW_MS}ms`,
   reconnect: `host.reconnect/${CLONES}clones`,
   memory: 'host.link.rss',
 } as const;
@@ -51,12 +54,16 @@ const SLOW_ALLOWANCE_MS = 75;
 const SELECT_ALLOWANCE_US = 1000;
 const COPY_GOAL_MS = 1000;
 const CONNECT_GOAL_MS = 500;
+/** What a first connection may wait for the host, besides. */
+const CONNECT_ROUND_TRIPS = 4;
 const RECONNECT_GOAL_MS = 1000;
 const MEMORY_GOAL_BYTES = 15e6;
 const COPY_ROWS = 100_000;
 /** What goes on after a switch, a connection or a start is over by then. */
 const REST_MS = 500;
 const SETTLE_MS = 10_000;
+/** A link that stood so long is tried again at once when it breaks. */
+const STEADY_MS = 10_500;
 
 export async function benchHosts(context: BenchContext): Promise<Result[]> {
   if (!Object.values(names).some((name) => context.wants(name))) return [];
@@ -80,12 +87,17 @@ export async function benchHosts(context: BenchContext): Promise<Result[]> {
     });
     const line = await startLineProxy(machine.port);
     try {
-      const { file } = await machine.clientConfig({ port: line.port });
-      const variables = { THIN_CLONES_SSH_CONFIG: file };
+      const ways = {
+        byLine: (await machine.clientConfig({ port: line.port })).file,
+        straight: (await machine.clientConfig()).file,
+      };
+      const ssh = join(folder, 'ssh_config');
+      await copyFile(ways.byLine, ssh);
+      const variables = { THIN_CLONES_SSH_CONFIG: ssh };
       return await withStore(
         context,
         { driver: 'btrfs', pool: 'btrfs', variables },
-        async (engine) => await measure({ context, engine, line, place }),
+        async (engine) => await measure({ context, engine, line, place, ssh, ways }),
       );
     } finally {
       await line.close();
@@ -104,6 +116,9 @@ interface Run {
   engine: TestEngine;
   line: LineProxy;
   place: RealPlace;
+  /** The configuration that the engine's ssh reads, and what is copied there: the line costs each byte something. */
+  ssh: string;
+  ways: { byLine: string; straight: string };
 }
 
 interface Joined extends Run {
@@ -116,36 +131,50 @@ interface Joined extends Run {
 
 async function measure(run: Run): Promise<Result[]> {
   const { context, engine } = run;
-  const client = await step(context, 'starting the engine here', 60, () => engine.client());
-  const follower = await followJobs(client);
   const { wants } = context;
   const wanted = (...of: readonly string[]): boolean => of.some(wants);
+  await step(context, 'bringing the engine to the host', 300, () => bring(engine));
+  const results: Measured[] = [];
+  if (wanted(names.memory)) results.push(await step(context, 'memory', 120, () => weighLink(run)));
+  const client = await engine.client();
+  const follower = await followJobs(client);
   try {
+    await step(context, 'joining the host', 60, () => rejoin(client));
     const { environment: local } = await step(context, 'a snapshot here', 300, () =>
       prepareEnvironment(context, client, follower, GIGABYTES),
     );
-    const alone = await memoryOf(run);
-    await step(context, 'bringing the engine to the host', 300, () =>
-      client.call('hostAdd', { body: theHost }),
-    );
     const far = await step(context, 'a snapshot there', 300, () => prepareThere(context, client, follower));
     const joined: Joined = { ...run, client, follower, local, far };
-    const results: Measured[] = [];
-    if (wanted(names.connect))
-      results.push(await step(context, 'connections', 120, () => timeConnections(joined)));
-    if (wanted(names.memory)) results.push(await step(context, 'memory', 60, () => weighLink(joined, alone)));
+    if (wanted(names.connect, names.connectSlow))
+      results.push(...(await step(context, 'connections', 240, () => timeConnections(joined))));
     if (wanted(names.create, names.reset, names.createSlow, names.resetSlow))
       results.push(...(await step(context, 'clones', 300, () => timeClones(joined))));
     if (wanted(names.select, names.copy))
-      results.push(...(await step(context, 'the tunnel', 120, () => timeTunnel(joined))));
+      results.push(...(await step(context, 'the tunnel', 180, () => timeTunnel(joined))));
     if (wanted(names.switchSlow))
       results.push(await step(context, 'branches', 240, () => timeSwitches(joined)));
     if (wanted(names.reconnect))
-      results.push(await step(context, 'reconnects', 240, () => timeReconnects(joined)));
+      results.push(await step(context, 'reconnects', 300, () => timeReconnects(joined)));
     return results.filter(({ name }) => wants(name)).map(resultOf);
   } finally {
     await follower.close();
   }
+}
+
+/** By an engine that ends then: what packing the archive left in its memory is none of a link's. */
+async function bring(engine: TestEngine): Promise<void> {
+  const client = await engine.client();
+  await client.call('hostAdd', { body: theHost });
+  await client.call('hostRemove', { params: { host: theHost.name } });
+  await engine.stop();
+}
+
+/** As if it had never been joined; by the way that the configuration of ssh says now. */
+async function rejoin(client: Client): Promise<void> {
+  const { hosts } = await client.call('overview', {});
+  if (hosts.some(({ name }) => name === theHost.name))
+    await client.call('hostRemove', { params: { host: theHost.name } });
+  await client.call('hostAdd', { body: theHost });
 }
 
 /** The environment there, of the same data as here. */
@@ -171,22 +200,40 @@ async function memoryOf({ context, engine }: Run): Promise<number> {
   return await residentBytes(connection.info.pid);
 }
 
-async function weighLink(run: Joined, alone: number): Promise<Measured> {
+async function weighLink(run: Run): Promise<Measured> {
+  const client = await run.engine.client();
+  const alone = await memoryOf(run);
+  await rejoin(client);
   const bytes = Math.max(0, (await memoryOf(run)) - alone);
   return { name: names.memory, unit: 'bytes', values: [bytes], goal: MEMORY_GOAL_BYTES };
 }
 
-async function timeConnections({ context, client }: Joined): Promise<Measured> {
-  const values: number[] = [];
+/** Beside what ssh needs to run nothing there. */
+async function timeConnections({ context, client, line, ssh }: Joined): Promise<Measured[]> {
+  const ways = [
+    { name: names.connect, delayMs: 0, values: [] as number[], floors: [] as number[] },
+    { name: names.connectSlow, delayMs: SLOW_MS, values: [] as number[], floors: [] as number[] },
+  ];
   for (let run = 0; run < (context.quick ? 3 : 10); run += 1) {
-    context.signal.throwIfAborted();
-    await client.call('hostRemove', { params: { host: theHost.name } });
-    await delay(REST_MS);
-    const asked = performance.now();
-    await client.call('hostAdd', { body: theHost });
-    values.push(performance.now() - asked);
+    for (const { delayMs, values, floors } of ways) {
+      context.signal.throwIfAborted();
+      line.delay(delayMs);
+      await client.call('hostRemove', { params: { host: theHost.name } });
+      await delay(REST_MS);
+      const started = performance.now();
+      await promisify(execFile)('ssh', ['-F', ssh, 'root@big', 'true']);
+      floors.push(performance.now() - started);
+      await delay(REST_MS);
+      const asked = performance.now();
+      await client.call('hostAdd', { body: theHost });
+      values.push(performance.now() - asked);
+    }
   }
-  return { name: names.connect, values, goal: CONNECT_GOAL_MS };
+  line.delay(0);
+  return ways.map(({ name, delayMs, values, floors }) => ({
+    ...{ name, values, floor: percentile(floors, 0.5) },
+    goal: CONNECT_GOAL_MS + CONNECT_ROUND_TRIPS * delayMs,
+  }));
 }
 
 async function timeClones({ context, client, follower, line, local, far }: Joined): Promise<Measured[]> {
@@ -232,7 +279,9 @@ async function timeClones({ context, client, follower, line, local, far }: Joine
 }
 
 /** A clone there, by its own port and through the link, in turns. */
-async function timeTunnel({ context, client, follower, far }: Joined): Promise<Measured[]> {
+async function timeTunnel({ context, client, follower, far, ssh, ways }: Joined): Promise<Measured[]> {
+  await copyFile(ways.straight, ssh);
+  await rejoin(client);
   const { job } = await follower.time(() =>
     client.call('cloneCreate', { body: { environment: far, name: 'tunnel' } }),
   );
@@ -267,6 +316,8 @@ async function timeTunnel({ context, client, follower, far }: Joined): Promise<M
     });
   });
   await follower.time(() => client.call('cloneDestroy', { params: { clone } }));
+  await copyFile(ways.byLine, ssh);
+  await rejoin(client);
   const floor = percentile(select.direct, 0.5);
   return [
     { name: names.select, unit: 'us', values: select.through, floor, goal: floor + SELECT_ALLOWANCE_US },
@@ -312,8 +363,9 @@ async function timeReconnects({ context, client, follower, line, far }: Joined):
     hosts.some(({ name, state }) => name === theHost.name && state === 'ready') &&
     held.filter(({ environment }) => environment === far).length >= clones;
   const values: number[] = [];
-  for (let run = 0; run < (context.quick ? 3 : 10); run += 1) {
+  for (let run = 0; run < (context.quick ? 3 : 6); run += 1) {
     context.signal.throwIfAborted();
+    await delay(STEADY_MS);
     const listening = new AbortController();
     const events = client.events(await client.call('overview', {}), listening.signal);
     line.cut();
@@ -323,7 +375,6 @@ async function timeReconnects({ context, client, follower, line, far }: Joined):
       if (kind === 'resync' && isFresh(await client.call('overview', {}))) break;
     values.push(performance.now() - cutAt);
     listening.abort();
-    await delay(REST_MS);
   }
   return { name: names.reconnect, values, goal: RECONNECT_GOAL_MS };
 }
