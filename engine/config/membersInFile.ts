@@ -14,11 +14,16 @@ export function problemsInFile(member: Record<string, unknown>): KeyProblem[] {
   const engine = databaseEngineSchema.safeParse(member.engine);
   // One that is left out or misspelt is told elsewhere: most likely it is the usual one.
   const source = (engine.success ? engineOf(engine.data) : engines[0])?.source;
-  return memberProblems(member, source).map((problem) => ({
+  const foreign = (source?.foreignTo(member) ?? []).map(({ key, reason }): KeyProblem => {
+    const [first = ''] = key.split('.');
+    return { key: first, at: key === 'retrieval' ? 'value' : 'key', text: `${key}: ${reason}` };
+  });
+  const others = memberProblems(member, source).map((problem): KeyProblem => ({
     key: problem.key,
     at: problem.kind === 'missing' || problem.kind === 'foreign' ? 'key' : 'value',
     text: told(problem, String(member.retrieval), source?.urlExample ?? ''),
   }));
+  return [...foreign, ...others];
 }
 
 function told(problem: MemberProblem, retrieval: string, urlExample: string): string {

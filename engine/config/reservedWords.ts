@@ -32,11 +32,8 @@ export function takeReserved(root: Record<string, unknown>): Explained[] {
     )) {
       if (!isRecord(member)) continue;
       const inside = [...path, 'members', memberName];
-      if (member.engine === 'mongodb') takeValue([...inside, 'engine'], '"engine: mongodb", MongoDB members');
       if (member.retrieval === 'physical')
         takeValue([...inside, 'retrieval'], '"retrieval: physical", physical retrieval');
-      takeKeys(member.include, [...inside, 'include'], { collections: 'collections of MongoDB members' });
-      takeKeys(member.exclude, [...inside, 'exclude'], { collections: 'collections of MongoDB members' });
     }
   }
   return found;

@@ -102,6 +102,15 @@ export interface SourceRules extends UrlRules {
   readonly urlExample: string;
   /** Where people work when nothing else is said. */
   readonly defaultDatabase: string;
+  /** Keys of a definition, or ways of retrieval, that mean nothing for this engine; the values may be anything. */
+  foreignTo(member: Partial<Record<keyof MemberDefinition, unknown>>): readonly ForeignKey[];
+}
+
+export interface ForeignKey {
+  /** "user", "include.schemas". */
+  readonly key: string;
+  /** As "MongoDB has no roles that ...". */
+  readonly reason: string;
 }
 
 /** How to ask for tables, in the engine's own language; for `read`. */

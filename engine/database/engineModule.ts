@@ -19,10 +19,10 @@ export interface ProgramPlaces {
 
 export interface EngineModule {
   readonly engine: DatabaseEngine;
-  /** For stable ports. */
-  readonly wire: Wire;
-  /** How its servers show themselves on a machine. */
-  readonly traits: ServerTraits;
+  /** For stable ports; undefined: bytes are passed on, and nothing can be said. */
+  readonly wire: Wire | undefined;
+  /** How its servers show themselves on a machine, of each kind. */
+  readonly traits: readonly [ServerTraits, ...ServerTraits[]];
   readonly source: SourceRules;
   /** Variables that its tools obey before their arguments: none is handed on from whoever started us. */
   isToolVariable(name: string): boolean;

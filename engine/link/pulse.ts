@@ -9,47 +9,31 @@ export interface Pulse {
 }
 
 export interface PulseOptions {
-  session: Pick<Http2Session, 'ping'>;
+  session: Http2Session;
   /** Milliseconds between two looks, each of which sends a PING unless one is under way. */
   everyMs: number;
-  /** Milliseconds after which a PING without an answer tells that nobody is there. */
+  /** Milliseconds after which a PING without an answer tells, at the next look, that nobody is there. */
   patienceMs: number;
   onDead: () => void;
-  /** Milliseconds that never jump; they may go on while the machine sleeps, or not. */
-  monotonic?: () => number;
 }
 
-export function startPulse(options: PulseOptions): Pulse {
-  const { session, everyMs, patienceMs, onDead, monotonic = () => performance.now() } = options;
+export function startPulse({ session, everyMs, patienceMs, onDead }: PulseOptions): Pulse {
   let roundTripMs: number | undefined;
-  let waiting: NodeJS.Timeout | undefined;
-  const stop = (): void => {
-    clearInterval(timer);
-    clearTimeout(waiting);
-  };
-  const wait = (): void => {
-    const begunAt = monotonic();
-    waiting = setTimeout(() => {
-      // This machine slept, or this process was held up: the answer may be there, and was not read yet.
-      if (monotonic() - begunAt > 1.5 * patienceMs) {
-        wait();
-        return;
-      }
-      stop();
-      onDead();
-    }, patienceMs);
-    waiting.unref();
-  };
+  let sentAt: number | undefined;
   const look = (): void => {
-    if (waiting !== undefined) return;
-    const sentAt = monotonic();
-    wait();
+    const now = performance.now();
+    if (sentAt !== undefined) {
+      if (now - sentAt < patienceMs) return;
+      clearInterval(timer);
+      onDead();
+      return;
+    }
+    sentAt = now;
     // It is not sent while the session closes, which is told elsewhere.
     session.ping((error) => {
       if (error !== null) return;
-      clearTimeout(waiting);
-      waiting = undefined;
-      roundTripMs = monotonic() - sentAt;
+      sentAt = undefined;
+      roundTripMs = performance.now() - now;
     });
   };
   const timer = setInterval(look, everyMs);
@@ -60,6 +44,6 @@ export function startPulse(options: PulseOptions): Pulse {
     get roundTripMs() {
       return roundTripMs;
     },
-    stop,
+    stop: () => clearInterval(timer),
   };
 }

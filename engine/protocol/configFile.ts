@@ -32,6 +32,7 @@ export const configFileSchema = z.strictObject({
 export type ConfigFile = z.output<typeof configFileSchema>;
 
 const { key, title, dumpProgram, urlShape } = wordsOf();
+const collections = `For ${wordsOf('mongodb').title}: names as "orders" or "shop.orders", in which * stands for anything.`;
 
 /** What editors show beside a key; `*` stands for a name. A list and its entries share one. */
 const descriptions: Readonly<Record<string, string>> = {
@@ -44,13 +45,15 @@ const descriptions: Readonly<Record<string, string>> = {
   environments: 'Named groups of databases to clone; declared with "thin-clones env apply".',
   'environments.*.host': 'Where the clones live: local (the default), or the name of a host.',
   'environments.*.members': 'The databases, by the name that clones and variables know them by.',
-  'environments.*.members.*.engine': `The database engine: ${key}.`,
+  'environments.*.members.*.engine': `The database engine: ${key} or ${wordsOf('mongodb').key}.`,
   'environments.*.members.*.retrieval': `How the data comes: logical (${dumpProgram} from a URL), dump (a file of ${dumpProgram}), directory (of a stopped server).`,
   'environments.*.members.*.url': `For logical: ${urlShape}, never with a password.`,
   'environments.*.members.*.password':
     'Where the password is: { env: NAME } or { file: PATH }. Without it, it is asked for once.',
   'environments.*.members.*.include': `Only these schemas and tables, as patterns of ${dumpProgram}.`,
   'environments.*.members.*.exclude': `Without these schemas, tables and extensions, as patterns of ${dumpProgram}; what depends on an extension goes with it.`,
+  'environments.*.members.*.include.collections': collections,
+  'environments.*.members.*.exclude.collections': collections,
   'environments.*.members.*.exclude.extensions':
     'Without these extensions, and without the tables, views and functions that depend on them. Not for plain SQL dumps.',
   'environments.*.members.*.directory': `For directory: the data directory of a ${title} server that is stopped.`,

@@ -52,7 +52,24 @@ const postgres: EngineWords = {
   },
 };
 
-const words: Partial<Record<DatabaseEngine, EngineWords>> = { postgres };
+const mongodb: EngineWords = {
+  title: engineTitle.mongodb,
+  key: 'mongodb',
+  scheme: 'mongodb://',
+  urlShape: 'mongodb://user@host:port/database',
+  urlExample: 'mongodb://user@host:27017/database',
+  urlWithPassword: 'mongodb://user:password@host:27017/database?authSource=admin',
+  dumpProgram: 'mongodump',
+  dumpFormats: 'archive or directory; .gz is fine',
+  grant: 'the role readAnyDatabase, or read on its database',
+  accessFile: 'net.bindIp and its users',
+  uncounted: 'MongoDB',
+  terminalProgram: 'mongosh',
+  clientScript: { name: 'mongosh', versions: '' },
+  installTerminalProgram: () => 'mongosh (https://www.mongodb.com/docs/mongodb-shell/)',
+};
+
+const words: Partial<Record<DatabaseEngine, EngineWords>> = { postgres, mongodb };
 
 /** Of an engine that has none yet: those of the first one. */
 export const wordsOf = (engine: DatabaseEngine = 'postgres'): EngineWords => words[engine] ?? postgres;

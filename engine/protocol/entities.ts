@@ -195,6 +195,8 @@ const selectionName = z
 export const selectionSchema = z.strictObject({
   schemas: z.array(selectionName).min(1).optional(),
   tables: z.array(selectionName).min(1).optional(),
+  /** Of MongoDB: "collection" or "database.collection", in which `*` stands for anything. */
+  collections: z.array(selectionName).min(1).optional(),
 });
 export type Selection = z.infer<typeof selectionSchema>;
 /** An extension goes together with everything that depends on it. */

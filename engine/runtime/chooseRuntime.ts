@@ -45,6 +45,7 @@ async function isFirstProcess(
 ): Promise<boolean> {
   const data = machine.files.inside(dataDirectory);
   for (const { pidFile } of traits) {
+    if (pidFile === undefined) continue;
     try {
       const text = await data.read(pidFile, { maxBytes: PID_FILE_BYTES });
       if (text?.split('\n', 1)[0]?.trim() === '1') return true;

@@ -26,15 +26,17 @@ export interface ServerSpec {
 
 /** How the servers of one database engine show themselves on a machine. */
 export interface ServerTraits {
-  /** In the data directory; its first line is the pid. */
-  readonly pidFile: string;
+  /** In the data directory; its first line is the pid. undefined: it writes none, and is found by the mark that it was started with. */
+  readonly pidFile: string | undefined;
+  /** A file that only data of its kind has: where it is not, nobody looks for a mark, which takes a look at every process. */
+  readonly dataFile: string;
   /** A file in the socket folder that a killed server leaves. */
   isSocketFile(name: string): boolean;
   /** A pid file outlives its process, and its pid gets used again: only the arguments tell whose server it is. */
   isServer(commandLine: readonly string[], spec: Pick<ServerSpec, 'identity' | 'dataDirectory'>): boolean;
   /** The title of a process of the server, also of one that has lost its parent. */
   isProcessTitle(title: string, identity: string): boolean;
-  readonly stopSignals: Readonly<Record<StopMode, 'SIGTERM' | 'SIGINT' | 'SIGQUIT'>>;
+  readonly stopSignals: Readonly<Record<StopMode, 'SIGTERM' | 'SIGINT' | 'SIGQUIT' | 'SIGKILL'>>;
 }
 
 export interface RunningServer {

@@ -93,8 +93,8 @@ async function urlSource(
   found: ConnectionUrl | undefined,
 ): Promise<Source | undefined> {
   let showDetails = (): Promise<void> => Promise.resolve();
-  const memberOf = ({ url }: ConnectionUrl): MemberDefinition => ({
-    ...{ engine: wordsOf().key, retrieval: 'logical', url },
+  const memberOf = ({ engine, url }: ConnectionUrl): MemberDefinition => ({
+    ...{ engine, retrieval: 'logical', url },
   });
   const source = await askSource({
     ...{ title, found },
@@ -246,7 +246,7 @@ function detailsOf(
     `**Code:** \`${problem.code}\``,
     ...(report.serverVersion === null
       ? []
-      : [`**Server:** ${wordsOf().title} ${escaped(report.serverVersion)}`]),
+      : [`**Server:** ${wordsOf(connection?.engine).title} ${escaped(report.serverVersion)}`]),
     ...report.warnings.map((warning) => `! ${escaped(warning)}`),
     '```json\n' + JSON.stringify(problem.details, undefined, 2) + '\n```',
     commandLink('Add the environment again', 'thinClones.environment.add'),
@@ -265,7 +265,7 @@ async function save(
     .map(({ name }) => name.slice(prefix.length));
   const named = await nameEnvironment({
     title,
-    prompt: reportText(source.report),
+    prompt: reportText(source),
     value: nameFrom(source.nameHint, (candidate) => taken.includes(candidate), 'environment'),
     taken,
   });
@@ -288,10 +288,10 @@ async function save(
 }
 
 /** "PostgreSQL 16.4, 12 tables, 842 MB. Name of the environment." */
-function reportText(report: SourceReport | undefined): string {
+function reportText({ member, report }: Source): string {
   const bytes = report?.tables.reduce((sum, table) => sum + table.bytes, 0) ?? 0;
   const found = [
-    report?.serverVersion == null ? undefined : `${wordsOf().title} ${report.serverVersion}`,
+    report?.serverVersion == null ? undefined : `${wordsOf(member.engine).title} ${report.serverVersion}`,
     report === undefined || report.tables.length === 0 ? undefined : countOf(report.tables.length, 'table'),
     bytes === 0 ? undefined : sizeOf(bytes),
   ].filter((part) => part !== undefined);

@@ -1,7 +1,7 @@
 /** Copies how to connect to a clone: as a URL, or in the format that a program takes. */
 import * as vscode from 'vscode';
 import {
-  connectionFormats,
+  formatsOf,
   connectionFormatTitles,
   formatConnection,
   type ConnectionFormat,
@@ -30,7 +30,7 @@ export async function copyConnection(services: Services, row?: RowOf<'clone'>): 
   // The preview is read over shoulders and in screen shares: without the password.
   const preview = { ...connection, password: '…' };
   const format = await pickValue(
-    connectionFormats.map((value) => ({
+    formatsOf[connection.engine].map((value) => ({
       label: connectionFormatTitles[value],
       detail: previewOf(preview, value),
       value,

@@ -7,6 +7,7 @@ import { findProgram } from '../engine/findProgram.ts';
 import { pickClone } from '../dialogs/pick.ts';
 import type { Services } from '../services.ts';
 import { connectionOf } from './copyConnection.ts';
+import { openMongosh } from './openMongosh.ts';
 import { psqlArguments, psqlEnvironment } from './psqlEnvironment.ts';
 import type { RowOf } from '../views/rowId.ts';
 
@@ -41,6 +42,10 @@ export async function openPsqlOn(
   services: Services,
   { connection, name, prompt, versions }: PsqlTarget,
 ): Promise<void> {
+  if (connection.engine === 'mongodb') {
+    await openMongosh(connection, prompt);
+    return;
+  }
   const psql = await findProgram('psql', {
     setting: engineSettings().clientDirectory,
     searchPath: process.env.PATH ?? '',

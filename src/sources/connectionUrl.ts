@@ -5,9 +5,12 @@ import {
   shownServers,
   writeConnectionUrl,
 } from '../../engine/protocol/connectionUrl/connectionUrl.ts';
+import { parseMongoUrl, writeMongoUrl } from '../../engine/protocol/connectionUrl/mongoUrl.ts';
+import type { DatabaseEngine } from '../../engine/protocol/entities.ts';
 import { namePattern } from '../../engine/protocol/names.ts';
 
 export interface ConnectionUrl {
+  readonly engine: DatabaseEngine;
   /** The URL without its password: this is what is saved and shown. */
   readonly url: string;
   readonly password: string | undefined;
@@ -37,12 +40,16 @@ export function parseConnectionUrl(pasted: string): ParsedUrl {
   if (whole === '') return refused(`Paste a URL like ${wordsOf().urlExample}`);
   const asIs = readConnectionUrl(whole);
   const named = /^(?:export\s+)?[A-Za-z_][A-Za-z0-9_]*=(.+)$/s.exec(whole)?.[1];
+  const mongo =
+    mongoConnection(whole) ?? (named === undefined ? undefined : mongoConnection(unquoted(named)));
+  if (mongo !== undefined) return { ok: true, value: mongo };
   const read = asIs.ok || named === undefined ? asIs : readConnectionUrl(unquoted(named));
   if (!read.ok) return refused(told(read.problem, read.scheme));
   const { password, user, database, servers, parameters, notes } = read.value;
   return {
     ok: true,
     value: {
+      engine: wordsOf().key,
       url: writeConnectionUrl(read.value),
       password,
       user,
@@ -54,8 +61,20 @@ export function parseConnectionUrl(pasted: string): ParsedUrl {
   };
 }
 
+function mongoConnection(text: string): ConnectionUrl | undefined {
+  const read = parseMongoUrl(text);
+  if (read === undefined) return undefined;
+  const { user, password, hosts, database = '' } = read;
+  const [, host = hosts, port] = /^([^,]*?)(?::(\d+))?$/.exec(hosts) ?? [];
+  return {
+    ...{ engine: 'mongodb', url: writeMongoUrl(read, undefined), password, user, database, notes: [] },
+    ...{ host, port: port === undefined ? undefined : Number(port) },
+  };
+}
+
 function told(problem: string, scheme: string | null | undefined): string {
-  if (scheme?.startsWith('mongodb') === true) return 'MongoDB sources are not supported by this version.';
+  if (scheme?.startsWith('mongodb') === true)
+    return `It names no host, or has a character that must be percent-encoded. It looks like ${wordsOf('mongodb').urlExample}`;
   if (scheme === null) return `It starts with ${wordsOf().scheme}`;
   if (problem.startsWith('its scheme')) return `It starts with ${wordsOf().scheme}, not ${scheme ?? ''}://`;
   return `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`;

@@ -1,5 +1,6 @@
 /** What is said of a clone. */
 import { calledHere, hostOfClone } from '../../protocol/calledHere.ts';
+import { wordsOf } from '../../protocol/engineWords.ts';
 import { formatConnection } from '../../protocol/connectionString.ts';
 import type { Clone, Connection } from '../../protocol/entities.ts';
 import { formatAge, formatBytes, formatFields, printable } from '../format.ts';
@@ -58,4 +59,4 @@ export function readyText(clone: Clone, connections: readonly Connection[], done
   return [`Clone ${calledHere(clone)} ${done}.`, ...lines, `Open it: ${openCommand(clone)}`].join('\n');
 }
 const openCommand = (clone: Clone): string =>
-  `psql "$(thin-clones clone url ${calledHere(clone)}${clone.members.length > 1 ? ` --member ${clone.members[0]?.name ?? ''}` : ''})"`;
+  `${wordsOf(clone.members[0]?.engine).terminalProgram} "$(thin-clones clone url ${calledHere(clone)}${clone.members.length > 1 ? ` --member ${clone.members[0]?.name ?? ''}` : ''})"`;

@@ -13,7 +13,7 @@ const newestOf = (folders: readonly string[], prefix: string): string[] =>
 export const postgresEngine: EngineModule = {
   engine: 'postgres',
   wire: postgresWire,
-  traits: postgresServerTraits,
+  traits: [postgresServerTraits],
   source: postgresSource,
   // libpq follows PGSERVICE, PGHOSTADDR and the like before what a command names: a tool that was told to fill a copy
   // would write to the database of whoever started the engine. A command sets what it wants itself.

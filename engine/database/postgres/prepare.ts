@@ -12,12 +12,12 @@ import { checkRoleOf } from './roleOfSource.ts';
 import { verifyDatabase } from './verify.ts';
 import {
   FIRST_START,
-  portion,
   runServerProgram,
   syncToDisk,
   withTemporaryServer,
   type Workbench,
 } from './workbench.ts';
+import { portion } from '../portion.ts';
 
 /** Files that belong to a run of a server, or that would make it a standby of production. */
 const LEFTOVERS = [

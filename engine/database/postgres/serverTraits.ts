@@ -3,6 +3,7 @@ import type { ServerTraits } from '../../runtime/runtime.ts';
 
 export const postgresServerTraits: ServerTraits = {
   pidFile: 'postmaster.pid',
+  dataFile: 'PG_VERSION',
   isSocketFile: (name) => name.startsWith('.s.PGSQL.'),
   isServer: (commandLine, { identity, dataDirectory }) =>
     commandLine.includes(dataDirectory) && commandLine.includes(`cluster_name=${identity}`),

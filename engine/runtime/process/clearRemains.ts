@@ -6,11 +6,12 @@ import { findServerProcesses } from './serverProcesses.ts';
 
 export async function clearRemains(machine: Machine, spec: ServerSpec, traits: ServerTraits): Promise<void> {
   const data = machine.files.inside(spec.dataDirectory);
-  if ((await data.stat(traits.pidFile)) !== undefined) {
+  const { pidFile } = traits;
+  if (pidFile !== undefined && (await data.stat(pidFile)) !== undefined) {
     const orphans = await findServerProcesses(machine, traits, spec.identity, undefined);
     for (const orphan of orphans) await machine.processes.signal(orphan, 'SIGKILL');
     for (const orphan of orphans) await waitUntilGone(machine, { ...orphan, identity: '' }, 2_000, undefined);
-    await data.remove(traits.pidFile);
+    await data.remove(pidFile);
   }
   const sockets = machine.files.inside(spec.socketDirectory);
   for (const { name } of await sockets.list('.')) {

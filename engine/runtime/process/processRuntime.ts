@@ -1,5 +1,5 @@
 /** Keeps database servers running as detached processes of a host, and recognises them again by what they carry. */
-import type { Machine, ProcessIdentity } from '../../machine/machine.ts';
+import type { Machine, ProcessIdentity, TreeFiles } from '../../machine/machine.ts';
 import { UnfitFileError } from '../../protocol/node/regularFile.ts';
 import type { RunningServer, Runtime, ServerSpec, ServerTraits } from '../runtime.ts';
 import { clearRemains } from './clearRemains.ts';
@@ -98,8 +98,8 @@ const PID_FILE_BYTES = 64 * 1024;
 const LOG_TAIL_BYTES = 256 * 1024;
 
 /**
- * The process of each pid file. Where SQL put something else in its place (a pipe, a folder, a file without end), those
- * that were started for this data.
+ * The process of each pid file. Where there is none by nature, or where SQL put something else in its place (a pipe, a folder, a file
+ * without end), those that were started for this data.
  */
 async function possiblePids(
   machine: Machine,
@@ -107,15 +107,26 @@ async function possiblePids(
   { identity, dataDirectory }: Pick<ServerSpec, 'identity' | 'dataDirectory'>,
 ): Promise<readonly (readonly [number, ServerTraits])[]> {
   const found: (readonly [number, ServerTraits])[] = [];
+  const data = machine.files.inside(dataDirectory);
   for (const kind of traits) {
-    try {
-      const text = await machine.files.inside(dataDirectory).read(kind.pidFile, { maxBytes: PID_FILE_BYTES });
-      const pid = Number.parseInt(text?.split('\n', 1)[0] ?? '', 10);
-      if (Number.isInteger(pid) && pid > 0) found.push([pid, kind]);
-    } catch (error) {
-      if (!(error instanceof UnfitFileError)) throw error;
-      for (const { pid } of await machine.processes.findMarked(identity)) found.push([pid, kind]);
-    }
+    const { pidFile } = kind;
+    const pid = pidFile === undefined ? 'unwritten' : await readPid(data, pidFile);
+    if (typeof pid === 'number') found.push([pid, kind]);
+    const isToBeFound =
+      pid === 'unreadable' || (pid === 'unwritten' && (await data.stat(kind.dataFile)) !== undefined);
+    if (!isToBeFound) continue;
+    for (const marked of await machine.processes.findMarked(identity)) found.push([marked.pid, kind]);
   }
   return found;
+}
+
+async function readPid(data: TreeFiles, pidFile: string): Promise<number | 'unreadable' | undefined> {
+  try {
+    const text = await data.read(pidFile, { maxBytes: PID_FILE_BYTES });
+    const pid = Number.parseInt(text?.split('\n', 1)[0] ?? '', 10);
+    return Number.isInteger(pid) && pid > 0 ? pid : undefined;
+  } catch (error) {
+    if (error instanceof UnfitFileError) return 'unreadable';
+    throw error;
+  }
 }

@@ -22,6 +22,9 @@ export function refuseUnsupported(
         instead: 'Use logical.',
       });
     }
+    const [foreign] = database.source.foreignTo(member);
+    if (foreign !== undefined)
+      throw fail('invalid_request', { problems: [`members.${name}.${foreign.key}: ${foreign.reason}`] });
     refuse(memberProblems(member, database.source), name, member.retrieval);
   }
 }

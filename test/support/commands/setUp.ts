@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fetchPrograms, developmentFolder } from '../../../engine/database/postgres/programs/fetch/fetch.ts';
 import { pinnedServers, platformOf } from '../../../engine/database/postgres/programs/fetch/pinned.ts';
 import { noZfsMachine, prepareZfsMachine } from '../../hosts/machines/zfs/prepare.ts';
+import { buildFerretDb } from '../mongo/buildServers.ts';
 import { describeMissing, ensureSystemPackages } from '../systemPackages.ts';
 import { installVSCode } from '../vscode/install.ts';
 import { runChild } from './children.ts';
@@ -88,6 +89,10 @@ export function startSetUp(options: SetUpOptions): SetUp {
         if (!message.endsWith(' is there')) say(`PostgreSQL programs: ${message}`);
       },
     });
+  });
+  begin('mongodb', 'MongoDB server', async () => {
+    await tasks.get('packages');
+    await buildFerretDb({ signal, onProgress: progress('MongoDB server') });
   });
   begin('vscode', 'VS Code', async () => {
     await tasks.get('packages');

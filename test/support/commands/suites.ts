@@ -1,7 +1,7 @@
 /** Names the suites of the test command, in the order they run, and what each needs first. */
 import { join } from 'node:path';
 
-export type Need = 'packages' | 'build' | 'programs' | 'vscode' | 'zfs';
+export type Need = 'packages' | 'build' | 'programs' | 'mongodb' | 'vscode' | 'zfs';
 
 export interface Step {
   readonly title: string;
@@ -85,14 +85,14 @@ export function suitesOf(checkout: string, options: { readonly grep?: string | u
     {
       name: 'contract',
       about: 'one suite for each port over every adapter',
-      needs: ['packages', 'build', 'programs'],
+      needs: ['packages', 'build', 'programs', 'mongodb'],
       timeoutMinutes: 15,
       steps: [mocha('contract')],
     },
     {
       name: 'hosts',
-      about: 'real PostgreSQL on real btrfs, XFS and ext4',
-      needs: ['packages', 'build', 'programs'],
+      about: 'real PostgreSQL and a MongoDB server on real btrfs, XFS and ext4',
+      needs: ['packages', 'build', 'programs', 'mongodb'],
       timeoutMinutes: 40,
       steps: [mocha('hosts')],
     },

@@ -91,7 +91,7 @@ describe('env apply', () => {
     assert.equal(ended.stderr, `error: There is no file ${path}.\nName it with -f FILE.\n`);
   });
   it('ends with 3 for what is not supported yet', async () => {
-    await write('orders: { engine: mongodb, retrieval: directory, directory: /srv/mongo }');
+    await write('orders: { engine: postgres, retrieval: physical, url: postgresql://reader@db/shop }');
     const ended = await type(apply('--json'), { engine, cwd: folder });
     assert.equal(ended.code, exitCodes.refused);
     assert.equal(errorOf(ended).code, 'not_supported');

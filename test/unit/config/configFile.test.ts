@@ -135,7 +135,6 @@ workspace: []
       'thin-clones.yaml:14:20: "schema" is not known here; did you mean "schemas"?',
       'thin-clones.yaml:14:46: expected at least one entry, found an empty list',
       'thin-clones.yaml:15:7: "directory" is missing here: "retrieval: directory" needs it',
-      'thin-clones.yaml:16:17: not supported by this version: "engine: mongodb", MongoDB members',
       'thin-clones.yaml:18:9: "port" is not known here: expected engine, retrieval, url, password, include, exclude, directory, dump, database, user, version, image or onRestoreError',
       'thin-clones.yaml:19:7: "a b/" can\'t be a name: use 1 to 128 letters, digits, ".", "_", "-" or "/", starting with a letter or digit, without ".." or "//"',
       'thin-clones.yaml:19:7: "dump" is missing here: "retrieval: dump" needs it',
@@ -267,17 +266,47 @@ environments:
     masking: {}
     retention: { last: 5 }
     members:
-      a: { engine: mongodb, retrieval: physical, include: { collections: [x] } }
+      a: { engine: mongodb, retrieval: physical }
 `;
     assert.equal(refusal(text).code, 'not_supported');
     assert.deepEqual(problems(text), [
       'thin-clones.yaml:4:5: not supported by this version: "parent", a parent environment (syncs)',
       'thin-clones.yaml:5:5: not supported by this version: "masking", masking',
       'thin-clones.yaml:6:5: not supported by this version: "retention", retention',
-      'thin-clones.yaml:8:20: not supported by this version: "engine: mongodb", MongoDB members',
       'thin-clones.yaml:8:40: not supported by this version: "retrieval: physical", physical retrieval',
-      'thin-clones.yaml:8:61: not supported by this version: "collections", collections of MongoDB members',
     ]);
+  });
+
+  it('takes members of MongoDB, and says what means nothing for them', () => {
+    const file = (member: string): string =>
+      `version: 1\nenvironments:\n  shop:\n    members:\n      a: ${member}\n`;
+    const [shop] = parse(
+      file(
+        '{ engine: mongodb, retrieval: logical, url: "mongodb://reader@db/shop", exclude: { collections: [logs*] } }',
+      ),
+    ).environments.values();
+    assert.deepEqual(shop?.members, {
+      a: {
+        ...{ engine: 'mongodb', retrieval: 'logical', url: 'mongodb://reader@db/shop' },
+        exclude: { collections: ['logs*'] },
+      },
+    });
+    assert.deepEqual(
+      problems(file('{ engine: mongodb, retrieval: dump, dump: /d, user: app, include: { tables: [x] } }')),
+      [
+        'thin-clones.yaml:5:40: retrieval: dumps of MongoDB are not read yet: use logical or directory',
+        'thin-clones.yaml:5:56: user: clones of MongoDB have a user of their own',
+        'thin-clones.yaml:5:67: include.tables: MongoDB has no tables: name collections',
+      ],
+    );
+    assert.deepEqual(
+      problems(
+        file(
+          '{ engine: postgres, retrieval: logical, url: "postgresql://db/x", include: { collections: [x] } }',
+        ),
+      ),
+      ['thin-clones.yaml:5:76: include.collections: PostgreSQL has no collections: name tables or schemas'],
+    );
   });
 
   describe('with a workspace section', () => {

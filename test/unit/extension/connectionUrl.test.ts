@@ -16,6 +16,7 @@ const problem = (text: string): string => {
 describe('a pasted connection URL', () => {
   it('is split from its password', () => {
     assert.deepEqual(parsed('postgresql://reader:s%40cret@db.example.org:5433/shop?sslmode=require'), {
+      engine: 'postgres',
       url: 'postgresql://reader@db.example.org:5433/shop?sslmode=require',
       password: 's@cret',
       user: 'reader',
@@ -26,10 +27,29 @@ describe('a pasted connection URL', () => {
     });
   });
 
+  it('of MongoDB is split in the same way, also as a line of a .env file', () => {
+    const expected = {
+      engine: 'mongodb',
+      url: 'mongodb://ada@db.example.org:27018/shop?authSource=admin',
+      password: 's@cret',
+      user: 'ada',
+      host: 'db.example.org',
+      port: 27018,
+      database: 'shop',
+      notes: [],
+    };
+    const url = 'mongodb://ada:s%40cret@db.example.org:27018/shop?authSource=admin';
+    assert.deepEqual(parsed(url), expected);
+    assert.deepEqual(parsed(`MONGODB_URI="${url}"`), expected);
+    assert.equal(parsed('mongodb+srv://cluster0.example.net/').host, 'cluster0.example.net');
+    assert.equal(parsed('mongodb://a:1,b:2/shop?replicaSet=rs').host, 'a:1,b:2');
+  });
+
   it('is understood in the other form of libpq, too', () => {
     assert.deepEqual(
       parsed("host=db.example.org port = 5433 dbname=shop user=reader password='s@ \\'cret' sslmode=require"),
       {
+        engine: 'postgres',
         url: 'postgresql://reader@db.example.org:5433/shop?sslmode=require',
         password: "s@ 'cret",
         user: 'reader',
@@ -93,7 +113,7 @@ describe('a pasted connection URL', () => {
     assert.match(problem(''), /Paste a URL/);
     assert.match(problem('db.example.org'), /starts with postgresql/);
     assert.match(problem('mysql://a@h/d'), /not mysql/);
-    assert.match(problem('mongodb://a@h/d'), /MongoDB/);
+    assert.match(problem('mongodb://a@'), /names no host/);
     assert.match(problem('postgres://reader@'), /neither a host nor a database/);
     assert.match(problem('postgres://a:p%zz@db/shop'), /written as %25/);
     assert.match(problem('postgres://a b@db/shop'), /no spaces/);

@@ -11,13 +11,8 @@ import { disarm } from '../disarm.ts';
 import { finish, type PreparedDatabase } from '../prepare.ts';
 import { ensureRole } from '../roles.ts';
 import { NEWEST_MAJOR } from '../programs.ts';
-import {
-  FIRST_START,
-  portion,
-  withTemporaryServer,
-  type TemporaryServer,
-  type Workbench,
-} from '../workbench.ts';
+import { FIRST_START, withTemporaryServer, type TemporaryServer, type Workbench } from '../workbench.ts';
+import { portion } from '../../portion.ts';
 import { readArchive, type Archive } from './archive.ts';
 import { prepareDump, type PreparedDump } from './dumpFile.ts';
 import { checkArchive, noRowsInScript, readPlainFacts } from './dumpKind.ts';

@@ -1,6 +1,7 @@
 /** Says whether a data directory can be retrieved from: that it is whole, that no server runs on it, and that nothing in it leads outside. */
 import path from 'node:path';
 import type { FileEntry, Machine } from '../../../machine/machine.ts';
+import { sizeOf } from '../../copyDirectory.ts';
 import { fail } from '../../../protocol/errors.ts';
 import { UnfitFileError } from '../../../protocol/node/regularFile.ts';
 import { controlState, type ControlState } from '../controlFile.ts';
@@ -165,22 +166,6 @@ async function checkLinks(
     link.startsWith(path.join(directory, 'pg_tblspc'))
       ? `it has a tablespace outside, at ${to}. Use the retrieval "logical", which puts everything in one place`
       : `${link} is a link to ${to}, which lies outside`,
-  );
-}
-
-export async function sizeOf(
-  machine: Machine,
-  directory: string,
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  return await machine.run(
-    {
-      program: 'du',
-      args: ['-sk', directory],
-      env: { LC_ALL: 'C' },
-      parse: (result) => (Number.parseInt(result.stdout, 10) || 0) * 1024,
-    },
-    { signal },
   );
 }
 

@@ -33,11 +33,11 @@ import { dumpProblems, explainDumpFailure, explainQueryError } from '../sourceEr
 import {
   FIRST_START,
   fullDisk,
-  portion,
   withTemporaryServer,
   type TemporaryServer,
   type Workbench,
 } from '../workbench.ts';
+import { portion } from '../../portion.ts';
 import { readArchive } from './archive.ts';
 import { readSwitchedChecks, switchChecks, type SwitchedCheck } from './disabledChecks.ts';
 import { lockHolders, saysLockTimeout } from './lockHolders.ts';

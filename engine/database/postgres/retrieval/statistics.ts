@@ -1,6 +1,7 @@
 /** Vacuums restored tables, so that clones of them plan well and don't rewrite pages merely by reading. */
 import { quoteName } from '../quoting.ts';
-import { portion, type TemporaryServer, type Workbench } from '../workbench.ts';
+import { type TemporaryServer, type Workbench } from '../workbench.ts';
+import { portion } from '../../portion.ts';
 
 /** As many as restored the rows. */
 const SESSIONS = 2;
