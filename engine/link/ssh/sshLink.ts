@@ -113,6 +113,7 @@ export function sshArguments(
   { address, configFile }: Pick<SshLinkOptions, 'address' | 'configFile'>,
   asks: boolean,
   scriptBytes: number,
+  isWindows = process.platform === 'win32',
 ): string[] {
   const settings = [
     `ConnectTimeout=${CONNECT_TIMEOUT_SECONDS}`,
@@ -127,6 +128,8 @@ export function sshArguments(
     'FingerprintHash=sha256',
     'StrictHostKeyChecking=ask',
     ...(asks ? ['BatchMode=no', 'NumberOfPasswordPrompts=3'] : ['BatchMode=yes']),
+    // Its prompts are the host's own texts, and on Windows they would stand in a command line that cmd.exe reads.
+    ...(isWindows ? ['KbdInteractiveAuthentication=no'] : []),
   ];
   return [
     ...(configFile === undefined ? [] : ['-F', configFile]),
