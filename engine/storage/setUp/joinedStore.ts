@@ -28,34 +28,12 @@ export async function joinStores({ machine, main, former, copyInto }: JoinedStor
   const toDisk = () =>
     runTool(machine, main.root, { program: 'sync', args: ['-f', main.root], parse: () => undefined });
 
-  async function fill(dataset: Dataset, base: DatasetId | undefined, options: StorageOptions): Promise<void> {
-    const { id, path, tags } = dataset;
-    const filling = { ...tags, state: 'filling' as const };
-    // By this process, which must follow nothing that another user could put in its way.
-    const isBase =
-      base !== undefined &&
-      machine.serverUser === undefined &&
-      !there.has(base) &&
-      (await main.get(base))?.tags.state === 'ready';
-    if (isBase) {
-      await main.clone(base, id, filling, options);
-      await machine.fileSystem.copyDifferences(path, main.path(id), options.signal);
-    } else {
-      const { occupied } = await machine.fileSystem.measure(path);
-      const { freeBytes } = await main.space();
-      if (freeBytes < occupied + SPARE_BYTES) throw fail('storage_full', { storage: main.root, freeBytes });
-      await main.create(id, filling, options);
-      await copyInto(path, main.path(id), options);
-    }
-    if (tags.content.kind === 'snapshot') await main.makeReadOnly(id);
-  }
-
   const move: NonNullable<Storage['former']>['move'] = async (id, base, options = {}) => {
     if (!there.has(id)) return;
     const dataset = await former.get(id);
     if (dataset?.tags.state === 'ready') {
       try {
-        await fill(dataset, base, options);
+        await fill({ machine, main, copyInto, there }, dataset, base, options);
         // Nothing of it may be younger than the tag that says so.
         await toDisk();
         options.signal?.throwIfAborted();
@@ -110,6 +88,41 @@ export async function joinStores({ machine, main, former, copyInto }: JoinedStor
     },
     former: { list: () => [...there].sort(), move },
   };
+}
+
+/** Makes a copy in the main store that does not count yet: of what differs from its snapshot there, else of everything. */
+async function fill(
+  {
+    machine,
+    main,
+    copyInto,
+    there,
+  }: Pick<JoinedStoreOptions, 'machine' | 'main' | 'copyInto'> & {
+    there: ReadonlySet<DatasetId>;
+  },
+  dataset: Dataset,
+  base: DatasetId | undefined,
+  options: StorageOptions,
+): Promise<void> {
+  const { id, path, tags } = dataset;
+  const filling = { ...tags, state: 'filling' as const };
+  // By this process, which must follow nothing that another user could put in its way.
+  const isBase =
+    base !== undefined &&
+    machine.serverUser === undefined &&
+    !there.has(base) &&
+    (await main.get(base))?.tags.state === 'ready';
+  if (isBase) {
+    await main.clone(base, id, filling, options);
+    await machine.fileSystem.copyDifferences(path, main.path(id), options.signal);
+  } else {
+    const { occupied } = await machine.fileSystem.measure(path);
+    const { freeBytes } = await main.space();
+    if (freeBytes < occupied + SPARE_BYTES) throw fail('storage_full', { storage: main.root, freeBytes });
+    await main.create(id, filling, options);
+    await copyInto(path, main.path(id), options);
+  }
+  if (tags.content.kind === 'snapshot') await main.makeReadOnly(id);
 }
 
 /** After a cut: of what is in both, the copy that is `ready` in the first counts, else the former one. */
