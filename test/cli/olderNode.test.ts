@@ -38,7 +38,8 @@ describe('the bundled command under a Node without node:sqlite', () => {
       format: 'esm',
       platform: 'node',
       target: 'node22',
-      external: ['pg-native'],
+      // As in the build: native add-ons are optional everywhere.
+      external: ['pg-native', 'cpu-features', '*.node'],
       define: { __THIN_CLONES_VERSION__: '"9.9.9"' },
       banner: {
         js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",

@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, chown, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
+import { homePaths } from '../../../engine/protocol/node/home.ts';
 import type { Finished } from '../../cli/realCommand.ts';
 import { endAllUnder } from '../../support/processesUnder.ts';
 import { repository } from '../../support/engine.ts';
@@ -104,6 +105,11 @@ export async function makeOrdinaryUser(): Promise<OrdinaryUser> {
     mayBecomeRoot: (may) => upper('sudoers.d/alice', may ? `${name} ALL=(ALL) NOPASSWD: ALL\n` : '\n', 0o440),
     async dispose() {
       await endAllUnder([place('alice')]);
+      // The home's path is long, so its sockets lie elsewhere.
+      const { socketRoot } = homePaths({
+        ...{ variables: { THIN_CLONES_HOME: home }, platform: process.platform, uid },
+      });
+      if (!socketRoot.startsWith(home)) await rm(socketRoot, { recursive: true, force: true });
       namespace.stdin.end();
       await once(namespace, 'close');
       await pool.dispose();
