@@ -5,13 +5,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chown, mkdtemp, rm } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { openAdminSession } from '../../engine/database/postgres/admin.ts';
 import type { Machine } from '../../engine/machine/machine.ts';
+import { accepts } from '../../engine/database/serverSockets.ts';
 
 const run = promisify(execFile);
 
@@ -135,16 +135,4 @@ async function waitForSocket(file: string, begun: number): Promise<void> {
     if (performance.now() - begun > START_TIMEOUT_MS) throw new Error(`No server listens at ${file}.`);
     await delay(PROBE_MS);
   }
-}
-
-function accepts(file: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(file);
-    const finish = (answer: boolean): void => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once('connect', () => finish(true));
-    socket.once('error', () => finish(false));
-  });
 }

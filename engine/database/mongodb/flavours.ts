@@ -1,6 +1,7 @@
 /** The kinds of server that speak MongoDB's protocol: how each is started, how it shows itself, and what it can't do. */
 import path from 'node:path';
 import type { ServerTraits } from '../../runtime/runtime.ts';
+import { socketFolderName } from '../serverSockets.ts';
 
 export type FlavourName = 'ferretdb' | 'mongod';
 
@@ -111,8 +112,7 @@ const PORT_OF_SOCKET = 27017;
 
 export const flavours = [ferretdb, mongod] as const;
 
-/** One short folder for each server: the name leaves the kind prefix of the id out. */
-export const folderOf = (identity: string): string => `/${identity.replace(/^data-/, '')}/`;
+const folderOf = (identity: string): string => `/${socketFolderName(identity)}/`;
 
 /** A URI whose path is a directory: https://www.sqlite.org/uri.html, which ends at "?" and "#". */
 const directoryUrl = (directory: string): string =>

@@ -1,5 +1,4 @@
 /** Waits until a server answers on its unix socket, proves that it is the right one, and gives a login its password. */
-import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { MongoClient } from 'mongodb';
 import type { Machine } from '../../machine/machine.ts';
@@ -9,6 +8,7 @@ import type { Login } from '../database.ts';
 import { boundsOf, inSession, loginOf, newClient, noSecret, readSecret, withAdmin } from './admin.ts';
 import { setPassword } from './users.ts';
 import { flavourOf } from './serverSpec.ts';
+import { accepts } from '../serverSockets.ts';
 
 /** A FerretDB listens after 20 ms; probing a socket file costs 50 us. */
 const PROBE_MS = 2;
@@ -68,19 +68,6 @@ async function waitForSocket(options: ReadyOptions): Promise<void> {
       });
     await delay(PROBE_MS, undefined, signal === undefined ? {} : { signal });
   }
-}
-
-function accepts(file: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(file);
-    const finish = (answer: boolean): void => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once('connect', () => finish(true));
-    // Any error means "not yet": the life check tells a server that will never listen.
-    socket.once('error', () => finish(false));
-  });
 }
 
 /** A copy carries nothing that names its server, so it is the process that answers. */

@@ -1,13 +1,9 @@
 /** Decides how a server is started: its arguments, its socket folder, its environment. */
-import path from 'node:path';
-import { fail } from '../../protocol/errors.ts';
-import type { DatasetId } from '../../protocol/ids.ts';
 import type { ServerSpec } from '../../runtime/runtime.ts';
 import type { ServerOptions } from '../database.ts';
-import { folderOf, readVersion, versionText, type Flavour } from './flavours.ts';
+import { socketDirectoryIn, type SocketPlace } from '../serverSockets.ts';
+import { readVersion, versionText, type Flavour } from './flavours.ts';
 
-/** sizeof(sockaddr_un.sun_path) is 108 on Linux and 104 on macOS, with the final NUL. */
-const LONGEST_SOCKET_PATH = { linux: 107, other: 103 };
 /** Names the server for those who get only the spec. The server itself does not read it. */
 const SERVER_VARIABLE = 'THIN_CLONES_MONGODB';
 
@@ -46,19 +42,5 @@ export function flavourOf(spec: Pick<ServerSpec, 'env' | 'title'>): Flavour {
   return read.flavour;
 }
 
-/** One short folder for each server. */
-export function socketDirectoryOf(
-  options: Pick<SpecOptions, 'socketRoot' | 'platform'> & { dataset: DatasetId },
-): string {
-  const { socketRoot, dataset, platform } = options;
-  const directory = path.join(socketRoot, folderOf(dataset));
-  const longest = Buffer.byteLength(path.join(directory, 'mongodb-65535.sock'));
-  const limit = platform === 'linux' ? LONGEST_SOCKET_PATH.linux : LONGEST_SOCKET_PATH.other;
-  if (longest > limit) {
-    throw fail('server_start_failed', {
-      server: dataset,
-      problem: `the folder for unix sockets, ${socketRoot}, is ${longest - limit} characters too long. Set THIN_CLONES_HOME to a shorter path.`,
-    });
-  }
-  return directory.replace(/\/$/, '');
-}
+export const socketDirectoryOf = (place: SocketPlace): string =>
+  socketDirectoryIn(place, 'mongodb-65535.sock');

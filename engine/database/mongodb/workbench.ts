@@ -1,9 +1,8 @@
 /** A data directory that is being prepared, and a server on it that only we reach. */
+import { fullTarget } from '../fullTarget.ts';
 import path from 'node:path';
 import type { MongoClient } from 'mongodb';
-import { isFullDisk, saysFullDisk } from '../../domain/fullDisk.ts';
 import type { Machine } from '../../machine/machine.ts';
-import { fail, isFailure } from '../../protocol/errors.ts';
 import type { DatasetId } from '../../protocol/ids.ts';
 import type { Runtime } from '../../runtime/runtime.ts';
 import type { Reporter } from '../database.ts';
@@ -62,20 +61,9 @@ export async function withPrivateServer<Value>(
       if (signal.aborted) throw signal.reason;
       const lines = await runtime.logTail(spec, 10);
       for (const line of lines) bench.report.line(line, 'info');
-      throw await fullDisk(bench, error, lines.join('\n'));
+      throw await fullTarget(bench, error, lines.join('\n'));
     }
   } finally {
     await machine.files.remove(socketDirectory);
   }
-}
-
-/** `storage_full` when the error or the text says so, else the error as it is. */
-export async function fullDisk(
-  bench: Pick<Workbench, 'machine' | 'target'>,
-  error: unknown,
-  text = '',
-): Promise<unknown> {
-  if (isFailure(error, 'storage_full') || (!isFullDisk(error) && !saysFullDisk(text))) return error;
-  const { freeBytes } = await bench.machine.files.space(bench.target);
-  return fail('storage_full', { storage: bench.target, freeBytes }, { cause: error });
 }

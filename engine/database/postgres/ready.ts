@@ -1,5 +1,4 @@
 /** Waits until a server answers on its unix socket, proves that it is the right one, and gives a login its password. */
-import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { fail, isFailure } from '../../protocol/errors.ts';
@@ -12,6 +11,7 @@ import { quoteName, quoteText } from './quoting.ts';
 import { giveLogin } from './roleOfSource.ts';
 import { scramSecret, scramVerifier } from './scram.ts';
 import { majorOf } from './serverSpec.ts';
+import { accepts } from '../serverSockets.ts';
 
 /** A clean server answers after about 40 ms: probing a socket file costs 50 us, so 2 ms is next to nothing. */
 const PROBE_MS = 2;
@@ -119,20 +119,6 @@ async function connectWhenUp(options: ReadyOptions): Promise<AdminSession> {
     }
     await delay(PROBE_MS, undefined, signal === undefined ? {} : { signal });
   }
-}
-
-/** True when something listens: connecting and hanging up is cheaper than a start packet that is answered with "starting up". */
-function accepts(file: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(file);
-    const finish = (answer: boolean): void => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once('connect', () => finish(true));
-    // Any error means "not yet": the life check tells a server that will never listen.
-    socket.once('error', () => finish(false));
-  });
 }
 
 /** A session, or what the server said: that it starts up, that nobody is there any more, nothing at all. */

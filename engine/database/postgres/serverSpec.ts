@@ -2,13 +2,11 @@
 import path from 'node:path';
 import type { PinnedImage } from '../../protocol/entities.ts';
 import type { DatasetId } from '../../protocol/ids.ts';
-import { fail } from '../../protocol/errors.ts';
 import type { ServerSpec } from '../../runtime/runtime.ts';
 import type { ServerOptions } from '../database.ts';
+import { socketDirectoryIn } from '../serverSockets.ts';
 import { DATABASE_VARIABLE } from './admin.ts';
 
-/** sizeof(sockaddr_un.sun_path) is 108 on Linux and 104 on macOS, with the final NUL. */
-const LONGEST_SOCKET_PATH = { linux: 107, other: 103 };
 /** Names the major version for those who get only the spec. The server itself does not read it. */
 const MAJOR_VARIABLE = 'THIN_CLONES_POSTGRES';
 
@@ -65,19 +63,11 @@ export function majorOf(spec: ServerSpec): number {
   return Number(spec.env[MAJOR_VARIABLE] ?? Number.NaN);
 }
 
-/** One short folder for each server: the name leaves the kind prefix of the id out. */
-export function socketDirectoryOf(socketRoot: string, dataset: DatasetId, platform: NodeJS.Platform): string {
-  const directory = path.join(socketRoot, dataset.replace(/^data-/, ''));
-  const longest = Buffer.byteLength(path.join(directory, '.s.PGSQL.65535'));
-  const limit = platform === 'linux' ? LONGEST_SOCKET_PATH.linux : LONGEST_SOCKET_PATH.other;
-  if (longest > limit) {
-    throw fail('server_start_failed', {
-      server: dataset,
-      problem: `the folder for unix sockets, ${socketRoot}, is ${longest - limit} characters too long. Set THIN_CLONES_HOME to a shorter path.`,
-    });
-  }
-  return directory;
-}
+export const socketDirectoryOf = (
+  socketRoot: string,
+  dataset: DatasetId,
+  platform: NodeJS.Platform,
+): string => socketDirectoryIn({ socketRoot, dataset, platform }, '.s.PGSQL.65535');
 
 /**
  * The command line wins over postgresql.conf and postgresql.auto.conf

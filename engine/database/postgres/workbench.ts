@@ -1,10 +1,10 @@
 /** A data directory that is being prepared: what every step needs, and servers on it that only we use. */
+import { fullTarget } from '../fullTarget.ts';
 import path from 'node:path';
 import type { Client } from 'pg';
-import { isFullDisk, saysFullDisk } from '../../domain/fullDisk.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { ServerPrograms } from './programs/locate.ts';
-import { fail, isFailure } from '../../protocol/errors.ts';
+import { fail } from '../../protocol/errors.ts';
 import type { DatasetId } from '../../protocol/ids.ts';
 import type { Runtime, ServerSpec } from '../../runtime/runtime.ts';
 import type { Reporter } from '../database.ts';
@@ -136,18 +136,7 @@ async function withServerLog(error: unknown, bench: Workbench, spec: ServerSpec)
   // Most of what a server says is no error, and need not be the cause.
   for (const line of lines)
     bench.report.line(line, /\b(?:ERROR|FATAL|PANIC): /.test(line) ? 'error' : 'info');
-  return await fullDisk(bench, error, lines.join('\n'));
-}
-
-/** `storage_full` when the error or the text says so, else the error as it is. */
-export async function fullDisk(
-  bench: Pick<Workbench, 'machine' | 'target'>,
-  error: unknown,
-  text = '',
-): Promise<unknown> {
-  if (isFailure(error, 'storage_full') || (!isFullDisk(error) && !saysFullDisk(text))) return error;
-  const { freeBytes } = await bench.machine.files.space(bench.target);
-  return fail('storage_full', { storage: bench.target, freeBytes }, { cause: error });
+  return await fullTarget(bench, error, lines.join('\n'));
 }
 
 export async function makeSocketDirectory(

@@ -19,7 +19,8 @@ import { withLogin } from '../../support/session.ts';
 import { openWorld, type World } from '../../faults/world.ts';
 
 describe('an environment of PostgreSQL and MongoDB', function () {
-  this.timeout(300_000);
+  // Minutes, where the server was not built before.
+  this.timeout(1_200_000);
   let bench: MongoBench;
   let mongo: MongoSource;
   let postgres: PostgresSource;

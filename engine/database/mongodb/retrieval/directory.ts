@@ -8,7 +8,8 @@ import type { Retrieved } from '../../database.ts';
 import { portion } from '../../portion.ts';
 import { flavours, versionText, type Flavour } from '../flavours.ts';
 import { settleData } from '../prepare.ts';
-import { fullDisk, type Workbench } from '../workbench.ts';
+import { type Workbench } from '../workbench.ts';
+import { fullTarget } from '../../fullTarget.ts';
 
 /** What a server that starts on the copy makes anew, or must not find there. */
 const LEFT_OUT: ReadonlySet<string> = new Set(['mongod.lock', 'diagnostic.data', 'state.json']);
@@ -77,7 +78,7 @@ export async function retrieveDirectory(
   await copyDirectory({
     ...{ machine, from: directory, to: bench.target, leaveOut: LEFT_OUT, mark: bench.mark, signal },
     report: portion(report, 0, 0.6),
-    explain: (error) => fullDisk(bench, error),
+    explain: (error) => fullTarget(bench, error),
     inspect: () => inspectDirectory(machine, directory),
   });
   const databases = await settleData({ ...bench, report: portion(report, 0.6, 1) });

@@ -5,7 +5,8 @@ import type { Runtime } from '../../../runtime/runtime.ts';
 import type { Reporter, Retrieved, RetrieveRequest } from '../../database.ts';
 import { portion } from '../../portion.ts';
 import { serverFor, type FindServers, type ServerProgram } from '../programs.ts';
-import { fullDisk, type Workbench } from '../workbench.ts';
+import { type Workbench } from '../workbench.ts';
+import { fullTarget } from '../../fullTarget.ts';
 import { inspectDirectory, retrieveDirectory } from './directory.ts';
 import { retrieveLogical } from './logical.ts';
 
@@ -55,6 +56,6 @@ export async function retrieveData(options: RetrieveOptions): Promise<Retrieved>
     }
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    throw await fullDisk({ machine, target }, error);
+    throw await fullTarget({ machine, target }, error);
   }
 }

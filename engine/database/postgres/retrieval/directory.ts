@@ -4,7 +4,8 @@ import type { MemberDefinition } from '../../../protocol/entities.ts';
 import { fail } from '../../../protocol/errors.ts';
 import { copyDirectory } from '../../copyDirectory.ts';
 import { settleData } from '../prepare.ts';
-import { fullDisk, type Workbench } from '../workbench.ts';
+import { type Workbench } from '../workbench.ts';
+import { fullTarget } from '../../fullTarget.ts';
 import { portion } from '../../portion.ts';
 import { inspectDirectory, LEFT_OUT, type DirectoryFacts } from './inspectDirectory.ts';
 
@@ -31,7 +32,7 @@ export async function retrieveDirectory(
     ...{ machine, from: directory, to: bench.target, mark: bench.mark, signal },
     ...{ leaveOut: LEFT_OUT, pieces: 'base', emptyFolders: RUN_FOLDERS },
     report: portion(report, 0, 0.6),
-    explain: (error) => fullDisk(bench, error),
+    explain: (error) => fullTarget(bench, error),
     inspect: () => inspectDirectory(machine, directory, signal),
   });
   const databases = await settleData({ ...bench, report: portion(report, 0.6, 1) }, { thorough: true, user });

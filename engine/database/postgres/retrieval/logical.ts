@@ -30,13 +30,8 @@ import { selectTables, sourceExtensions, type SelectedSource } from '../selectio
 import { libpqArguments, libpqEnvironment, libpqSecrets } from '../access/libpq.ts';
 import { openSource, type SourceConnection, type SourceSession } from '../sourceConnection.ts';
 import { dumpProblems, explainDumpFailure, explainQueryError } from '../sourceErrors.ts';
-import {
-  FIRST_START,
-  fullDisk,
-  withTemporaryServer,
-  type TemporaryServer,
-  type Workbench,
-} from '../workbench.ts';
+import { FIRST_START, withTemporaryServer, type TemporaryServer, type Workbench } from '../workbench.ts';
+import { fullTarget } from '../../fullTarget.ts';
 import { portion } from '../../portion.ts';
 import { readArchive } from './archive.ts';
 import { readSwitchedChecks, switchChecks, type SwitchedCheck } from './disabledChecks.ts';
@@ -395,7 +390,7 @@ async function runDump(
     const error = saysLockTimeout(problems.join('\n'))
       ? fail('source_locked', { locks: await lockHolders(session.client), seconds: LOCK_SECONDS })
       : explainDumpFailure(result.stderr, source);
-    throw await fullDisk(bench, error, result.stderr);
+    throw await fullTarget(bench, error, result.stderr);
   }
   for (const line of result.stderr.split('\n')) {
     if (line.startsWith('pg_dump: warning: '))

@@ -1,7 +1,8 @@
 /** Makes an empty PostgreSQL cluster in the target, for data that is restored into it. */
 import { fail } from '../../../protocol/errors.ts';
 import { ADMIN_ROLE } from '../admin.ts';
-import { fullDisk, runServerProgram, type Workbench } from '../workbench.ts';
+import { runServerProgram, type Workbench } from '../workbench.ts';
+import { fullTarget } from '../../fullTarget.ts';
 import { writeConfiguration } from '../configuration.ts';
 
 /** Its first superuser is ours, so that the source's roles, `postgres` among them, can be made as they are there. */
@@ -25,7 +26,7 @@ export async function makeCluster(bench: Workbench, preload: readonly string[] =
   );
   if (result.code !== 0) {
     const problem = result.stderr.trim().split('\n').slice(-3).join(' ');
-    throw await fullDisk(
+    throw await fullTarget(
       bench,
       fail('restore_failed', { problem: `initdb failed: ${problem}` }),
       result.stderr,

@@ -11,7 +11,8 @@ import { missingExtensions, withoutTables } from './leaveOut.ts';
 import { putChecksBack, setChecksAside } from './laterChecks.ts';
 import { giveSearchPath, takeSearchPathBack } from './rowFunctions.ts';
 import { restoreAgain, statementsOf, type RestoreNote } from './restoreAgain.ts';
-import { fullDisk, type TemporaryServer, type Workbench } from '../workbench.ts';
+import { type TemporaryServer, type Workbench } from '../workbench.ts';
+import { fullTarget } from '../../fullTarget.ts';
 
 export interface RestoreOptions {
   client: ClientPrograms;
@@ -388,7 +389,7 @@ export async function restoreFailure(
           .slice(0, 3)
           .map((error) => `${error.message}${commandOf(error)}`)
           .join('; ') + (fatal.length > 3 ? ` and ${fatal.length - 3} more` : '');
-  return await fullDisk(bench, fail('restore_failed', { problem }), `${all}\n${stderr}`);
+  return await fullTarget(bench, fail('restore_failed', { problem }), `${all}\n${stderr}`);
 }
 
 /** For a job's lines, which are stored: a command up to its first literal, since any one may be a password. */

@@ -4,7 +4,8 @@ import { saysFullDisk } from '../../../domain/fullDisk.ts';
 import { fail } from '../../../protocol/errors.ts';
 import { withoutEventTriggers } from '../eventTriggers.ts';
 import type { ClientPrograms } from '../programs/locate.ts';
-import { fullDisk, type TemporaryServer, type Workbench } from '../workbench.ts';
+import { type TemporaryServer, type Workbench } from '../workbench.ts';
+import { fullTarget } from '../../fullTarget.ts';
 import type { ArchiveEntry } from './archive.ts';
 import { applySettings } from './databaseSettings.ts';
 import { putChecksBack, setChecksAside } from './laterChecks.ts';
@@ -315,7 +316,7 @@ async function unbearable(
   const damage = errors.find(({ message }) => DAMAGED_SCRIPT.test(message));
   if (damage !== undefined && told.length === errors.length) {
     const problem = `${damage.message} (${damage.line === undefined ? 'unknown line' : `line ${damage.line}`})`;
-    return await fullDisk(bench, fail('dump_unreadable', { file: dump, problem }), stderr);
+    return await fullTarget(bench, fail('dump_unreadable', { file: dump, problem }), stderr);
   }
   return await restoreFailure(bench, undefined, told, stderr);
 }

@@ -7,7 +7,8 @@ import type { Images } from '../../../runtime/images.ts';
 import type { Runtime } from '../../../runtime/runtime.ts';
 import type { Reporter, Retrieved, RetrieveRequest } from '../../database.ts';
 import { clientTools, serverAtLeast, serverOf, type FindPrograms } from '../programs.ts';
-import { fullDisk, type Workbench } from '../workbench.ts';
+import { type Workbench } from '../workbench.ts';
+import { fullTarget } from '../../fullTarget.ts';
 import { portion } from '../../portion.ts';
 import { retrieveDirectory } from './directory.ts';
 import { inspectDirectory } from './inspectDirectory.ts';
@@ -118,6 +119,6 @@ async function retrieveWith(options: RetrieveOptions): Promise<Retrieved> {
     }
   } catch (error) {
     if (signal.aborted) throw signal.reason;
-    throw await fullDisk({ machine, target: request.target }, error);
+    throw await fullTarget({ machine, target: request.target }, error);
   }
 }
