@@ -82,7 +82,17 @@ const recorded: readonly (readonly [command: string, said: string, code: ErrorCo
     'storage_rights',
   ],
   ['sudo -n -- /usr/sbin/zfs destroy tank/thin', 'sudo: a password is required', 'storage_rights'],
-  ['zpool, of a suspended pool', "cannot open 'tank': pool I/O is currently suspended", 'storage_suspended'],
+  [
+    'zfs create shaky/more',
+    "cannot create 'shaky/more': pool I/O is currently suspended",
+    'storage_suspended',
+  ],
+  [
+    'zfs set readonly=on shaky/thin',
+    "cannot open 'shaky/thin': pool I/O is currently suspended",
+    'storage_suspended',
+  ],
+  ['zpool sync shaky', "sync 'shaky' failed: pool I/O is currently suspended", 'storage_suspended'],
   ['zfs create tank/', "cannot create 'tank/': trailing slash in name", 'storage_failed'],
   ['zfs mount tank/thin', "cannot mount 'tank/thin': filesystem already mounted", 'storage_failed'],
 ];
