@@ -113,6 +113,23 @@ echo "${dump}" > /root/shop.sql`,
       );
     });
 
+    it('is found again from what its datasets say when the state of its engine is lost', async () => {
+      const { id, name } = await client.call('cloneShow', { params: { clone: 'box/mine' } });
+      const engine = '/var/lib/thin-clones/engine';
+      // Whoever starts the next engine comes after the state is gone.
+      await machine.sh(
+        `pid=$(grep -o '"pid": *[0-9]*' ${engine}/engine.json | grep -o '[0-9]*$')
+rm ${engine}/state.db*
+kill -9 "$pid"`,
+      );
+      await until(async () => {
+        const { clones } = await client.call('overview', {});
+        return clones.some((clone) => clone.id === id && clone.name === name && clone.state === 'ready');
+      }, 200);
+      assert.equal((await client.call('overview', {})).snapshots.length, 1);
+      assert.equal(await ask(await loginOf(client, 'box/mine'), 'SELECT v FROM mark'), 'kept');
+    });
+
     it('leaves nothing but what others have when all is destroyed', async () => {
       await done(client.call('cloneDestroy', { params: { clone: 'box/mine' } }));
       const { snapshots } = await client.call('overview', {});

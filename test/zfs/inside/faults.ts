@@ -18,8 +18,10 @@ const fails = (code: ErrorCode, next: RegExp) => (error: unknown) => {
   assert.match(error.document.next, next);
   return true;
 };
-const doctor = async (): Promise<{ status: string; message: string; fix: string | null }> => {
-  const configured = { dataset: 'small/thin' };
+const doctor = async (
+  dataset = 'small/thin',
+): Promise<{ status: string; message: string; fix: string | null }> => {
+  const configured = { dataset };
   const [check] = await explainStorage({ machine: await ownMachine(), root: '/nowhere', configured });
   assert.ok(check);
   return check;
@@ -127,7 +129,7 @@ describe('a pool of ZFS', () => {
     const id = newDatasetId();
     await assert.rejects(
       store.storage.clone(from, id, tagsOf(store.installation, id, 'filling')),
-      (error) => isFailure(error, 'storage_quota') || isFailure(error, 'storage_full'),
+      fails('storage_quota', /raise the limit/),
     );
     zfs('set', 'quota=none', 'small/thin');
     assert.equal(await store.storage.get(id), undefined);
@@ -185,6 +187,30 @@ describe('a pool of ZFS', () => {
     store = await openStore('small/thin', store.installation);
     assert.deepEqual(await store.storage.list(), before);
     for (const { path } of before) assert.ok(await store.machine.files.read(join(path, 'PG_VERSION')), path);
+  });
+
+  it('says that it is suspended instead of waiting, and goes on when its disk has come back', async () => {
+    // Its disk is a file of a file system without room: what is written to it fails, as on a disk that is gone.
+    command('mkdir', '/disk');
+    command('mount', '-t', 'tmpfs', '-o', 'size=160m', 'disk', '/disk');
+    command('truncate', '-s', '128M', '/disk/shaky.img');
+    zpool('create', '-O', 'mountpoint=/shaky', 'shaky', '/disk/shaky.img');
+    zfs('create', 'shaky/thin');
+    const shaky = await openStore('shaky/thin');
+    const from = await shaky.snapshot();
+    fill('/disk/ballast', /ENOSPC/);
+    await assert.rejects(shaky.clone(from), fails('storage_suspended', /zpool clear shaky/));
+    // At once from now on, and in these words.
+    assert.throws(() => zfs('create', 'shaky/more'), /pool I\/O is currently suspended/);
+    await assert.rejects(shaky.clone(from), fails('storage_suspended', /zpool status -v shaky/));
+    const { status, fix } = await doctor('shaky/thin');
+    assert.deepEqual([status, fix], ['problem', 'zpool clear shaky']);
+    command('rm', '/disk/ballast');
+    zpool('clear', 'shaky');
+    await shaky.clone(from);
+    await shaky.storage.close();
+    zpool('destroy', '-f', 'shaky');
+    command('umount', '/disk');
   });
 
   it('is refused to another installation, and to a dataset that somebody else keeps there', async () => {
