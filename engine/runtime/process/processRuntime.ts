@@ -111,7 +111,11 @@ async function possiblePids(
   for (const kind of traits) {
     const { pidFile } = kind;
     const pid = pidFile === undefined ? 'unwritten' : await readPid(data, pidFile);
-    if (typeof pid === 'number') found.push([pid, kind]);
+    if (typeof pid === 'number') {
+      // Data is of one kind: nothing else is looked for there.
+      found.push([pid, kind]);
+      break;
+    }
     const isToBeFound =
       pid === 'unreadable' || (pid === 'unwritten' && (await data.stat(kind.dataFile)) !== undefined);
     if (!isToBeFound) continue;
