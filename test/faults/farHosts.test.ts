@@ -5,20 +5,21 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createClient, type Client } from '../../engine/protocol/client.ts';
+import type { Client } from '../../engine/protocol/client.ts';
 import type { Connection, Host, Job } from '../../engine/protocol/entities.ts';
 import { isFailure } from '../../engine/protocol/errors.ts';
 import type { Overview } from '../../engine/protocol/events.ts';
 import { thorough, unlessLong } from '../support/long.ts';
-import { openMemoryApp, token, type MemoryApp } from '../unit/http/memoryApp.ts';
+import { loginOf, succeeded, until } from '../support/workOfClient.ts';
 import { openFarWorld, type FarWorld } from './farWorld.ts';
+import { openNearApp, type NearApp } from './nearApp.ts';
 import { environment, origin } from './world.ts';
 
 describe('two hosts behind lines', function () {
   this.timeout(240_000);
   let big: FarWorld;
   let small: FarWorld;
-  let near: MemoryApp;
+  let near: NearApp;
   let client: Client;
   let folder: string;
   /** The clock of the small one is off by so much from now on. */
@@ -35,17 +36,14 @@ describe('two hosts behind lines', function () {
         THIN_CLONES_TEST_CLOCK: join(folder, 'off'),
       },
     });
-    near = await openMemoryApp({ links: { big: big.link, small: small.link } });
-    client = createClient({ transport: near.transport, user: 'me', token });
-    await until(async () => (await client.call('overview', {})).environments.length === 2);
+    near = await openNearApp({ big: big.link, small: small.link });
+    ({ client } = near);
     for (const name of ['kept', 'other'])
       await done(client.call('cloneCreate', { body: { environment: `big/${environment}`, name } }));
     await done(client.call('cloneCreate', { body: { environment: `small/${environment}`, name: 'near' } }));
   });
   after(async () => {
-    near.end();
-    await (await near.hub).close();
-    await near.engine.close();
+    await near.close();
     await big.dispose();
     await small.dispose();
     await rm(folder, { recursive: true });
@@ -53,25 +51,10 @@ describe('two hosts behind lines', function () {
 
   afterEach(() => big.line.blackHole(false));
 
-  const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
-    while (!(await isSo())) await sleep(5);
-  };
   const hostNow = (): Promise<Host> => client.call('hostShow', { params: { host: 'big' } });
   const overviewThere = async (): Promise<Overview> => (await big.world.client()).call('overview', {});
-  const done = async (request: Promise<{ job: Job }>): Promise<Job> => {
-    let { job } = await request;
-    await until(async () => {
-      job = await client.call('jobShow', { params: { job: job.id } });
-      return job.endedAt !== null;
-    });
-    assert.equal(job.state, 'succeeded', job.error?.message);
-    return job;
-  };
-  const connection = async (clone: string): Promise<Connection> => {
-    const [first] = (await client.call('cloneConnection', { params: { clone } })).items;
-    assert.ok(first);
-    return first;
-  };
+  const done = (request: Promise<{ job: Job }>): Promise<Job> => succeeded(client, request, 5);
+  const connection = (clone: string): Promise<Connection> => loginOf(client, clone);
 
   it('tells within moments that one went dead, goes on with the other, and tells what became of the jobs when it is back', async () => {
     await big.world.write('other', 'changed');

@@ -1,17 +1,18 @@
 /** An engine that reaches another one over a program of this machine, as it does a remote host over ssh: real servers, real cuts. */
 import assert from 'node:assert/strict';
 import { createChildLink } from '../../engine/link/child/childLink.ts';
-import { createClient, type Client } from '../../engine/protocol/client.ts';
+import type { Client } from '../../engine/protocol/client.ts';
 import type { Connection, Job } from '../../engine/protocol/entities.ts';
 import { processesUnder } from '../support/processesUnder.ts';
 import { repository } from '../support/engine.ts';
-import { openMemoryApp, token, type MemoryApp } from '../unit/http/memoryApp.ts';
+import { loginOf, succeeded, until } from '../support/workOfClient.ts';
+import { openNearApp, type NearApp } from './nearApp.ts';
 import { fillWorld, openWorld, origin, type World } from './world.ts';
 
 describe('an engine behind a link', function () {
   this.timeout(180_000);
   let far: World;
-  let near: MemoryApp;
+  let near: NearApp;
   let client: Client;
   before(async () => {
     far = await openWorld();
@@ -23,34 +24,16 @@ describe('an engine behind a link', function () {
       args: [`${repository}/engine/cli/main.ts`, 'engine', 'bridge'],
       environment: { ...process.env, ...far.engine.program.env, THIN_CLONES_HOME: far.engine.home },
     });
-    near = await openMemoryApp({ links: { big: link } });
-    client = createClient({ transport: near.transport, user: 'me', token });
-    await until(async () => (await client.call('overview', {})).environments.length === 1);
+    near = await openNearApp({ big: link });
+    ({ client } = near);
   });
   after(async () => {
-    near.end();
-    await (await near.hub).close();
-    await near.engine.close();
+    await near.close();
     await far.dispose();
   });
 
-  const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
-    while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 5));
-  };
-  const done = async (request: Promise<{ job: Job }>): Promise<Job> => {
-    const { job } = await request;
-    let last = job;
-    await until(
-      async () => (last = await client.call('jobShow', { params: { job: job.id } })).endedAt !== null,
-    );
-    assert.equal(last.state, 'succeeded', last.error?.message);
-    return last;
-  };
-  const connection = async (name: string): Promise<Connection> => {
-    const [first] = (await client.call('cloneConnection', { params: { clone: name } })).items;
-    assert.ok(first);
-    return first;
-  };
+  const done = (request: Promise<{ job: Job }>): Promise<Job> => succeeded(client, request, 5);
+  const connection = (name: string): Promise<Connection> => loginOf(client, name);
   const bridges = () =>
     processesUnder([far.engine.home]).filter(({ commandLine }) => commandLine.includes('engine bridge'));
 
@@ -66,7 +49,7 @@ describe('an engine behind a link', function () {
     assert.equal(await far.readAt(before), origin);
     assert.deepEqual(await connection('mine'), before);
     await done(client.call('cloneDestroy', { params: { clone: 'mine' } }));
-    await until(async () => (await client.call('cloneList', {})).items.length === 0);
+    await until(async () => (await client.call('cloneList', {})).items.length === 0, 5);
     await assert.rejects(far.readAt(before), /ECONNREFUSED/);
   });
 

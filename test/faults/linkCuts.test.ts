@@ -1,14 +1,15 @@
 /** The link to another host is cut at random moments of create, reset, destroy and refresh: each ends done or undone, once. */
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createClient, type Client } from '../../engine/protocol/client.ts';
+import type { Client } from '../../engine/protocol/client.ts';
 import type { Job, JobType } from '../../engine/protocol/entities.ts';
 import { isFailure } from '../../engine/protocol/errors.ts';
 import type { Overview } from '../../engine/protocol/events.ts';
 import { thorough, unlessLong } from '../support/long.ts';
 import { chooseSeed, seeded } from '../support/seeds.ts';
-import { openMemoryApp, token, type MemoryApp } from '../unit/http/memoryApp.ts';
+import { until } from '../support/workOfClient.ts';
 import { openFarWorld, type FarWorld } from './farWorld.ts';
+import { openNearApp, type NearApp } from './nearApp.ts';
 import { environment, origin } from './world.ts';
 
 type Asking = (client: Client, idempotencyKey: string) => Promise<{ job: Job }>;
@@ -60,7 +61,7 @@ const breaks = ['cut', 'cut', 'away', 'bridge', 'engine'] as const;
 
 describe('a link that is cut at any moment', function () {
   let far: FarWorld;
-  let near: MemoryApp;
+  let near: NearApp;
   let client: Client;
   const seed = chooseSeed();
   const random = seeded(seed);
@@ -72,20 +73,14 @@ describe('a link that is cut at any moment', function () {
   before(async function () {
     this.timeout(120_000);
     far = await openFarWorld('big');
-    near = await openMemoryApp({ links: { big: far.link } });
-    client = createClient({ transport: near.transport, user: 'me', token });
-    await until(async () => (await client.call('overview', {})).environments.length === 1);
+    near = await openNearApp({ big: far.link });
+    ({ client } = near);
   });
   after(async () => {
-    near.end();
-    await (await near.hub).close();
-    await near.engine.close();
+    await near.close();
     await far.dispose();
   });
 
-  const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
-    while (!(await isSo())) await sleep(5);
-  };
   /** Of the engine there, which tells it itself. */
   const there = async (): Promise<Overview> => (await far.world.client()).call('overview', {});
   /** As a person does that was told that the host is out of reach: the same request again, until it is answered. */

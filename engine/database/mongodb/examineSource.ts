@@ -1,7 +1,8 @@
 /** Tries a source without changing it, and tells what is there or what exactly is in the way. */
 import type { Machine } from '../../machine/machine.ts';
 import type { MemberDefinition, SourceReport } from '../../protocol/entities.ts';
-import { fail, ThinClonesError } from '../../protocol/errors.ts';
+import { MEMBER_BEING_TESTED, reportOf, type Findings } from '../sourceReport.ts';
+import { fail } from '../../protocol/errors.ts';
 import { readCollections } from './collections.ts';
 import { serverFor, type FindServers } from './programs.ts';
 import { listDatabases } from './prepare.ts';
@@ -20,22 +21,9 @@ export interface SourceTestOptions {
 
 /** Large catalogues are cut: the largest say what there is. */
 const MOST_COLLECTIONS = 500;
-/** How errors name a member that is not saved yet. */
-const MEMBER = 'being tested';
 
-type Findings = Omit<SourceReport, 'ok' | 'error'>;
-
-export async function testSource(options: SourceTestOptions): Promise<SourceReport> {
-  const findings: Findings = { serverVersion: null, databases: [], tables: [], warnings: [] };
-  try {
-    await examine(options, findings);
-    return { ok: true, error: null, ...findings };
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    if (!(error instanceof ThinClonesError)) throw error;
-    return { ok: false, error: error.document, ...findings };
-  }
-}
+export const testSource = (options: SourceTestOptions): Promise<SourceReport> =>
+  reportOf((findings) => examine(options, findings), options.signal);
 
 async function examine(options: SourceTestOptions, findings: Findings): Promise<void> {
   const { definition, machine, servers } = options;
@@ -60,7 +48,7 @@ async function examineServer(
   { definition, password, signal }: SourceTestOptions,
   findings: Findings,
 ): Promise<void> {
-  await inSource({ definition, password, member: MEMBER, signal }, async (client, source) => {
+  await inSource({ definition, password, member: MEMBER_BEING_TESTED, signal }, async (client, source) => {
     const { version } = await client.db('admin').command({ buildInfo: 1 });
     findings.serverVersion = String(version);
     findings.databases = [...(await listDatabases(client))];

@@ -12,8 +12,6 @@ export interface Abilities {
   readonly validators: boolean;
   /** `createUser` takes roles. Where there are none, every user may do everything. */
   readonly roles: boolean;
-  /** `serverStatus` tells how many clients are connected. */
-  readonly connections: boolean;
   /** `fsync` writes out what is in memory. Where there is none, every write is in the files at once. */
   readonly fsync: boolean;
 }
@@ -25,7 +23,6 @@ export interface StartOptions {
   readonly port: number | null;
   /** Without it nobody has to log in: for a server that is reachable by its socket alone, in a folder that only we enter. */
   readonly asksForPasswords: boolean;
-  readonly durable: boolean;
 }
 
 export interface Flavour {
@@ -44,7 +41,7 @@ const ferretdb: Flavour = {
   title: 'FerretDB',
   abilities: {
     ...{ views: false, timeSeries: false, validators: false },
-    ...{ roles: false, connections: false, fsync: false },
+    ...{ roles: false, fsync: false },
   },
   traits: {
     pidFile: undefined,
@@ -76,7 +73,7 @@ const mongod: Flavour = {
   title: 'MongoDB',
   abilities: {
     ...{ views: true, timeSeries: true, validators: true },
-    ...{ roles: true, connections: true, fsync: true },
+    ...{ roles: true, fsync: true },
   },
   traits: {
     pidFile: 'mongod.lock',

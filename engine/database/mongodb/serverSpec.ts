@@ -7,7 +7,7 @@ import { readVersion, versionText, type Flavour } from './flavours.ts';
 /** Names the server for those who get only the spec. The server itself does not read it. */
 const SERVER_VARIABLE = 'THIN_CLONES_MONGODB';
 
-export interface SpecOptions extends Omit<ServerOptions, 'version'> {
+export interface SpecOptions extends Omit<ServerOptions, 'version' | 'durable'> {
   flavour: Flavour;
   version: string;
   program: string;
@@ -18,7 +18,7 @@ export interface SpecOptions extends Omit<ServerOptions, 'version'> {
 }
 
 export function buildServerSpec(options: SpecOptions): ServerSpec {
-  const { flavour, version, dataset, dataDirectory, port, durable, asksForPasswords = true } = options;
+  const { flavour, version, dataset, dataDirectory, port, asksForPasswords = true } = options;
   if (!asksForPasswords && port !== null) throw new Error('a server without passwords has no port');
   const socketDirectory = socketDirectoryOf(options);
   return {
@@ -26,7 +26,7 @@ export function buildServerSpec(options: SpecOptions): ServerSpec {
     title: options.title,
     program: options.program,
     args: flavour.arguments({
-      ...{ identity: dataset, dataDirectory, socketDirectory, port, asksForPasswords, durable },
+      ...{ identity: dataset, dataDirectory, socketDirectory, port, asksForPasswords },
     }),
     env: { [SERVER_VARIABLE]: versionText(flavour, version) },
     dataDirectory,

@@ -40,7 +40,7 @@ export async function withPrivateServer<Value>(
     ...{ dataset: bench.dataset, dataDirectory: bench.target, socketRoot: bench.socketRoot },
     title: `the new snapshot (${path.basename(bench.target)})`,
     platform: machine.platform,
-    ...{ port: null, durable: false, asksForPasswords: false },
+    ...{ port: null, asksForPasswords: false },
     logFile: path.join(socketDirectory, 'server.log'),
   });
   try {

@@ -2,7 +2,8 @@
 import type { Client } from 'pg';
 import type { Machine } from '../../machine/machine.ts';
 import type { MemberDefinition, SourceReport } from '../../protocol/entities.ts';
-import { fail, ThinClonesError } from '../../protocol/errors.ts';
+import { MEMBER_BEING_TESTED, reportOf, type Findings } from '../sourceReport.ts';
+import { fail } from '../../protocol/errors.ts';
 import type { Images } from '../../runtime/images.ts';
 import { clientTools, serverAtLeast, serverOf, type FindPrograms } from './programs.ts';
 import type { ImagePrograms } from './programs/imagePrograms.ts';
@@ -29,23 +30,12 @@ export interface SourceTestOptions {
 
 /** Large catalogs are cut: the largest tables say what there is. */
 const MOST_TABLES = 500;
-/** How errors name a member that is not saved yet. */
-const MEMBER = 'being tested';
 
-type Findings = Omit<SourceReport, 'ok' | 'error'>;
-
-export async function testSource(options: SourceTestOptions): Promise<SourceReport> {
-  const findings: Findings = { serverVersion: null, databases: [], tables: [], warnings: [] };
-  try {
+export const testSource = (options: SourceTestOptions): Promise<SourceReport> =>
+  reportOf(async (findings) => {
     const programs = await programsFor(options, findings);
     await examine({ ...options, programs }, findings);
-    return { ok: true, error: null, ...findings };
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    if (!(error instanceof ThinClonesError)) throw error;
-    return { ok: false, error: error.document, ...findings };
-  }
-}
+  }, options.signal);
 
 /** Nothing is got for a test: what an image has is then seen by the first refresh. */
 async function programsFor(
@@ -79,7 +69,13 @@ async function examine(options: SourceTestOptions, findings: Findings): Promise<
 async function examineServer(options: SourceTestOptions, findings: Findings): Promise<void> {
   const { machine, definition, programs, signal } = options;
   const { url } = definition;
-  const session = await openSource({ machine, url, password: options.password, member: MEMBER, signal });
+  const session = await openSource({
+    machine,
+    url,
+    password: options.password,
+    member: MEMBER_BEING_TESTED,
+    signal,
+  });
   const { client, source } = session;
   findings.warnings.push(...session.notes);
   const abort = (): void => {
@@ -102,7 +98,7 @@ async function examineServer(options: SourceTestOptions, findings: Findings): Pr
     const { startOptions } = session;
     await checkTools(machine, await clientTools(programs), source, { startOptions, signal });
   } catch (error) {
-    throw explainQueryError(error, source, MEMBER);
+    throw explainQueryError(error, source, MEMBER_BEING_TESTED);
   } finally {
     signal?.removeEventListener('abort', abort);
     await client.end().catch(() => undefined); // best effort: the answer is there

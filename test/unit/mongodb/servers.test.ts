@@ -14,7 +14,6 @@ const options = {
   socketDirectory: '/run/tc/abcdefghijklmnop',
   port: 40_000,
   asksForPasswords: true,
-  durable: true,
 };
 
 describe('servers of MongoDB', () => {
