@@ -119,6 +119,8 @@ async function forward(
     answer = await readRefusal(await ask(await engine(false)));
     if (isUndone(answer)) answer = await readRefusal(await ask(await engine(true)));
   } catch (error) {
+    // Its own sentence, which says which side is to be updated.
+    if (isFailure(error, 'protocol_mismatch')) throw error;
     // Only what did not reach it is sent again: whether the rest was done, nobody knows here.
     if (!isNotListening(error))
       throw fail('engine_unreachable', { problem: textOf(error) }, { cause: error });

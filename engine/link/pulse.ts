@@ -9,31 +9,47 @@ export interface Pulse {
 }
 
 export interface PulseOptions {
-  session: Http2Session;
+  session: Pick<Http2Session, 'ping'>;
   /** Milliseconds between two looks, each of which sends a PING unless one is under way. */
   everyMs: number;
-  /** Milliseconds after which a PING without an answer tells, at the next look, that nobody is there. */
+  /** Milliseconds after which a PING without an answer tells that nobody is there. */
   patienceMs: number;
   onDead: () => void;
+  /** Milliseconds that never jump; they may go on while the machine sleeps, or not. */
+  monotonic?: () => number;
 }
 
-export function startPulse({ session, everyMs, patienceMs, onDead }: PulseOptions): Pulse {
+export function startPulse(options: PulseOptions): Pulse {
+  const { session, everyMs, patienceMs, onDead, monotonic = () => performance.now() } = options;
   let roundTripMs: number | undefined;
-  let sentAt: number | undefined;
-  const look = (): void => {
-    const now = performance.now();
-    if (sentAt !== undefined) {
-      if (now - sentAt < patienceMs) return;
-      clearInterval(timer);
+  let waiting: NodeJS.Timeout | undefined;
+  const stop = (): void => {
+    clearInterval(timer);
+    clearTimeout(waiting);
+  };
+  const wait = (): void => {
+    const begunAt = monotonic();
+    waiting = setTimeout(() => {
+      // This machine slept, or this process was held up: the answer may be there, and was not read yet.
+      if (monotonic() - begunAt > 1.5 * patienceMs) {
+        wait();
+        return;
+      }
+      stop();
       onDead();
-      return;
-    }
-    sentAt = now;
+    }, patienceMs);
+    waiting.unref();
+  };
+  const look = (): void => {
+    if (waiting !== undefined) return;
+    const sentAt = monotonic();
+    wait();
     // It is not sent while the session closes, which is told elsewhere.
     session.ping((error) => {
       if (error !== null) return;
-      sentAt = undefined;
-      roundTripMs = performance.now() - now;
+      clearTimeout(waiting);
+      waiting = undefined;
+      roundTripMs = monotonic() - sentAt;
     });
   };
   const timer = setInterval(look, everyMs);
@@ -44,6 +60,6 @@ export function startPulse({ session, everyMs, patienceMs, onDead }: PulseOption
     get roundTripMs() {
       return roundTripMs;
     },
-    stop: () => clearInterval(timer),
+    stop,
   };
 }

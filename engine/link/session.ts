@@ -53,7 +53,7 @@ export interface SessionLimits {
   eventLength: number;
 }
 
-const usual: SessionLimits = {
+export const usualLimits: SessionLimits = {
   firstAnswerMs: 60_000,
   pulseMs: 2000,
   patienceMs: 7000,
@@ -67,7 +67,7 @@ type Unreachable = (problem: string, cause?: unknown) => ThinClonesError;
 export async function openSession(options: SessionOptions): Promise<LinkSession> {
   const { host, link, limits: given, ...opening } = options;
   const { signal } = opening;
-  const limits = { ...usual, ...given };
+  const limits = { ...usualLimits, ...given };
   const stream = await link.open(opening);
   const unreachable: Unreachable = (problem, cause) => fail('host_unreachable', { host, problem }, { cause });
   const session = connect('http://bridge', {

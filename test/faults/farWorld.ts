@@ -17,6 +17,8 @@ export interface FarWorld {
   link: Link;
   /** SIGKILL for every bridge. */
   killBridges(): void;
+  /** Bridges are of this command line from now on; null: of the checkout's. */
+  bridgeFrom(file: string | null): void;
   dispose(): Promise<void>;
 }
 
@@ -29,6 +31,7 @@ export async function openFarWorld(name: string, options: WorldOptions = {}): Pr
     return {
       ...{ world, line, link: linkThrough(name, line.port) },
       killBridges: () => bridges.kill(),
+      bridgeFrom: (file) => bridges.use(file ?? ownFile),
       async dispose() {
         await line.close();
         await bridges.close();
@@ -41,15 +44,19 @@ export async function openFarWorld(name: string, options: WorldOptions = {}): Pr
   }
 }
 
+const ownFile = `${repository}/engine/cli/main.ts`;
+
 async function startBridges({ engine }: World): Promise<{
   port: number;
   kill: () => void;
+  use: (file: string) => void;
   close: () => Promise<void>;
 }> {
   const bridges = new Set<ChildProcess>();
+  let file = ownFile;
   const ends = new Set<Promise<unknown>>();
   const server = createServer({ noDelay: true }, (socket) => {
-    const bridge = spawn(process.execPath, [`${repository}/engine/cli/main.ts`, 'engine', 'bridge'], {
+    const bridge = spawn(process.execPath, [file, 'engine', 'bridge'], {
       env: { ...process.env, ...engine.program.env, THIN_CLONES_HOME: engine.home },
       stdio: ['pipe', 'pipe', 'ignore'],
     });
@@ -73,6 +80,7 @@ async function startBridges({ engine }: World): Promise<{
   return {
     port: (server.address() as AddressInfo).port,
     kill,
+    use: (wanted) => (file = wanted),
     async close() {
       server.close();
       kill();

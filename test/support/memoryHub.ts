@@ -7,6 +7,7 @@ import { loopbackDoors } from '../../engine/hub/loopbackDoors.ts';
 import { openRememberedClones } from '../../engine/hub/rememberedClones.ts';
 import type { Life } from '../../engine/life.ts';
 import type { Link } from '../../engine/link/link.ts';
+import type { Clock } from '../../engine/ports/clock.ts';
 import type { Log } from '../../engine/ports/log.ts';
 import { systemClock, systemRandom } from '../../engine/process/clock.ts';
 import type { KeptText } from '../../engine/process/keptText.ts';
@@ -20,6 +21,8 @@ export interface MemoryHubOptions {
   log: Log;
   /** What an earlier hub kept, by the name of the host; this one's own goes there too. */
   kept?: Map<string, string>;
+  /** Default: real time. */
+  clock?: Clock;
 }
 
 export const textIn = (kept: Map<string, string>, name: string): KeptText => ({
@@ -29,7 +32,7 @@ export const textIn = (kept: Map<string, string>, name: string): KeptText => ({
 });
 
 export async function openMemoryHub(options: MemoryHubOptions): Promise<Hub> {
-  const { links, life, log, kept = new Map<string, string>() } = options;
+  const { links, life, log, kept = new Map<string, string>(), clock = systemClock } = options;
   const addedAt = '2026-11-20T03:00:00.000Z';
   const hosts = Object.entries(links).map(([name, { address }]) => ({ name, kind: 'ssh', address, addedAt }));
   if (!kept.has('hosts')) kept.set('hosts', JSON.stringify({ format: 1, hosts }));
@@ -47,7 +50,7 @@ export async function openMemoryHub(options: MemoryHubOptions): Promise<Hub> {
     remembered: await openRememberedClones(textIn(kept, 'remembered'), systemClock.now().toISOString(), log),
     keptDoors: keptDoorsIn(textIn(kept, 'doors'), log),
     ownPorts: () => ownPorts(life),
-    ...{ clock: systemClock, random: systemRandom, log },
+    ...{ clock, random: systemRandom, log },
     publish: (event) => life.present()?.context.feed.publish(event),
     isOwn: ownIds(life),
     ownEnvironments: () => ownEnvironments(life),

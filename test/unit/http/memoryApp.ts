@@ -10,6 +10,7 @@ import { createOtherHosts } from '../../../engine/hub/otherHosts.ts';
 import { installationIdSchema } from '../../../engine/protocol/ids.ts';
 import type { Hub } from '../../../engine/hub/hub.ts';
 import type { Link } from '../../../engine/link/link.ts';
+import type { Clock } from '../../../engine/ports/clock.ts';
 import { ownNames } from '../../../engine/startHub.ts';
 import { openMemoryHub } from '../../support/memoryHub.ts';
 import { openMemoryEngine, type MemoryEngine } from '../../support/memoryEngine.ts';
@@ -43,12 +44,15 @@ export interface MemoryAppOptions {
   links?: Readonly<Record<string, Link>>;
   /** What an earlier hub kept of them. */
   kept?: Map<string, string>;
+  /** Of what joins other hosts; default: real time. */
+  clock?: Clock;
 }
 
 export async function openMemoryApp({
   seed = 1,
   links = {},
   kept = new Map(),
+  clock,
 }: MemoryAppOptions = {}): Promise<MemoryApp> {
   const started = Promise.withResolvers<Hub>();
   const installation = `inst-${'a'.repeat(15)}${String.fromCharCode(96 + seed)}`;
@@ -65,7 +69,7 @@ export async function openMemoryApp({
   const state: { blocked: string | null; stopped: boolean } = { blocked: null, stopped: false };
   const { context, services } = engine.life();
   const life = { present: () => ({ context, services, blocked: state.blocked }) };
-  const hub = openMemoryHub({ links, life, kept, log: loggers });
+  const hub = openMemoryHub({ links, life, kept, log: loggers, ...(clock !== undefined && { clock }) });
   started.resolve(hub);
   const own = createHandlers({
     info: () => ({
