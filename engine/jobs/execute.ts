@@ -48,9 +48,10 @@ export async function executeInTurn<Input, Data>(
 }
 
 export async function afterEnd<Input, Data>(
-  { history, log }: JobParts,
+  { history, log, failpoint }: JobParts,
   { record, kind, isLeft }: Execution<Input, Data>,
 ): Promise<void> {
+  failpoint(`${record.type}/ended`);
   try {
     await kind.ended?.(kind.input.parse(record.input));
   } catch (error) {

@@ -22,6 +22,8 @@ const phasesOf = (index: number): readonly (typeof phases)[number][] =>
 interface Operation {
   name: string;
   type: JobType;
+  /** After the job's end it removes something. */
+  goesOn?: true;
   /** Brings the subject there; the number makes names new. */
   prepare(world: World, round: number): Promise<void>;
   request(client: Client, round: number): Promise<{ job: Job }>;
@@ -82,6 +84,7 @@ const operations: readonly Operation[] = [
   {
     name: 'reset',
     type: 'clone.reset',
+    goesOn: true,
     prepare: ensureSubject,
     request: (client) => client.call('cloneReset', { params, body: {} }),
     async check(world, succeeded, round) {
@@ -279,6 +282,7 @@ describe('an engine killed with -9', function () {
         for (let index = 0; index < steps; index++)
           for (const phase of phasesOf(index))
             await killedAt(`${operation.type}/${index}/${phase}`, operation);
+        if (operation.goesOn === true) await killedAt(`${operation.type}/ended`, operation);
       });
     });
   }

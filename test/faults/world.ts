@@ -171,12 +171,9 @@ function makeWorld(engine: TestEngine, pool: TestPool | undefined): World {
       ].sort();
       const servers = overview.clones.flatMap(({ members }) => members.map(({ dataset }) => dataset)).sort();
       const list = async (path: string): Promise<string[]> => (await readdir(path)).sort();
-      assert.deepEqual(await list(join(store, 'data')), datasets, 'data folders');
-      assert.deepEqual(
-        await list(join(store, 'tags')),
-        datasets.map((id) => `${id}.json`),
-        'tags',
-      );
+      const tags = datasets.map((id) => `${id}.json`);
+      assert.deepEqual(await settled(() => list(join(store, 'data')), datasets), datasets, 'data folders');
+      assert.deepEqual(await settled(() => list(join(store, 'tags')), tags), tags, 'tags');
       assert.deepEqual(await settled(() => list(join(store, 'trash')), []), [], 'trash');
       assert.deepEqual(await list(engine.paths.scratch), [], 'scratch');
       const sockets = async () =>
@@ -206,10 +203,10 @@ function makeWorld(engine: TestEngine, pool: TestPool | undefined): World {
       for (const { title, endedAt } of overview.jobs)
         assert.notEqual(endedAt, null, `${title} has not ended`);
       for (const id of datasets) {
-        const tags = JSON.parse(await readFile(join(store, 'tags', `${id}.json`), 'utf8')) as {
+        const tag = JSON.parse(await readFile(join(store, 'tags', `${id}.json`), 'utf8')) as {
           state: string;
         };
-        assert.equal(tags.state, 'ready', `the tag of ${id}`);
+        assert.equal(tag.state, 'ready', `the tag of ${id}`);
       }
     },
     async portrait() {
@@ -249,7 +246,7 @@ function makeWorld(engine: TestEngine, pool: TestPool | undefined): World {
   };
 }
 
-/** What happens just after a job's end (empty trash, socket folders) is given a moment. */
+/** What happens just after a job's end (old copies of resets, empty trash, socket folders) is given a moment. */
 async function settled<Value>(look: () => Promise<Value>, wanted: Value): Promise<Value> {
   const deadline = performance.now() + patienceMs;
   for (;;) {

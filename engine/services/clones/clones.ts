@@ -14,6 +14,7 @@ import { createCommitClone, type CommitRequest } from './commit.ts';
 import { createCreateClone, type CreateRequest } from './create.ts';
 import { readCloneDefinitions, type Definitions } from './definitions.ts';
 import { createDestroyClone } from './destroy.ts';
+import { createTurns } from '../turns.ts';
 import type { CloneParts } from './parts.ts';
 import { protectClone } from './protect.ts';
 import { createMoveData, type MoveData } from './move.ts';
@@ -56,6 +57,7 @@ export function createClones(context: ServiceContext, servers: Servers, time: Co
     ...{ context, servers, time },
     cloneServers: createCloneServers(context, servers),
     tagging: createCloneTagging(context),
+    oldCopies: createTurns(),
     branchStarts: createBranchStarts(context),
   };
   const create = createCreateClone(parts);

@@ -78,7 +78,7 @@ export function createDestroyClone(parts: CloneParts): DestroyClone {
   };
 }
 
-function removeStep({ context, servers, tagging }: CloneParts): DestroyStep {
+function removeStep({ context, servers, tagging, oldCopies }: CloneParts): DestroyStep {
   const { store, storage } = context;
   return {
     name: 'Stop and remove',
@@ -90,10 +90,13 @@ function removeStep({ context, servers, tagging }: CloneParts): DestroyStep {
         context,
         clone.members.map(({ name, dataset }) => cloneTags(context, clone, name, dataset, 'doomed')),
       );
-      await all([...clone.members, ...(await olderCopies(context, clone))], async (member) => {
-        await servers.stop(member, 'immediate');
-        await storage.destroy(member.dataset);
-      });
+      const remove = (members: Awaited<ReturnType<typeof olderCopies>>) =>
+        all(members, async (member) => {
+          await servers.stop(member, 'immediate');
+          await storage.destroy(member.dataset);
+        });
+      await oldCopies.take(clone.id, async () => remove(await olderCopies(context, clone)));
+      await remove(clone.members);
       return () => store.clones.remove(input.clone);
     },
   };

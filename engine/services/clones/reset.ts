@@ -60,12 +60,12 @@ export function createResetClone(parts: CloneParts): ResetClone {
       copyStep(parts),
       switchStep(parts),
       handOverStep(context),
-      removeOldStep(parts),
       ...removeBranchStart<ResetInput>(branchStarts, branchStart),
     ],
     failed: ({ input: { kept } }) => (kept === null ? undefined : removeUnfinished(context, kept.snapshot)),
     async ended({ clone, datasets, before }) {
       await tagging.afterJob(clone);
+      await removeOld(parts, { clone, datasets, before });
       const used = new Set(store.clones.get(clone)?.members.map(({ dataset }) => dataset));
       const unused = [...datasets, ...before.datasets].flatMap(({ dataset }) =>
         used.has(dataset) ? [] : [dataset],
@@ -189,21 +189,24 @@ function handOverStep(context: ServiceContext): ResetStep {
   };
 }
 
-function removeOldStep({ context, servers, tagging }: CloneParts): ResetStep {
-  return {
-    name: 'Remove the old copy',
-    cleanup: true,
-    async run({ input }) {
-      const clone = cloneOf(context, input.clone);
-      await tagging.settled(clone.id);
-      await all(onDatasets(clone, input.before.datasets).members, async (member) => {
-        await servers.stop(member, 'immediate');
-        await context.storage.destroy(member.dataset);
-      });
-      return undefined;
-    },
-  };
-}
+/**
+ * After the end: its person has the new copy by then. Until it is gone the old one is of a generation that the clone's row is past,
+ * which a next engine removes at its start, and a destroy of the clone. Only where the clone stands on the new copy.
+ */
+const removeOld = (
+  { context, servers, tagging, oldCopies }: CloneParts,
+  { clone: id, datasets, before }: Pick<ResetInput, 'clone' | 'datasets' | 'before'>,
+): Promise<void> =>
+  oldCopies.take(id, async () => {
+    await tagging.settled(id);
+    const clone = context.store.clones.get(id);
+    const used = new Set(clone?.members.map(({ dataset }) => dataset));
+    if (clone === undefined || !datasets.every(({ dataset }) => used.has(dataset))) return;
+    await all(onDatasets(clone, before.datasets).members, async (member) => {
+      await servers.stop(member, 'immediate');
+      await context.storage.destroy(member.dataset);
+    });
+  });
 
 function submit(
   { context, branchStarts }: CloneParts,
