@@ -5,22 +5,22 @@ import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { createClient, type Client } from '../../engine/protocol/client.ts';
+import type { Client } from '../../engine/protocol/client.ts';
 import type { Connection, Host, Job } from '../../engine/protocol/entities.ts';
 import { isFailure } from '../../engine/protocol/errors.ts';
 import { protocolVersion } from '../../engine/protocol/wire.ts';
 import { repository } from '../support/engine.ts';
-import { openMemoryApp, token, type MemoryApp } from '../unit/http/memoryApp.ts';
+import { succeeded, until } from '../support/workOfClient.ts';
 import { openFarWorld, type FarWorld } from './farWorld.ts';
+import { openNearApp, type NearApp } from './nearApp.ts';
 import { environment } from './world.ts';
 
 describe('builds of an engine on a host', function () {
   this.timeout(240_000);
   let folder: string;
   let far: FarWorld;
-  let near: MemoryApp;
+  let near: NearApp;
   let client: Client;
   let login: Connection;
   let dataset: string;
@@ -31,9 +31,8 @@ describe('builds of an engine on a host', function () {
     if (!existsSync(join(repository, 'dist', 'build.json')))
       await promisify(execFile)(process.execPath, ['esbuild.mjs'], { cwd: repository });
     far = await openFarWorld('big');
-    near = await openMemoryApp({ links: { big: far.link } });
-    client = createClient({ transport: near.transport, user: 'me', token });
-    await until(async () => (await client.call('overview', {})).environments.length === 1);
+    near = await openNearApp({ big: far.link });
+    ({ client } = near);
     await done(client.call('cloneCreate', { body: { environment: `big/${environment}`, name: 'kept' } }));
     await far.world.write('kept', 'mine');
     [login] = (await client.call('cloneConnection', { params: { clone: 'kept' } })).items as [Connection];
@@ -42,9 +41,7 @@ describe('builds of an engine on a host', function () {
     assert.equal(firstServer.length, 1);
   });
   after(async () => {
-    near.end();
-    await (await near.hub).close();
-    await near.engine.close();
+    await near.close();
     await far.dispose();
     await rm(folder, { recursive: true });
   });
@@ -77,16 +74,8 @@ describe('builds of an engine on a host', function () {
     assert.equal(found.size, others.length, [...found].join());
     return join(dist, 'thin-clones.mjs');
   };
-  const until = async (isSo: () => boolean | Promise<boolean>): Promise<void> => {
-    while (!(await isSo())) await sleep(5);
-  };
   const done = async (request: Promise<{ job: Job }>): Promise<void> => {
-    let { job } = await request;
-    await until(async () => {
-      job = await client.call('jobShow', { params: { job: job.id } });
-      return job.endedAt !== null;
-    });
-    assert.equal(job.state, 'succeeded', job.error?.message);
+    await succeeded(client, request, 5);
   };
   const hostNow = (): Promise<Host> => client.call('hostShow', { params: { host: 'big' } });
   /** Processes of the server of the clone that is there from the beginning. */
